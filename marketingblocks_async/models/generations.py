@@ -1,0 +1,43 @@
+"""AI post generation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Identifier, NonBlank, RequestModel, ResponseModel
+from .enums import GenerationPostType, OpenGenerationStatus
+
+
+class CreateGeneration(RequestModel):
+    """Ask for a generated post (``POST create-post-generation``, permission ``social-post-generation``).
+
+    Args:
+        post_type: ``text_only``, ``ai_image_post``, ``ai_banner_post``, ``breel``, ``talking_reel`` or
+            ``faceless_reel``.
+        input: theme or subject.
+        web_hook: address that receives the result, optional; what is posted there is not documented.
+        brand_id: inferred from the answer, which echoes it; optional.
+
+    """
+
+    post_type: GenerationPostType
+    input: NonBlank
+    web_hook: NonBlank | None = None
+    brand_id: Identifier | None = None
+
+
+class Generation(ResponseModel):
+    """A generation job. It runs in the background; how its result is fetched by id is not documented.
+
+    Attributes:
+        id: id of the job.
+        status: ``queued``, ``success`` or ``failed``; unknown values arrive as strings.
+        message: the API's own words.
+        request_body: the request as the API understood it.
+
+    """
+
+    id: Identifier
+    status: OpenGenerationStatus | bool | None = None
+    message: str | None = None
+    request_body: Any = None

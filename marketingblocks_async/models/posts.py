@@ -1,0 +1,363 @@
+"""Posts: create, find, list, upcoming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, Self, cast
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from ._schedule import check_zone_name, parse_schedule_text, split_moment
+from .base import (
+    CommaSeparated,
+    Identifier,
+    NonBlank,
+    PositiveNumber,
+    RequestModel,
+    ResponseModel,
+    UndocumentedResponse,
+    WholeNumber,
+    first_identifier,
+    is_array,
+    is_object,
+)
+from .enums import (
+    ChannelType,
+    OpenChannelType,
+    OpenPostStatus,
+    PostStatusFilter,
+    PostType,
+    PrivacyStatus,
+    PublishMode,
+    YouTubeCategory,
+)
+
+
+def _join_tags(value: Any) -> Any:
+    if not isinstance(value, list | tuple | set | frozenset):
+        return value
+    tags = [str(tag).strip() for tag in cast("Iterable[object]", value)]
+    for tag in tags:
+        if not tag or any(separator in tag for separator in ", \t\n"):
+            msg = f"{tag!r} cannot be a hash tag; the API separates tags by commas and spaces, so a tag holds neither"
+            raise ValueError(msg)
+    return ",".join(tags) or None
+
+
+HashTags = Annotated[str | None, BeforeValidator(_join_tags)]
+
+
+class TwitterThreadItem(RequestModel):
+    """One tweet of a thread.
+
+    Args:
+        message: the tweet's text.
+        media_urls: addresses of its media, optional.
+
+    """
+
+    message: str
+    media_urls: list[NonBlank] | None = None
+
+
+class YouTubeExtra(RequestModel):
+    """``post_extra`` of a YouTube post.
+
+    The documentation's first version requires only the title, its second all three, so all three are always sent.
+
+    Args:
+        title: title of the video.
+        category: YouTube category id, 22 (People & Blogs, the documentation's example) unless given.
+        privacy_status: ``public``, ``private`` or ``unlisted`` (wire name ``privacyStatus``); ``public`` unless given.
+
+    """
+
+    title: NonBlank
+    category: Annotated[YouTubeCategory, Field(ge=0)] = YouTubeCategory.PEOPLE_AND_BLOGS
+    privacy_status: PrivacyStatus = Field(default=PrivacyStatus.PUBLIC, alias="privacyStatus")
+
+    @field_validator("category", mode="before")
+    @classmethod
+    def _open_category(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().isdigit():
+            value = int(value)
+        return YouTubeCategory(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class CreatePost(RequestModel):
+    """One post on one channel (``POST create-post``, permission ``social-create-post``).
+
+    Args:
+        channel_type: platform, for example ``"facebook"``.
+        channel_id: id of the connected account.
+        post_type: ``post``, ``reel``, ``story``, ``tweet`` or ``thread``.
+        caption_text: the text.
+        media_urls: addresses of the media. The documentation requires the field; whether it may be empty is not known,
+            so an empty list is allowed.
+        publish_mode: ``now``, ``scheduled``, ``queued`` or ``share_next``.
+        schedule_time: for ``scheduled`` only. An aware ``datetime`` (its zone becomes ``time_zone``; an offset without
+            a name becomes UTC), a naive one together with ``time_zone``, or the documented string
+            ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``. Whole minutes: seconds are cut.
+        time_zone: IANA name, for example ``"Africa/Lagos"``. With an aware datetime, the zone to express it in.
+        hash_tags: one string, or a list of tags.
+        twitter_threads: the tweets of a thread; required for ``post_type="thread"``.
+        post_extra: title, category and privacy; required for ``channel_type="youtube"``.
+
+    Raises:
+        pydantic.ValidationError: a field is missing, unknown or of the wrong kind, or two fields contradict each other.
+
+    """
+
+    channel_type: ChannelType
+    channel_id: WholeNumber
+    post_type: PostType
+    caption_text: str
+    media_urls: list[NonBlank]
+    publish_mode: PublishMode
+    schedule_time: str | None = None
+    time_zone: str | None = None
+    hash_tags: HashTags = None
+    twitter_threads: list[TwitterThreadItem] | None = None
+    post_extra: YouTubeExtra | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_schedule_time(cls, data: Any) -> Any:
+        if is_object(data) and isinstance(moment := data.get("schedule_time"), datetime):
+            schedule_time, time_zone = split_moment(moment, data.get("time_zone"))
+            return {**data, "schedule_time": schedule_time, "time_zone": time_zone}
+        return data
+
+    @field_validator("schedule_time")
+    @classmethod
+    def _check_schedule_time(cls, value: str | None) -> str | None:
+        return None if value is None else parse_schedule_text(value)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_time_zone(cls, value: str | None) -> str | None:
+        return None if value is None else check_zone_name(value)
+
+    @model_validator(mode="after")
+    def _check_fields_together(self) -> Self:
+        if self.publish_mode is PublishMode.SCHEDULED:
+            if self.schedule_time is None:
+                msg = "publish_mode 'scheduled' needs schedule_time (an aware datetime, or 'YYYY-MM-DD HH:MM')"
+                raise ValueError(msg)
+            if self.time_zone is None:
+                msg = (
+                    "schedule_time needs time_zone (an IANA name such as 'Africa/Lagos') unless it is an aware datetime"
+                )
+                raise ValueError(msg)
+        elif self.schedule_time is not None:
+            # The server would ignore the time and publish at once; nobody wants that.
+            msg = f"schedule_time is only for publish_mode 'scheduled', not {self.publish_mode.value!r}; change either"
+            raise ValueError(msg)
+        if self.post_type is PostType.THREAD and not self.twitter_threads:
+            msg = "post_type 'thread' needs twitter_threads: a list of at least one {'message': …, 'media_urls': […]}"
+            raise ValueError(msg)
+        if self.channel_type is ChannelType.YOUTUBE and self.post_extra is None:
+            msg = "channel_type 'youtube' needs post_extra: {'title': …, 'category': 22, 'privacyStatus': 'public'}"
+            raise ValueError(msg)
+        return self
+
+
+class ListPosts(RequestModel):
+    """Query of ``GET get-posts`` (permission ``social-read-posts``).
+
+    Args:
+        channels: platform names, as a list or one comma-separated string; at least one. Whether the API accepts
+            ``threads`` here is not known, so it is sent.
+        limit: how many posts at most, above 0; the API's default "varies".
+        status: states to filter by, as a list or one comma-separated string.
+
+    """
+
+    channels: Annotated[list[ChannelType], CommaSeparated, Field(min_length=1)]
+    limit: PositiveNumber | None = None
+    status: Annotated[list[PostStatusFilter] | None, CommaSeparated] = None
+
+
+class UpcomingPostsQuery(RequestModel):
+    """Query of ``GET upcoming-posts`` (permission ``social-read-posts``).
+
+    Args:
+        limit: how many posts at most, above 0; the API's own default is 10.
+
+    """
+
+    limit: PositiveNumber | None = None
+
+
+class FindPost(RequestModel):
+    """Path of ``GET post/{post_id}`` (permission ``social-view-post``).
+
+    Args:
+        post_id: id of the post.
+
+    """
+
+    post_id: Annotated[Identifier, Field(union_mode="smart")]
+
+    @field_validator("post_id")
+    @classmethod
+    def _check_post_id(cls, value: Identifier) -> Identifier:
+        if isinstance(value, bool) or not str(value).strip() or str(value) in {".", ".."}:
+            msg = "post_id is the id that create or list returned, for example 1246"
+            raise ValueError(msg)
+        return value
+
+
+class Post(ResponseModel):
+    """A post as the API reports it. Every field may be missing, and unknown ones are kept.
+
+    Attributes:
+        post_id: id of the post.
+        channel_type: platform.
+        channel_id: connected account; the documentation shows a string here and an integer in requests.
+        status: the post's state, which the API sends as ``STATUS`` (also readable as :attr:`STATUS`). A lower-case
+            ``status`` of the answer, if there is one, is in ``model_extra`` and is never confused with it.
+        permalink: address of the live post; inferred: ``None`` or absent before publishing.
+        schedule_time: when it will go out, as the API wrote it; the format in answers is not documented.
+
+    """
+
+    # Pydantic keeps extras in the instance's __pydantic_extra__, so a wire field "status" cannot overwrite this one.
+    model_config = ConfigDict(extra="allow")
+
+    post_id: Identifier | None = None
+    channel_type: OpenChannelType | None = None
+    channel_id: Identifier | None = None
+    status: OpenPostStatus | None = Field(default=None, alias="STATUS")
+    permalink: str | None = None
+    schedule_time: Any = None
+
+    @property
+    def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
+        """The post's state under the API's own name; the same as :attr:`status`."""
+        return self.status
+
+
+class FoundPost(ResponseModel):
+    """Answer of Find Post: the envelope of ``post`` and the boolean ``status``.
+
+    The post's own fields can be read straight from here: ``found.post_id`` is ``found.post.post_id``.
+    """
+
+    post: Post
+    status: bool | None = None
+
+    @property
+    def post_id(self) -> Identifier | None:
+        """Id of the post."""
+        return self.post.post_id
+
+    @property
+    def channel_type(self) -> OpenChannelType | None:
+        """Platform of the post."""
+        return self.post.channel_type
+
+    @property
+    def channel_id(self) -> Identifier | None:
+        """Connected account of the post."""
+        return self.post.channel_id
+
+    @property
+    def permalink(self) -> str | None:
+        """Address of the live post, if it is live."""
+        return self.post.permalink
+
+    @property
+    def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
+        """The post's state (not the envelope's boolean ``status``)."""
+        return self.post.status
+
+
+class CreatedPost(UndocumentedResponse):
+    """Answer of create-post, whose shape is not documented: whatever came is in ``raw``.
+
+    ``post_id`` and ``post_status`` are looked up where they probably are (inferred): at the top, or under ``post`` or
+    ``data``.
+    """
+
+    @property
+    def post_id(self) -> Identifier | None:
+        """Id of the new post, or ``None`` when the answer holds none that can be recognised."""
+        ids = (first_identifier(place, "post_id", "id") for place in self._places())
+        return next((found for found in ids if found is not None), None)
+
+    @property
+    def post_status(self) -> str | None:
+        """The post's ``STATUS`` if the answer has one."""
+        for place in self._places():
+            if isinstance(value := place.get("STATUS"), str):
+                return value
+        return None
+
+    def _places(self) -> Iterator[dict[str, Any]]:
+        pending: list[Any] = [self.root]
+        while pending:
+            place = pending.pop(0)
+            if is_array(place) and len(place) == 1:
+                place = place[0]
+            if is_object(place):
+                yield place
+                pending += [place[name] for name in ("post", "data") if name in place]
+
+
+class PostList(UndocumentedResponse):
+    """Answer of get-posts, whose shape is not documented: the JSON value is in ``raw``.
+
+    Iterating yields the posts that could be recognised: every object with a ``post_id``, in the order of the answer,
+    whether the list is flat, inside an envelope, or grouped by channel.
+    """
+
+    @property
+    def posts(self) -> list[Post]:
+        """The posts that could be recognised in the answer."""
+        return [Post.model_validate(item) for item in _objects_with_post_id(self.root)]
+
+    def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
+        return iter(self.posts)
+
+    def __len__(self) -> int:
+        return len(self.posts)
+
+
+def _objects_with_post_id(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the posts in ``value``, depth first and in order, without recursion (the depth is the server's choice)."""
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if is_array(item):
+            pending += reversed(item)
+        elif is_object(item) and "post_id" in item:
+            yield item
+        elif is_object(item):
+            pending += reversed(item.values())
+
+
+class UpcomingPosts(ResponseModel):
+    """Answer of upcoming-posts: what is scheduled, queued or next to share, nearest first.
+
+    Iterating yields the posts.
+    """
+
+    up_coming: list[Post]
+
+    @field_validator("up_coming", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return [] if value is None else value
+
+    @property
+    def posts(self) -> list[Post]:
+        """The same as ``up_coming``."""
+        return self.up_coming
+
+    def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
+        return iter(self.up_coming)
+
+    def __len__(self) -> int:
+        return len(self.up_coming)
