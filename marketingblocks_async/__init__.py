@@ -1,1 +1,122 @@
-"""Asyncio client for the MarketingBlocks API."""
+"""Asyncio client for the MarketingBlocks API.
+
+It keeps the API's rate limit where the server counts, and never publishes a post twice. Start with
+:class:`MarketingBlocks`; everything public is importable from here.
+"""
+
+from ._version import __version__
+from .client import MarketingBlocks
+from .endpoints import ENDPOINTS, Endpoint
+from .errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CallError,
+    ConfigurationError,
+    Headers,
+    InvalidResponseError,
+    MarketingBlocksError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+)
+from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .middleware import HttpAnswer, HttpRequest, Middleware, Send
+from .models import (
+    ChannelConnection,
+    ChannelType,
+    CommentAutomation,
+    ConnectChannel,
+    CreateCommentAutomation,
+    CreatedPost,
+    CreateGeneration,
+    CreatePost,
+    FoundPost,
+    Generation,
+    GenerationPostType,
+    GenerationStatus,
+    Post,
+    PostList,
+    PostStatus,
+    PostStatusFilter,
+    PostType,
+    PrivacyStatus,
+    PublishMode,
+    TargetType,
+    TriggerType,
+    TwitterThreadItem,
+    UpcomingPosts,
+    UpdateCommentAutomation,
+    YouTubeCategory,
+    YouTubeExtra,
+)
+from .protocol import Outcome
+from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
+from .resources.many import CreateMany, PostOutcome
+from .retry import RetryPolicy
+
+__all__ = [
+    "ENDPOINTS",
+    "APIError",
+    "AttemptEvent",
+    "AuthenticationError",
+    "BadRequestError",
+    "CallError",
+    "ChannelConnection",
+    "ChannelType",
+    "CommentAutomation",
+    "ConfigurationError",
+    "ConnectChannel",
+    "CreateCommentAutomation",
+    "CreateGeneration",
+    "CreateMany",
+    "CreatePost",
+    "CreatedPost",
+    "Endpoint",
+    "FoundPost",
+    "Generation",
+    "GenerationPostType",
+    "GenerationStatus",
+    "Headers",
+    "HttpAnswer",
+    "HttpRequest",
+    "InvalidResponseError",
+    "Lane",
+    "Limiter",
+    "MarketingBlocks",
+    "MarketingBlocksError",
+    "Middleware",
+    "NotFoundError",
+    "NotSentError",
+    "Outcome",
+    "OutcomeEvent",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "Post",
+    "PostList",
+    "PostOutcome",
+    "PostStatus",
+    "PostStatusFilter",
+    "PostType",
+    "PrivacyStatus",
+    "PublishMode",
+    "RateLimit",
+    "RateLimitedError",
+    "RateLimiterSnapshot",
+    "RetryEvent",
+    "RetryPolicy",
+    "Send",
+    "ServerError",
+    "TargetType",
+    "ThrottleEvent",
+    "TriggerType",
+    "TwitterThreadItem",
+    "UpcomingPosts",
+    "UpdateCommentAutomation",
+    "YouTubeCategory",
+    "YouTubeExtra",
+    "__version__",
+]

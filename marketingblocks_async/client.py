@@ -1,0 +1,318 @@
+"""The client: wires token, limiter, pool and options, and carries the resources."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack
+
+from yarl import URL
+
+from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
+from .errors import ConfigurationError
+from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .executor import Call, CallOptions, Executor, Observers, TokenScope
+from .middleware import Middleware
+from .protocol import decode_any, encode_query
+from .rate_limit import Lane, Limiter, RateLimit
+from .resources.channels import Channels
+from .resources.comment_automations import CommentAutomations
+from .resources.docs import Docs
+from .resources.generations import Generations
+from .resources.posts import Posts
+from .retry import RetryPolicy
+from .transport import Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+DEFAULT_MAX_RESPONSE_BYTES = 16 * 2**20
+"""The largest answer that is read, 16 MiB."""
+
+T = TypeVar("T")
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class ChangedOptions(TypedDict, total=False):
+    """What :meth:`MarketingBlocks.with_options` can change."""
+
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    lane: Lane
+
+
+class MarketingBlocks:
+    """Asyncio client of the MarketingBlocks API.
+
+    One client keeps all callers of its token under the rate limit, repeats what is safe to repeat, and never sends a
+    write twice when the first one may have arrived. Use it inside ``async with``, or between :meth:`open` and
+    :meth:`close`; it can be opened again, also on another event loop. All clients of a process with the same token and
+    API root share one rate limiter.
+
+    Args:
+        token: access token; by default the environment variable ``MARKETINGBLOCKS_API_TOKEN``.
+        base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. Plain http only for
+            loopback addresses.
+        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it.
+        retry: how often and how long a call is tried.
+        timeout: seconds for one attempt, from its permit to the last byte of the answer; waiting for the permit does
+            not count.
+        deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
+        session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
+            observed, so permits then come back by the answers alone (as with ``RateLimit(guard=math.inf)``).
+        max_response_bytes: the largest answer to read, at least 1.
+        middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
+        on_attempt: called after every attempt.
+        on_retry: called before every further attempt.
+        on_throttle: called when the API refuses a request for its rate.
+        on_outcome: called at the end of every call.
+        docs_url: root of the documentation that :attr:`docs` asks.
+
+    Attributes:
+        posts: create, find, list posts.
+        generations: AI post generation.
+        channels: connected accounts.
+        comment_automations: bots that answer comments.
+        docs: questions to the documentation.
+
+    Raises:
+        ConfigurationError: no usable token, API root or setting. The message says what to change.
+
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeout: float = 30.0,
+        deadline: float | None = None,
+        session: aiohttp.ClientSession | None = None,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        middlewares: Sequence[Middleware] = (),
+        on_attempt: Callable[[AttemptEvent], None] | None = None,
+        on_retry: Callable[[RetryEvent], None] | None = None,
+        on_throttle: Callable[[ThrottleEvent], None] | None = None,
+        on_outcome: Callable[[OutcomeEvent], None] | None = None,
+        docs_url: str = DEFAULT_DOCS_URL,
+    ) -> None:
+        if max_response_bytes < 1:
+            msg = f"max_response_bytes={max_response_bytes!r}: give 1 or more"
+            raise ConfigurationError(msg)
+        observed = on_attempt or on_retry or on_throttle or on_outcome
+        options = CallOptions(
+            timeout=check_seconds(timeout, "timeout"),
+            deadline=None if deadline is None else check_seconds(deadline, "deadline"),
+            retry=_instance_of(RetryPolicy, retry, "retry"),
+            middlewares=tuple(middlewares),
+            observers=Observers(on_attempt, on_retry, on_throttle, on_outcome) if observed else None,
+        )
+        scope = TokenScope(
+            resolve_token(token), resolve_base_url(base_url), _instance_of(RateLimit, rate_limit, "rate_limit")
+        )
+        # The documentation gets a pool and headers of its own, so that the token cannot go there.
+        docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
+        docs_pool = Transport(None, max_response_bytes)
+        self._pools = (Transport(session, max_response_bytes), docs_pool)
+        self._docs = Docs(
+            Executor(docs_pool, docs_scope, CallOptions(options.timeout, options.deadline, options.retry))
+        )
+        self._use(Executor(self._pools[0], scope, options))
+
+    def _use(self, executor: Executor) -> None:
+        self._executor = executor
+        self.posts = Posts(executor)
+        self.generations = Generations(executor)
+        self.channels = Channels(executor)
+        self.comment_automations = CommentAutomations(executor)
+        self.docs = self._docs
+
+    def __repr__(self) -> str:
+        state = "open" if self._pools[0].is_open else "not open"
+        return f"<MarketingBlocks at {self._executor.scope.base_url}, {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a client holds a token and sockets."""
+        msg = "a client is not pickled; make one in the other process"
+        raise TypeError(msg)
+
+    async def open(self) -> None:
+        """Open the client on the running event loop; ``async with`` does it.
+
+        Raises:
+            ConfigurationError: it is open on another event loop, or another client of this process uses the same token
+                with another rate limit.
+
+        """
+        opened: list[Transport] = []
+        try:
+            for pool in self._pools:
+                pool.open()
+                opened.append(pool)
+            self._executor.scope.bind(self._pools[0])
+        except ConfigurationError:
+            for pool in opened:
+                await pool.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the client; ``async with`` does it. Calls that are still waiting or in flight end with an error.
+
+        A session that was handed in stays open. Copies made by :meth:`with_options` and :meth:`with_token` close too.
+        """
+        for pool in self._pools:
+            await pool.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def rate_limiter(self) -> Limiter:
+        """The limiter of this client's token; ``rate_limiter.snapshot()`` explains what it is doing.
+
+        Raises:
+            ConfigurationError: the client was never open, or its limit is lifted.
+
+        """
+        scope = self._executor.scope
+        if scope.rate_limit.limit is None:
+            msg = "this client has no limiter: its limit is lifted (RateLimit(limit=None))"
+            raise ConfigurationError(msg)
+        if scope.limiter is None and self._pools[0].is_open:
+            scope.bind(self._pools[0])
+        if scope.limiter is None:
+            msg = "the limiter belongs to an open client; use it inside 'async with', or call open() first"
+            raise ConfigurationError(msg)
+        return scope.limiter
+
+    def with_options(self, **changes: Unpack[ChangedOptions]) -> MarketingBlocks:
+        """Return a copy with other options over the same connections and the same limiter.
+
+        The copy is cheap, lives as long as this client, and need not be opened or closed.
+
+        Args:
+            changes: any of ``timeout``, ``deadline``, ``retry`` (as in the constructor), and ``lane``
+                (``Lane.BULK`` lets its calls wait behind all ordinary ones of the token).
+
+        Raises:
+            ConfigurationError: a value is out of its range.
+            TypeError: an option that does not exist.
+
+        """
+        if unknown := changes.keys() - ChangedOptions.__annotations__.keys():
+            msg = f"with_options() cannot change {', '.join(sorted(unknown))}"
+            raise TypeError(msg)
+        if "timeout" in changes:
+            changes["timeout"] = check_seconds(changes["timeout"], "timeout")
+        if (deadline := changes.get("deadline")) is not None:
+            changes["deadline"] = check_seconds(deadline, "deadline")
+        if "retry" in changes:
+            _instance_of(RetryPolicy, changes["retry"], "retry")
+        if "lane" in changes:
+            changes["lane"] = Lane(changes["lane"])
+        return self._copy(self._executor.with_options(**changes))
+
+    def with_token(self, token: str, *, rate_limit: RateLimit | None = None) -> MarketingBlocks:
+        """Return a copy for another access token over the same connections, with that token's own limiter.
+
+        The copy is cheap, lives as long as this client, and need not be opened or closed.
+
+        Args:
+            token: the other access token.
+            rate_limit: its limit; by default the same settings as this client's.
+
+        Raises:
+            ConfigurationError: the token cannot be one.
+
+        """
+        scope = self._executor.scope
+        other = TokenScope(resolve_token(token), scope.base_url, rate_limit or scope.rate_limit)
+        return self._copy(self._executor.with_scope(other))
+
+    def _copy(self, executor: Executor) -> MarketingBlocks:
+        copy = object.__new__(type(self))
+        copy._pools = self._pools
+        copy._docs = self._docs
+        copy._use(executor)
+        return copy
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        resend: bool | None = None,
+    ) -> Any:
+        """Make a call that the documentation does not show, under the same limit and the same retry rules.
+
+        Args:
+            method: ``GET``, ``HEAD``, ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+            path: below the API root, for example ``"social-sparks/any-path"``.
+            params: query; ``None`` values are left out, lists become comma-separated.
+            json: body, any JSON value; ``None`` for no body.
+            resend: whether the call may be sent again when it is not known whether the first one arrived. By default
+                yes for ``GET`` and ``HEAD``, no for all others.
+
+        Returns:
+            The decoded JSON answer; ``None`` for a 204 or an answer to ``HEAD``.
+
+        Raises:
+            ConfigurationError: ``path`` leads out of the API root, or the method is unknown.
+            TypeError: ``json`` is no JSON value.
+            OutcomeUnknownError: it may have been carried out; it was not sent again.
+            MarketingBlocksError: the call failed otherwise.
+
+        """
+        method = method.upper()
+        if method not in _METHODS:
+            msg = f"method={method!r}: give one of {', '.join(_METHODS)}"
+            raise ConfigurationError(msg)
+        call = Call(
+            path,
+            permission=None,
+            request={"method": method, "path": path, "params": params, "json": json},
+            method=method,
+            url=self._url_of(path, params),
+            body=None if json is None else json_module.dumps(json, allow_nan=False).encode(),
+            resend_is_harmless=method in ("GET", "HEAD") if resend is None else resend,
+            decode=partial(decode_any, path, method),
+        )
+        return await self._executor.execute(call)
+
+    def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
+        """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""
+        root = URL(self._executor.scope.base_url)
+        given, _, query = path.partition("?")
+        try:
+            # As a path and nothing else, so that "https://…" or "//host" cannot name another host.
+            url = URL(f"{root}/{given.lstrip('/')}")
+        except ValueError as exc:
+            msg = f"path={path!r} is no path: {exc}"
+            raise ConfigurationError(msg) from None
+        if url.origin() != root.origin() or not url.path.startswith(f"{root.path.rstrip('/')}/") or "://" in given:
+            msg = f"path={path!r} must be below the API root {root}, for example 'social-sparks/any-path'"
+            raise ConfigurationError(msg)
+        encoded = encode_query(params or {}).removeprefix("?")
+        both = "&".join(part for part in (query, encoded) if part)
+        return URL(f"{url}?{both}" if both else str(url), encoded=True)
+
+
+def _instance_of(kind: type[T], value: object, name: str) -> T:
+    if not isinstance(value, kind):
+        msg = f"{name}={value!r}: give a {kind.__name__}(…)"
+        raise ConfigurationError(msg)
+    return value

@@ -1,0 +1,133 @@
+"""What the constructor and the environment say, checked: token, API root, timeouts."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import re
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from .endpoints import DEFAULT_BASE_URL
+from .errors import ConfigurationError
+
+TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
+BASE_URL_VARIABLE = "MARKETINGBLOCKS_BASE_URL"
+DEFAULT_DOCS_URL = "https://docs.marketingblocks.ai/agentic-ai-docs"
+"""Where documentation questions go; the access token never does."""
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+
+
+class Secret(str):
+    """A string that shows stars wherever Python shows it by itself, and that refuses to be pickled.
+
+    ``repr`` is what ends up in logs of containers, in tracebacks with local variables and in crash reports; the header
+    dictionary of a request is often among them.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle is a file or a message sooner or later."""
+        msg = "an access token is not pickled; pass it to the other process by its environment"
+        raise TypeError(msg)
+
+
+def resolve_token(token: object) -> Secret:
+    """Return the checked access token, from ``MARKETINGBLOCKS_API_TOKEN`` if ``token`` is ``None``.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be one. The message does not show it.
+
+    """
+    source = "token"
+    if token is None:
+        source = TOKEN_VARIABLE
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            msg = f"no access token: pass token=… or set the environment variable {TOKEN_VARIABLE}"
+            raise ConfigurationError(msg)
+    if not isinstance(token, str):
+        msg = f"{source} must be a string, not {type(token).__name__}"
+        raise ConfigurationError(msg)
+    if not token.strip():
+        msg = f"{source} is blank; an access token is made on the API Tokens page of MarketingBlocks"
+        raise ConfigurationError(msg)
+    if not _VISIBLE_ASCII.fullmatch(token):
+        where = "at its beginning or end (strip it)" if _VISIBLE_ASCII.fullmatch(token.strip()) else "in it"
+        msg = f"{source} has white space, control or non-ASCII characters {where}; copy the token again"
+        raise ConfigurationError(msg)
+    return Secret(token)
+
+
+def resolve_base_url(base_url: str | None) -> str:
+    """Return the checked API root without a trailing slash; from ``MARKETINGBLOCKS_BASE_URL`` if ``None``.
+
+    Raises:
+        ConfigurationError: it is no URL that a token may be sent to.
+
+    """
+    source = "base_url"
+    if base_url is None:
+        base_url = os.environ.get(BASE_URL_VARIABLE)
+        if base_url is None:
+            return DEFAULT_BASE_URL
+        source = BASE_URL_VARIABLE
+    return check_url(base_url, source)
+
+
+def check_url(url: str, source: str) -> str:
+    """Return ``url`` without a trailing slash if it is https, or http to a loopback address.
+
+    Raises:
+        ConfigurationError: it is something else; ``source`` is named.
+
+    """
+    try:
+        parts = urlsplit(str(url).strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as exc:
+        msg = f"{source}={url!r} is no URL: {exc}"
+        raise ConfigurationError(msg) from None
+    if parts.scheme not in ("http", "https") or not host:
+        msg = f"{source}={url!r} must be an absolute URL such as {DEFAULT_BASE_URL!r}"
+        raise ConfigurationError(msg)
+    if parts.username is not None or parts.password is not None:
+        # Not shown: it holds a password.
+        msg = f"{source} must not contain a user name or password; the access token is sent in a header"
+        raise ConfigurationError(msg)
+    if parts.query or parts.fragment:
+        msg = f"{source}={url!r} must end with its path; query and fragment have no meaning here"
+        raise ConfigurationError(msg)
+    if parts.scheme == "http" and not _is_loopback(host):
+        msg = f"{source}={url!r} would send the access token unencrypted; use https (http only for loopback addresses)"
+        raise ConfigurationError(msg)
+    return parts.geturl().rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_seconds(value: object, name: str) -> float:
+    """Return ``value`` if it is a number of seconds above 0.
+
+    Raises:
+        ConfigurationError: it is not.
+
+    """
+    # Written so that NaN fails as well.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        msg = f"{name}={value!r}: give seconds above 0"
+        raise ConfigurationError(msg)
+    return float(value)

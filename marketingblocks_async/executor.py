@@ -1,0 +1,564 @@
+"""One call from the queue to its answer: permit, attempt, judgement, further attempts.
+
+This is where the promise "never silently twice, never silently lost" is kept: every way in which a call can end is
+turned into a result or into an error that says what may have happened at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from yarl import URL
+
+from ._version import __version__
+from .configuration import Secret
+from .errors import (
+    APIError,
+    CallError,
+    ConfigurationError,
+    Headers,
+    InvalidResponseError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+)
+from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .middleware import HttpAnswer, HttpRequest, Middleware, Send
+from .protocol import JSON_TYPE, Outcome, error_from_answer, judge, parse_retry_after
+from .rate_limit import Lane, Limiter, RateLimit
+from .retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
+from .shared_limiters import REGISTRY
+from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
+
+logger = logging.getLogger("marketingblocks_async")
+
+T = TypeVar("T")
+EventT = TypeVar("EventT")
+
+_call_ids = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """The functions that are told what happens."""
+
+    on_attempt: Callable[[AttemptEvent], None] | None = None
+    on_retry: Callable[[RetryEvent], None] | None = None
+    on_throttle: Callable[[ThrottleEvent], None] | None = None
+    on_outcome: Callable[[OutcomeEvent], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How calls are made; ``with_options`` makes copies of it.
+
+    Attributes:
+        timeout: seconds for one attempt, from its permit to the last byte of the answer.
+        deadline: seconds for the whole call, queue and retries included; ``None`` for no bound.
+        retry: the retry policy.
+        lane: where calls queue.
+        middlewares: user code around every attempt, the first one outermost.
+        observers: who is told.
+
+    """
+
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    lane: Lane = Lane.ORDINARY
+    middlewares: tuple[Middleware, ...] = ()
+    observers: Observers | None = None
+
+
+class TokenScope:
+    """What belongs to one access token at one API root: its header, its limiter, its retry budget.
+
+    Args:
+        token: the access token; ``None`` for the documentation, which gets none.
+        base_url: API root without a trailing slash.
+        rate_limit: the limit; ``limit=None`` in it lifts it.
+
+    """
+
+    def __init__(self, token: Secret | None, base_url: str, rate_limit: RateLimit) -> None:
+        self.token = token
+        self.base_url = base_url
+        self.rate_limit = rate_limit
+        self.budget = RetryBudget()
+        self.limiter: Limiter | None = None
+        self.bound = False
+        self.headers: dict[str, str] = {
+            "Accept": JSON_TYPE,
+            "User-Agent": f"marketingblocks-async/{__version__}",
+        }
+        if token is not None:
+            self.headers["Authorization"] = Secret(f"Bearer {token}")
+        self.headers_with_body = {"Content-Type": JSON_TYPE, **self.headers}
+
+    def __repr__(self) -> str:
+        return f"<TokenScope of a token at {self.base_url}>"
+
+    def bind(self, transport: Transport) -> None:
+        """Take the token's limiter into use, until the transport closes."""
+        if not self.bound:
+            if self.rate_limit.limit is not None and self.token is not None:
+                self.limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+            transport.users.add(self)
+            self.bound = True
+
+    def transport_closed(self, transport: Transport) -> None:
+        """End the waiting of the calls, and give the limiter up.
+
+        The limiter lives on for as long as the server may count what it granted.
+        """
+        self.bound = False
+        if self.limiter is not None and self.token is not None:
+            self.limiter.abort(transport, _ClientClosed)
+            REGISTRY.release(self.base_url, self.token, self)
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the token, should a server have echoed it."""
+        for form in self._forms():
+            text = text.replace(form, "***")
+        return text
+
+    def scrub_answer(self, answer: HttpAnswer) -> HttpAnswer:
+        """Return ``answer`` without the token in it."""
+        body = answer.body
+        for form in self._forms():
+            body = body.replace(form.encode(), b"***")
+        headers = Headers(answer.headers)
+        return HttpAnswer(answer.status, Headers({name: self.scrub(value) for name, value in headers.items()}), body)
+
+    def _forms(self) -> set[str]:
+        # As it is, in JSON (PHP escapes slashes), in a URL. A very short one would be found in innocent text.
+        if self.token is None or len(self.token) < 4:
+            return set()
+        token = str(self.token)
+        return {token, token.replace("/", "\\/"), quote(token, safe="")}
+
+
+class Call(Generic[T]):
+    """One call: what is to be done, and how far it has come.
+
+    Args:
+        name: operation, or the path of a generic call.
+        permission: what the operation needs, ``None`` if not documented.
+        request: what errors show as having been sent.
+        method: HTTP method.
+        url: where to.
+        body: JSON bytes or ``None``.
+        resend_is_harmless: whether it may be carried out twice.
+        decode: turns a success answer into the result; raises ``APIError`` or ``InvalidResponseError``.
+
+    """
+
+    __slots__ = (
+        "attempt",
+        "attempts",
+        "body",
+        "decode",
+        "ended_as",
+        "ends",
+        "first_failure",
+        "id",
+        "method",
+        "name",
+        "on_grant",
+        "permission",
+        "refusals",
+        "request",
+        "resend_is_harmless",
+        "started",
+        "unknown",
+        "url",
+        "waited",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        permission: str | None,
+        request: object,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        resend_is_harmless: bool,
+        decode: Callable[[HttpAnswer], T],
+    ) -> None:
+        self.name = name
+        self.permission = permission
+        self.request = request
+        self.method = method
+        self.url = url
+        self.body = body
+        self.resend_is_harmless = resend_is_harmless
+        self.decode = decode
+        self.id = next(_call_ids)
+        self.attempts = 0
+        self.refusals = 0
+        self.waited = 0.0
+        self.started = 0.0
+        self.ends = float("inf")
+        # The attempt in flight; still set after a cancellation that ended it.
+        self.attempt: Attempt | None = None
+        self.first_failure: CallError | None = None
+        # The first failure after which the call may have been carried out.
+        self.unknown: CallError | None = None
+        # What became of a call that was cancelled.
+        self.ended_as: CallError | None = None
+        self.on_grant: Callable[[], None] | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing at the API."""
+        return self.method in ("GET", "HEAD")
+
+
+class _ClientClosed(Exception):  # noqa: N818 - a signal inside the package; the caller gets an error that says more
+    """The client was closed while the call waited."""
+
+
+class Executor:
+    """Makes the calls of one client.
+
+    Args:
+        transport: the connection pool.
+        scope: the token.
+        options: how.
+
+    """
+
+    __slots__ = ("_options", "_scope", "_transport")
+
+    def __init__(self, transport: Transport, scope: TokenScope, options: CallOptions) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._options = options
+
+    @property
+    def options(self) -> CallOptions:
+        """How calls are made."""
+        return self._options
+
+    @property
+    def scope(self) -> TokenScope:
+        """The token."""
+        return self._scope
+
+    async def execute(self, call: Call[T]) -> T:
+        """Make a call.
+
+        Returns:
+            What ``call.decode`` made of the answer.
+
+        Raises:
+            CallError: how it ended.
+            ConfigurationError: the client is not open, or is open on another event loop.
+
+        """
+        self._check_open()
+        began = time.monotonic()
+        try:
+            result = await (self._run(call) if self._options.deadline is None else self._run_until_deadline(call))
+        except CallError as error:
+            self._tell_outcome(call, began, error)
+            raise
+        except asyncio.CancelledError as cancelled:
+            call.ended_as = self._interrupted_error(call, "the call was cancelled")
+            if isinstance(call.ended_as, OutcomeUnknownError) and not call.is_read:
+                cancelled.add_note(str(call.ended_as))
+                logger.warning("%s", call.ended_as)
+            self._tell_outcome(call, began, call.ended_as, cancelled=True)
+            raise
+        if self._options.observers is not None:
+            self._tell_outcome(call, began, None)
+        return result
+
+    def _check_open(self) -> None:
+        transport = self._transport
+        if not transport.is_open:
+            msg = "the client is not open; use it inside 'async with', or call open() first"
+            raise ConfigurationError(msg)
+        if transport.loop is not asyncio.get_running_loop():
+            msg = (
+                "the client was opened on another event loop; close it there, and open it here (it can be opened again)"
+            )
+            raise ConfigurationError(msg)
+        if not self._scope.bound:
+            self._scope.bind(transport)
+
+    async def _run_until_deadline(self, call: Call[T]) -> T:
+        seconds = self._options.deadline
+        assert seconds is not None  # noqa: S101 - the caller looked
+        limiter = self._scope.limiter
+        wait = limiter.estimated_wait(self._options.lane) if limiter is not None else 0.0
+        if wait > seconds:
+            msg = (
+                f"{call.name}: not sent, because the queue for the rate limit is about {wait:.1f} s long "
+                f"and the deadline is {seconds:g} s"
+            )
+            raise NotSentError(msg, endpoint=call.name)
+        call.ends = time.monotonic() + seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._run(call)
+        except TimeoutError:
+            raise self._interrupted_error(call, f"the deadline of {seconds:g} s passed") from None
+
+    async def _run(self, call: Call[T]) -> T:
+        try:
+            try:
+                return await self._attempt(call)
+            except Failure as failure:
+                first = failure
+            context = RetryContext(
+                policy=self._options.retry,
+                resend_is_harmless=call.resend_is_harmless,
+                budget=self._scope.budget,
+                started=call.started,
+                ends=call.ends,
+                sleep=self._sleep,
+                before_retry=partial(self._before_retry, call),
+            )
+            return await retry(first, partial(self._attempt, call), context)
+        except Failure as last:
+            error = self._final_error(call, last)
+            raise error from error.__cause__
+        except _ClientClosed:
+            raise self._interrupted_error(call, "the client was closed") from None
+
+    async def _attempt(self, call: Call[T]) -> T:
+        scope, transport = self._scope, self._transport
+        limiter, permit = scope.limiter, None
+        if not transport.is_open:
+            # Closed between two attempts.
+            raise _ClientClosed
+        if limiter is not None:
+            asked = time.monotonic()
+            permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=transport)
+            began = time.monotonic()
+            call.waited += began - asked
+        else:
+            asked = began = time.monotonic()
+        if call.attempts == 0:
+            call.started = began
+        call.attempts += 1
+        if call.on_grant is not None:
+            call.on_grant()
+        attempt = Attempt(limiter, permit, self._options.lane, may_resend=call.resend_is_harmless)
+        call.attempt = attempt
+        status: int | None = None
+        try:
+            answer = await self._send(call, attempt)
+            status = answer.status
+            result = self._judge(call, answer)
+        except Failure as failure:
+            call.attempt = None
+            call.attempts += attempt.repetitions
+            self._note_failure(call, failure)
+            self._tell_attempt(call, began - asked, began, status, failure.outcome)
+            raise
+        except SendFailure as failure:
+            call.attempt = None
+            call.attempts += attempt.repetitions
+            failed = self._send_failure(call, failure)
+            self._note_failure(call, failed)
+            self._tell_attempt(call, began - asked, began, None, failed.outcome)
+            raise failed from None
+        call.attempt = None
+        if scope.budget.left < scope.budget.capacity:
+            scope.budget.refund()
+        if self._options.observers is not None:
+            self._tell_attempt(call, began - asked, began, status, None)
+        return result
+
+    async def _send(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
+        scope = self._scope
+        headers = scope.headers if call.body is None else scope.headers_with_body
+        if not self._options.middlewares:
+            outgoing = Outgoing(call.method, call.url, headers, call.body)
+            return await self._transport.send(attempt, outgoing, self._options.timeout)
+
+        async def innermost(request: HttpRequest) -> HttpAnswer:
+            complete = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+            if (authorization := scope.headers.get("Authorization")) is not None:
+                complete["Authorization"] = authorization
+            outgoing = Outgoing(call.method, call.url, complete, request.body)
+            return await self._transport.send(attempt, outgoing, self._options.timeout)
+
+        send: Send = innermost
+        for middleware in reversed(self._options.middlewares):
+            send = _wrap(middleware, send)
+        visible = {name: value for name, value in headers.items() if name != "Authorization"}
+        try:
+            return await send(HttpRequest(call.name, call.attempts, call.method, str(call.url), visible, call.body))
+        finally:
+            if attempt.permit is not None:
+                # A middleware may have answered by itself.
+                attempt.permit.given_up()
+
+    def _judge(self, call: Call[T], answer: HttpAnswer) -> T:
+        """Return the result that an answer holds, or raise what it means."""
+        if 200 <= answer.status < 300:
+            try:
+                return call.decode(answer)
+            except (APIError, InvalidResponseError) as found:
+                raise Failure(Outcome.FINAL, self._decoding_error(call, answer, found)) from None
+        answer = self._scope.scrub_answer(answer)
+        outcome = judge(answer.status, answer.headers)
+        error = error_from_answer(answer, call.name, call.permission)
+        if outcome is Outcome.REFUSED:
+            raise self._refused(call, error, answer)
+        if outcome is Outcome.UNKNOWN and not call.is_read:
+            unknown = self._unknown_error(call, f"the API answered {error.message.removeprefix(f'{call.name}: ')}")
+            unknown.__cause__ = error
+            raise Failure(outcome, unknown)
+        raise Failure(outcome, error)
+
+    def _decoding_error(self, call: Call[T], answer: HttpAnswer, found: CallError) -> CallError:
+        """Return ``found``, without the token in case the answer echoes it."""
+        clean = self._scope.scrub_answer(answer)
+        if clean.body != answer.body:
+            try:
+                call.decode(clean)
+            except (APIError, InvalidResponseError) as error:
+                found = error
+        if isinstance(found, InvalidResponseError):
+            found.request = call.request
+        return found
+
+    def _refused(self, call: Call[T], error: APIError, answer: HttpAnswer) -> Failure:
+        """Pause the token, since the API refused to begin (429, or 503 with ``Retry-After``)."""
+        scope = self._scope
+        retry_after = parse_retry_after(answer.headers)
+        pause = retry_after or min(scope.rate_limit.per * 2.0**call.refusals, self._options.retry.max_backoff)
+        # Longer by chance, never shorter, so that several processes do not come back at one instant.
+        pause *= 1 + 0.05 * random.random()  # noqa: S311 - no secret
+        call.refusals += 1
+        if scope.limiter is not None:
+            scope.limiter.pause(pause, over_limit=isinstance(error, RateLimitedError))
+        observers = self._options.observers
+        if observers is not None and observers.on_throttle is not None:
+            rate = scope.limiter.snapshot().rate if scope.limiter is not None else float("inf")
+            _tell(observers.on_throttle, ThrottleEvent(call.id, call.name, retry_after, pause, rate))
+        return Failure(Outcome.REFUSED, error, pause=pause, limiter_waits=scope.limiter is not None)
+
+    def _send_failure(self, call: Call[T], failure: SendFailure) -> Failure:
+        reason = self._scope.scrub(failure.reason)
+        error: CallError
+        if isinstance(failure, AnswerTooLarge):
+            msg = f"{call.name}: {reason}; raise max_response_bytes of the client to read it"
+            error = InvalidResponseError(msg, request=call.request, endpoint=call.name)
+        elif failure.outcome is Outcome.NOT_SENT:
+            error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
+        else:
+            error = self._unknown_error(call, reason)
+        # A server may have echoed the token in what it sent instead of an answer; then its words stay out.
+        if failure.__cause__ is not None and reason == failure.reason:
+            error.__cause__ = failure.__cause__
+        return Failure(failure.outcome, error)
+
+    def _unknown_error(self, call: Call[T], reason: str) -> OutcomeUnknownError:
+        if call.is_read:
+            msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
+        else:
+            msg = (
+                f"{call.name}: it may or may not have been carried out: {reason}; "
+                "it was not sent again - look it up at the API before you do"
+            )
+        return OutcomeUnknownError(msg, request=call.request, endpoint=call.name)
+
+    def _note_failure(self, call: Call[T], failure: Failure) -> None:
+        if call.first_failure is None:
+            call.first_failure = failure.error
+        if call.unknown is None and failure.outcome is Outcome.UNKNOWN:
+            call.unknown = failure.error
+
+    def _final_error(self, call: Call[T], last: Failure) -> CallError:
+        """Return what the caller sees."""
+        error = last.error
+        if call.unknown is not None and last.outcome in (Outcome.NOT_SENT, Outcome.REFUSED):
+            # "Not sent" would be a lie: an earlier attempt may have been carried out.
+            error, error.__cause__ = call.unknown, last.error
+        return self._complete(call, error)
+
+    def _interrupted_error(self, call: Call[T], why: str) -> CallError:
+        """Return what became of a call that did not come to its end."""
+        if call.attempt is not None and self._transport.may_have_left(call.attempt):
+            error: CallError = self._unknown_error(call, f"{why} before the answer came")
+        elif call.unknown is not None:
+            error = call.unknown
+        else:
+            error = NotSentError(f"{call.name}: not sent: {why} first", endpoint=call.name)
+        return self._complete(call, error)
+
+    def _complete(self, call: Call[T], error: CallError) -> CallError:
+        error.attempts = call.attempts
+        first = call.first_failure
+        if first is not None and first is not error and _kind(first) != _kind(error):
+            error.first_failure = first
+        return error
+
+    def _before_retry(self, call: Call[T], failure: Failure, next_attempt: int, delay: float) -> None:
+        logger.info("%s: attempt %d in %.2f s: %s", call.name, next_attempt, delay, failure.error)
+        observers = self._options.observers
+        if observers is not None and observers.on_retry is not None:
+            event = RetryEvent(call.id, call.name, next_attempt, delay, failure.outcome, failure.error)
+            _tell(observers.on_retry, event)
+
+    async def _sleep(self, seconds: float) -> None:
+        if await self._transport.wait_for_close(seconds):
+            raise _ClientClosed
+
+    def _tell_attempt(
+        self, call: Call[T], waited: float, began: float, status: int | None, failure: Outcome | None
+    ) -> None:
+        observers = self._options.observers
+        if observers is not None and observers.on_attempt is not None:
+            seconds = time.monotonic() - began
+            event = AttemptEvent(call.id, call.name, call.attempts, waited, seconds, status, failure)
+            _tell(observers.on_attempt, event)
+
+    def _tell_outcome(self, call: Call[T], began: float, error: CallError | None, *, cancelled: bool = False) -> None:
+        observers = self._options.observers
+        if observers is not None and observers.on_outcome is not None:
+            seconds = time.monotonic() - began
+            event = OutcomeEvent(call.id, call.name, call.attempts, call.waited, seconds, error, cancelled)
+            _tell(observers.on_outcome, event)
+
+    def with_options(self, **changes: Any) -> Executor:
+        """Return an executor with some options changed."""
+        return Executor(self._transport, self._scope, replace(self._options, **changes))
+
+    def with_scope(self, scope: TokenScope) -> Executor:
+        """Return an executor for another token over the same pool."""
+        return Executor(self._transport, scope, self._options)
+
+
+def _wrap(middleware: Middleware, send: Send) -> Send:
+    async def wrapped(request: HttpRequest) -> HttpAnswer:
+        return await middleware(request, send)
+
+    return wrapped
+
+
+def _tell(observer: Callable[[EventT], None], event: EventT) -> None:
+    try:
+        observer(event)
+    except Exception:
+        logger.exception("an observer failed on %s", type(event).__name__)
+
+
+def _kind(error: CallError) -> tuple[type[CallError], int]:
+    return type(error), error.status_code if isinstance(error, APIError) else 0

@@ -1,0 +1,52 @@
+"""``client.channels``."""
+
+from __future__ import annotations
+
+from typing import overload
+
+from marketingblocks_async.endpoints import CONNECT_CHANNEL
+from marketingblocks_async.models import ChannelConnection, ConnectChannel
+
+from .base import Resource, request_from
+
+
+class Channels(Resource):
+    """Connected social accounts."""
+
+    __slots__ = ()
+
+    @overload
+    async def connect(self, request: ConnectChannel, /) -> ChannelConnection: ...
+
+    @overload
+    async def connect(self, /, *, user_id: str, redirect_url: str | None = None) -> ChannelConnection: ...
+
+    async def connect(
+        self,
+        request: ConnectChannel | None = None,
+        /,
+        *,
+        user_id: str | None = None,
+        redirect_url: str | None = None,
+    ) -> ChannelConnection:
+        """Start the hosted sign-in by which one of your own users connects a social account.
+
+        Args:
+            request: a ready-made request, instead of the keyword arguments.
+            user_id: your own id of that user.
+            redirect_url: URL or deep link to return to; tools that poll need none.
+
+        Returns:
+            ``connect_url`` to open in the user's browser, and ``connect_token``. How the connection's state is polled
+            is not documented.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid request.
+            OutcomeUnknownError: the sign-in may have been started; it was not sent again.
+            MarketingBlocksError: the call failed otherwise.
+
+        Documented on the page "Connect channel" of the API reference.
+
+        """
+        request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url})
+        return await self._executor.execute(self._call(CONNECT_CHANNEL, request))

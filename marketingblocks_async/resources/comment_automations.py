@@ -1,0 +1,172 @@
+"""``client.comment_automations``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
+from marketingblocks_async.models import (
+    CommentAutomation,
+    CreateCommentAutomation,
+    TargetType,
+    TriggerType,
+    UpdateCommentAutomation,
+)
+
+from .base import Resource, request_from
+
+_Numbers = Sequence[int] | str
+_Words = Sequence[str] | str
+
+
+class CommentAutomations(Resource):
+    """Bots that answer comments on published posts."""
+
+    __slots__ = ()
+
+    @overload
+    async def create(self, request: CreateCommentAutomation, /) -> CommentAutomation: ...
+
+    @overload
+    async def create(
+        self,
+        /,
+        *,
+        name: str,
+        channels: _Numbers,
+        target_type: TargetType | str | None = None,
+        post_ids: _Numbers | None = None,
+        campaign_ids: _Numbers | None = None,
+        trigger_type: TriggerType | str | None = None,
+        keywords: _Words | None = None,
+        response_type: str | None = None,
+        **further: Any,
+    ) -> CommentAutomation: ...
+
+    async def create(
+        self,
+        request: CreateCommentAutomation | None = None,
+        /,
+        *,
+        name: str | None = None,
+        channels: _Numbers | None = None,
+        target_type: TargetType | str | None = None,
+        post_ids: _Numbers | None = None,
+        campaign_ids: _Numbers | None = None,
+        trigger_type: TriggerType | str | None = None,
+        keywords: _Words | None = None,
+        response_type: str | None = None,
+        **further: Any,
+    ) -> CommentAutomation:
+        """Create a comment automation.
+
+        Args:
+            request: a ready-made request, instead of the keyword arguments.
+            name: name of the automation.
+            channels: ids of the channels, as a list or one comma-separated string.
+            target_type: ``all`` (the API's default), ``posts`` or ``campaigns``.
+            post_ids: required for ``target_type="posts"``.
+            campaign_ids: required for ``target_type="campaigns"``.
+            trigger_type: ``any`` (the API's default) or ``keywords``.
+            keywords: required for ``trigger_type="keywords"``.
+            response_type: optional; its values are not documented.
+            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given.
+
+        Returns:
+            The answer; its shape is not documented.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid request.
+            OutcomeUnknownError: the automation may have been created; it was not sent again.
+            MarketingBlocksError: the call failed otherwise.
+
+        Documented on the page "Create comment automation" of the API reference.
+
+        """
+        fields = {
+            "name": name,
+            "channels": channels,
+            "target_type": target_type,
+            "post_ids": post_ids,
+            "campaign_ids": campaign_ids,
+            "trigger_type": trigger_type,
+            "keywords": keywords,
+            "response_type": response_type,
+            **further,
+        }
+        request = request_from(CreateCommentAutomation, request, fields)
+        return await self._executor.execute(self._call(CREATE_COMMENT_AUTOMATION, request))
+
+    @overload
+    async def update(self, request: UpdateCommentAutomation, /) -> CommentAutomation: ...
+
+    @overload
+    async def update(
+        self,
+        /,
+        *,
+        comment_bot_id: int,
+        name: str | None = None,
+        target_type: TargetType | str | None = None,
+        post_ids: _Numbers | None = None,
+        campaign_ids: _Numbers | None = None,
+        trigger_type: TriggerType | str | None = None,
+        keywords: _Words | None = None,
+        **further: Any,
+    ) -> CommentAutomation: ...
+
+    async def update(
+        self,
+        request: UpdateCommentAutomation | None = None,
+        /,
+        *,
+        comment_bot_id: int | None = None,
+        name: str | None = None,
+        target_type: TargetType | str | None = None,
+        post_ids: _Numbers | None = None,
+        campaign_ids: _Numbers | None = None,
+        trigger_type: TriggerType | str | None = None,
+        keywords: _Words | None = None,
+        **further: Any,
+    ) -> CommentAutomation:
+        """Change a comment automation. Exactly what is given is sent.
+
+        The documentation prints the defaults of creation for this call too, so the API may reset an omitted
+        ``target_type`` or ``trigger_type`` (inferred); give both to be safe.
+
+        Args:
+            request: a ready-made request, instead of the keyword arguments.
+            comment_bot_id: id of the automation.
+            name: new name.
+            target_type: ``all``, ``posts`` or ``campaigns``.
+            post_ids: posts to watch.
+            campaign_ids: campaigns to watch.
+            trigger_type: ``any`` or ``keywords``.
+            keywords: words to react to.
+            further: fields that exist and are not documented; sent as given.
+
+        Returns:
+            The answer; its shape is not documented.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid request.
+            OutcomeUnknownError: it is not known whether the change was made; setting the same fields again does no
+                harm, and was tried as often as the retry policy allows.
+            MarketingBlocksError: the call failed otherwise.
+
+        Documented on the page "Update comment automation" of the API reference.
+
+        """
+        fields = {
+            "comment_bot_id": comment_bot_id,
+            "name": name,
+            "target_type": target_type,
+            "post_ids": post_ids,
+            "campaign_ids": campaign_ids,
+            "trigger_type": trigger_type,
+            "keywords": keywords,
+            **further,
+        }
+        request = request_from(UpdateCommentAutomation, request, fields)
+        return await self._executor.execute(self._call(UPDATE_COMMENT_AUTOMATION, request))

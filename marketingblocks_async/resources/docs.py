@@ -1,0 +1,69 @@
+"""``client.docs``: questions to the documentation."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from yarl import URL
+
+from marketingblocks_async.executor import Call, Executor
+from marketingblocks_async.middleware import HttpAnswer
+
+DEFAULT_PAGE = "api-reference/authentication"
+
+
+class Docs:
+    """The vendor's documentation answers questions over plain HTTP, without a token.
+
+    The access token is never sent there: these requests have a connection pool and headers of their own.
+    """
+
+    __slots__ = ("_executor",)
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def ask(self, question: str, *, page: str = DEFAULT_PAGE) -> str:
+        """Ask the documentation a question.
+
+        Args:
+            question: in plain words.
+            page: the page to ask, its path below the documentation's root, with or without ``.md``.
+
+        Returns:
+            The answer: text with excerpts from the documentation.
+
+        Raises:
+            ValueError: the question is blank, or the page leads out of the documentation.
+            NotSentError: the documentation cannot be reached.
+            APIError: it answered with an error status.
+            OutcomeUnknownError: no answer came; it can simply be asked again.
+
+        Documented on the page "Authentication" of the API reference, which shows the address of such a question.
+
+        """
+        if not question.strip():
+            msg = "ask a question; this one is blank"
+            raise ValueError(msg)
+        parts = page.removesuffix(".md").strip("/").split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            msg = f"page={page!r} is no page of the documentation; give a path such as {DEFAULT_PAGE!r}"
+            raise ValueError(msg)
+        path = "/".join(quote(part, safe="") for part in parts)
+        url = f"{self._executor.scope.base_url}/{path}.md?ask={quote(question, safe='')}"
+        return await self._executor.execute(
+            Call(
+                "docs",
+                permission=None,
+                request={"question": question, "page": page},
+                method="GET",
+                url=URL(url, encoded=True),
+                body=None,
+                resend_is_harmless=True,
+                decode=_text,
+            )
+        )
+
+
+def _text(answer: HttpAnswer) -> str:
+    return answer.body.decode("utf-8", "replace")

@@ -1,0 +1,65 @@
+"""``client.generations``."""
+
+from __future__ import annotations
+
+from typing import overload
+
+from marketingblocks_async.endpoints import CREATE_POST_GENERATION
+from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
+
+from .base import Resource, request_from
+
+
+class Generations(Resource):
+    """AI post generation."""
+
+    __slots__ = ()
+
+    @overload
+    async def create(self, request: CreateGeneration, /) -> Generation: ...
+
+    @overload
+    async def create(
+        self,
+        /,
+        *,
+        post_type: GenerationPostType | str,
+        input: str,
+        web_hook: str | None = None,
+        brand_id: Identifier | None = None,
+    ) -> Generation: ...
+
+    async def create(
+        self,
+        request: CreateGeneration | None = None,
+        /,
+        *,
+        post_type: GenerationPostType | str | None = None,
+        input: str | None = None,
+        web_hook: str | None = None,
+        brand_id: Identifier | None = None,
+    ) -> Generation:
+        """Ask for a generated post; the job runs in the background.
+
+        Args:
+            request: a ready-made request, instead of the keyword arguments.
+            post_type: ``text_only``, ``ai_image_post``, ``ai_banner_post``, ``breel``, ``talking_reel`` or
+                ``faceless_reel``.
+            input: theme or subject.
+            web_hook: address that receives the result; what is posted there is not documented.
+            brand_id: brand to write for; inferred from the answer, which echoes it.
+
+        Returns:
+            The job, usually ``queued``. How its result is fetched by id is not documented.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid request.
+            OutcomeUnknownError: the job may have been created; it was not sent again.
+            MarketingBlocksError: the call failed otherwise.
+
+        Documented on the page "Create post generation" of the API reference.
+
+        """
+        fields = {"post_type": post_type, "input": input, "web_hook": web_hook, "brand_id": brand_id}
+        request = request_from(CreateGeneration, request, fields)
+        return await self._executor.execute(self._call(CREATE_POST_GENERATION, request))

@@ -1,0 +1,218 @@
+"""``client.posts``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, overload
+
+from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
+from marketingblocks_async.executor import Call
+from marketingblocks_async.models import (
+    ChannelType,
+    CreatedPost,
+    CreatePost,
+    FindPost,
+    FoundPost,
+    Identifier,
+    ListPosts,
+    PostList,
+    PostStatusFilter,
+    PostType,
+    PublishMode,
+    TwitterThreadItem,
+    UpcomingPosts,
+    UpcomingPostsQuery,
+    YouTubeExtra,
+)
+from marketingblocks_async.rate_limit import Lane
+
+from .base import Resource, request_from
+from .many import CreateMany
+
+
+class Posts(Resource):
+    """Posts: create, find, list."""
+
+    __slots__ = ()
+
+    @overload
+    async def create(self, post: CreatePost, /) -> CreatedPost: ...
+
+    @overload
+    async def create(
+        self,
+        /,
+        *,
+        channel_type: ChannelType | str,
+        channel_id: int | str,
+        post_type: PostType | str,
+        caption_text: str,
+        media_urls: Sequence[str],
+        publish_mode: PublishMode | str,
+        schedule_time: datetime | str | None = None,
+        time_zone: str | None = None,
+        hash_tags: str | Sequence[str] | None = None,
+        twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
+        post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
+    ) -> CreatedPost: ...
+
+    async def create(
+        self,
+        post: CreatePost | None = None,
+        /,
+        *,
+        channel_type: ChannelType | str | None = None,
+        channel_id: int | str | None = None,
+        post_type: PostType | str | None = None,
+        caption_text: str | None = None,
+        media_urls: Sequence[str] | None = None,
+        publish_mode: PublishMode | str | None = None,
+        schedule_time: datetime | str | None = None,
+        time_zone: str | None = None,
+        hash_tags: str | Sequence[str] | None = None,
+        twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
+        post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
+    ) -> CreatedPost:
+        """Create one post on one channel.
+
+        Args:
+            post: a ready-made :class:`CreatePost`, instead of the keyword arguments, which are its fields.
+            channel_type: platform, for example ``"facebook"``.
+            channel_id: id of the connected account.
+            post_type: ``post``, ``reel``, ``story``, ``tweet`` or ``thread``.
+            caption_text: the text.
+            media_urls: addresses of the media; may be empty as far as is known.
+            publish_mode: ``now``, ``scheduled``, ``queued`` or ``share_next``.
+            schedule_time: for ``scheduled``: an aware ``datetime``, or a naive one or ``"YYYY-MM-DD HH:MM"`` together
+                with ``time_zone``.
+            time_zone: IANA name.
+            hash_tags: one string, or a list of tags.
+            twitter_threads: required for ``post_type="thread"``.
+            post_extra: required for ``channel_type="youtube"``.
+
+        Returns:
+            The answer; its shape is not documented, ``post_id`` is looked up where it probably is.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid post.
+            OutcomeUnknownError: the post may have been created; it was not sent again.
+            NotSentError: it was certainly not created.
+            APIError: the API refused it.
+            InvalidResponseError: the API accepted it with an answer that is no JSON.
+
+        Documented on the page "Create Post" of the API reference.
+
+        """
+        fields = {
+            "channel_type": channel_type,
+            "channel_id": channel_id,
+            "post_type": post_type,
+            "caption_text": caption_text,
+            "media_urls": media_urls,
+            "publish_mode": publish_mode,
+            "schedule_time": schedule_time,
+            "time_zone": time_zone,
+            "hash_tags": hash_tags,
+            "twitter_threads": twitter_threads,
+            "post_extra": post_extra,
+        }
+        return await self._executor.execute(self._call(CREATE_POST, request_from(CreatePost, post, fields)))
+
+    async def get(self, post_id: Identifier) -> FoundPost:
+        """Find one post by its id.
+
+        Args:
+            post_id: the id that creating or listing returned.
+
+        Returns:
+            The post in its envelope; the post's fields can be read from either.
+
+        Raises:
+            NotFoundError: there is no such post.
+            MarketingBlocksError: the call failed otherwise.
+
+        Documented on the page "Find Post" of the API reference.
+
+        """
+        return await self._executor.execute(self._call(FIND_POST, FindPost(post_id=post_id)))
+
+    async def list(
+        self,
+        *,
+        channels: Sequence[ChannelType | str] | str,
+        limit: int | None = None,
+        status: Sequence[PostStatusFilter | str] | str | None = None,
+    ) -> PostList:
+        """List posts of some platforms.
+
+        Args:
+            channels: platform names, as a list or one comma-separated string.
+            limit: how many posts at most, above 0; the API's default "varies".
+            status: ``scheduled``, ``draft``, ``queued``, ``failed``, ``published``; one or more.
+
+        Returns:
+            The answer, whose shape is not documented; iterating yields the posts that could be recognised in it.
+
+        Raises:
+            pydantic.ValidationError: the arguments make no valid query.
+            MarketingBlocksError: the call failed.
+
+        Documented on the page "Get Posts" of the API reference.
+
+        """
+        query = request_from(ListPosts, None, {"channels": channels, "limit": limit, "status": status})
+        return await self._executor.execute(self._call(GET_POSTS, query))
+
+    async def upcoming(self, *, limit: int | None = None) -> UpcomingPosts:
+        """List the posts that are scheduled, queued or next to share, nearest first.
+
+        Args:
+            limit: how many posts at most, above 0; the API's own default is 10.
+
+        Returns:
+            The posts; iterating yields them.
+
+        Raises:
+            pydantic.ValidationError: ``limit`` is not above 0.
+            MarketingBlocksError: the call failed.
+
+        Documented on the page "Upcoming Posts" of the API reference.
+
+        """
+        query = request_from(UpcomingPostsQuery, None, {"limit": limit})
+        return await self._executor.execute(self._call(UPCOMING_POSTS, query))
+
+    def create_many(
+        self,
+        posts: Iterable[CreatePost | Mapping[str, Any]] | AsyncIterable[CreatePost | Mapping[str, Any]],
+        *,
+        concurrency: int | None = None,
+    ) -> CreateMany:
+        """Create many posts, at the rate of the token, behind all ordinary calls of the token.
+
+        ``async for outcome in client.posts.create_many(posts)`` yields one outcome per post as they complete, not in
+        order; a failure is an outcome like any other and stops nothing. Posts are taken from ``posts`` only as fast as
+        they can be sent, so it may be endless.
+
+        Stop early with ``aclose()`` (or leave an ``async with``): what is in flight is cancelled, and
+        :attr:`CreateMany.undelivered` says what became of it.
+
+        Args:
+            posts: an iterable or async iterable of :class:`CreatePost`, or of mappings with its fields.
+            concurrency: how many posts may be in flight or waiting to be fetched by you, at least 1. By default as
+                many as the rate limit can send within the timeout, or 100 when the limit is lifted.
+
+        Returns:
+            An async iterator of :class:`PostOutcome`.
+
+        Raises:
+            ValueError: ``concurrency`` is below 1.
+            TypeError: ``posts`` is not iterable.
+
+        """
+
+        def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
+            return self._call(CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
+
+        return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency)

@@ -1,0 +1,114 @@
+"""One limiter per API root and token in a process, for as long as it matters.
+
+The server counts by token, so all clients of a token must count together, whoever made them and on whichever event
+loop. A limiter lives while somebody uses it, and after that while the server may still count requests that went through
+it; then it is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+import weakref
+
+from .errors import ConfigurationError
+from .limiter import RateLimiter
+from .rate_limit import RateLimit
+
+SWEEP_EVERY = 2.0
+"""Seconds between two looks for limiters that can be dropped; each look costs about a microsecond a limiter."""
+
+
+class _Entry:
+    __slots__ = ("limiter", "users")
+
+    def __init__(self, settings: RateLimit) -> None:
+        self.limiter = RateLimiter(settings)
+        self.users: weakref.WeakSet[object] = weakref.WeakSet()
+
+    @property
+    def matters(self) -> bool:
+        return bool(self.users) or self.limiter.busy
+
+
+class LimiterRegistry:
+    """The limiters of a process, see the module's docstring. May be used from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[str, bytes], _Entry] = {}
+        self._swept_at = time.monotonic()
+        self._sweeping_loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        """How many limiters there are, used or lingering."""
+        return len(self._entries)
+
+    def get(self, base_url: str, token: str, settings: RateLimit, user: object) -> RateLimiter:
+        """Return the limiter of ``token`` at ``base_url``, a new one if there is none.
+
+        Args:
+            base_url: API root.
+            token: access token; only a digest of it is kept.
+            settings: the limit.
+            user: whoever uses it, held weakly until :meth:`release`.
+
+        Raises:
+            ConfigurationError: somebody uses the token with other settings.
+
+        """
+        key = _key(base_url, token)
+        with self._lock:
+            self._sweep()
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry(settings)
+            elif entry.limiter.settings != settings:
+                if entry.users:
+                    msg = (
+                        f"another client of this process uses the same token with {entry.limiter.settings}; "
+                        f"the server counts both together, so give both the same rate_limit (here: {settings})"
+                    )
+                    raise ConfigurationError(msg)
+                entry.limiter.configure(settings)
+            entry.users.add(user)
+            return entry.limiter
+
+    def release(self, base_url: str, token: str, user: object) -> None:
+        """Say that ``user`` does not use the limiter of ``token`` any more; called inside an event loop."""
+        with self._lock:
+            if entry := self._entries.get(_key(base_url, token)):
+                entry.users.discard(user)
+        self._sweep_later()
+
+    def _sweep(self) -> None:
+        """Drop what does not matter any more, at most every ``SWEEP_EVERY`` seconds. The lock is held."""
+        now = time.monotonic()
+        if now - self._swept_at >= SWEEP_EVERY:
+            self._swept_at = now
+            self._entries = {key: entry for key, entry in self._entries.items() if entry.matters}
+
+    def _sweep_later(self) -> None:
+        """Sweep while this loop runs, so that a process that goes on without clients does not keep their limiters."""
+        if self._sweeping_loop is None or self._sweeping_loop.is_closed():
+            self._sweeping_loop = asyncio.get_running_loop()
+            self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
+
+    def _sweep_until_done(self) -> None:
+        self._sweeping_loop = None
+        with self._lock:
+            self._sweep()
+            lingering = any(not entry.users for entry in self._entries.values())
+        if lingering:
+            self._sweep_later()
+
+
+def _key(base_url: str, token: str) -> tuple[str, bytes]:
+    # A digest, so that no table of this module can be printed with tokens in it.
+    return base_url, hashlib.sha256(token.encode()).digest()
+
+
+# Global, because the server's count is per token and knows nothing of objects in this process.
+REGISTRY = LimiterRegistry()

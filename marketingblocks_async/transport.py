@@ -1,0 +1,508 @@
+"""Bytes over aiohttp: the only module that uses its client.
+
+One session per open client. Every request that reaches a socket passes :class:`_ObservedRequest`, aiohttp's silent
+repetitions included, so that each takes a permit and is stamped when it was really written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import select
+import time
+import weakref
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from .errors import ConfigurationError
+from .middleware import HttpAnswer
+from .protocol import Outcome
+from .rate_limit import Lane, Limiter, Permit
+
+if TYPE_CHECKING:
+    from aiohttp.client_middlewares import ClientHandlerType
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+KEEPALIVE = 4.0
+"""Seconds after which an idle connection is not used again.
+
+A write on a connection that the server is just closing ends with an unknown outcome, which costs far more than a new
+connection. Common servers close after 5 s or more (Node.js, uvicorn and Apache 5, nginx 75), so below that it is rare.
+"""
+
+CHECK_AFTER = 0.25
+"""Seconds of idleness after which a connection is asked, before it is written to, whether the server has closed it.
+
+The event loop has noticed a connection that was closed longer ago, unless the loop itself was blocked meanwhile.
+"""
+
+LARGEST_BODY_IN_ONE_PIECE = 2**20
+"""Bytes of a request's body that are handed to aiohttp at once."""
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None)
+# How often a body too large for the socket's buffer is looked at, to see whether it has gone out.
+_BODY_POLL = 0.005
+
+
+class SendFailure(Exception):  # noqa: N818 - it says how sending went; the error for the caller is made elsewhere
+    """An attempt brought no usable answer.
+
+    Args:
+        outcome: what may have happened at the server.
+        reason: for a person, without the token.
+
+    """
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(outcome, reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class AnswerTooLarge(SendFailure):
+    """A success answer is larger than the client accepts."""
+
+
+class _StaleConnectionError(aiohttp.ClientConnectionError):
+    """A pooled connection turned out to be closed by the server; nothing was written to it."""
+
+
+class _ResendRefusedError(aiohttp.ClientConnectionError):
+    """aiohttp was about to send again what must not be sent twice."""
+
+
+# Nothing of the request can have left: name lookup, refusal, certificate, handshake, connecting took too long.
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+# These come from a connection that was in use.
+_WHILE_SENDING = (
+    aiohttp.ClientOSError,
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientPayloadError,
+    aiohttp.ClientResponseError,
+    OSError,
+)
+
+
+class Outgoing(NamedTuple):
+    """What goes out.
+
+    Attributes:
+        method: HTTP method.
+        url: where to, percent-encoded.
+        headers: all headers, the authorization included.
+        body: what to send.
+
+    """
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+class Attempt:
+    """One attempt of a call, as the wire sees it, and the scope in which it can be interrupted.
+
+    Args:
+        limiter: whom to ask for a further permit if aiohttp sends again by itself; ``None`` if there is no limit.
+        permit: the permit of the first request on the wire; ``None`` if there is no limit.
+        lane: where a further permit is queued for.
+        may_resend: whether aiohttp may send again by itself.
+
+    """
+
+    __slots__ = (
+        "_cancelling",
+        "_interruption",
+        "_task",
+        "_timer",
+        "answered",
+        "lane",
+        "limiter",
+        "may_resend",
+        "permit",
+        "protocol",
+        "repetitions",
+        "sent",
+        "transport",
+    )
+
+    def __init__(self, limiter: Limiter | None, permit: Permit | None, lane: Lane, *, may_resend: bool) -> None:
+        self.limiter = limiter
+        self.permit = permit
+        self.lane = lane
+        self.may_resend = may_resend
+        self.sent = False
+        self.answered = False
+        self.repetitions = 0
+        self.protocol: ResponseHandler | None = None
+        self.transport: Transport | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._interruption: str | None = None
+
+    def begin(self, transport: Transport, seconds: float) -> None:
+        """Start the clock; until :meth:`end` the attempt can be interrupted."""
+        self.transport = transport
+        self._task = task = asyncio.current_task()
+        self._cancelling = task.cancelling() if task is not None else 0
+        self._timer = transport.loop.call_later(seconds, self.interrupt, f"no complete answer within {seconds:g} s")
+
+    def end(self) -> None:
+        """Stop the clock."""
+        self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def interrupt(self, why: str) -> None:
+        """End the attempt from outside: its task is cancelled, and :meth:`interrupted` turns that into a failure."""
+        if self._task is not None and self._interruption is None:
+            self._interruption = why
+            self._task.cancel()
+
+    def interrupted(self) -> str | None:
+        """On a cancellation: why it was interrupted, ``None`` if somebody else cancelled the task (as well)."""
+        if self._interruption is None or self._task is None or self._task.uncancel() > self._cancelling:
+            return None
+        return self._interruption
+
+    async def next_request(self) -> None:
+        """Get ready for a request on the wire; a second one in the same attempt needs a permit of its own."""
+        if not self.sent:
+            return
+        if not self.may_resend:
+            raise _ResendRefusedError
+        self.repetitions += 1
+        if self.limiter is not None and self.permit is not None:
+            self.permit.given_up()
+            self.permit = await self.limiter.acquire(self.lane, retry=True, owner=self.transport)
+
+
+# How a request finds its attempt: aiohttp creates the request object itself and offers no way to hand something in.
+_current: ContextVar[Attempt | None] = ContextVar("marketingblocks_attempt", default=None)
+
+
+class _ObservedRequest(aiohttp.ClientRequest):
+    """aiohttp's request, which tells its attempt when it is written."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        attempt, protocol = _current.get(), conn.protocol
+        if attempt is None or attempt.transport is None or protocol is None:
+            return await super().send(conn)
+        transport = attempt.transport
+        fresh = transport.check(protocol)
+        await attempt.next_request()
+        if attempt.limiter is not None:
+            await attempt.limiter.write_turn(owner=transport)
+            if not protocol.is_connected():
+                # It was lost while the request waited for its turn.
+                raise _StaleConnectionError
+        socket = protocol.transport
+        attempt.sent = True
+        attempt.protocol = protocol
+        response = await super().send(conn)
+        if attempt.permit is not None and socket is not None and not isinstance(self.body, aiohttp.BytesIOPayload):
+            # Not here: on Python 3.11 a body is written by a task that begins in the next turn, before this callback.
+            transport.loop.call_soon(_note_written, transport.loop, attempt.permit, socket, fresh)
+        return response
+
+
+def _note_written(loop: asyncio.AbstractEventLoop, permit: Permit, socket: asyncio.Transport, fresh: bool) -> None:
+    if socket.is_closing():
+        return
+    if socket.get_write_buffer_size():
+        loop.call_later(_BODY_POLL, _note_written, loop, permit, socket, fresh)
+        return
+    permit.written(fresh_connection=fresh)
+
+
+async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """See the requests of a session that was handed in: how many there are, not when they are written."""
+    attempt = _current.get()
+    if attempt is not None:
+        await attempt.next_request()
+        attempt.sent = True
+        if attempt.permit is not None:
+            attempt.permit.unobserved()
+    return await handler(request)
+
+
+class TransportUser(Protocol):
+    """Somebody whose calls go through a transport."""
+
+    def transport_closed(self, transport: Transport) -> None:
+        """Hear that it closes now."""
+        ...
+
+
+class Transport:
+    """The connection pool of a client and of its copies.
+
+    Args:
+        session: a session to use instead of an own one. It is never closed here. When exactly its requests are written
+            cannot be seen, so permits come back by the answers alone, as with ``guard=inf``.
+        max_response_bytes: the largest body to accept.
+
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | None, max_response_bytes: int) -> None:
+        self._given_session = session
+        self._max_response_bytes = max_response_bytes
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._in_flight: set[Attempt] = set()
+        # Those who are told when it closes; they may vanish before.
+        self.users: weakref.WeakSet[TransportUser] = weakref.WeakSet()
+        self._openings = 0
+        # When each connection last brought an answer; those that never did are not in it.
+        self._answered_at: weakref.WeakKeyDictionary[ResponseHandler, float] = weakref.WeakKeyDictionary()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent, from some event loop."""
+        return self._session is not None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it was opened on."""
+        if self._loop is None:
+            msg = "the client is not open; use it inside 'async with', or call open() first"
+            raise ConfigurationError(msg)
+        return self._loop
+
+    def open(self) -> None:
+        """Open the pool on the running event loop; once more if it is open there already.
+
+        Raises:
+            ConfigurationError: it is open on another event loop, or the session that was handed in cannot be used.
+
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop.is_closed():
+            # Left open when its loop ended; nothing of it works any more.
+            self._session, self._openings = None, 0
+            for user in list(self.users):
+                user.transport_closed(self)
+        if self._session is None:
+            self._session, self._loop = self._make_session(loop), loop
+            self._closing = loop.create_future()
+        elif self._loop is not loop:
+            msg = "the client is open on another event loop; close it there before it is opened and used here"
+            raise ConfigurationError(msg)
+        self._openings += 1
+
+    def _make_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        session = self._given_session
+        if session is None:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    # No limit: what is in flight is bounded by the rate limit and the timeout, and a pool that is full
+                    # would be a second queue, without order and inside the timeout.
+                    limit=0,
+                    keepalive_timeout=KEEPALIVE,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=_ObservedRequest,
+                timeout=_NO_TIMEOUT,
+            )
+        if session.closed:
+            msg = "the session that was handed in is closed"
+            raise ConfigurationError(msg)
+        # The public property of it is deprecated.
+        if getattr(session, "_loop", loop) is not loop:
+            msg = "the session that was handed in belongs to another event loop"
+            raise ConfigurationError(msg)
+        return session
+
+    async def close(self) -> None:
+        """Undo one :meth:`open`; the last one ends all waiting, interrupts what is in flight and closes the pool."""
+        if self._session is None:
+            return
+        self._openings -= 1
+        if self._openings:
+            return
+        session, self._session = self._session, None
+        for user in list(self.users):
+            user.transport_closed(self)
+        self.users.clear()
+        if self._closing is not None:
+            self._closing.set_result(None)
+        for attempt in list(self._in_flight):
+            attempt.interrupt("the client was closed")
+        if self._given_session is None:
+            await session.close()
+        self._loop = None
+
+    async def wait_for_close(self, seconds: float) -> bool:
+        """Wait, but not beyond the closing of the pool; return whether it was closed."""
+        if self._session is None or self._closing is None:
+            return True
+        done, _ = await asyncio.wait((self._closing,), timeout=seconds)
+        return bool(done)
+
+    def check(self, protocol: ResponseHandler) -> bool:
+        """Return whether a connection is fresh, that is, has not brought an answer yet.
+
+        Raises:
+            _StaleConnectionError: it brought some, and the server has closed it since.
+
+        """
+        answered_at = self._answered_at.get(protocol)
+        if answered_at is None:
+            return True
+        if time.monotonic() - answered_at > CHECK_AFTER and _is_at_end(protocol.transport):
+            raise _StaleConnectionError
+        return False
+
+    async def send(self, attempt: Attempt, request: Outgoing, seconds: float) -> HttpAnswer:
+        """Make one attempt.
+
+        Args:
+            attempt: a new one, with its permit; the permit has been ended when this returns or raises.
+            request: what to send.
+            seconds: how long it may take until the last byte of the answer.
+
+        Returns:
+            The answer, whatever its status. If the body of an answer that is no success breaks off, it is empty: the
+            status says enough.
+
+        Raises:
+            SendFailure: no answer, or the body of a success broke off or is too large.
+            ConfigurationError: the session that was handed in cannot carry the request.
+
+        """
+        self._in_flight.add(attempt)
+        attempt.begin(self, seconds)
+        context = _current.set(attempt)
+        try:
+            return await self._exchange(attempt, request)
+        except asyncio.CancelledError:
+            if (why := attempt.interrupted()) is None:
+                raise
+            raise SendFailure(Outcome.UNKNOWN if self.may_have_left(attempt) else Outcome.NOT_SENT, why) from None
+        except (aiohttp.ClientError, OSError, RuntimeError) as exc:
+            raise SendFailure(self._outcome_of(exc, attempt), _describe(exc)) from exc
+        finally:
+            _current.reset(context)
+            attempt.end()
+            self._in_flight.discard(attempt)
+            if attempt.permit is not None:
+                attempt.permit.given_up()
+
+    async def _exchange(self, attempt: Attempt, request: Outgoing) -> HttpAnswer:
+        response = await self._request(request)
+        attempt.answered = True
+        if attempt.permit is not None:
+            attempt.permit.answered()
+        if attempt.protocol is not None:
+            self._answered_at[attempt.protocol] = time.monotonic()
+        try:
+            content = await self._read(response)
+        except (aiohttp.ClientError, OSError):
+            if 200 <= response.status < 300:
+                raise
+            content = b""
+        finally:
+            response.release()
+        return HttpAnswer(response.status, response.headers, content)
+
+    async def _request(self, request: Outgoing) -> aiohttp.ClientResponse:
+        method, url, headers, content = request
+        while True:
+            # aiohttp warns of more than this as bytes; as a stream it goes out in parts, and when the last of them has
+            # been written is not observed, so its permit comes back by the answer.
+            body = content if content is None or len(content) <= LARGEST_BODY_IN_ONE_PIECE else io.BytesIO(content)
+            session = self._session
+            if session is None or session.closed:
+                # While the call waited for its permit, or by the owner of a session that was handed in.
+                raise SendFailure(Outcome.NOT_SENT, "the session was closed")
+            try:
+                if self._given_session is None:
+                    return await session.request(method, url, headers=headers, data=body, allow_redirects=False)
+                own: Any = getattr(session, "_middlewares", ())
+                return await session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=_NO_TIMEOUT,
+                    # Given per request they replace the session's own, which have no public name.
+                    middlewares=(*own, _observe_blindly),
+                )
+            except _StaleConnectionError:
+                continue
+            except ValueError as exc:
+                if isinstance(exc, aiohttp.ClientError):
+                    raise
+                msg = f"the session that was handed in cannot send the request: {exc}"
+                raise ConfigurationError(msg) from exc
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self._max_response_bytes
+        length = response.headers.get(hdrs.CONTENT_LENGTH)
+        if length is not None and hdrs.CONTENT_ENCODING not in response.headers and int(length) <= limit:
+            return await response.read()
+        # The length is not known before, or not after decompression.
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                response.close()
+                if 200 <= response.status < 300:
+                    raise AnswerTooLarge(Outcome.FINAL, f"the answer is larger than {limit} bytes")
+                return b"".join(chunks)[:limit]
+        return b"".join(chunks)
+
+    def may_have_left(self, attempt: Attempt) -> bool:
+        """Return whether some of an attempt may have reached the network."""
+        # A session that was handed in may send without our seeing it.
+        return attempt.sent or attempt.answered or self._given_session is not None
+
+    def _outcome_of(self, exc: Exception, attempt: Attempt) -> Outcome:
+        if isinstance(exc, _ResendRefusedError):
+            return Outcome.UNKNOWN
+        if isinstance(exc, _BEFORE_SENDING):
+            # In a repetition by aiohttp the first request had been sent.
+            return Outcome.UNKNOWN if attempt.repetitions else Outcome.NOT_SENT
+        if isinstance(exc, _WHILE_SENDING):
+            return Outcome.UNKNOWN
+        return Outcome.UNKNOWN if self.may_have_left(attempt) else Outcome.NOT_SENT
+
+
+def _is_at_end(transport: asyncio.Transport | None) -> bool:
+    """Return whether a connection that should be silent has something to read, which can only be its end."""
+    socket = transport.get_extra_info("socket") if transport is not None else None
+    if socket is None:
+        return False
+    descriptor = socket.fileno()
+    if descriptor < 0:
+        return True
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def _describe(exc: BaseException) -> str:
+    """Return what happened in words; of aiohttp's errors only the text, never the request with its headers."""
+    if isinstance(exc, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection without an answer"
+    if isinstance(exc, _ResendRefusedError):
+        return "the connection was lost after sending"
+    if isinstance(exc, aiohttp.ClientResponseError):
+        return f"the answer is not HTTP: {exc.message}"
+    text = str(exc) or type(exc).__name__
+    return f"{type(exc).__name__}: {text}" if text != type(exc).__name__ else text
