@@ -13,7 +13,7 @@ from yarl import URL
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
-from .executor import Call, CallOptions, Executor, Observers, TokenScope
+from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
 from .middleware import Middleware
 from .protocol import decode_any, encode_query
 from .rate_limit import Lane, Limiter, RateLimit
@@ -281,17 +281,16 @@ class MarketingBlocks:
         if method not in _METHODS:
             msg = f"method={method!r}: give one of {', '.join(_METHODS)}"
             raise ConfigurationError(msg)
-        call = Call(
+        operation = Operation(
             path,
             permission=None,
-            request={"method": method, "path": path, "params": params, "json": json},
             method=method,
-            url=self._url_of(path, params),
-            body=None if json is None else json_module.dumps(json, allow_nan=False).encode(),
             resend_is_harmless=method in ("GET", "HEAD") if resend is None else resend,
             decode=partial(decode_any, path, method),
         )
-        return await self._executor.execute(call)
+        request = {"method": method, "path": path, "params": params, "json": json}
+        body = None if json is None else json_module.dumps(json, allow_nan=False).encode()
+        return await self._executor.execute(Call(operation, request, self._url_of(path, params), body))
 
     def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
         """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""

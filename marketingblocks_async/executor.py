@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Generic, TypeVar
+from functools import cached_property, partial
+from typing import Any, Generic, NoReturn, TypeVar
 from urllib.parse import quote
 
+from multidict import CIMultiDict
 from yarl import URL
 
 from ._version import __version__
@@ -34,7 +36,7 @@ from .errors import (
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .middleware import HttpAnswer, HttpRequest, Middleware, Send
 from .protocol import JSON_TYPE, Outcome, error_from_answer, judge, parse_retry_after
-from .rate_limit import Lane, Limiter, RateLimit
+from .rate_limit import Lane, Limiter, Permit, RateLimit
 from .retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
 from .shared_limiters import REGISTRY
 from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
@@ -43,6 +45,9 @@ logger = logging.getLogger("marketingblocks_async")
 
 T = TypeVar("T")
 EventT = TypeVar("EventT")
+
+# The documented paths without a variable part are six.
+_REMEMBERED_URLS = 16
 
 _call_ids = itertools.count(1)
 
@@ -96,16 +101,24 @@ class TokenScope:
         self.budget = RetryBudget()
         self.limiter: Limiter | None = None
         self.bound = False
-        self.headers: dict[str, str] = {
-            "Accept": JSON_TYPE,
-            "User-Agent": f"marketingblocks-async/{__version__}",
-        }
+        self._urls: dict[str, URL] = {}
+        # In aiohttp's own type, since it would convert anything else for every request.
+        self.headers = CIMultiDict({"Accept": JSON_TYPE, "User-Agent": f"marketingblocks-async/{__version__}"})
         if token is not None:
             self.headers["Authorization"] = Secret(f"Bearer {token}")
-        self.headers_with_body = {"Content-Type": JSON_TYPE, **self.headers}
+        self.headers_with_body = CIMultiDict({"Content-Type": JSON_TYPE, **self.headers})
 
     def __repr__(self) -> str:
         return f"<TokenScope of a token at {self.base_url}>"
+
+    def url(self, path: str) -> URL:
+        """Return the address of ``path`` (percent-encoded) below the API root."""
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(f"{self.base_url}/{path}", encoded=True)
+            if len(self._urls) < _REMEMBERED_URLS:
+                self._urls[path] = url
+        return url
 
     def bind(self, transport: Transport) -> None:
         """Take the token's limiter into use, until the transport closes."""
@@ -147,82 +160,101 @@ class TokenScope:
         return {token, token.replace("/", "\\/"), quote(token, safe="")}
 
 
-class Call(Generic[T]):
-    """One call: what is to be done, and how far it has come.
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """What a call does; the same for all calls of an endpoint.
 
-    Args:
-        name: operation, or the path of a generic call.
-        permission: what the operation needs, ``None`` if not documented.
-        request: what errors show as having been sent.
+    Attributes:
+        name: the operation, or the path of a generic call.
+        permission: what it needs, ``None`` if that is not documented.
         method: HTTP method.
-        url: where to.
-        body: JSON bytes or ``None``.
         resend_is_harmless: whether it may be carried out twice.
         decode: turns a success answer into the result; raises ``APIError`` or ``InvalidResponseError``.
 
     """
 
-    __slots__ = (
-        "attempt",
-        "attempts",
-        "body",
-        "decode",
-        "ended_as",
-        "ends",
-        "first_failure",
-        "id",
-        "method",
-        "name",
-        "on_grant",
-        "permission",
-        "refusals",
-        "request",
-        "resend_is_harmless",
-        "started",
-        "unknown",
-        "url",
-        "waited",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        permission: str | None,
-        request: object,
-        method: str,
-        url: URL,
-        body: bytes | None,
-        resend_is_harmless: bool,
-        decode: Callable[[HttpAnswer], T],
-    ) -> None:
-        self.name = name
-        self.permission = permission
-        self.request = request
-        self.method = method
-        self.url = url
-        self.body = body
-        self.resend_is_harmless = resend_is_harmless
-        self.decode = decode
-        self.id = next(_call_ids)
-        self.attempts = 0
-        self.refusals = 0
-        self.waited = 0.0
-        self.started = 0.0
-        self.ends = float("inf")
-        # The attempt in flight; still set after a cancellation that ended it.
-        self.attempt: Attempt | None = None
-        self.first_failure: CallError | None = None
-        # The first failure after which the call may have been carried out.
-        self.unknown: CallError | None = None
-        # What became of a call that was cancelled.
-        self.ended_as: CallError | None = None
-        self.on_grant: Callable[[], None] | None = None
+    name: str
+    permission: str | None
+    method: str
+    resend_is_harmless: bool
+    decode: Callable[[HttpAnswer], T]
 
     @property
     def is_read(self) -> bool:
         """Whether it changes nothing at the API."""
         return self.method in ("GET", "HEAD")
+
+
+class Call(Generic[T]):
+    """One call: what is to be done, and how far it has come.
+
+    Args:
+        operation: what it does.
+        request: what errors show as having been sent.
+        url: where to.
+        body: JSON bytes or ``None``.
+
+    Attributes:
+        attempts: how many were started.
+        refusals: how often the API refused to begin.
+        waited: seconds in the queue for permits.
+        last_wait: those of the last attempt.
+        started: ``time.monotonic()`` at the first permit.
+        ends: ``time.monotonic()`` at which its deadline passes.
+        attempt: the one in flight; still set after a cancellation that ended it.
+        first_failure: what went wrong first.
+        unknown: the first failure after which it may have been carried out.
+        ended_as: what became of it if it was cancelled.
+        on_grant: called at each permit.
+
+    """
+
+    # On the class, because most calls need no other values and are made in a hurry.
+    attempts = 0
+    refusals = 0
+    waited = 0.0
+    last_wait = 0.0
+    started = 0.0
+    ends = math.inf
+    attempt: Attempt | None = None
+    first_failure: CallError | None = None
+    unknown: CallError | None = None
+    ended_as: CallError | None = None
+    on_grant: Callable[[], None] | None = None
+
+    def __init__(self, operation: Operation[T], request: object, url: URL, body: bytes | None) -> None:
+        self.operation = operation
+        self.request = request
+        self.url = url
+        self.body = body
+
+    def begin(self, attempt: Attempt) -> None:
+        """Note that an attempt begins: it has its permit."""
+        self.attempt = attempt
+        if self.attempts == 0:
+            self.started = attempt.began
+        self.attempts += 1
+        if self.on_grant is not None:
+            self.on_grant()
+
+    def end(self, attempt: Attempt, failure: Failure) -> None:
+        """Note that an attempt has failed."""
+        self.attempt = None
+        self.attempts += attempt.repetitions
+        if self.first_failure is None:
+            self.first_failure = failure.error
+        if self.unknown is None and failure.outcome is Outcome.UNKNOWN:
+            self.unknown = failure.error
+
+    @cached_property
+    def id(self) -> int:
+        """Number of the call in this process."""
+        return next(_call_ids)
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.operation.name
 
 
 class _ClientClosed(Exception):  # noqa: N818 - a signal inside the package; the caller gets an error that says more
@@ -270,13 +302,21 @@ class Executor:
         self._check_open()
         began = time.monotonic()
         try:
-            result = await (self._run(call) if self._options.deadline is None else self._run_until_deadline(call))
+            try:
+                if self._options.deadline is None:
+                    result = await self._attempt(call)
+                else:
+                    result = await self._run_until_deadline(call, self._options.deadline)
+            except Failure as first:
+                result = await self._go_on(call, first)
+            except _ClientClosed:
+                raise self._interrupted_error(call, "the client was closed") from None
         except CallError as error:
             self._tell_outcome(call, began, error)
             raise
         except asyncio.CancelledError as cancelled:
             call.ended_as = self._interrupted_error(call, "the call was cancelled")
-            if isinstance(call.ended_as, OutcomeUnknownError) and not call.is_read:
+            if isinstance(call.ended_as, OutcomeUnknownError) and not call.operation.is_read:
                 cancelled.add_note(str(call.ended_as))
                 logger.warning("%s", call.ended_as)
             self._tell_outcome(call, began, call.ended_as, cancelled=True)
@@ -298,9 +338,7 @@ class Executor:
         if not self._scope.bound:
             self._scope.bind(transport)
 
-    async def _run_until_deadline(self, call: Call[T]) -> T:
-        seconds = self._options.deadline
-        assert seconds is not None  # noqa: S101 - the caller looked
+    async def _run_until_deadline(self, call: Call[T], seconds: float) -> T:
         limiter = self._scope.limiter
         wait = limiter.estimated_wait(self._options.lane) if limiter is not None else 0.0
         if wait > seconds:
@@ -312,25 +350,25 @@ class Executor:
         call.ends = time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self._run(call)
+                try:
+                    return await self._attempt(call)
+                except Failure as first:
+                    return await self._go_on(call, first)
         except TimeoutError:
             raise self._interrupted_error(call, f"the deadline of {seconds:g} s passed") from None
 
-    async def _run(self, call: Call[T]) -> T:
+    async def _go_on(self, call: Call[T], first: Failure) -> T:
+        """Go on after a first failure, as far as the retry policy allows."""
+        context = RetryContext(
+            policy=self._options.retry,
+            resend_is_harmless=call.operation.resend_is_harmless,
+            budget=self._scope.budget,
+            started=call.started,
+            ends=call.ends,
+            sleep=self._sleep,
+            before_retry=partial(self._before_retry, call),
+        )
         try:
-            try:
-                return await self._attempt(call)
-            except Failure as failure:
-                first = failure
-            context = RetryContext(
-                policy=self._options.retry,
-                resend_is_harmless=call.resend_is_harmless,
-                budget=self._scope.budget,
-                started=call.started,
-                ends=call.ends,
-                sleep=self._sleep,
-                before_retry=partial(self._before_retry, call),
-            )
             return await retry(first, partial(self._attempt, call), context)
         except Failure as last:
             error = self._final_error(call, last)
@@ -339,91 +377,87 @@ class Executor:
             raise self._interrupted_error(call, "the client was closed") from None
 
     async def _attempt(self, call: Call[T]) -> T:
+        """Make one attempt; raise what it failed with as a :class:`Failure`."""
         scope, transport = self._scope, self._transport
-        limiter, permit = scope.limiter, None
         if not transport.is_open:
             # Closed between two attempts.
             raise _ClientClosed
-        if limiter is not None:
-            asked = time.monotonic()
-            permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=transport)
-            began = time.monotonic()
-            call.waited += began - asked
-        else:
-            asked = began = time.monotonic()
-        if call.attempts == 0:
-            call.started = began
-        call.attempts += 1
-        if call.on_grant is not None:
-            call.on_grant()
-        attempt = Attempt(limiter, permit, self._options.lane, may_resend=call.resend_is_harmless)
-        call.attempt = attempt
-        status: int | None = None
+        limiter = scope.limiter
+        permit = None if limiter is None else await self._wait_for_permit(call, limiter)
+        attempt = Attempt(limiter, permit, self._options.lane, may_resend=call.operation.resend_is_harmless)
+        call.begin(attempt)
+        answer: HttpAnswer | None = None
         try:
-            answer = await self._send(call, attempt)
-            status = answer.status
-            result = self._judge(call, answer)
-        except Failure as failure:
-            call.attempt = None
-            call.attempts += attempt.repetitions
-            self._note_failure(call, failure)
-            self._tell_attempt(call, began - asked, began, status, failure.outcome)
-            raise
-        except SendFailure as failure:
-            call.attempt = None
-            call.attempts += attempt.repetitions
-            failed = self._send_failure(call, failure)
-            self._note_failure(call, failed)
-            self._tell_attempt(call, began - asked, began, None, failed.outcome)
-            raise failed from None
+            if self._options.middlewares:
+                answer = await self._send_through_middlewares(call, attempt)
+            else:
+                headers = scope.headers if call.body is None else scope.headers_with_body
+                outgoing = Outgoing(call.operation.method, call.url, headers, call.body)
+                answer = await transport.send(attempt, outgoing, self._options.timeout)
+            result = call.operation.decode(answer) if 200 <= answer.status < 300 else self._refuse(call, answer)
+        except (SendFailure, APIError, InvalidResponseError, Failure) as exc:
+            failure = self._failure_of(call, exc, answer)
+            call.end(attempt, failure)
+            self._tell_attempt(call, attempt, answer, failure.outcome)
+            raise failure from None
         call.attempt = None
         if scope.budget.left < scope.budget.capacity:
             scope.budget.refund()
         if self._options.observers is not None:
-            self._tell_attempt(call, began - asked, began, status, None)
+            self._tell_attempt(call, attempt, answer, None)
         return result
 
-    async def _send(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
+    async def _wait_for_permit(self, call: Call[T], limiter: Limiter) -> Permit:
+        asked = time.monotonic()
+        permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=self._transport)
+        call.last_wait = time.monotonic() - asked
+        call.waited += call.last_wait
+        return permit
+
+    async def _send_through_middlewares(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
         scope = self._scope
-        headers = scope.headers if call.body is None else scope.headers_with_body
-        if not self._options.middlewares:
-            outgoing = Outgoing(call.method, call.url, headers, call.body)
-            return await self._transport.send(attempt, outgoing, self._options.timeout)
 
         async def innermost(request: HttpRequest) -> HttpAnswer:
             complete = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
             if (authorization := scope.headers.get("Authorization")) is not None:
                 complete["Authorization"] = authorization
-            outgoing = Outgoing(call.method, call.url, complete, request.body)
+            outgoing = Outgoing(call.operation.method, call.url, complete, request.body)
             return await self._transport.send(attempt, outgoing, self._options.timeout)
 
         send: Send = innermost
         for middleware in reversed(self._options.middlewares):
             send = _wrap(middleware, send)
+        headers = scope.headers if call.body is None else scope.headers_with_body
         visible = {name: value for name, value in headers.items() if name != "Authorization"}
         try:
-            return await send(HttpRequest(call.name, call.attempts, call.method, str(call.url), visible, call.body))
+            return await send(
+                HttpRequest(call.name, call.attempts, call.operation.method, str(call.url), visible, call.body)
+            )
         finally:
             if attempt.permit is not None:
                 # A middleware may have answered by itself.
                 attempt.permit.given_up()
 
-    def _judge(self, call: Call[T], answer: HttpAnswer) -> T:
-        """Return the result that an answer holds, or raise what it means."""
-        if 200 <= answer.status < 300:
-            try:
-                return call.decode(answer)
-            except (APIError, InvalidResponseError) as found:
-                raise Failure(Outcome.FINAL, self._decoding_error(call, answer, found)) from None
+    def _failure_of(self, call: Call[T], exc: Exception, answer: HttpAnswer | None) -> Failure:
+        """Return the failure that an attempt's exception stands for."""
+        if isinstance(exc, Failure):
+            return exc
+        if isinstance(exc, SendFailure):
+            return self._send_failure(call, exc)
+        assert isinstance(exc, APIError | InvalidResponseError)  # noqa: S101 - what decode raises
+        assert answer is not None  # noqa: S101 - decode had one
+        return Failure(Outcome.FINAL, self._decoding_error(call, answer, exc))
+
+    def _refuse(self, call: Call[T], answer: HttpAnswer) -> NoReturn:
+        """Raise what an answer that is no success means."""
         answer = self._scope.scrub_answer(answer)
         outcome = judge(answer.status, answer.headers)
-        error = error_from_answer(answer, call.name, call.permission)
+        error: CallError = error_from_answer(answer, call.name, call.operation.permission)
         if outcome is Outcome.REFUSED:
             raise self._refused(call, error, answer)
-        if outcome is Outcome.UNKNOWN and not call.is_read:
-            unknown = self._unknown_error(call, f"the API answered {error.message.removeprefix(f'{call.name}: ')}")
-            unknown.__cause__ = error
-            raise Failure(outcome, unknown)
+        if outcome is Outcome.UNKNOWN and not call.operation.is_read:
+            reason = f"the API answered {error.message.removeprefix(f'{call.name}: ')}"
+            error, error.__cause__ = self._unknown_error(call, reason), error
         raise Failure(outcome, error)
 
     def _decoding_error(self, call: Call[T], answer: HttpAnswer, found: CallError) -> CallError:
@@ -431,14 +465,14 @@ class Executor:
         clean = self._scope.scrub_answer(answer)
         if clean.body != answer.body:
             try:
-                call.decode(clean)
+                call.operation.decode(clean)
             except (APIError, InvalidResponseError) as error:
                 found = error
         if isinstance(found, InvalidResponseError):
             found.request = call.request
         return found
 
-    def _refused(self, call: Call[T], error: APIError, answer: HttpAnswer) -> Failure:
+    def _refused(self, call: Call[T], error: CallError, answer: HttpAnswer) -> Failure:
         """Pause the token, since the API refused to begin (429, or 503 with ``Retry-After``)."""
         scope = self._scope
         retry_after = parse_retry_after(answer.headers)
@@ -470,7 +504,7 @@ class Executor:
         return Failure(failure.outcome, error)
 
     def _unknown_error(self, call: Call[T], reason: str) -> OutcomeUnknownError:
-        if call.is_read:
+        if call.operation.is_read:
             msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
         else:
             msg = (
@@ -478,12 +512,6 @@ class Executor:
                 "it was not sent again - look it up at the API before you do"
             )
         return OutcomeUnknownError(msg, request=call.request, endpoint=call.name)
-
-    def _note_failure(self, call: Call[T], failure: Failure) -> None:
-        if call.first_failure is None:
-            call.first_failure = failure.error
-        if call.unknown is None and failure.outcome is Outcome.UNKNOWN:
-            call.unknown = failure.error
 
     def _final_error(self, call: Call[T], last: Failure) -> CallError:
         """Return what the caller sees."""
@@ -522,12 +550,13 @@ class Executor:
             raise _ClientClosed
 
     def _tell_attempt(
-        self, call: Call[T], waited: float, began: float, status: int | None, failure: Outcome | None
+        self, call: Call[T], attempt: Attempt, answer: HttpAnswer | None, failure: Outcome | None
     ) -> None:
         observers = self._options.observers
         if observers is not None and observers.on_attempt is not None:
-            seconds = time.monotonic() - began
-            event = AttemptEvent(call.id, call.name, call.attempts, waited, seconds, status, failure)
+            seconds = time.monotonic() - attempt.began
+            status = None if answer is None else answer.status
+            event = AttemptEvent(call.id, call.name, call.attempts, call.last_wait, seconds, status, failure)
             _tell(observers.on_attempt, event)
 
     def _tell_outcome(self, call: Call[T], began: float, error: CallError | None, *, cancelled: bool = False) -> None:

@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import aiohttp
-from aiohttp import hdrs
 from yarl import URL
 
 from .errors import ConfigurationError
@@ -115,51 +114,43 @@ class Attempt:
         lane: where a further permit is queued for.
         may_resend: whether aiohttp may send again by itself.
 
+    Attributes:
+        began: ``time.monotonic()`` at its beginning.
+        sent: whether some of it may have been written.
+        answered: whether the head of an answer was read.
+        repetitions: how often aiohttp sent again by itself.
+        protocol: the connection that it was written to.
+
     """
 
-    __slots__ = (
-        "_cancelling",
-        "_interruption",
-        "_task",
-        "_timer",
-        "answered",
-        "lane",
-        "limiter",
-        "may_resend",
-        "permit",
-        "protocol",
-        "repetitions",
-        "sent",
-        "transport",
-    )
+    # On the class, because most attempts need no other values and are made in a hurry.
+    sent = False
+    answered = False
+    repetitions = 0
+    protocol: ResponseHandler | None = None
+    transport: Transport | None = None
+    _task: asyncio.Task[Any] | None = None
+    _cancelling = 0
+    _interruption: str | None = None
 
     def __init__(self, limiter: Limiter | None, permit: Permit | None, lane: Lane, *, may_resend: bool) -> None:
         self.limiter = limiter
         self.permit = permit
         self.lane = lane
         self.may_resend = may_resend
-        self.sent = False
-        self.answered = False
-        self.repetitions = 0
-        self.protocol: ResponseHandler | None = None
-        self.transport: Transport | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._cancelling = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._interruption: str | None = None
+        self.began = time.monotonic()
 
-    def begin(self, transport: Transport, seconds: float) -> None:
-        """Start the clock; until :meth:`end` the attempt can be interrupted."""
+    def begin(self, transport: Transport) -> None:
+        """From here to :meth:`end` it can be interrupted."""
         self.transport = transport
-        self._task = task = asyncio.current_task()
-        self._cancelling = task.cancelling() if task is not None else 0
-        self._timer = transport.loop.call_later(seconds, self.interrupt, f"no complete answer within {seconds:g} s")
+        task = asyncio.current_task()
+        if task is not None:
+            self._task = task
+            self._cancelling = task.cancelling()
 
     def end(self) -> None:
-        """Stop the clock."""
+        """Nobody can interrupt it any more."""
         self._task = None
-        if self._timer is not None:
-            self._timer.cancel()
 
     def interrupt(self, why: str) -> None:
         """End the attempt from outside: its task is cancelled, and :meth:`interrupted` turns that into a failure."""
@@ -234,6 +225,46 @@ async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandle
     return await handler(request)
 
 
+class _Watch:
+    """Interrupts attempts that take too long.
+
+    One timer for all attempts with the same allowance: they end in the order in which they began, so only the oldest
+    needs one. A timer per attempt costs three times as much.
+
+    Args:
+        loop: the event loop.
+        seconds: what an attempt may take.
+
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        # With the instant at which each must have ended, the oldest first.
+        self.attempts: dict[Attempt, float] = {}
+
+    def begin(self, attempt: Attempt) -> None:
+        self.attempts[attempt] = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for attempt, end in self.attempts.items():
+            if end > now:
+                self._timer = self._loop.call_at(end, self._look)
+                break
+            attempt.interrupt(f"no complete answer within {self._seconds:g} s")
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for attempt in self.attempts:
+            attempt.interrupt("the client was closed")
+
+
 class TransportUser(Protocol):
     """Somebody whose calls go through a transport."""
 
@@ -258,7 +289,8 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Future[None] | None = None
-        self._in_flight: set[Attempt] = set()
+        self._watches: dict[float, _Watch] = {}
+        self._request_options: dict[str, Any] = {"allow_redirects": False}
         # Those who are told when it closes; they may vanish before.
         self.users: weakref.WeakSet[TransportUser] = weakref.WeakSet()
         self._openings = 0
@@ -320,6 +352,12 @@ class Transport:
         if getattr(session, "_loop", loop) is not loop:
             msg = "the session that was handed in belongs to another event loop"
             raise ConfigurationError(msg)
+        self._request_options |= {
+            "raise_for_status": False,
+            "timeout": _NO_TIMEOUT,
+            # Given per request they replace the session's own, which have no public name.
+            "middlewares": (*getattr(session, "_middlewares", ()), _observe_blindly),
+        }
         return session
 
     async def close(self) -> None:
@@ -335,8 +373,9 @@ class Transport:
         self.users.clear()
         if self._closing is not None:
             self._closing.set_result(None)
-        for attempt in list(self._in_flight):
-            attempt.interrupt("the client was closed")
+        for watch in self._watches.values():
+            watch.close()
+        self._watches = {}
         if self._given_session is None:
             await session.close()
         self._loop = None
@@ -379,11 +418,24 @@ class Transport:
             ConfigurationError: the session that was handed in cannot carry the request.
 
         """
-        self._in_flight.add(attempt)
-        attempt.begin(self, seconds)
+        watch = self._watches.get(seconds)
+        if watch is None:
+            watch = self._watches[seconds] = _Watch(self.loop, seconds)
+        watch.begin(attempt)
+        attempt.begin(self)
         context = _current.set(attempt)
         try:
-            return await self._exchange(attempt, request)
+            response = await self._request(request)
+            attempt.answered = True
+            if attempt.permit is not None:
+                attempt.permit.answered()
+            if attempt.protocol is not None:
+                self._answered_at[attempt.protocol] = time.monotonic()
+            content = response.content
+            if content.is_eof() and content.total_bytes <= self._max_response_bytes:
+                # It came with the head, as most do: no need to wait for anything.
+                return HttpAnswer(response.status, response.headers, content.read_nowait())
+            return HttpAnswer(response.status, response.headers, await self._read(response))
         except asyncio.CancelledError:
             if (why := attempt.interrupted()) is None:
                 raise
@@ -393,26 +445,9 @@ class Transport:
         finally:
             _current.reset(context)
             attempt.end()
-            self._in_flight.discard(attempt)
+            watch.attempts.pop(attempt, None)
             if attempt.permit is not None:
                 attempt.permit.given_up()
-
-    async def _exchange(self, attempt: Attempt, request: Outgoing) -> HttpAnswer:
-        response = await self._request(request)
-        attempt.answered = True
-        if attempt.permit is not None:
-            attempt.permit.answered()
-        if attempt.protocol is not None:
-            self._answered_at[attempt.protocol] = time.monotonic()
-        try:
-            content = await self._read(response)
-        except (aiohttp.ClientError, OSError):
-            if 200 <= response.status < 300:
-                raise
-            content = b""
-        finally:
-            response.release()
-        return HttpAnswer(response.status, response.headers, content)
 
     async def _request(self, request: Outgoing) -> aiohttp.ClientResponse:
         method, url, headers, content = request
@@ -425,20 +460,7 @@ class Transport:
                 # While the call waited for its permit, or by the owner of a session that was handed in.
                 raise SendFailure(Outcome.NOT_SENT, "the session was closed")
             try:
-                if self._given_session is None:
-                    return await session.request(method, url, headers=headers, data=body, allow_redirects=False)
-                own: Any = getattr(session, "_middlewares", ())
-                return await session.request(
-                    method,
-                    url,
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    timeout=_NO_TIMEOUT,
-                    # Given per request they replace the session's own, which have no public name.
-                    middlewares=(*own, _observe_blindly),
-                )
+                return await session.request(method, url, headers=headers, data=body, **self._request_options)
             except _StaleConnectionError:
                 continue
             except ValueError as exc:
@@ -448,22 +470,27 @@ class Transport:
                 raise ConfigurationError(msg) from exc
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._max_response_bytes
-        length = response.headers.get(hdrs.CONTENT_LENGTH)
-        if length is not None and hdrs.CONTENT_ENCODING not in response.headers and int(length) <= limit:
-            return await response.read()
-        # The length is not known before, or not after decompression.
+        """Return the body, as far as it is not too large; empty if it breaks off and the status says enough."""
+        success = 200 <= response.status < 300
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
+        try:
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._max_response_bytes:
+                    if success:
+                        msg = f"the answer is larger than {self._max_response_bytes} bytes"
+                        raise AnswerTooLarge(Outcome.FINAL, msg)
+                    break
+        except (aiohttp.ClientError, OSError):
+            if success:
+                raise
+            return b""
+        finally:
+            if not response.content.at_eof():
                 response.close()
-                if 200 <= response.status < 300:
-                    raise AnswerTooLarge(Outcome.FINAL, f"the answer is larger than {limit} bytes")
-                return b"".join(chunks)[:limit]
-        return b"".join(chunks)
+        return b"".join(chunks)[: self._max_response_bytes]
 
     def may_have_left(self, attempt: Attempt) -> bool:
         """Return whether some of an attempt may have reached the network."""

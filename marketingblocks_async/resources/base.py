@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
-from yarl import URL
 
 from marketingblocks_async.endpoints import Endpoint
-from marketingblocks_async.executor import Call, Executor
+from marketingblocks_async.executor import Call, Executor, Operation
 from marketingblocks_async.models import RequestModel
 from marketingblocks_async.protocol import decode, encode
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 RequestT = TypeVar("RequestT", bound=RequestModel)
+
+
+class EndpointOperation(Generic[ResponseT]):
+    """An endpoint, and what the executor needs of it, made once.
+
+    Args:
+        endpoint: from the endpoint table.
+
+    """
+
+    def __init__(self, endpoint: Endpoint[RequestModel, ResponseT]) -> None:
+        self.endpoint = endpoint
+        self.operation = Operation(
+            endpoint.name,
+            permission=endpoint.permission,
+            method=endpoint.method,
+            resend_is_harmless=endpoint.resend_is_harmless,
+            decode=partial(decode, endpoint),
+        )
 
 
 class Resource:
@@ -25,18 +43,9 @@ class Resource:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def _call(self, endpoint: Endpoint[RequestModel, ResponseT], request: RequestModel) -> Call[ResponseT]:
-        wire = encode(endpoint, request)
-        return Call(
-            endpoint.name,
-            permission=endpoint.permission,
-            request=request,
-            method=wire.method,
-            url=URL(f"{self._executor.scope.base_url}/{wire.path}", encoded=True),
-            body=wire.body,
-            resend_is_harmless=endpoint.resend_is_harmless,
-            decode=partial(decode, endpoint),
-        )
+    def _call(self, operation: EndpointOperation[ResponseT], request: RequestModel) -> Call[ResponseT]:
+        wire = encode(operation.endpoint, request)
+        return Call(operation.operation, request, self._executor.scope.url(wire.path), wire.body)
 
 
 def request_from(kind: type[RequestT], given: RequestT | None, fields: dict[str, Any]) -> RequestT:

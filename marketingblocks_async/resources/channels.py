@@ -7,7 +7,9 @@ from typing import overload
 from marketingblocks_async.endpoints import CONNECT_CHANNEL
 from marketingblocks_async.models import ChannelConnection, ConnectChannel
 
-from .base import Resource, request_from
+from .base import EndpointOperation, Resource, request_from
+
+_CONNECT_CHANNEL = EndpointOperation(CONNECT_CHANNEL)
 
 
 class Channels(Resource):
@@ -49,4 +51,4 @@ class Channels(Resource):
 
         """
         request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url})
-        return await self._executor.execute(self._call(CONNECT_CHANNEL, request))
+        return await self._executor.execute(self._call(_CONNECT_CHANNEL, request))

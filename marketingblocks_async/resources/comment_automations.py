@@ -14,10 +14,13 @@ from marketingblocks_async.models import (
     UpdateCommentAutomation,
 )
 
-from .base import Resource, request_from
+from .base import EndpointOperation, Resource, request_from
 
 _Numbers = Sequence[int] | str
 _Words = Sequence[str] | str
+
+_CREATE_COMMENT_AUTOMATION = EndpointOperation(CREATE_COMMENT_AUTOMATION)
+_UPDATE_COMMENT_AUTOMATION = EndpointOperation(UPDATE_COMMENT_AUTOMATION)
 
 
 class CommentAutomations(Resource):
@@ -96,7 +99,7 @@ class CommentAutomations(Resource):
             **further,
         }
         request = request_from(CreateCommentAutomation, request, fields)
-        return await self._executor.execute(self._call(CREATE_COMMENT_AUTOMATION, request))
+        return await self._executor.execute(self._call(_CREATE_COMMENT_AUTOMATION, request))
 
     @overload
     async def update(self, request: UpdateCommentAutomation, /) -> CommentAutomation: ...
@@ -169,4 +172,4 @@ class CommentAutomations(Resource):
             **further,
         }
         request = request_from(UpdateCommentAutomation, request, fields)
-        return await self._executor.execute(self._call(UPDATE_COMMENT_AUTOMATION, request))
+        return await self._executor.execute(self._call(_UPDATE_COMMENT_AUTOMATION, request))

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from marketingblocks_async.executor import Call, Executor
+from marketingblocks_async.executor import Call, Executor, Operation
 from marketingblocks_async.middleware import HttpAnswer
 
 DEFAULT_PAGE = "api-reference/authentication"
@@ -51,19 +51,12 @@ class Docs:
             raise ValueError(msg)
         path = "/".join(quote(part, safe="") for part in parts)
         url = f"{self._executor.scope.base_url}/{path}.md?ask={quote(question, safe='')}"
-        return await self._executor.execute(
-            Call(
-                "docs",
-                permission=None,
-                request={"question": question, "page": page},
-                method="GET",
-                url=URL(url, encoded=True),
-                body=None,
-                resend_is_harmless=True,
-                decode=_text,
-            )
-        )
+        request = {"question": question, "page": page}
+        return await self._executor.execute(Call(_ASK, request, URL(url, encoded=True), None))
 
 
 def _text(answer: HttpAnswer) -> str:
     return answer.body.decode("utf-8", "replace")
+
+
+_ASK = Operation("docs", permission=None, method="GET", resend_is_harmless=True, decode=_text)

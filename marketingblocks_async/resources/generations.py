@@ -7,7 +7,9 @@ from typing import overload
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
 from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
 
-from .base import Resource, request_from
+from .base import EndpointOperation, Resource, request_from
+
+_CREATE_POST_GENERATION = EndpointOperation(CREATE_POST_GENERATION)
 
 
 class Generations(Resource):
@@ -62,4 +64,4 @@ class Generations(Resource):
         """
         fields = {"post_type": post_type, "input": input, "web_hook": web_hook, "brand_id": brand_id}
         request = request_from(CreateGeneration, request, fields)
-        return await self._executor.execute(self._call(CREATE_POST_GENERATION, request))
+        return await self._executor.execute(self._call(_CREATE_POST_GENERATION, request))

@@ -27,8 +27,13 @@ from marketingblocks_async.models import (
 )
 from marketingblocks_async.rate_limit import Lane
 
-from .base import Resource, request_from
+from .base import EndpointOperation, Resource, request_from
 from .many import CreateMany
+
+_CREATE_POST = EndpointOperation(CREATE_POST)
+_FIND_POST = EndpointOperation(FIND_POST)
+_GET_POSTS = EndpointOperation(GET_POSTS)
+_UPCOMING_POSTS = EndpointOperation(UPCOMING_POSTS)
 
 
 class Posts(Resource):
@@ -117,7 +122,7 @@ class Posts(Resource):
             "twitter_threads": twitter_threads,
             "post_extra": post_extra,
         }
-        return await self._executor.execute(self._call(CREATE_POST, request_from(CreatePost, post, fields)))
+        return await self._executor.execute(self._call(_CREATE_POST, request_from(CreatePost, post, fields)))
 
     async def get(self, post_id: Identifier) -> FoundPost:
         """Find one post by its id.
@@ -135,7 +140,7 @@ class Posts(Resource):
         Documented on the page "Find Post" of the API reference.
 
         """
-        return await self._executor.execute(self._call(FIND_POST, FindPost(post_id=post_id)))
+        return await self._executor.execute(self._call(_FIND_POST, FindPost(post_id=post_id)))
 
     async def list(
         self,
@@ -162,7 +167,7 @@ class Posts(Resource):
 
         """
         query = request_from(ListPosts, None, {"channels": channels, "limit": limit, "status": status})
-        return await self._executor.execute(self._call(GET_POSTS, query))
+        return await self._executor.execute(self._call(_GET_POSTS, query))
 
     async def upcoming(self, *, limit: int | None = None) -> UpcomingPosts:
         """List the posts that are scheduled, queued or next to share, nearest first.
@@ -181,7 +186,7 @@ class Posts(Resource):
 
         """
         query = request_from(UpcomingPostsQuery, None, {"limit": limit})
-        return await self._executor.execute(self._call(UPCOMING_POSTS, query))
+        return await self._executor.execute(self._call(_UPCOMING_POSTS, query))
 
     def create_many(
         self,
@@ -213,6 +218,6 @@ class Posts(Resource):
         """
 
         def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
-            return self._call(CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
+            return self._call(_CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
 
         return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency)
