@@ -41,9 +41,10 @@ needed only for requests whose answer takes longer than that. ``guard=math.inf``
 throughput where answers are slow: a token reaches ``limit / (per + min(latency, guard))``. The first request on a new
 connection has a guard of at least one second, because accept queues and proxies delay exactly that one.
 
-**What cannot be known** is when a request that was given up after its write is counted. With a finite guard case 2
-covers it. With ``guard=inf``, and where the write could not be observed (a session handed in from outside), it holds
-its permit ``GIVEN_UP_HOLD`` seconds longer than ``per``, by which time its connection is long closed.
+**What cannot be known** is when a request that was given up is counted, if it ever is. It was written before it was
+given up or never, since its connection is closed then, so the guard covers it like any other, counted from its write
+or, where that was not seen, from the giving up. With ``guard=inf`` it holds its permit ``GIVEN_UP_HOLD`` seconds
+longer than ``per``.
 
 **Pacing.** The bound alone would allow ``limit`` requests back to back. Grants are therefore spaced by a token bucket
 of small ``burst`` (``pacing.py``), and so are the writes, since connections that take different times to open would

@@ -15,7 +15,7 @@ from .pacing import AdaptiveRate
 from .rate_limit import RateLimit
 
 GIVEN_UP_HOLD = 30.0
-"""Seconds (on top of ``per``) that a given-up request holds its permit where no guard can tell when it was counted."""
+"""Seconds (on top of ``per``) that a given-up request holds its permit when ``guard`` is infinite."""
 
 FRESH_CONNECTION_GUARD = 1.0
 """The least guard, in seconds, of the first request on a new connection."""
@@ -33,10 +33,11 @@ LONGEST_PAUSE = 60.0
 class _Slot:
     """A permit's place in the books; outlives the :class:`LocalPermit` that reports on it."""
 
-    __slots__ = ("returned", "written")
+    __slots__ = ("leaving", "returned")
 
     def __init__(self) -> None:
-        self.written = False
+        # Some of the request may be on the wire.
+        self.leaving = False
         self.returned = False
 
 
@@ -164,9 +165,11 @@ class PermitLedger:
         self._orphans.append(slot)
 
     def _release_of_given_up(self, slot: _Slot) -> float:
-        if not slot.written:
+        if not slot.leaving:
             return -math.inf
-        return self.clock() + self.settings.per + (self._guard if self._guard < math.inf else GIVEN_UP_HOLD)
+        # Written before now or never, since its connection is closed with it; so the guard counts from now.
+        guard = max(self._guard, FRESH_CONNECTION_GUARD) if self._guard < math.inf else GIVEN_UP_HOLD
+        return self.clock() + guard + self.settings.per
 
     def _release(self, slot: _Slot, when: float) -> None:
         with self._lock:
@@ -203,13 +206,12 @@ class LocalPermit:
         self._ledger: PermitLedger | None = ledger
         self._slot = _Slot()
 
-    def unobserved(self) -> None:
-        """From here on it may be written without being seen."""
-        self._slot.written = True
+    def leaving(self) -> None:
+        """From here on some of the request may be on the wire."""
+        self._slot.leaving = True
 
     def written(self, *, fresh_connection: bool) -> None:
         """All of the request has been handed to the socket."""
-        self._slot.written = True
         if self._ledger is not None:
             self._ledger.written(self._slot, fresh_connection=fresh_connection)
 

@@ -98,8 +98,8 @@ class Permit(Protocol):
     reported after that is ignored.
     """
 
-    def unobserved(self) -> None:
-        """Say that from here on the request may be written without being seen, so that it counts as written."""
+    def leaving(self) -> None:
+        """Say that from here on some of the request may be on the wire."""
         ...
 
     def written(self, *, fresh_connection: bool) -> None:
@@ -111,7 +111,7 @@ class Permit(Protocol):
         ...
 
     def given_up(self) -> None:
-        """Say that nobody waits for the answer any more; the permit is free at once if nothing was written."""
+        """Say that nobody waits for the answer any more; the permit is free at once if nothing can have left."""
         ...
 
 

@@ -164,6 +164,12 @@ class Attempt:
             return None
         return self._interruption
 
+    def leaves(self) -> None:
+        """From here on some of it may be on the wire."""
+        self.sent = True
+        if self.permit is not None:
+            self.permit.leaving()
+
     async def next_request(self) -> None:
         """Get ready for a request on the wire; a second one in the same attempt needs a permit of its own."""
         if not self.sent:
@@ -196,8 +202,8 @@ class _ObservedRequest(aiohttp.ClientRequest):
                 # It was lost while the request waited for its turn.
                 raise _StaleConnectionError
         socket = protocol.transport
-        attempt.sent = True
         attempt.protocol = protocol
+        attempt.leaves()
         response = await super().send(conn)
         if attempt.permit is not None and socket is not None and not isinstance(self.body, aiohttp.BytesIOPayload):
             # Not here: on Python 3.11 a body is written by a task that begins in the next turn, before this callback.
@@ -219,9 +225,7 @@ async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandle
     attempt = _current.get()
     if attempt is not None:
         await attempt.next_request()
-        attempt.sent = True
-        if attempt.permit is not None:
-            attempt.permit.unobserved()
+        attempt.leaves()
     return await handler(request)
 
 
