@@ -237,10 +237,9 @@ class Call(Generic[T]):
         if self.on_grant is not None:
             self.on_grant()
 
-    def end(self, attempt: Attempt, failure: Failure) -> None:
+    def end(self, failure: Failure) -> None:
         """Note that an attempt has failed."""
         self.attempt = None
-        self.attempts += attempt.repetitions
         if self.first_failure is None:
             self.first_failure = failure.error
         if self.unknown is None and failure.outcome is Outcome.UNKNOWN:
@@ -384,7 +383,7 @@ class Executor:
             raise _ClientClosed
         limiter = scope.limiter
         permit = None if limiter is None else await self._wait_for_permit(call, limiter)
-        attempt = Attempt(limiter, permit, self._options.lane, may_resend=call.operation.resend_is_harmless)
+        attempt = Attempt(limiter, permit)
         call.begin(attempt)
         answer: HttpAnswer | None = None
         try:
@@ -397,7 +396,7 @@ class Executor:
             result = call.operation.decode(answer) if 200 <= answer.status < 300 else self._refuse(call, answer)
         except (SendFailure, APIError, InvalidResponseError, Failure) as exc:
             failure = self._failure_of(call, exc, answer)
-            call.end(attempt, failure)
+            call.end(failure)
             self._tell_attempt(call, attempt, answer, failure.outcome)
             raise failure from None
         call.attempt = None

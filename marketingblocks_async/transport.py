@@ -1,7 +1,7 @@
 """Bytes over aiohttp: the only module that uses its client.
 
-One session per open client. Every request that reaches a socket passes :class:`_ObservedRequest`, aiohttp's silent
-repetitions included, so that each takes a permit and is stamped when it was really written.
+One session per open client. Every request that reaches a socket passes :class:`_ObservedRequest`, which stamps it when
+it was really written and keeps aiohttp from repeating it in silence, so that each has a permit of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yarl import URL
 from .errors import ConfigurationError
 from .middleware import HttpAnswer
 from .protocol import Outcome
-from .rate_limit import Lane, Limiter, Permit
+from .rate_limit import Limiter, Permit
 
 if TYPE_CHECKING:
     from aiohttp.client_middlewares import ClientHandlerType
@@ -73,7 +73,7 @@ class _StaleConnectionError(aiohttp.ClientConnectionError):
 
 
 class _ResendRefusedError(aiohttp.ClientConnectionError):
-    """aiohttp was about to send again what must not be sent twice."""
+    """aiohttp was about to send again, as it does with GET, PUT and DELETE on a connection that turned out dead."""
 
 
 # Nothing of the request can have left: name lookup, refusal, certificate, handshake, connecting took too long.
@@ -109,16 +109,13 @@ class Attempt:
     """One attempt of a call, as the wire sees it, and the scope in which it can be interrupted.
 
     Args:
-        limiter: whom to ask for a further permit if aiohttp sends again by itself; ``None`` if there is no limit.
-        permit: the permit of the first request on the wire; ``None`` if there is no limit.
-        lane: where a further permit is queued for.
-        may_resend: whether aiohttp may send again by itself.
+        limiter: who says when it may be written; ``None`` if there is no limit.
+        permit: its permit; ``None`` if there is no limit.
 
     Attributes:
         began: ``time.monotonic()`` at its beginning.
         sent: whether some of it may have been written.
         answered: whether the head of an answer was read.
-        repetitions: how often aiohttp sent again by itself.
         protocol: the connection that it was written to.
 
     """
@@ -126,18 +123,15 @@ class Attempt:
     # On the class, because most attempts need no other values and are made in a hurry.
     sent = False
     answered = False
-    repetitions = 0
     protocol: ResponseHandler | None = None
     transport: Transport | None = None
     _task: asyncio.Task[Any] | None = None
     _cancelling = 0
     _interruption: str | None = None
 
-    def __init__(self, limiter: Limiter | None, permit: Permit | None, lane: Lane, *, may_resend: bool) -> None:
+    def __init__(self, limiter: Limiter | None, permit: Permit | None) -> None:
         self.limiter = limiter
         self.permit = permit
-        self.lane = lane
-        self.may_resend = may_resend
         self.began = time.monotonic()
 
     def begin(self, transport: Transport) -> None:
@@ -170,16 +164,10 @@ class Attempt:
         if self.permit is not None:
             self.permit.leaving()
 
-    async def next_request(self) -> None:
-        """Get ready for a request on the wire; a second one in the same attempt needs a permit of its own."""
-        if not self.sent:
-            return
-        if not self.may_resend:
+    def refuse_second_request(self) -> None:
+        """Keep aiohttp from sending again by itself: that takes a permit and is for the retry policy to decide."""
+        if self.sent:
             raise _ResendRefusedError
-        self.repetitions += 1
-        if self.limiter is not None and self.permit is not None:
-            self.permit.given_up()
-            self.permit = await self.limiter.acquire(self.lane, retry=True, owner=self.transport)
 
 
 # How a request finds its attempt: aiohttp creates the request object itself and offers no way to hand something in.
@@ -189,13 +177,17 @@ _current: ContextVar[Attempt | None] = ContextVar("marketingblocks_attempt", def
 class _ObservedRequest(aiohttp.ClientRequest):
     """aiohttp's request, which tells its attempt when it is written."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if (attempt := _current.get()) is not None:
+            attempt.refuse_second_request()
+        super().__init__(*args, **kwargs)
+
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         attempt, protocol = _current.get(), conn.protocol
         if attempt is None or attempt.transport is None or protocol is None:
             return await super().send(conn)
         transport = attempt.transport
         fresh = transport.check(protocol)
-        await attempt.next_request()
         if attempt.limiter is not None:
             await attempt.limiter.write_turn(owner=transport)
             if not protocol.is_connected():
@@ -221,10 +213,10 @@ def _note_written(loop: asyncio.AbstractEventLoop, permit: Permit, socket: async
 
 
 async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """See the requests of a session that was handed in: how many there are, not when they are written."""
+    """See the requests of a session that was handed in: that there is one, not when it is written."""
     attempt = _current.get()
     if attempt is not None:
-        await attempt.next_request()
+        attempt.refuse_second_request()
         attempt.leaves()
     return await handler(request)
 
@@ -502,14 +494,11 @@ class Transport:
         return attempt.sent or attempt.answered or self._given_session is not None
 
     def _outcome_of(self, exc: Exception, attempt: Attempt) -> Outcome:
-        if isinstance(exc, _ResendRefusedError):
+        if isinstance(exc, _BEFORE_SENDING) and not attempt.sent:
+            return Outcome.NOT_SENT
+        if isinstance(exc, _WHILE_SENDING) or self.may_have_left(attempt):
             return Outcome.UNKNOWN
-        if isinstance(exc, _BEFORE_SENDING):
-            # In a repetition by aiohttp the first request had been sent.
-            return Outcome.UNKNOWN if attempt.repetitions else Outcome.NOT_SENT
-        if isinstance(exc, _WHILE_SENDING):
-            return Outcome.UNKNOWN
-        return Outcome.UNKNOWN if self.may_have_left(attempt) else Outcome.NOT_SENT
+        return Outcome.NOT_SENT
 
 
 def _is_at_end(transport: asyncio.Transport | None) -> bool:
@@ -532,7 +521,7 @@ def _describe(exc: BaseException) -> str:
     if isinstance(exc, aiohttp.ServerDisconnectedError):
         return "the server closed the connection without an answer"
     if isinstance(exc, _ResendRefusedError):
-        return "the connection was lost after sending"
+        return "the connection was lost after the request was sent"
     if isinstance(exc, aiohttp.ClientResponseError):
         return f"the answer is not HTTP: {exc.message}"
     text = str(exc) or type(exc).__name__
