@@ -1,0 +1,213 @@
+"""How the sandbox limits the requests of a token.
+
+The documentation says "100 requests per second" and not how they are counted, so each usual way is here, one class
+each. They are written from the textbook definitions and share no code with the client's limiter: a mistake made in both
+would hide itself. None of them reads a clock: every call is handed the time, in seconds on any scale that never runs
+backwards.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import StrEnum
+from math import floor
+from typing import Protocol
+
+_ROUNDING = 1e-9
+"""A nanosecond: sums of binary fractions (100 times 0.01 s) miss a border by less, which is not the caller's doing."""
+
+
+class PolicyName(StrEnum):
+    """The rate-limit policies that can be chosen by name."""
+
+    NONE = "none"
+    FIXED_WINDOW = "fixed_window"
+    SLIDING_LOG = "sliding_log"
+    SLIDING_LOG_STRICT = "sliding_log_strict"
+    TOKEN_BUCKET = "token_bucket"  # noqa: S105 - the name of an algorithm
+    GCRA = "gcra"
+
+
+class Policy(Protocol):
+    """Decides about one request after another of one token."""
+
+    def judge(self, now: float) -> float | None:
+        """Count one request and decide about it.
+
+        Args:
+            now: when it arrived, in seconds; never smaller than in the call before.
+
+        Returns:
+            ``None`` if the request is allowed, otherwise the seconds after which the next one would be.
+
+        """
+        ...
+
+
+class Unlimited:
+    """Allows everything."""
+
+    def judge(self, now: float) -> float | None:
+        """Allow the request; see :meth:`Policy.judge`."""
+        del now
+        return None
+
+
+class FixedWindow:
+    """Allows ``limit`` requests in each window of the calendar: from 12:00:00 to 12:00:01, and so on.
+
+    Twice the limit can pass within a moment, around the border of two windows.
+
+    Args:
+        limit: requests allowed in a window.
+        per: length of a window in seconds.
+        calendar_offset: added to the times handed to :meth:`judge` to get seconds of the calendar.
+
+    """
+
+    def __init__(self, limit: int, per: float, *, calendar_offset: float = 0.0) -> None:
+        self._limit = limit
+        self._per = per
+        self._offset = calendar_offset
+        self._window: int | None = None
+        self._used = 0
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see :meth:`Policy.judge`."""
+        calendar = now + self._offset
+        window = floor(calendar / self._per)
+        if window != self._window:
+            self._window, self._used = window, 0
+        if self._used < self._limit:
+            self._used += 1
+            return None
+        return (window + 1) * self._per - calendar
+
+
+class SlidingLog:
+    """Allows a request while fewer than ``limit`` were *allowed* in the last ``per`` seconds.
+
+    Args:
+        limit: requests allowed in any window.
+        per: length of the window in seconds; it is half open, so a request exactly ``per`` old no longer counts.
+
+    """
+
+    def __init__(self, limit: int, per: float) -> None:
+        self._per = per
+        # Only the last `limit` of them can ever matter.
+        self._allowed: deque[float] = deque(maxlen=limit)
+        self._limit = limit
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see :meth:`Policy.judge`."""
+        if len(self._allowed) < self._limit or now - self._allowed[0] >= self._per:
+            self._allowed.append(now)
+            return None
+        return self._allowed[0] + self._per - now
+
+
+class SlidingLogStrict:
+    """Allows a request while fewer than ``limit`` *arrived* in the last ``per`` seconds, refused ones included.
+
+    Who keeps asking above the rate is refused for as long as it lasts.
+
+    Args:
+        limit: requests allowed in any window.
+        per: length of the window in seconds; it is half open, so a request exactly ``per`` old no longer counts.
+
+    """
+
+    def __init__(self, limit: int, per: float) -> None:
+        self._per = per
+        self._arrived: deque[float] = deque(maxlen=limit)
+        self._limit = limit
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see :meth:`Policy.judge`."""
+        allowed = len(self._arrived) < self._limit or now - self._arrived[0] >= self._per
+        self._arrived.append(now)
+        return None if allowed else self._arrived[0] + self._per - now
+
+
+class TokenBucket:
+    """Holds up to ``limit`` tokens, fills at ``limit / per`` a second, and a request takes one.
+
+    It starts full. Within ``per`` seconds nearly twice the limit can pass: the full bucket and what flows in meanwhile.
+
+    Args:
+        limit: capacity, and tokens that flow in within ``per``.
+        per: seconds to fill an empty bucket.
+
+    """
+
+    def __init__(self, limit: int, per: float) -> None:
+        self._capacity = float(limit)
+        self._rate = limit / per
+        self._tokens = self._capacity
+        self._filled_at: float | None = None
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see :meth:`Policy.judge`."""
+        if self._filled_at is not None:
+            self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        if self._tokens >= 1.0 - _ROUNDING:
+            self._tokens = max(0.0, self._tokens - 1.0)
+            return None
+        return (1.0 - self._tokens) / self._rate
+
+
+class Gcra:
+    """The generic cell rate algorithm: one request every ``per / limit`` seconds, and ``tolerance`` ahead of time.
+
+    After a rest ``tolerance + 1`` requests pass at once: the one that is due and ``tolerance`` extra ones.
+
+    Args:
+        limit: requests in ``per``.
+        per: seconds.
+        tolerance: how many requests may be ahead of the even pace.
+
+    """
+
+    def __init__(self, limit: int, per: float, *, tolerance: int) -> None:
+        self._interval = per / limit
+        self._allowance = tolerance * self._interval
+        self._due: float | None = None
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see :meth:`Policy.judge`."""
+        due = now if self._due is None else max(self._due, now)
+        early = due - self._allowance - now
+        if early > _ROUNDING:
+            return early
+        self._due = due + self._interval
+        return None
+
+
+def make_policy(
+    name: PolicyName, *, limit: int, per: float, tolerance: int = 0, calendar_offset: float = 0.0
+) -> Policy:
+    """Return a fresh policy of the given kind.
+
+    Args:
+        name: which one.
+        limit: requests allowed in ``per`` seconds.
+        per: seconds.
+        tolerance: for GCRA only, see :class:`Gcra`.
+        calendar_offset: for the fixed window only, see :class:`FixedWindow`.
+
+    """
+    match name:
+        case PolicyName.NONE:
+            return Unlimited()
+        case PolicyName.FIXED_WINDOW:
+            return FixedWindow(limit, per, calendar_offset=calendar_offset)
+        case PolicyName.SLIDING_LOG:
+            return SlidingLog(limit, per)
+        case PolicyName.SLIDING_LOG_STRICT:
+            return SlidingLogStrict(limit, per)
+        case PolicyName.TOKEN_BUCKET:
+            return TokenBucket(limit, per)
+        case PolicyName.GCRA:
+            return Gcra(limit, per, tolerance=tolerance)

@@ -1,0 +1,63 @@
+"""From method and path to the documented operation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from marketingblocks_async.endpoints import Endpoint
+from marketingblocks_async.models import RequestModel
+
+AnyEndpoint = Endpoint[RequestModel, BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request leads.
+
+    Attributes:
+        endpoint: the operation, ``None`` if path or method fits none.
+        path_value: what stands in the path for its field, such as the post id.
+        allowed: the methods of the path; empty if no operation has it.
+
+    """
+
+    endpoint: AnyEndpoint | None = None
+    path_value: str = ""
+    allowed: tuple[str, ...] = ()
+
+
+class Routes:
+    """All documented operations by path.
+
+    Args:
+        endpoints: the operations; a path has one field at most.
+        prefix: what stands before their paths, ending with a slash.
+
+    """
+
+    def __init__(self, endpoints: Iterable[AnyEndpoint], prefix: str) -> None:
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._open: list[tuple[re.Pattern[str], AnyEndpoint]] = []
+        for endpoint in endpoints:
+            path = prefix + endpoint.path
+            before, field, after = re.split(r"\{(\w+)\}", path) if "{" in path else (path, "", "")
+            if field:
+                pattern = re.compile(f"{re.escape(before)}(?P<value>[^/]+){re.escape(after)}")
+                self._open.append((pattern, endpoint))
+            else:
+                self._fixed.setdefault(path, {})[endpoint.method] = Route(endpoint)
+
+    def find(self, method: str, path: str) -> Route:
+        """Return where a request leads."""
+        methods = self._fixed.get(path)
+        if methods is not None:
+            return methods.get(method) or Route(allowed=tuple(methods))
+        fitting = [(match, endpoint) for pattern, endpoint in self._open if (match := pattern.fullmatch(path))]
+        for match, endpoint in fitting:
+            if endpoint.method == method:
+                return Route(endpoint, match["value"])
+        return Route(allowed=tuple(endpoint.method for _, endpoint in fitting))

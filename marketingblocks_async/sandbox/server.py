@@ -1,0 +1,349 @@
+"""The sandbox in this process: :class:`Sandbox`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self, Unpack
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from marketingblocks_async.endpoints import ENDPOINTS
+
+from .answers import PostAnswers, error
+from .api import Api, read_body
+from .automations import Automations
+from .clock import Clock, SandboxClock
+from .connections import Connections
+from .control import CONTROL_PREFIX, Control
+from .disruptions import response_of
+from .documentation import DOCS_PREFIX, docs_answer
+from .faults import FaultPlan
+from .generations import Generations
+from .ledger import Ledger
+from .operations import Operations
+from .policies import Policy, make_policy
+from .posts import PostStore
+from .routes import Routes
+from .settings import SandboxOptions, SandboxSettings
+from .tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
+
+API_PREFIX = "/api/v1"
+"""Path of the API root."""
+
+CONNECT_PREFIX = "/connect"
+"""Path under which the sign-in pages are served."""
+
+_BACKLOG = 4096
+_KEEPALIVE_SECONDS = 3600.0
+# By then nothing is in flight any more; it is only how long aiohttp may wait for what it knows.
+_SHUTDOWN_SECONDS = 1.0
+
+
+class Sandbox:
+    """The documented API as a server in the running event loop.
+
+    ::
+
+        async with Sandbox(policy="gcra", latency=0.05, faults=["commit_then_drop:times=1"]) as sandbox:
+            ...  # a client with base_url=sandbox.base_url and token=sandbox.token
+            assert sandbox.ledger.worst_window() <= 100
+            assert not sandbox.ledger.duplicates()
+
+    Args:
+        clock: monotonic time in seconds; requests are counted on it.
+        policy_factory: returns a fresh rate-limit policy for each token, instead of one chosen by name.
+        options: see :class:`SandboxSettings`.
+
+    Attributes:
+        settings: the settings.
+        ledger: what happened.
+        faults: what goes wrong; can be changed at any time.
+        posts: the posts.
+        generations: the generation jobs.
+        connections: the sign-ins.
+        comment_automations: the comment automations.
+
+    Raises:
+        ValueError: an option cannot be.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = time.monotonic,
+        policy_factory: Callable[[], Policy] | None = None,
+        **options: Unpack[SandboxOptions],
+    ) -> None:
+        self.settings = settings = SandboxSettings.of(options)
+        self._clock = SandboxClock(clock)
+        # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
+        chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
+        ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
+        self._policy_factory = policy_factory
+        self.ledger = Ledger()
+        self.faults = FaultPlan(settings.faults, rates)
+        self.posts = PostStore(self._clock.world, settings.timings)
+        self._tokens = TokenBook(self._make_policy, self._clock.world)
+        for spec in settings.all_tokens:
+            self._tokens.add(spec)
+        self.generations = Generations(
+            self._clock,
+            settings.generation_seconds,
+            ids,
+            delivered=self.ledger.web_hook_called,
+            allow_external_web_hooks=settings.allow_external_web_hooks,
+        )
+        self.connections = Connections(ids, lambda: f"{self._root}{CONNECT_PREFIX}")
+        self.comment_automations = Automations(update_resets_defaults=settings.variants.update_resets_defaults)
+        operations = Operations(
+            self.posts, self.generations, self.connections, self.comment_automations, PostAnswers(settings.variants)
+        )
+        self._api = Api(
+            settings=settings,
+            clock=self._clock,
+            ledger=self.ledger,
+            tokens=self._tokens,
+            faults=self.faults,
+            routes=Routes(ENDPOINTS, f"{API_PREFIX}/"),
+            operations=operations,
+            chance=jitter,
+        )
+        self._control = Control(
+            settings=settings,
+            clock=self._clock,
+            ledger=self.ledger,
+            tokens=self._tokens,
+            faults=self.faults,
+            posts=self.posts,
+            reset=self.reset,
+        )
+        self._runner: web.ServerRunner | None = None
+        self._address: tuple[str, int] | None = None
+        self._in_flight: set[asyncio.Task[object]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address cannot be listened on, for example because the port is in use.
+            RuntimeError: it is listening already.
+
+        """
+        if self._runner is not None:
+            msg = "this sandbox is running already"
+            raise RuntimeError(msg)
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            logger=_logger(),
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self.settings.host, self.settings.port, backlog=_BACKLOG).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        host, port, *_ = runner.addresses[0]
+        self._address = (host, port)
+
+    async def close(self) -> None:
+        """Stop listening and end what is in flight; closing twice does nothing.
+
+        Clients that wait for an answer see their connection close.
+        """
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        for site in runner.sites:
+            await site.stop()
+        for task in tuple(self._in_flight):
+            task.cancel()
+        await self.generations.close()
+        await runner.cleanup()
+        # The transports close in the loop's next turn.
+        await asyncio.sleep(0)
+        self._address = None
+
+    @property
+    def base_url(self) -> str:
+        """The API root, such as ``http://127.0.0.1:8123/api/v1``.
+
+        Raises:
+            RuntimeError: the sandbox is not running.
+
+        """
+        return f"{self._root}{API_PREFIX}"
+
+    @property
+    def docs_url(self) -> str:
+        """The root of the documentation, such as ``http://127.0.0.1:8123/agentic-ai-docs``.
+
+        Raises:
+            RuntimeError: the sandbox is not running.
+
+        """
+        return f"{self._root}{DOCS_PREFIX}"
+
+    @property
+    def token(self) -> str:
+        """The default access token, which has every permission and never expires."""
+        return DEFAULT_TOKEN
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """All access tokens by their names, the default one first."""
+        return {token.name: token.spec.secret for token in self._tokens}
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have begun to arrive and are not answered yet."""
+        return len(self._in_flight)
+
+    def add_token(
+        self,
+        name: str | None = None,
+        *,
+        permissions: Sequence[str] | None = None,
+        expires_in: float | None = None,
+        expires_after_requests: int | None = None,
+        secret: str = "",
+    ) -> str:
+        """Add an access token, with a limit of its own.
+
+        Args:
+            name: its label in the ledger; a free one unless given.
+            permissions: what it may do, ``None`` for everything.
+            expires_in: seconds of world time until it is invalid, ``None`` for never.
+            expires_after_requests: how many of its requests are answered before it is invalid, ``None`` for all.
+            secret: the token itself; made from the name unless given.
+
+        Returns:
+            the token.
+
+        Raises:
+            ValueError: the name or the secret is taken or cannot be.
+
+        """
+        spec = TokenSpec(
+            name or self._tokens.unused_name(),
+            None if permissions is None else tuple(permissions),
+            expires_in,
+            expires_after_requests,
+            secret,
+        )
+        return self._tokens.add(spec).spec.secret
+
+    def advance(self, seconds: float) -> None:
+        """Move the time forward that posts, generations and the expiry of tokens follow; rate limits do not notice.
+
+        Args:
+            seconds: how far.
+
+        Raises:
+            ValueError: ``seconds`` is negative or not a number.
+
+        """
+        self._clock.advance(seconds)
+
+    async def reset(self) -> None:
+        """Go back to the start: no posts, an empty ledger, fresh limits, the first faults.
+
+        Tokens that were added stay. Time that was advanced stays advanced.
+        """
+        await self.generations.clear()
+        self.connections.clear()
+        self.comment_automations.clear()
+        self.posts.clear()
+        self.faults.restart()
+        self._tokens.restart()
+        self.ledger.clear()
+
+    @property
+    def _root(self) -> str:
+        if self._address is None:
+            msg = "the sandbox is not running; use it inside 'async with Sandbox() as sandbox:'"
+            raise RuntimeError(msg)
+        host, port = self._address
+        # A server that listens everywhere is reached at the loopback address.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _make_policy(self) -> Policy:
+        if self._policy_factory is not None:
+            return self._policy_factory()
+        settings = self.settings
+        return make_policy(
+            settings.policy,
+            limit=settings.limit,
+            per=settings.per,
+            tolerance=settings.tolerance,
+            calendar_offset=self._clock.calendar_offset,
+        )
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._runner is None:
+            # Closing: whatever still comes in finds a closed connection, as it will a moment later.
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        task = asyncio.current_task()
+        if task is None:  # pragma: no cover - aiohttp runs handlers in tasks
+            msg = "a request is handled outside of a task"
+            raise RuntimeError(msg)
+        self._in_flight.add(task)
+        try:
+            return await self._dispatch(request)
+        finally:
+            self._in_flight.discard(task)
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if path.startswith(CONTROL_PREFIX):
+            body = await read_body(request)
+            if body is None:
+                return response_of(error(413, "The request body is too large."))
+            name = path.removeprefix(CONTROL_PREFIX)
+            return response_of(await self._control.handle(request.method, name, dict(request.query), body))
+        if path.startswith(f"{DOCS_PREFIX}/") and path.endswith(".md") and request.method == "GET":
+            self.ledger.docs_requests += 1
+            self.ledger.docs_requests_with_authorization += "Authorization" in request.headers
+            page = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
+            return response_of(docs_answer(page, request.query.get("ask")))
+        if path.startswith(f"{CONNECT_PREFIX}/"):
+            connection = self.connections.find(path.removeprefix(f"{CONNECT_PREFIX}/"))
+            if connection is not None and request.method in {"GET", "POST"}:
+                page_of = self.connections.complete if request.method == "POST" else self.connections.page
+                return response_of(page_of(connection))
+        return await self._api.handle(request)
+
+
+def _logger() -> logging.Logger:
+    """Return a logger for aiohttp's server, which speaks of broken requests as of errors of the server."""
+    # A registered logger would carry the filters of every sandbox that there ever was.
+    logger = logging.Logger(f"{__package__}.http")  # noqa: LOG001 - see above
+    logger.parent = logging.getLogger(__package__)
+    logger.addFilter(_is_no_broken_request)
+    return logger
+
+
+def _is_no_broken_request(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -1,0 +1,280 @@
+"""Opening, closing, sharing, and using a client where it cannot work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import pickle
+from typing import Any
+
+import aiohttp
+import pytest
+
+from marketingblocks_async import (
+    ConfigurationError,
+    MarketingBlocks,
+    MarketingBlocksError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimit,
+    RetryPolicy,
+)
+from marketingblocks_async.sandbox import Fault, Sandbox
+from tests.client.support import client_of, post
+
+
+async def test_use_outside_async_with_says_what_to_do() -> None:
+    async with Sandbox() as sandbox:
+        client = client_of(sandbox)
+        with pytest.raises(ConfigurationError, match="async with"):
+            await client.posts.create(post())
+        with pytest.raises(ConfigurationError, match="async with"):
+            await client.docs.ask("why?")
+        async with client:
+            await client.posts.create(post())
+        with pytest.raises(ConfigurationError, match="async with"):
+            await client.posts.create(post())
+
+
+async def test_closing_twice_and_closing_what_was_never_open_does_nothing() -> None:
+    async with Sandbox() as sandbox:
+        client = client_of(sandbox)
+        await client.close()
+        await client.open()
+        await client.close()
+        await client.close()
+
+
+def test_a_client_can_be_opened_again_on_another_event_loop() -> None:
+    client: MarketingBlocks | None = None
+
+    async def use() -> None:
+        nonlocal client
+        async with Sandbox(port=0) as sandbox:
+            client = client_of(sandbox)
+            async with client:
+                await client.posts.create(post())
+
+    async def again(port: int) -> None:
+        assert client is not None
+        async with Sandbox(port=port), client:
+            await client.posts.create(post())
+
+    asyncio.run(use())
+    assert client is not None
+    port = int(repr(client).split("127.0.0.1:")[1].split("/")[0])
+    asyncio.run(again(port))
+
+
+def test_a_client_that_is_open_on_another_event_loop_says_so() -> None:
+    async def main() -> None:
+        async with Sandbox() as sandbox, client_of(sandbox) as client:
+
+            async def elsewhere() -> None:
+                with pytest.raises(ConfigurationError, match="another event loop"):
+                    await client.posts.create(post())
+                with pytest.raises(ConfigurationError, match="another event loop"):
+                    await client.open()
+
+            await asyncio.to_thread(asyncio.run, elsewhere())
+            await client.posts.create(post())
+
+    asyncio.run(main())
+
+
+async def test_calls_that_wait_for_the_limit_end_when_their_client_closes() -> None:
+    async with Sandbox() as sandbox:
+        client = client_of(sandbox, rate_limit=RateLimit(limit=2))
+        other = client_of(sandbox, rate_limit=RateLimit(limit=2))
+        async with other:
+            async with client:
+                tasks = [asyncio.create_task(client.posts.create(post(f"{n}"))) for n in range(20)]
+                theirs = asyncio.create_task(other.posts.create(post("of another client with the same token")))
+                await asyncio.sleep(0.1)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            waiting = [result for result in results if isinstance(result, NotSentError)]
+            assert len(waiting) >= 15
+            assert "closed" in str(waiting[0])
+            await theirs
+        assert sandbox.ledger.carried_out_at("create-post") == 20 - len(waiting) + 1
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_calls_in_flight_end_when_their_client_closes(given: bool) -> None:
+    async with Sandbox(faults=[Fault("commit_then_stall")]) as sandbox, contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession()) if given else None
+        client = client_of(sandbox, session=session)
+        async with client:
+            write = asyncio.create_task(client.posts.create(post()))
+            read = asyncio.create_task(client.posts.upcoming())
+            while sandbox.ledger.attempts() < 2:  # noqa: ASYNC110 - the server is another program in principle
+                await asyncio.sleep(0.01)
+        with pytest.raises(OutcomeUnknownError, match="closed") as unknown:
+            await write
+        assert unknown.value.request == post()
+        with pytest.raises(MarketingBlocksError, match="closed"):
+            await read
+        assert session is None or not session.closed
+
+
+async def test_a_call_that_waits_before_a_retry_ends_when_its_client_closes() -> None:
+    async with Sandbox(faults=["too_many_requests:retry_after=30"]) as sandbox:
+        client = client_of(sandbox, retry=RetryPolicy())
+        async with client:
+            task = asyncio.create_task(client.posts.create(post()))
+            while sandbox.ledger.attempts() < 1:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+        with pytest.raises(NotSentError, match="closed") as caught:
+            await task
+        assert caught.value.first_failure is not None
+        assert "429" in str(caught.value.first_failure)
+
+
+async def test_a_session_that_was_handed_in_is_used_and_never_closed() -> None:
+    async with Sandbox() as sandbox, aiohttp.ClientSession(headers={"X-Mine": "1"}) as session:
+        async with client_of(sandbox, session=session) as client:
+            await client.posts.create(post())
+            await client.posts.upcoming()
+        assert not session.closed
+        async with session.get(f"{sandbox.base_url}/social-sparks/upcoming-posts") as answer:
+            assert answer.status == 401
+        assert sandbox.ledger.carried_out_at() == 2
+
+
+async def test_the_limit_holds_with_a_session_that_was_handed_in() -> None:
+    async with Sandbox(policy="gcra", jitter=0.03) as sandbox, aiohttp.ClientSession() as session:
+        async with client_of(sandbox, session=session, rate_limit=RateLimit()) as client:
+            await asyncio.gather(*(client.posts.create(post(f"{n}")) for n in range(220)))
+        assert sandbox.ledger.worst_window() <= 100
+        assert sandbox.ledger.too_many_requests() == 0
+
+
+async def test_middlewares_of_a_session_that_was_handed_in_still_run() -> None:
+    seen: list[str] = []
+
+    async def note(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        seen.append(request.method)
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
+    async with Sandbox() as sandbox, aiohttp.ClientSession(middlewares=(note,)) as session:
+        async with client_of(sandbox, session=session) as client:
+            await client.posts.create(post())
+    assert seen == ["POST"]
+
+
+async def test_a_closed_session_and_one_of_another_loop_are_refused() -> None:
+    async with Sandbox() as sandbox:
+        session = aiohttp.ClientSession()
+        await session.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await client_of(sandbox, session=session).open()
+
+
+async def test_a_session_that_its_owner_closes_meanwhile_gives_an_error_of_ours() -> None:
+    async with Sandbox() as sandbox:
+        session = aiohttp.ClientSession()
+        async with client_of(sandbox, session=session) as client:
+            await client.posts.create(post())
+            await session.close()
+            with pytest.raises(NotSentError, match="closed"):
+                await client.posts.create(post())
+
+
+async def test_copies_share_the_pool_and_close_with_the_original() -> None:
+    async with Sandbox() as sandbox:
+        client = client_of(sandbox)
+        quick, other = client.with_options(timeout=1, deadline=2), client.with_token(sandbox.add_token("other"))
+        async with client:
+            await quick.posts.create(post("quick"))
+            await other.posts.create(post("other"))
+            async with client.with_options(retry=RetryPolicy(max_attempts=1)) as copy:
+                await copy.posts.create(post("copy"))
+            await client.posts.create(post("still open"))
+        for closed in (client, quick, other):
+            with pytest.raises(ConfigurationError):
+                await closed.posts.create(post())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": None}, "timeout"),
+        ({"deadline": -1}, "deadline"),
+        ({"rate_limit": 100}, "RateLimit"),
+        ({"retry": 3}, "RetryPolicy"),
+        ({"max_response_bytes": 0}, "max_response_bytes"),
+        ({"base_url": "http://example.com/api"}, "https"),
+        ({"docs_url": "http://example.com/docs"}, "https"),
+        ({"token": " "}, "blank"),
+        ({"token": "abc\n"}, "white space"),
+        ({"token": "ab\x00c"}, "control"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_with_what_to_change(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        MarketingBlocks(**({"token": "valid", "base_url": "http://localhost:1"} | changes))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"limit": 0},
+        {"limit": -1},
+        {"limit": 1.5},
+        {"limit": True},
+        {"per": 0},
+        {"per": -1.0},
+        {"per": float("inf")},
+        {"burst": 0},
+        {"burst": 0.5},
+        {"guard": -0.1},
+        {"guard": float("nan")},
+    ],
+)
+def test_limits_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        RateLimit(**settings)
+
+
+async def test_with_options_refuses_what_it_does_not_know() -> None:
+    async with Sandbox() as sandbox:
+        client: Any = client_of(sandbox)
+        with pytest.raises(TypeError, match="tiemout"):
+            client.with_options(tiemout=1)
+        with pytest.raises(ConfigurationError):
+            client.with_options(timeout=0)
+        with pytest.raises(ConfigurationError):
+            client.with_options(retry=5)
+
+
+async def test_the_limiter_is_explained_by_a_snapshot() -> None:
+    async with Sandbox() as sandbox:
+        client = client_of(sandbox, rate_limit=RateLimit())
+        with pytest.raises(ConfigurationError, match="open"):
+            _ = client.rate_limiter
+        async with client:
+            await client.posts.create(post())
+            snapshot = client.rate_limiter.snapshot()
+            assert (snapshot.limit, snapshot.in_use, snapshot.granted, snapshot.queued) == (100, 1, 1, 0)
+        with pytest.raises(ConfigurationError, match="lifted"):
+            _ = client_of(sandbox).rate_limiter
+
+
+def test_a_client_is_not_pickled() -> None:
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(MarketingBlocks("secret-token"))
+
+
+async def test_a_thousand_clients_leave_nothing_behind() -> None:
+    async with Sandbox() as sandbox:
+        for number in range(100):
+            async with client_of(sandbox, rate_limit=RateLimit(), token=sandbox.add_token(f"t{number}")) as client:
+                await client.posts.create(post())
+        del client
+    gc.collect()
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
