@@ -127,11 +127,11 @@ class MarketingBlocks:
 
     def _use(self, executor: Executor) -> None:
         self._executor = executor
-        self.posts = Posts(executor)
-        self.generations = Generations(executor)
-        self.channels = Channels(executor)
-        self.comment_automations = CommentAutomations(executor)
-        self.docs = self._docs
+        self.posts: Posts = Posts(executor)
+        self.generations: Generations = Generations(executor)
+        self.channels: Channels = Channels(executor)
+        self.comment_automations: CommentAutomations = CommentAutomations(executor)
+        self.docs: Docs = self._docs
 
     def __repr__(self) -> str:
         state = "open" if self._pools[0].is_open else "not open"

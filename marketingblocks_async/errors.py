@@ -132,7 +132,7 @@ class APIError(CallError):
         super().__init__(message, endpoint=endpoint, attempts=attempts, first_failure=first_failure)
         self.status_code = status_code
         self.body = body
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
 
 
 class BadRequestError(APIError):

@@ -41,7 +41,7 @@ from .retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
 from .shared_limiters import REGISTRY
 from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
 
-logger = logging.getLogger("marketingblocks_async")
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 T = TypeVar("T")
 EventT = TypeVar("EventT")
@@ -98,15 +98,17 @@ class TokenScope:
         self.token = token
         self.base_url = base_url
         self.rate_limit = rate_limit
-        self.budget = RetryBudget()
+        self.budget: RetryBudget = RetryBudget()
         self.limiter: Limiter | None = None
-        self.bound = False
+        self.bound: bool = False
         self._urls: dict[str, URL] = {}
         # In aiohttp's own type, since it would convert anything else for every request.
-        self.headers = CIMultiDict({"Accept": JSON_TYPE, "User-Agent": f"marketingblocks-async/{__version__}"})
+        self.headers: CIMultiDict[str] = CIMultiDict(
+            {"Accept": JSON_TYPE, "User-Agent": f"marketingblocks-async/{__version__}"}
+        )
         if token is not None:
             self.headers["Authorization"] = Secret(f"Bearer {token}")
-        self.headers_with_body = CIMultiDict({"Content-Type": JSON_TYPE, **self.headers})
+        self.headers_with_body: CIMultiDict[str] = CIMultiDict({"Content-Type": JSON_TYPE, **self.headers})
 
     def __repr__(self) -> str:
         return f"<TokenScope of a token at {self.base_url}>"
@@ -210,12 +212,12 @@ class Call(Generic[T]):
     """
 
     # On the class, because most calls need no other values and are made in a hurry.
-    attempts = 0
-    refusals = 0
-    waited = 0.0
-    last_wait = 0.0
-    started = 0.0
-    ends = math.inf
+    attempts: int = 0
+    refusals: int = 0
+    waited: float = 0.0
+    last_wait: float = 0.0
+    started: float = 0.0
+    ends: float = math.inf
     attempt: Attempt | None = None
     first_failure: CallError | None = None
     unknown: CallError | None = None

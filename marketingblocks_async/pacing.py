@@ -98,7 +98,7 @@ class AdaptiveRate:
     FLOOR = 0.05
 
     def __init__(self, nominal: float) -> None:
-        self.nominal = nominal
+        self.nominal: float = nominal
         self._rate = nominal
         self._changed_at = 0.0
         self._last_decrease = float("-inf")

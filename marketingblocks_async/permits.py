@@ -37,8 +37,8 @@ class _Slot:
 
     def __init__(self) -> None:
         # Some of the request may be on the wire.
-        self.leaving = False
-        self.returned = False
+        self.leaving: bool = False
+        self.returned: bool = False
 
 
 class PermitLedger:
@@ -53,8 +53,8 @@ class PermitLedger:
 
     def __init__(self, settings: RateLimit, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.granted = 0
-        self.refused = 0
+        self.granted: int = 0
+        self.refused: int = 0
         self._lock = threading.Lock()
         self._in_use = 0
         # (time, tie-breaker, slot). A slot may stand here twice, by guard and by answer; the earlier one counts.
@@ -74,7 +74,7 @@ class PermitLedger:
     def _configure(self, settings: RateLimit) -> None:
         assert settings.limit is not None  # noqa: S101 - a lifted limit has no ledger
         self.settings = settings
-        self.limit = settings.limit
+        self.limit: int = settings.limit
         self._rate = AdaptiveRate(settings.limit / settings.per)
         self._guard = settings.guard
         self._guard_narrows_at = math.inf

@@ -101,8 +101,8 @@ class RetryBudget:
     REFUND = 0.1
 
     def __init__(self, capacity: float = 100.0) -> None:
-        self.capacity = capacity
-        self.left = capacity
+        self.capacity: float = capacity
+        self.left: float = capacity
 
     def spend(self) -> bool:
         """Pay for one retry; return whether there was enough."""

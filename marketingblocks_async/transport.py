@@ -121,8 +121,8 @@ class Attempt:
     """
 
     # On the class, because most attempts need no other values and are made in a hurry.
-    sent = False
-    answered = False
+    sent: bool = False
+    answered: bool = False
     protocol: ResponseHandler | None = None
     transport: Transport | None = None
     _task: asyncio.Task[Any] | None = None
@@ -132,7 +132,7 @@ class Attempt:
     def __init__(self, limiter: Limiter | None, permit: Permit | None) -> None:
         self.limiter = limiter
         self.permit = permit
-        self.began = time.monotonic()
+        self.began: float = time.monotonic()
 
     def begin(self, transport: Transport) -> None:
         """From here to :meth:`end` it can be interrupted."""

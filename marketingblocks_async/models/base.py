@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, ClassVar, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 from pydantic_core import PydanticCustomError
@@ -18,7 +18,7 @@ class RequestModel(BaseModel):
     ``import marketingblocks_async`` quick.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         frozen=True,
         validate_by_name=True,
@@ -38,7 +38,7 @@ class RequestModel(BaseModel):
 class ResponseModel(BaseModel):
     """Base of the responses: tolerant. Fields that this package does not know are kept as attributes."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow",
         frozen=True,
         validate_by_name=False,
@@ -59,7 +59,7 @@ class UndocumentedResponse(RootModel[Any]):
     What can be recognised in it is offered through properties; ``raw`` is the JSON value itself.
     """
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
     @property
     def raw(self) -> Any:
@@ -126,5 +126,5 @@ PositiveNumber = Annotated[int, BeforeValidator(_no_bool), Field(gt=0)]
 NonBlank = Annotated[str, Field(min_length=1, pattern=r"\S")]
 """Text that is more than white space."""
 
-CommaSeparated = BeforeValidator(_split_names)
+CommaSeparated: BeforeValidator = BeforeValidator(_split_names)
 """Lets a list field take one comma-separated string as well."""

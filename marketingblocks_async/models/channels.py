@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,10 @@ class ConnectChannel(RequestModel):
 
     user_id: NonBlank = Field(alias="userId")
     redirect_url: NonBlank | None = Field(default=None, alias="redirectUrl")
+
+    if TYPE_CHECKING:
+        # The Python names, where the fields' aliases are the wire's.
+        def __init__(self, *, user_id: str, redirect_url: str | None = None) -> None: ...
 
 
 class ChannelConnection(ResponseModel):

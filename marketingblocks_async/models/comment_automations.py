@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -39,7 +40,7 @@ class CreateCommentAutomation(RequestModel):
 
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     name: NonBlank
     channels: Annotated[list[WholeNumber], CommaSeparated, Field(min_length=1)]
@@ -49,6 +50,22 @@ class CreateCommentAutomation(RequestModel):
     trigger_type: TriggerType = TriggerType.ANY
     keywords: Annotated[list[NonBlank] | None, CommaSeparated] = None
     response_type: NonBlank | None = None
+
+    if TYPE_CHECKING:
+        # What may be written, where the fields' own types say what is read.
+        def __init__(
+            self,
+            *,
+            name: str,
+            channels: Sequence[int] | str,
+            target_type: TargetType | str = TargetType.ALL,
+            post_ids: Sequence[int] | str | None = None,
+            campaign_ids: Sequence[int] | str | None = None,
+            trigger_type: TriggerType | str = TriggerType.ANY,
+            keywords: Sequence[str] | str | None = None,
+            response_type: str | None = None,
+            **further: Any,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _check_fields_together(self) -> Self:
@@ -82,7 +99,7 @@ class UpdateCommentAutomation(RequestModel):
 
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     comment_bot_id: WholeNumber
     name: NonBlank | None = None
@@ -91,6 +108,21 @@ class UpdateCommentAutomation(RequestModel):
     campaign_ids: Numbers | None = None
     trigger_type: TriggerType | None = None
     keywords: Annotated[list[NonBlank] | None, CommaSeparated] = None
+
+    if TYPE_CHECKING:
+        # What may be written, where the fields' own types say what is read.
+        def __init__(
+            self,
+            *,
+            comment_bot_id: int,
+            name: str | None = None,
+            target_type: TargetType | str | None = None,
+            post_ids: Sequence[int] | str | None = None,
+            campaign_ids: Sequence[int] | str | None = None,
+            trigger_type: TriggerType | str | None = None,
+            keywords: Sequence[str] | str | None = None,
+            **further: Any,
+        ) -> None: ...
 
 
 class CommentAutomation(UndocumentedResponse):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import Identifier, NonBlank, RequestModel, ResponseModel
 from .enums import GenerationPostType, OpenGenerationStatus
@@ -24,6 +24,17 @@ class CreateGeneration(RequestModel):
     input: NonBlank
     web_hook: NonBlank | None = None
     brand_id: Identifier | None = None
+
+    if TYPE_CHECKING:
+        # What may be written, where the fields' own types say what is read.
+        def __init__(
+            self,
+            *,
+            post_type: GenerationPostType | str,
+            input: str,
+            web_hook: str | None = None,
+            brand_id: Identifier | None = None,
+        ) -> None: ...
 
 
 class Generation(ResponseModel):

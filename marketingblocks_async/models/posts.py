@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -77,6 +77,12 @@ class YouTubeExtra(RequestModel):
     category: Annotated[YouTubeCategory, Field(ge=0)] = YouTubeCategory.PEOPLE_AND_BLOGS
     privacy_status: PrivacyStatus = Field(default=PrivacyStatus.PUBLIC, alias="privacyStatus")
 
+    if TYPE_CHECKING:
+        # What may be written, where the fields' own types say what is read.
+        def __init__(
+            self, *, title: str, category: int = YouTubeCategory.PEOPLE_AND_BLOGS, privacy_status: str = "public"
+        ) -> None: ...
+
     @field_validator("category", mode="before")
     @classmethod
     def _open_category(cls, value: Any) -> Any:
@@ -120,6 +126,24 @@ class CreatePost(RequestModel):
     hash_tags: HashTags = None
     twitter_threads: list[TwitterThreadItem] | None = None
     post_extra: YouTubeExtra | None = None
+
+    if TYPE_CHECKING:
+        # What may be written, where the fields' own types say what is read.
+        def __init__(
+            self,
+            *,
+            channel_type: ChannelType | str,
+            channel_id: int | str,
+            post_type: PostType | str,
+            caption_text: str,
+            media_urls: Sequence[str],
+            publish_mode: PublishMode | str,
+            schedule_time: datetime | str | None = None,
+            time_zone: str | None = None,
+            hash_tags: str | Sequence[str] | None = None,
+            twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
+            post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
+        ) -> None: ...
 
     @model_validator(mode="before")
     @classmethod
@@ -224,7 +248,7 @@ class Post(ResponseModel):
     """
 
     # Pydantic keeps extras in the instance's __pydantic_extra__, so a wire field "status" cannot overwrite this one.
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     post_id: Identifier | None = None
     channel_type: OpenChannelType | None = None

@@ -26,7 +26,7 @@ class EndpointOperation(Generic[ResponseT]):
 
     def __init__(self, endpoint: Endpoint[RequestModel, ResponseT]) -> None:
         self.endpoint = endpoint
-        self.operation = Operation(
+        self.operation: Operation[ResponseT] = Operation(
             endpoint.name,
             permission=endpoint.permission,
             method=endpoint.method,

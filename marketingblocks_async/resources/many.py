@@ -16,7 +16,7 @@ from marketingblocks_async.errors import MarketingBlocksError, OutcomeUnknownErr
 from marketingblocks_async.executor import Call, Executor
 from marketingblocks_async.models import CreatedPost, CreatePost
 
-logger = logging.getLogger("marketingblocks_async")
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
 Items: TypeAlias = Iterable[Item] | AsyncIterable[Item]

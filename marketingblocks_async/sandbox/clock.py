@@ -27,7 +27,7 @@ class SandboxClock:
 
     def __init__(self, monotonic: Clock = time.monotonic, calendar: Clock = time.time) -> None:
         self.monotonic = monotonic
-        self.calendar_offset = calendar() - monotonic()
+        self.calendar_offset: float = calendar() - monotonic()
         """What to add to monotonic time to get calendar time."""
         self._advanced = 0.0
         self._moved = asyncio.Event()

@@ -52,7 +52,7 @@ class SandboxProcess:
     """
 
     def __init__(self, **options: Unpack[SandboxOptions]) -> None:
-        self.settings = SandboxSettings.of(options)
+        self.settings: SandboxSettings = SandboxSettings.of(options)
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._drains: tuple[asyncio.Task[None], ...] = ()

@@ -81,27 +81,30 @@ class Sandbox:
         policy_factory: Callable[[], Policy] | None = None,
         **options: Unpack[SandboxOptions],
     ) -> None:
-        self.settings = settings = SandboxSettings.of(options)
+        settings = SandboxSettings.of(options)
+        self.settings: SandboxSettings = settings
         self._clock = SandboxClock(clock)
         # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
         chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
         ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
         self._policy_factory = policy_factory
-        self.ledger = Ledger()
-        self.faults = FaultPlan(settings.faults, rates)
-        self.posts = PostStore(self._clock.world, settings.timings)
+        self.ledger: Ledger = Ledger()
+        self.faults: FaultPlan = FaultPlan(settings.faults, rates)
+        self.posts: PostStore = PostStore(self._clock.world, settings.timings)
         self._tokens = TokenBook(self._make_policy, self._clock.world)
         for spec in settings.all_tokens:
             self._tokens.add(spec)
-        self.generations = Generations(
+        self.generations: Generations = Generations(
             self._clock,
             settings.generation_seconds,
             ids,
             delivered=self.ledger.web_hook_called,
             allow_external_web_hooks=settings.allow_external_web_hooks,
         )
-        self.connections = Connections(ids, lambda: f"{self._root}{CONNECT_PREFIX}")
-        self.comment_automations = Automations(update_resets_defaults=settings.variants.update_resets_defaults)
+        self.connections: Connections = Connections(ids, lambda: f"{self._root}{CONNECT_PREFIX}")
+        self.comment_automations: Automations = Automations(
+            update_resets_defaults=settings.variants.update_resets_defaults
+        )
         operations = Operations(
             self.posts, self.generations, self.connections, self.comment_automations, PostAnswers(settings.variants)
         )

@@ -84,8 +84,8 @@ class Token:
     __slots__ = ("_expires_at", "_presented", "policy", "spec")
 
     def __init__(self, spec: TokenSpec, policy: Policy, now: float) -> None:
-        self.spec = spec
-        self.policy = policy
+        self.spec: TokenSpec = spec
+        self.policy: Policy = policy
         self._expires_at = None if spec.expires_in is None else now + spec.expires_in
         self._presented = 0
 

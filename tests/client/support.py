@@ -27,12 +27,12 @@ WRITES_NOT_RESENT = {"create-post", "create-post-generation", "connect-channel",
 
 def post(caption: str = "Hello") -> CreatePost:
     return CreatePost(
-        channel_type="facebook",  # type: ignore[arg-type]  # pydantic makes the enumeration's member of it
+        channel_type="facebook",
         channel_id=123,
-        post_type="post",  # type: ignore[arg-type]
+        post_type="post",
         caption_text=caption,
         media_urls=["https://example.com/a.jpg"],
-        publish_mode="now",  # type: ignore[arg-type]
+        publish_mode="now",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from marketingblocks_async import (
@@ -57,7 +59,7 @@ PROMISED: dict[str, tuple[type[MarketingBlocksError] | None, type[MarketingBlock
 SHAPELESS = {"create-post", "get-posts", "create-comment-automation", "update-comment-automation"}
 
 # Parameters that keep the tests quick.
-PARAMS = {
+PARAMS: dict[str, dict[str, Any]] = {
     "slow": {"delay": 1},
     "slow_answer": {"delay": 1},
     "drip": {"interval": 0.0002},

@@ -159,9 +159,12 @@ async def test_middlewares_of_a_session_that_was_handed_in_still_run() -> None:
         response: aiohttp.ClientResponse = await handler(request)
         return response
 
-    async with Sandbox() as sandbox, aiohttp.ClientSession(middlewares=(note,)) as session:
-        async with client_of(sandbox, session=session) as client:
-            await client.posts.create(post())
+    async with (
+        Sandbox() as sandbox,
+        aiohttp.ClientSession(middlewares=(note,)) as session,
+        client_of(sandbox, session=session) as client,
+    ):
+        await client.posts.create(post())
     assert seen == ["POST"]
 
 
@@ -216,8 +219,9 @@ async def test_copies_share_the_pool_and_close_with_the_original() -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_what_to_change(changes: dict[str, Any], message: str) -> None:
+    valid: dict[str, Any] = {"token": "valid", "base_url": "http://localhost:1"}
     with pytest.raises(ConfigurationError, match=message):
-        MarketingBlocks(**({"token": "valid", "base_url": "http://localhost:1"} | changes))
+        MarketingBlocks(**(valid | changes))
 
 
 @pytest.mark.parametrize(
@@ -270,11 +274,13 @@ def test_a_client_is_not_pickled() -> None:
         pickle.dumps(MarketingBlocks("secret-token"))
 
 
-async def test_a_thousand_clients_leave_nothing_behind() -> None:
+async def test_a_hundred_clients_leave_nothing_behind() -> None:
+    async def use(sandbox: Sandbox, token: str) -> None:
+        async with client_of(sandbox, rate_limit=RateLimit(), token=token) as client:
+            await client.posts.create(post())
+
     async with Sandbox() as sandbox:
         for number in range(100):
-            async with client_of(sandbox, rate_limit=RateLimit(), token=sandbox.add_token(f"t{number}")) as client:
-                await client.posts.create(post())
-        del client
+            await use(sandbox, sandbox.add_token(f"t{number}"))
     gc.collect()
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

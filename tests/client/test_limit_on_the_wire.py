@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ _EXPECTED = (MarketingBlocksError, asyncio.CancelledError)
 @asynccontextmanager
 async def limited(
     sandbox: SandboxProcess, token: str | None = None, **settings: Any
-) -> AsyncIterator[MarketingBlocks]:
+) -> AsyncGenerator[MarketingBlocks]:
     async with MarketingBlocks(token or sandbox.token, base_url=sandbox.base_url, **settings) as client:
         yield client
 
@@ -133,7 +133,7 @@ async def test_requests_that_fail_and_are_cancelled_count_like_others() -> None:
     ):
         reads = [asyncio.create_task(client.posts.upcoming(limit=1)) for _ in range(CALLS)]
         for task in reads[::7]:
-            asyncio.get_running_loop().call_later(random.random() * 3, task.cancel)  # noqa: S311 - any will do
+            asyncio.get_running_loop().call_later(random.random() * 3, task.cancel)
         results = await asyncio.gather(*reads, return_exceptions=True)
         wrong = [r for r in results if isinstance(r, BaseException) and not isinstance(r, _EXPECTED)]
         assert wrong == []

@@ -56,7 +56,7 @@ async def test_garbage_disturbs_nobody(data: bytes, caplog: pytest.LogCaptureFix
 
 
 async def test_random_garbage(caplog: pytest.LogCaptureFixture) -> None:
-    chance = random.Random(3)  # noqa: S311 - repeatable garbage
+    chance = random.Random(3)
     async with Running() as running:
         template = running.raw_create()
         for _ in range(150):

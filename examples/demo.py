@@ -1,0 +1,151 @@
+"""Thousands of posts from a spreadsheet, through a local sandbox, at the full rate of the token.
+
+The sandbox runs in its own process and judges with a sliding log: more than 100 requests of a token in any second, and
+it refuses. Its ledger says at the end what it counted.
+
+    python examples/demo.py [--count 3000] [--tokens 1] [--file posts.csv] [--policy sliding_log] [--jitter 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+from marketingblocks_async import CreatePost, MarketingBlocks
+from marketingblocks_async.sandbox import LedgerReport, PolicyName, SandboxProcess
+
+BUNDLED_FILE = Path(__file__).parent / "data" / "posts.csv"
+
+
+def read_posts(file: Path, count: int) -> Iterator[CreatePost]:
+    """Yield ``count`` posts from a CSV file whose columns are the fields of ``CreatePost``.
+
+    A file that is too short is read again; then the captions get a number, so that no two posts are the same.
+    """
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    for number, row in enumerate(islice(cycle(rows), count)):
+        fields: dict[str, object] = {name: value for name, value in row.items() if value}
+        fields["media_urls"] = row["media_urls"].split("|") if row["media_urls"] else []
+        if number >= len(rows):
+            fields["caption_text"] = f"{row['caption_text']} ({number // len(rows) + 1})"
+        yield CreatePost.model_validate(fields)
+
+
+@dataclass
+class Progress:
+    """What the live line shows."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+
+    def line(self, in_flight: int, rate: float) -> str:
+        """Return the line."""
+        finished = self.done + self.failed
+        left = self.total - finished
+        eta = f"{left / rate:5.1f} s" if rate else "    -  "
+        share = finished / self.total
+        bar = ("█" * round(share * 24)).ljust(24, "░")
+        return (
+            f"  {bar} {share:4.0%}  {rate:6.1f}/s  in flight {in_flight:3}  done {self.done:5}  "
+            f"failed {self.failed:2}  ETA {eta}"
+        )
+
+
+async def show(progress: Progress, clients: Sequence[MarketingBlocks]) -> None:
+    """Draw the live line until cancelled; a plain line every five seconds when this is no terminal."""
+    live = sys.stdout.isatty()
+    interval = 0.1 if live else 5.0
+    # The rate is that of the last second (of the last five between plain lines).
+    samples = deque([(time.perf_counter(), 0)], maxlen=11 if live else 2)
+    while True:
+        await asyncio.sleep(interval)
+        granted = sum(client.rate_limiter.snapshot().granted for client in clients)
+        samples.append((time.perf_counter(), granted))
+        rate = (granted - samples[0][1]) / (samples[-1][0] - samples[0][0])
+        line = progress.line(granted - progress.done - progress.failed, rate)
+        print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
+
+
+async def send(client: MarketingBlocks, posts: Sequence[CreatePost], progress: Progress) -> None:
+    """Send posts over one token."""
+    async for outcome in client.posts.create_many(posts):
+        if outcome.ok:
+            progress.done += 1
+        else:
+            progress.failed += 1
+            print(f"\n  post {outcome.index}: {outcome.error}", file=sys.stderr)
+
+
+def summarise(report: LedgerReport, lost: int, seconds: float) -> bool:
+    """Print what the server saw; return whether it is what was promised."""
+    tokens = [token for token in report.tokens.values() if token.arrivals]
+    requests = sum(token.arrivals for token in tokens)
+    refused = sum(token.too_many_requests for token in tokens)
+    rates = ", ".join(f"{token.rate:.1f}" for token in tokens)
+    print(
+        f"\n  What the server counted ({'one token' if len(tokens) == 1 else f'{len(tokens)} tokens'}):\n"
+        f"    requests        {requests}\n"
+        f"    seconds         {seconds:.1f}\n"
+        f"    rate            {rates} requests per second{' each' if len(tokens) > 1 else ''}\n"
+        f"    worst second    {report.worst_window} requests of a token (allowed: 100)\n"
+        f"    429s            {refused}\n"
+        f"    duplicates      {report.duplicate_posts}\n"
+        f"    lost            {lost}\n"
+    )
+    return report.worst_window <= 100 and not refused and not report.duplicate_posts and not lost
+
+
+async def main(arguments: argparse.Namespace) -> bool:
+    """Run the demo; return whether everything went as promised."""
+    posts = list(read_posts(arguments.file, arguments.count))
+    async with (
+        SandboxProcess(policy=arguments.policy, jitter=arguments.jitter, tokens=arguments.tokens - 1) as sandbox,
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client,
+    ):
+        secrets = list(sandbox.tokens.values())[1:]
+        clients = [client, *(client.with_token(secret) for secret in secrets)]
+        print(f"  {len(posts)} posts from {arguments.file.name} to {sandbox.base_url} ({arguments.policy})\n")
+        progress = Progress(total=len(posts))
+        painter = asyncio.create_task(show(progress, clients))
+        began = time.perf_counter()
+        shares = [posts[number :: len(clients)] for number in range(len(clients))]
+        await asyncio.gather(*(send(each, share, progress) for each, share in zip(clients, shares, strict=True)))
+        seconds = time.perf_counter() - began
+        painter.cancel()
+        await asyncio.gather(painter, return_exceptions=True)
+        granted = sum(each.rate_limiter.snapshot().granted for each in clients)
+        last = progress.line(granted - progress.done - progress.failed, len(posts) / seconds)
+        print(f"\r{last}" if sys.stdout.isatty() else last)
+        comparison = await sandbox.compare(posts)
+        return summarise(await sandbox.ledger(), len(comparison.lost), seconds) and not progress.failed
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Send posts through a local sandbox at the full rate.")
+    parser.add_argument("--count", type=int, default=3000, help="how many posts (default 3000)")
+    parser.add_argument("--tokens", type=int, default=1, help="over how many access tokens (default 1)")
+    parser.add_argument("--file", type=Path, default=BUNDLED_FILE, help="CSV file (default: the bundled one)")
+    parser.add_argument("--policy", choices=[each.value for each in PolicyName], default="sliding_log")
+    parser.add_argument("--jitter", type=float, default=0.0, help="seconds of network jitter (default 0)")
+    arguments = parser.parse_args(words)
+    if arguments.count < 1 or arguments.tokens < 1:
+        parser.error("--count and --tokens need 1 or more")
+    return arguments
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(0 if asyncio.run(main(parse())) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

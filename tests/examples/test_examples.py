@@ -1,0 +1,123 @@
+"""Every example runs as a user would start it, against the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from marketingblocks_async.sandbox import Sandbox
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    return os.environ | {
+        "MARKETINGBLOCKS_API_TOKEN": sandbox.token,
+        "MARKETINGBLOCKS_BASE_URL": sandbox.base_url,
+        "PYTHONWARNINGS": "error",
+    }
+
+
+async def run(sandbox: Sandbox | None, name: str, *words: str, **variables: str) -> tuple[int, str]:
+    """Return exit status and output of an example."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / name),
+        *words,
+        env=(environment(sandbox) if sandbox else dict(os.environ)) | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_the_week_is_scheduled() -> None:
+    async with Sandbox() as sandbox:
+        status, output = await run(sandbox, "schedule_week.py", "Africa/Lagos")
+        assert status == 0, output
+        assert "7 posts ahead" in output
+        assert sandbox.ledger.carried_out_at("create-post") == 7
+
+
+async def test_the_web_hook_is_called() -> None:
+    async with Sandbox(generation_seconds=0.1) as sandbox:
+        status, output = await run(sandbox, "generation_with_webhook.py", "tulips")
+        assert status == 0, output
+        assert "the web hook received" in output
+        assert len(sandbox.ledger.web_hooks) == 1
+
+
+async def test_many_tokens_are_asked_at_once() -> None:
+    async with Sandbox() as sandbox:
+        tokens = [sandbox.add_token(f"customer-{number}") for number in range(3)]
+        denied = sandbox.add_token("denied", permissions=())
+        status, output = await run(sandbox, "many_tokens.py", MARKETINGBLOCKS_TOKENS=" ".join([*tokens, denied]))
+        assert status == 0, output
+        assert output.count("0 posts ahead") == 3
+        assert "social-read-posts" in output
+        assert denied not in output
+
+
+async def test_the_bulk_script_accounts_for_every_row(tmp_path: Path) -> None:
+    source, results = tmp_path / "posts.csv", tmp_path / "results.csv"
+    source.write_text(
+        "channel_type,channel_id,post_type,caption_text,media_urls,publish_mode\n"
+        "facebook,1,post,good,https://example.com/a.jpg|https://example.com/b.jpg,now\n"
+        "myspace,1,post,bad,,now\n"
+        "twitter,2,tweet,lost,,now\n"
+    )
+    async with Sandbox(faults=["commit_then_drop:after=1,times=1"]) as sandbox:
+        status, output = await run(sandbox, "bulk_script.py", str(source), str(results))
+        assert status == 1, output
+        with results.open(newline="") as lines:
+            states = {row["row"]: row["state"] for row in csv.DictReader(lines)}
+        assert sorted(states.values()) == ["done", "failed", "unknown"]
+        assert states["2"] == "failed"
+        assert sandbox.ledger.carried_out_at("create-post") == 2
+
+
+async def test_the_service_publishes_and_passes_errors_on() -> None:
+    async with Sandbox() as sandbox:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-u",
+            str(EXAMPLES / "service.py"),
+            "--port",
+            "0",
+            env=environment(sandbox),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        url = line.split()[3].rstrip("=")
+        try:
+            async with aiohttp.ClientSession(url) as session:
+                body = {"channel_type": "facebook", "channel_id": 1, "text": "We are open"}
+                async with session.post("/announcements", json=body) as answer:
+                    assert (answer.status, (await answer.json())["post_id"]) == (201, 1)
+                async with session.post("/announcements", json=body | {"channel_type": "myspace"}) as answer:
+                    assert answer.status == 422
+                sandbox.faults.add("commit_then_drop:times=1")
+                async with session.post("/announcements", json=body) as answer:
+                    assert (answer.status, (await answer.json())["published"]) == (502, None)
+                async with session.get("/health") as answer:
+                    assert (await answer.json())["queued"] == 0
+        finally:
+            process.terminate()
+            await process.communicate()
+
+
+@pytest.mark.parametrize("words", [(), ("--tokens", "2", "--policy", "gcra", "--jitter", "0.01")])
+async def test_the_demo_keeps_its_promises(words: tuple[str, ...]) -> None:
+    status, output = await run(None, "demo.py", "--count", "250", *words)
+    assert status == 0, output
+    for line in ("requests        250", "429s            0", "duplicates      0", "lost            0"):
+        assert line in output

@@ -1,0 +1,63 @@
+"""What a user gets: the metadata, the public names, the types, and what an import brings in."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from importlib.metadata import metadata, requires
+from importlib.resources import files
+
+import marketingblocks_async
+
+BASE_LIBRARIES = {"aiohttp", "aiolimiter", "pydantic", "tenacity"}
+
+BINDING_NAMES = {
+    "MarketingBlocks", "CreatePost", "RateLimit", "RetryPolicy",
+    "MarketingBlocksError", "ConfigurationError", "APIError", "BadRequestError", "AuthenticationError",
+    "PermissionDeniedError", "NotFoundError", "RateLimitedError", "ServerError", "NotSentError",
+    "OutcomeUnknownError", "InvalidResponseError",
+}  # fmt: skip
+
+
+def test_the_base_install_has_the_four_libraries_and_nothing_else() -> None:
+    base = [requirement for requirement in requires("marketingblocks-async") or [] if "extra ==" not in requirement]
+    assert {re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in base} == BASE_LIBRARIES
+    assert all("<" not in requirement for requirement in base)
+
+
+def test_the_metadata_is_complete() -> None:
+    found = metadata("marketingblocks-async")
+    assert found["Version"] == marketingblocks_async.__version__
+    assert found["License-Expression"] == "MIT"
+    assert found["Requires-Python"] == ">=3.11"
+
+
+def test_the_types_are_shipped() -> None:
+    assert files("marketingblocks_async").joinpath("py.typed").is_file()
+
+
+def test_everything_public_is_importable_and_documented() -> None:
+    names = set(marketingblocks_async.__all__)
+    assert names >= BINDING_NAMES
+    for name in names - {"__version__", "ENDPOINTS", "Send"}:
+        assert inspect.getdoc(getattr(marketingblocks_async, name)), name
+    public = {name for name in vars(marketingblocks_async) if not name.startswith("_")}
+    modules = {name for name in public if inspect.ismodule(getattr(marketingblocks_async, name))}
+    assert public - modules <= names
+
+
+def test_an_import_brings_in_no_extras_and_no_server() -> None:
+    code = (
+        "import sys, marketingblocks_async\n"
+        "unwanted = {'marketingblocks_async.sandbox', 'typer', 'rich', 'redis', 'opentelemetry', 'uvloop'}\n"
+        "print(*unwanted & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == ""
+
+
+def test_an_import_makes_no_event_loop_and_no_warning() -> None:
+    code = "import marketingblocks_async as m; m.MarketingBlocks('token'); m.MarketingBlocks('token').with_token('b')"
+    subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", code], check=True)  # noqa: S603
