@@ -12,7 +12,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Generic, NoReturn, TypeVar
@@ -208,6 +208,7 @@ class Call(Generic[T]):
         unknown: the first failure after which it may have been carried out.
         ended_as: what became of it if it was cancelled.
         on_grant: called at each permit.
+        before_send: awaited before each attempt goes out, when it has its permit.
 
     """
 
@@ -223,6 +224,7 @@ class Call(Generic[T]):
     unknown: CallError | None = None
     ended_as: CallError | None = None
     on_grant: Callable[[], None] | None = None
+    before_send: Callable[[], Awaitable[None]] | None = None
 
     def __init__(self, operation: Operation[T], request: object, url: URL, body: bytes | None) -> None:
         self.operation = operation
@@ -385,6 +387,13 @@ class Executor:
             raise _ClientClosed
         limiter = scope.limiter
         permit = None if limiter is None else await self._wait_for_permit(call, limiter)
+        if call.before_send is not None:
+            try:
+                await call.before_send()
+            except BaseException:
+                if permit is not None:
+                    permit.given_up()
+                raise
         attempt = Attempt(limiter, permit)
         call.begin(attempt)
         answer: HttpAnswer | None = None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
-import pydantic
-
-from marketingblocks_async.errors import MarketingBlocksError, OutcomeUnknownError
+from marketingblocks_async.errors import OutcomeUnknownError
 from marketingblocks_async.executor import Call, Executor
 from marketingblocks_async.models import CreatedPost, CreatePost
 
@@ -20,6 +19,8 @@ logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
 Items: TypeAlias = Iterable[Item] | AsyncIterable[Item]
+
+BeforeSend: TypeAlias = Callable[[int, Item], Awaitable[None]]
 
 UNLIMITED_CONCURRENCY = 100
 """Posts in flight when there is no rate limit to derive a number from."""
@@ -39,8 +40,9 @@ class PostOutcome:
         index: its place in the input, from 0.
         item: what the input had there.
         result: the answer, ``None`` if there is an error.
-        error: what went wrong, ``None`` if nothing did: an error of this package, or ``pydantic.ValidationError`` when
-            the item makes no valid post. :class:`OutcomeUnknownError` means that it may have been created.
+        error: what went wrong, ``None`` if nothing did: an error of this package, ``pydantic.ValidationError`` when the
+            item makes no valid post, or what ``before_send`` raised. :class:`OutcomeUnknownError` means that it may
+            have been created; after every other error but :class:`InvalidResponseError` it was not.
 
     """
 
@@ -71,6 +73,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
         items: Items,
         call_of: Callable[[Item], Call[CreatedPost]],
         concurrency: int | None,
+        before_send: BeforeSend | None,
     ) -> None:
         if concurrency is not None and concurrency < 1:
             msg = f"concurrency={concurrency}: give 1 or more"
@@ -79,7 +82,8 @@ class CreateMany(AsyncIterator[PostOutcome]):
             msg = f"create_many needs an iterable or async iterable of posts, not {type(items).__name__}"
             raise TypeError(msg)
         self.undelivered: list[PostOutcome] = []
-        run = _Run(executor, call_of, concurrency or _default_concurrency(executor), self.undelivered)
+        room = concurrency or _default_concurrency(executor)
+        run = _Run(executor, call_of, room, before_send, self.undelivered)
         self._outcomes = run.outcomes(items)
 
     async def __anext__(self) -> PostOutcome:
@@ -117,10 +121,12 @@ class _Run:
         executor: Executor,
         call_of: Callable[[Item], Call[CreatedPost]],
         concurrency: int,
+        before_send: BeforeSend | None,
         undelivered: list[PostOutcome],
     ) -> None:
         self._executor = executor
         self._call_of = call_of
+        self._before_send = before_send
         self._undelivered = undelivered
         # One of these for every post from being taken out of the input until its outcome is fetched.
         self._room = asyncio.Semaphore(concurrency)
@@ -171,13 +177,15 @@ class _Run:
         try:
             call = self._call_of(item)
             call.on_grant = leave_line
+            if self._before_send is not None:
+                call.before_send = partial(self._before_send, index, item)
             result = await self._executor.execute(call)
-        except (MarketingBlocksError, pydantic.ValidationError) as exc:
-            error = exc
         except asyncio.CancelledError:
             error = call.ended_as if call is not None else None
             if not self._closing or error is None:
                 raise
+        except Exception as exc:  # noqa: BLE001 - whatever fails is this post's outcome and stops no other
+            error = exc
         finally:
             leave_line()
         outcome = PostOutcome(index, item, result, error)

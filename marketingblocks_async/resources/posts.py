@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, overload
 
@@ -193,6 +193,7 @@ class Posts(Resource):
         posts: Iterable[CreatePost | Mapping[str, Any]] | AsyncIterable[CreatePost | Mapping[str, Any]],
         *,
         concurrency: int | None = None,
+        before_send: Callable[[int, CreatePost | Mapping[str, Any]], Awaitable[None]] | None = None,
     ) -> CreateMany:
         """Create many posts, at the rate of the token, behind all ordinary calls of the token.
 
@@ -207,6 +208,9 @@ class Posts(Resource):
             posts: an iterable or async iterable of :class:`CreatePost`, or of mappings with its fields.
             concurrency: how many posts may be in flight or waiting to be fetched by you, at least 1. By default as
                 many as the rate limit can send within the timeout, or 100 when the limit is lifted.
+            before_send: awaited with the index and the item of a post immediately before each attempt of it goes out;
+                until it returns nothing is sent. For journals. If it raises, the post is not sent, and that is its
+                outcome's error.
 
         Returns:
             An async iterator of :class:`PostOutcome`.
@@ -220,4 +224,4 @@ class Posts(Resource):
         def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
             return self._call(_CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
 
-        return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency)
+        return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency, before_send)
