@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import re
+import sys
 from typing import NoReturn
 from urllib.parse import urlsplit
+
+from yarl import URL
 
 from .endpoints import DEFAULT_BASE_URL
 from .errors import ConfigurationError
@@ -88,18 +90,23 @@ def check_url(url: str, source: str) -> str:
         ConfigurationError: it is something else; ``source`` is named.
 
     """
+    text = str(url).strip()
+    if "@" in text:
+        # Not shown: it may hold a password.
+        msg = f"{source} must not contain a user name or password (or an '@'); the access token is sent in a header"
+        raise ConfigurationError(msg)
+    if any(character.isspace() or not character.isprintable() for character in text):
+        msg = f"{source}={url!r} holds white space or control characters"
+        raise ConfigurationError(msg)
     try:
-        parts = urlsplit(str(url).strip())
+        # In the form that goes out: the host in ASCII, the path percent-encoded and without dots.
+        parts = urlsplit(str(URL(text)))
         host, _ = parts.hostname or "", parts.port
     except ValueError as exc:
         msg = f"{source}={url!r} is no URL: {exc}"
         raise ConfigurationError(msg) from None
     if parts.scheme not in ("http", "https") or not host:
         msg = f"{source}={url!r} must be an absolute URL such as {DEFAULT_BASE_URL!r}"
-        raise ConfigurationError(msg)
-    if parts.username is not None or parts.password is not None:
-        # Not shown: it holds a password.
-        msg = f"{source} must not contain a user name or password; the access token is sent in a header"
         raise ConfigurationError(msg)
     if parts.query or parts.fragment:
         msg = f"{source}={url!r} must end with its path; query and fragment have no meaning here"
@@ -126,8 +133,8 @@ def check_seconds(value: object, name: str) -> float:
         ConfigurationError: it is not.
 
     """
-    # Written so that NaN fails as well.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        msg = f"{name}={value!r}: give seconds above 0"
+    # Written so that NaN, infinity and numbers beyond a float fail as well.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
+        msg = f"{name}={value!r:.60}: give seconds above 0"
         raise ConfigurationError(msg)
     return float(value)

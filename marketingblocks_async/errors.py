@@ -36,6 +36,15 @@ class Headers(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._entries
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return super().__eq__(other)
+        return {key: value for key, (_, value) in self._entries.items()} == {
+            key: value for key, (_, value) in other._entries.items()
+        }
+
+    __hash__ = None  # type: ignore[assignment]  # as every mapping's
+
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self._entries.values())
 
@@ -49,8 +58,12 @@ class Headers(Mapping[str, str]):
 def excerpt(body: object, length: int = BODY_EXCERPT_LENGTH) -> str:
     """Return ``body`` as one readable line of at most ``length`` characters."""
     # Only the head is normalised: a body may be many MiB and the rest would be thrown away.
-    text = " ".join(str(body)[: length * 4].split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    whole = str(body)
+    text = " ".join(whole[: length * 4].split())
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    if len(text) <= length and len(whole) <= length * 4:
+        return text
+    return f"{text[: length - 1]}…"
 
 
 class MarketingBlocksError(Exception):

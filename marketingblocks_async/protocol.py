@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import pydantic
@@ -110,9 +110,14 @@ def encode_query(fields: Mapping[str, Any]) -> str:
 def _query_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if is_array(value):
-        return ",".join(_query_value(item) for item in value)
-    return quote(str(value), safe=",")
+    if isinstance(value, list | tuple):
+        items = cast("Iterable[object]", value)
+        return ",".join(_query_value(item) for item in items if item is not None)
+    try:
+        return quote(str(value), safe=",")
+    except (UnicodeEncodeError, ValueError) as exc:
+        msg = f"cannot be part of an address: {exc}"
+        raise TypeError(msg) from None
 
 
 def decode(endpoint: Endpoint[RequestModel, ResponseT], answer: Answer) -> ResponseT:
@@ -129,7 +134,15 @@ def decode(endpoint: Endpoint[RequestModel, ResponseT], answer: Answer) -> Respo
         value = parse_json(answer.body)
         if _says_false(value):
             raise error_from_answer(answer, endpoint.name, endpoint.permission) from None
-        raise invalid_response(answer, endpoint.name, _why(exc)) from exc
+        if exc.errors(include_url=False, include_context=False, include_input=False)[0]["type"] != "json_invalid":
+            raise invalid_response(answer, endpoint.name, _why(exc)) from exc
+        # Python's decoder takes what pydantic's does not: a byte order mark, half an emoji.
+        if isinstance(value, _NoJSON) or "recursion" in str(exc):
+            raise invalid_response(answer, endpoint.name, _why(exc)) from exc
+        try:
+            model = endpoint.response.model_validate(value)
+        except pydantic.ValidationError as second:
+            raise invalid_response(answer, endpoint.name, _why(second)) from second
     if getattr(model, "status", None) is False:
         raise error_from_answer(answer, endpoint.name, endpoint.permission)
     return model
@@ -170,7 +183,7 @@ def judge(status: int, headers: Mapping[str, str]) -> Outcome:
     return Outcome.FINAL
 
 
-_DELTA_SECONDS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
+_DELTA_SECONDS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(?:, .*)?\Z", re.ASCII | re.DOTALL)
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
@@ -188,7 +201,8 @@ def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None
     text = headers.get("Retry-After")
     if text is None:
         return None
-    if match := _DELTA_SECONDS.fullmatch(text):
+    if match := _DELTA_SECONDS.match(text):
+        # Headers joins repeated ones with a comma.
         return float(match[1])
     until = _parse_http_date(text)
     if until is None:
@@ -205,6 +219,10 @@ def _parse_http_date(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+# Python decodes what it cannot pickle (500 levels on 3.11), and errors pickle with their bodies. No API means such.
+_DEEPEST = 200
+
+
 class _NoJSON:
     """Stands for a body that is no JSON, since ``None`` is JSON."""
 
@@ -215,9 +233,24 @@ _NO_JSON = _NoJSON()
 def parse_json(body: bytes) -> Any:
     """Return the JSON value of ``body``, or an instance of a private class if it is none. A byte order mark is fine."""
     try:
-        return json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+        value = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError):
         return _NO_JSON
+    return _NO_JSON if _is_deeper_than(_DEEPEST, value) else value
+
+
+def _is_deeper_than(levels: int, value: Any) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            item
+            for container in layer
+            if is_array(container) or is_object(container)
+            for item in (container.values() if is_object(container) else container)
+        ]
+        if not layer:
+            return False
+    return True
 
 
 def readable_body(body: bytes) -> Any:

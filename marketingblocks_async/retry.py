@@ -46,14 +46,14 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if isinstance(self.max_attempts, bool) or not self.max_attempts >= 1:
+        if not _is_number(self.max_attempts, whole=True) or self.max_attempts < 1:
             msg = f"RetryPolicy(max_attempts={self.max_attempts!r}): give 1 or more; 1 means no retry"
             raise ConfigurationError(msg)
-        if not self.max_elapsed > 0:
+        if not _is_number(self.max_elapsed) or not self.max_elapsed > 0:
             msg = f"RetryPolicy(max_elapsed={self.max_elapsed!r}): give seconds above 0"
             raise ConfigurationError(msg)
         for name in ("initial_backoff", "max_backoff"):
-            if not 0 <= getattr(self, name) < math.inf:
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < math.inf:
                 msg = f"RetryPolicy({name}={getattr(self, name)!r}): give seconds, 0 or more"
                 raise ConfigurationError(msg)
 
@@ -62,6 +62,10 @@ class RetryPolicy:
         # The exponent is capped, since 2.0 ** 1100 is an error rather than a long wait.
         longest = min(self.max_backoff, self.initial_backoff * 2.0 ** min(failures - 1, 60))
         return longest * (0.5 + 0.5 * randomness())
+
+
+def _is_number(value: object, *, whole: bool = False) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 class Failure(Exception):  # noqa: N818 - it is what an attempt ended with; the error for the caller is inside
@@ -113,7 +117,8 @@ class RetryBudget:
 
     def refund(self) -> None:
         """Note a success."""
-        self.left = min(self.capacity, self.left + self.REFUND)
+        # Rounded, since ten times 0.1 is a little less than 1.
+        self.left = min(self.capacity, round(self.left + self.REFUND, 6))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+_OF_THIS_MACHINE = ("localtime", "posixrules", "posix/", "right/")
 
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 """The documented format (``Y-m-d H:i``): whole minutes, local to ``time_zone``."""
@@ -29,11 +33,13 @@ def check_zone_name(name: str) -> str:
 
     """
     try:
+        if not _ZONE_NAME.fullmatch(name) or name.startswith(_OF_THIS_MACHINE):
+            raise ValueError(name)  # noqa: TRY301 - one message for all
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
         if isinstance(exc, ZoneInfoNotFoundError) and not _zone_database_is_present():
             return name
-        msg = f"{name!r} is not an IANA time zone name; use one such as 'Africa/Lagos', 'Europe/London' or 'UTC'"
+        msg = f"{name!r:.80} is not an IANA time zone name; use one such as 'Africa/Lagos', 'Europe/London' or 'UTC'"
         raise ValueError(msg) from None
     return name
 
@@ -51,7 +57,7 @@ def parse_schedule_text(text: str) -> str:
         moment = None
     # strptime also takes "2025-8-1 9:5"; the documented form has fixed widths.
     if moment is None or moment.strftime(SCHEDULE_FORMAT).zfill(len(text)) != text:
-        msg = f"{text!r} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or pass an aware datetime"
+        msg = f"{text!r:.80} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or pass an aware datetime"
         raise ValueError(msg)
     return text
 
@@ -70,19 +76,30 @@ def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
         ValueError: naive without a zone, or an unknown zone name.
 
     """
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         if not time_zone:
             msg = (
                 "schedule_time is a naive datetime; give it a zone (tzinfo=ZoneInfo('Africa/Lagos')) "
                 "or pass time_zone='Africa/Lagos'"
             )
             raise ValueError(msg)
-        return moment.strftime(SCHEDULE_FORMAT).zfill(16), check_zone_name(time_zone)
+        check_zone_name(time_zone)
+        if not _zone_database_is_present():
+            return moment.strftime(SCHEDULE_FORMAT).zfill(16), time_zone
+        moment = moment.replace(tzinfo=ZoneInfo(time_zone))
+    try:
+        return _express(moment, time_zone)
+    except OverflowError as exc:
+        msg = f"schedule_time {moment!r} has no date in that zone; give a year from 1 to 9999"
+        raise ValueError(msg) from exc
+
+
+def _express(moment: datetime, time_zone: str | None) -> tuple[str, str]:
     zone: tzinfo
     if time_zone:
         zone = _zone_for_conversion(time_zone)
-    elif (key := getattr(moment.tzinfo, "key", None)) and isinstance(key, str):
-        zone, time_zone = moment.tzinfo, key
+    elif isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key:
+        zone, time_zone = moment.tzinfo, moment.tzinfo.key
     else:
         zone, time_zone = UTC, "UTC"
     # Through UTC and back, so that a time inside a spring gap becomes one that exists.
@@ -93,6 +110,8 @@ def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
 
 
 def _zone_for_conversion(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
     try:
         return ZoneInfo(check_zone_name(name))
     except ZoneInfoNotFoundError as exc:

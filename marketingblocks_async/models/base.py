@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeGuard
+import json
+from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    RootModel,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 Identifier = int | str
@@ -33,6 +46,22 @@ class RequestModel(BaseModel):
     def wire_json(self) -> bytes:
         """Return :meth:`wire` as JSON bytes."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class OpenRequestModel(RequestModel):
+    """Base of the requests whose fields are not all documented: unknown ones are passed on as given."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _check_further_fields(self) -> Self:
+        try:
+            json.dumps(self.__pydantic_extra__, allow_nan=False, ensure_ascii=False).encode()
+            self.wire_json()
+        except (ValueError, TypeError, RecursionError) as exc:
+            msg = f"an undocumented field holds what is no JSON: {exc}"
+            raise ValueError(msg) from None
+        return self
 
 
 class ResponseModel(BaseModel):
@@ -95,7 +124,7 @@ def first_identifier(place: dict[str, Any], *names: str) -> Identifier | None:
     """Return the first of the fields ``names`` that holds an id."""
     for name in names:
         value = place.get(name)
-        if isinstance(value, int | str) and not isinstance(value, bool):
+        if isinstance(value, int | str) and not isinstance(value, bool) and value != "":
             return value
     return None
 
@@ -106,7 +135,7 @@ _NOT_A_NUMBER = "int_not_bool"
 def _no_bool(value: Any) -> Any:
     # bool is an int in Python: channel_id=True would become channel 1.
     if isinstance(value, bool):
-        raise PydanticCustomError(_NOT_A_NUMBER, "give a whole number, not {value}", {"value": value})
+        raise PydanticCustomError(_NOT_A_NUMBER, "give a whole number, not {value}", {"value": repr(value)})
     return value
 
 
@@ -117,14 +146,72 @@ def _split_names(value: Any) -> Any:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_no_bool)]
+def _not_absurd(value: int) -> int:
+    # Python itself refuses to write a number of more than 4,300 digits.
+    if value.bit_length() > _LONGEST_NUMBER:
+        msg = "is no number that the API could mean; it has hundreds of digits"
+        raise ValueError(msg)
+    return value
+
+
+_LONGEST_NUMBER = 1024
+
+WholeNumber = Annotated[int, BeforeValidator(_no_bool), AfterValidator(_not_absurd)]
 """An integer of the API: an ``int`` or a string of digits, never a ``bool``."""
 
-PositiveNumber = Annotated[int, BeforeValidator(_no_bool), Field(gt=0)]
+PositiveNumber = Annotated[WholeNumber, Field(gt=0)]
 """A whole number above zero."""
 
-NonBlank = Annotated[str, Field(min_length=1, pattern=r"\S")]
+
+def check_text(value: str) -> str:
+    """Return ``value`` if it can be written as UTF-8.
+
+    Raises:
+        ValueError: it holds half of a surrogate pair.
+
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        msg = f"holds half a character at position {exc.start} (an emoji that was cut in two); remove it"
+        raise ValueError(msg) from None
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        msg = "is blank; give a text, or leave the field out if it is optional"
+        raise ValueError(msg)
+    return value
+
+
+Text = Annotated[str, AfterValidator(check_text)]
+"""Any text that JSON can carry."""
+
+NonBlank = Annotated[Text, AfterValidator(_not_blank)]
 """Text that is more than white space."""
+
+RequestId = Annotated[Annotated[int, AfterValidator(_not_absurd)] | NonBlank, BeforeValidator(_no_bool)]
+"""An id in a request that may be a number or a text."""
+
+
+def _keep_what_is_odd(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, bool):
+        return value
+    try:
+        return handler(value)
+    except ValidationError:
+        return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+T = TypeVar("T")
+
+Tolerant = Annotated[T, WrapValidator(_keep_what_is_odd), PlainSerializer(_as_it_is)]
+"""Keeps a value of another kind than expected as it is, so that one odd field does not hide an answer."""
 
 CommaSeparated: BeforeValidator = BeforeValidator(_split_names)
 """Lets a list field take one comma-separated string as well."""

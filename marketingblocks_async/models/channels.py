@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from .base import NonBlank, RequestModel, ResponseModel
+from .base import NonBlank, RequestModel, ResponseModel, Tolerant
 
 
 class ConnectChannel(RequestModel):
@@ -37,8 +37,8 @@ class ChannelConnection(ResponseModel):
 
     """
 
-    connect_url: str | None = None
-    connect_token: str | None = None
+    connect_url: Tolerant[str | None] = None
+    connect_token: Tolerant[str | None] = None
     channel_id: Any = None
     channel_ids: Any = None
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from .base import (
     CommaSeparated,
     Identifier,
     NonBlank,
-    RequestModel,
+    OpenRequestModel,
     UndocumentedResponse,
     WholeNumber,
     first_identifier,
@@ -22,7 +22,7 @@ from .enums import TargetType, TriggerType
 Numbers = Annotated[list[WholeNumber], CommaSeparated]
 
 
-class CreateCommentAutomation(RequestModel):
+class CreateCommentAutomation(OpenRequestModel):
     """A new comment automation (``POST create-comment-automation``, permission ``create-comment-automation``).
 
     The API has further fields (reply method, timing, frequency, AI settings) whose names are not documented, so unknown
@@ -39,8 +39,6 @@ class CreateCommentAutomation(RequestModel):
         response_type: optional; its values are not documented.
 
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     name: NonBlank
     channels: Annotated[list[WholeNumber], CommaSeparated, Field(min_length=1)]
@@ -81,7 +79,7 @@ class CreateCommentAutomation(RequestModel):
         return self
 
 
-class UpdateCommentAutomation(RequestModel):
+class UpdateCommentAutomation(OpenRequestModel):
     """A change of an automation (``PUT update-comment-automation``, permission ``update-comment-automation``).
 
     Exactly the fields that are given are sent. The documentation prints the defaults of creation for this call too, so
@@ -98,8 +96,6 @@ class UpdateCommentAutomation(RequestModel):
         keywords: words to react to.
 
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     comment_bot_id: WholeNumber
     name: NonBlank | None = None
@@ -135,5 +131,6 @@ class CommentAutomation(UndocumentedResponse):
         if not is_object(root):
             return None
         places = [root, root.get("data"), root.get("comment_bot"), root.get("comment_automation")]
-        ids = (first_identifier(place, "comment_bot_id", "id") for place in places if is_object(place))
+        objects = [place for place in places if is_object(place)]
+        ids = (first_identifier(place, name) for name in ("comment_bot_id", "id") for place in objects)
         return next((found for found in ids if found is not None), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .base import Identifier, NonBlank, RequestModel, ResponseModel
+from .base import Identifier, NonBlank, RequestId, RequestModel, ResponseModel, Tolerant
 from .enums import GenerationPostType, OpenGenerationStatus
 
 
@@ -23,7 +23,7 @@ class CreateGeneration(RequestModel):
     post_type: GenerationPostType
     input: NonBlank
     web_hook: NonBlank | None = None
-    brand_id: Identifier | None = None
+    brand_id: RequestId | None = None
 
     if TYPE_CHECKING:
         # What may be written, where the fields' own types say what is read.
@@ -33,7 +33,7 @@ class CreateGeneration(RequestModel):
             post_type: GenerationPostType | str,
             input: str,
             web_hook: str | None = None,
-            brand_id: Identifier | None = None,
+            brand_id: RequestId | None = None,
         ) -> None: ...
 
 
@@ -49,6 +49,6 @@ class Generation(ResponseModel):
     """
 
     id: Identifier
-    status: OpenGenerationStatus | bool | None = None
-    message: str | None = None
+    status: Tolerant[OpenGenerationStatus | None] = None
+    message: Tolerant[str | None] = None
     request_body: Any = None

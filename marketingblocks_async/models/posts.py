@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -14,8 +16,11 @@ from .base import (
     Identifier,
     NonBlank,
     PositiveNumber,
+    RequestId,
     RequestModel,
     ResponseModel,
+    Text,
+    Tolerant,
     UndocumentedResponse,
     WholeNumber,
     first_identifier,
@@ -33,19 +38,26 @@ from .enums import (
     YouTubeCategory,
 )
 
+_LARGEST_CATEGORY = 10**30
+
 
 def _join_tags(value: Any) -> Any:
     if not isinstance(value, list | tuple | set | frozenset):
         return value
-    tags = [str(tag).strip() for tag in cast("Iterable[object]", value)]
-    for tag in tags:
-        if not tag or any(separator in tag for separator in ", \t\n"):
-            msg = f"{tag!r} cannot be a hash tag; the API separates tags by commas and spaces, so a tag holds neither"
+    tags: list[str] = []
+    for given in cast("Iterable[object]", value):
+        if not isinstance(given, str | int) or isinstance(given, bool):
+            msg = f"{given!r} is no hash tag; give texts"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic turns only ValueError into its own
+        tag = str(given).strip()
+        if not tag or "," in tag or any(character.isspace() for character in tag):
+            msg = f"{tag!r} cannot be a hash tag; the API separates tags by comma or space; a tag has text and neither"
             raise ValueError(msg)
+        tags.append(tag)
     return ",".join(tags) or None
 
 
-HashTags = Annotated[str | None, BeforeValidator(_join_tags)]
+HashTags = Annotated[Text | None, BeforeValidator(_join_tags)]
 
 
 class TwitterThreadItem(RequestModel):
@@ -57,7 +69,7 @@ class TwitterThreadItem(RequestModel):
 
     """
 
-    message: str
+    message: Text
     media_urls: list[NonBlank] | None = None
 
 
@@ -74,7 +86,7 @@ class YouTubeExtra(RequestModel):
     """
 
     title: NonBlank
-    category: Annotated[YouTubeCategory, Field(ge=0)] = YouTubeCategory.PEOPLE_AND_BLOGS
+    category: YouTubeCategory = YouTubeCategory.PEOPLE_AND_BLOGS
     privacy_status: PrivacyStatus = Field(default=PrivacyStatus.PUBLIC, alias="privacyStatus")
 
     if TYPE_CHECKING:
@@ -86,9 +98,14 @@ class YouTubeExtra(RequestModel):
     @field_validator("category", mode="before")
     @classmethod
     def _open_category(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.strip().isdigit():
-            value = int(value)
-        return YouTubeCategory(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        number = value
+        digits = isinstance(value, str) and re.fullmatch(r"\s*\d{1,30}\s*", value, re.ASCII)
+        if digits or (isinstance(value, float) and value.is_integer()):
+            number = int(value)
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _LARGEST_CATEGORY:
+            msg = f"{value!r:.60} is no category id; give a number such as 22, or a YouTubeCategory"
+            raise ValueError(msg)
+        return YouTubeCategory(number)
 
 
 class CreatePost(RequestModel):
@@ -118,7 +135,7 @@ class CreatePost(RequestModel):
     channel_type: ChannelType
     channel_id: WholeNumber
     post_type: PostType
-    caption_text: str
+    caption_text: Text
     media_urls: list[NonBlank]
     publish_mode: PublishMode
     schedule_time: str | None = None
@@ -148,8 +165,17 @@ class CreatePost(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _split_schedule_time(cls, data: Any) -> Any:
-        if is_object(data) and isinstance(moment := data.get("schedule_time"), datetime):
-            schedule_time, time_zone = split_moment(moment, data.get("time_zone"))
+        if not is_object(data):
+            return data
+        zone = data.get("time_zone")
+        if isinstance(zone, ZoneInfo):
+            zone = zone.key
+            data = {**data, "time_zone": zone}
+        if isinstance(moment := data.get("schedule_time"), datetime):
+            if zone is not None and not isinstance(zone, str):
+                msg = f"time_zone must be an IANA name such as 'Africa/Lagos', not {zone!r:.60}"
+                raise ValueError(msg)
+            schedule_time, time_zone = split_moment(moment, zone)
             return {**data, "schedule_time": schedule_time, "time_zone": time_zone}
         return data
 
@@ -200,7 +226,7 @@ class ListPosts(RequestModel):
 
     channels: Annotated[list[ChannelType], CommaSeparated, Field(min_length=1)]
     limit: PositiveNumber | None = None
-    status: Annotated[list[PostStatusFilter] | None, CommaSeparated] = None
+    status: Annotated[Annotated[list[PostStatusFilter], Field(min_length=1)] | None, CommaSeparated] = None
 
 
 class UpcomingPostsQuery(RequestModel):
@@ -222,12 +248,12 @@ class FindPost(RequestModel):
 
     """
 
-    post_id: Annotated[Identifier, Field(union_mode="smart")]
+    post_id: RequestId
 
     @field_validator("post_id")
     @classmethod
     def _check_post_id(cls, value: Identifier) -> Identifier:
-        if isinstance(value, bool) or not str(value).strip() or str(value) in {".", ".."}:
+        if value in (".", ".."):
             msg = "post_id is the id that create or list returned, for example 1246"
             raise ValueError(msg)
         return value
@@ -250,17 +276,18 @@ class Post(ResponseModel):
     # Pydantic keeps extras in the instance's __pydantic_extra__, so a wire field "status" cannot overwrite this one.
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
-    post_id: Identifier | None = None
-    channel_type: OpenChannelType | None = None
-    channel_id: Identifier | None = None
-    status: OpenPostStatus | None = Field(default=None, alias="STATUS")
-    permalink: str | None = None
+    post_id: Tolerant[Identifier | None] = None
+    channel_type: Tolerant[OpenChannelType | None] = None
+    channel_id: Tolerant[Identifier | None] = None
+    # The field has the wire's name: a lower-case "status" of the answer is then another name, in dumps as well.
+    STATUS: Tolerant[OpenPostStatus | None] = None
+    permalink: Tolerant[str | None] = None
     schedule_time: Any = None
 
     @property
-    def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
-        """The post's state under the API's own name; the same as :attr:`status`."""
-        return self.status
+    def status(self) -> OpenPostStatus | None:
+        """The post's state; the same as :attr:`STATUS`."""
+        return self.STATUS
 
 
 class FoundPost(ResponseModel):
@@ -270,7 +297,7 @@ class FoundPost(ResponseModel):
     """
 
     post: Post
-    status: bool | None = None
+    status: Any = None
 
     @property
     def post_id(self) -> Identifier | None:
@@ -308,7 +335,8 @@ class CreatedPost(UndocumentedResponse):
     @property
     def post_id(self) -> Identifier | None:
         """Id of the new post, or ``None`` when the answer holds none that can be recognised."""
-        ids = (first_identifier(place, "post_id", "id") for place in self._places())
+        places = list(self._places())
+        ids = (first_identifier(place, name) for name in ("post_id", "id") for place in places)
         return next((found for found in ids if found is not None), None)
 
     @property
@@ -368,20 +396,15 @@ class UpcomingPosts(ResponseModel):
     Iterating yields the posts.
     """
 
-    up_coming: list[Post]
-
-    @field_validator("up_coming", mode="before")
-    @classmethod
-    def _none_is_empty(cls, value: Any) -> Any:
-        return [] if value is None else value
+    up_coming: list[Post] | None
 
     @property
     def posts(self) -> list[Post]:
         """The same as ``up_coming``."""
-        return self.up_coming
+        return self.up_coming or []
 
     def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
-        return iter(self.up_coming)
+        return iter(self.posts)
 
     def __len__(self) -> int:
-        return len(self.up_coming)
+        return len(self.posts)
