@@ -1,0 +1,156 @@
+"""Durable writes to SQLite from an event loop, many in one commit.
+
+A commit that survives a power cut costs a disk flush, here 2 ms, however many rows it holds. So one thread takes
+whatever has been asked for since its last commit, writes it in one transaction, and only then tells those who wait.
+Nobody is told before the flush. (An asynchronous SQLite library hands every statement to its thread alone, which costs
+50 to 100 µs each; grouped, a row costs under 10.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Statement = tuple[str, Sequence[object]]
+
+
+class GroupCommit:
+    """The writing thread of one database.
+
+    Args:
+        path: the database.
+        connect: opens the connection, called in the thread.
+
+    """
+
+    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._loop = asyncio.get_running_loop()
+        self._condition = threading.Condition()
+        self._statements: list[Statement] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="bulk journal", daemon=True)
+        self._thread.start()
+
+    def soon(self, sql: str, parameters: Sequence[object]) -> None:
+        """Write with the next commit, without waiting for it.
+
+        Raises:
+            sqlite3.Error: an earlier write failed; nothing more is written.
+
+        """
+        with self._condition:
+            self._check()
+            self._statements.append((sql, parameters))
+            self._condition.notify()
+
+    async def durably(self, sql: str, parameters: Sequence[object]) -> None:
+        """Write, and return when it is on the disk.
+
+        Raises:
+            sqlite3.Error: it could not be written.
+
+        """
+        written = self._loop.create_future()
+        with self._condition:
+            self._check()
+            self._statements.append((sql, parameters))
+            self._waiting.append(written)
+            self._condition.notify()
+        await written
+
+    async def flush(self) -> None:
+        """Return when everything asked for so far is on the disk."""
+        written = self._loop.create_future()
+        with self._condition:
+            self._check()
+            self._waiting.append(written)
+            self._condition.notify()
+        await written
+
+    async def close(self) -> None:
+        """Write what is left and end the thread.
+
+        Raises:
+            sqlite3.Error: something could not be written.
+
+        """
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        await asyncio.to_thread(self._thread.join)
+        if self._failure is not None:
+            raise self._failure
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._stopping:
+            msg = "the journal is closed"
+            raise sqlite3.ProgrammingError(msg)
+
+    def _run(self) -> None:
+        try:
+            connection = self._connect(self._path)
+        except sqlite3.Error as exc:
+            self._fail(exc, [])
+            return
+        try:
+            while self._write_once(connection):
+                pass
+        finally:
+            connection.close()
+
+    def _write_once(self, connection: sqlite3.Connection) -> bool:
+        with self._condition:
+            while not (self._statements or self._waiting or self._stopping):
+                self._condition.wait()
+            if not self._statements and not self._waiting:
+                return False
+            statements, self._statements = self._statements, []
+            waiting, self._waiting = self._waiting, []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, parameters in statements:
+                connection.execute(sql, parameters)
+            connection.execute("COMMIT")
+        except sqlite3.Error as exc:
+            # A half-written group must not become durable with a later one.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._fail(exc, waiting)
+            return False
+        self._tell(waiting, None)
+        return True
+
+    def _fail(self, failure: BaseException, waiting: list[asyncio.Future[None]]) -> None:
+        with self._condition:
+            self._failure = failure
+            waiting = waiting + self._waiting
+            self._waiting, self._statements = [], []
+        self._tell(waiting, failure)
+
+    def _tell(self, waiting: list[asyncio.Future[None]], failure: BaseException | None) -> None:
+        if not waiting:
+            return
+        try:
+            self._loop.call_soon_threadsafe(_resolve, waiting, failure)
+        except RuntimeError:
+            # The loop is closed; nobody waits any more.
+            return
+
+
+def _resolve(waiting: list[asyncio.Future[None]], failure: BaseException | None) -> None:
+    for future in waiting:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)

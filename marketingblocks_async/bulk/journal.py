@@ -1,0 +1,503 @@
+"""The memory of a bulk run: one SQLite file that says of every row what became of it, whatever becomes of the process.
+
+The intent to send a row is on the disk *before* its request goes out, the outcome follows after it. So after a kill, or
+a power cut, at any instant a row is
+
+* **pending**: no intent; it was not sent;
+* **done** or **failed**: the outcome is recorded;
+* **unknown**: an intent without an outcome; it may have been sent.
+
+The requests are stored when the run begins and never changed; what becomes of them is in a table of its own, which is
+only touched row by row. A journal is made in a file beside its final name and renamed when it is complete, so a journal
+that exists holds all rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .errors import JournalError, JournalExistsError, JournalInUseError
+from .group_commit import GroupCommit
+from .lock import FileLock, LockHeldError
+from .states import Counts, RowState, StoredRow
+
+APPLICATION_ID = 0x4D424A52
+"""Marks an SQLite file as a journal of this package."""
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE requests (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    request TEXT NOT NULL
+);
+CREATE TABLE states (
+    number INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    post_id TEXT,
+    error TEXT,
+    error_type TEXT,
+    sent_at REAL,
+    ended_at REAL
+);
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    began_at REAL NOT NULL,
+    ended_at REAL,
+    ending TEXT
+);
+"""
+
+_ROW = """
+SELECT r.number, r.key, r.hash, r.request, coalesce(s.state, 0), coalesce(s.attempts, 0),
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+"""
+
+_INTEND = """
+INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
+ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, sent_at = excluded.sent_at
+"""
+
+_END = """
+INSERT INTO states (number, state, post_id, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, error = excluded.error,
+    error_type = excluded.error_type, ended_at = excluded.ended_at
+"""
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How the rows of a file relate to those of a journal, by their keys.
+
+    Attributes:
+        same: rows with the same key and content at the same place.
+        moved: rows with the same key and content at another place.
+        changed: rows with the same key and another content.
+        added: rows whose key the journal does not have.
+        removed: rows of the journal whose key the file does not have.
+        examples: up to five keys of changed, added or removed rows.
+
+    """
+
+    same: int
+    moved: int
+    changed: int
+    added: int
+    removed: int
+    examples: tuple[str, ...]
+
+    @property
+    def is_the_same(self) -> bool:
+        """Whether the file holds what the journal holds, in whatever order."""
+        return not (self.changed or self.added or self.removed)
+
+
+class JournalBuilder:
+    """A journal in the making. Nothing exists at its path until :meth:`finish`.
+
+    Args:
+        path: where it will be.
+
+    Raises:
+        JournalExistsError: something is there already.
+        JournalError: it cannot be made there.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Path = path
+        if path.exists():
+            msg = f"{path} exists already"
+            raise JournalExistsError(msg)
+        self._partial = path.with_name(f"{path.name}.importing")
+        try:
+            self._partial.unlink(missing_ok=True)
+            # Before SQLite makes it with the umask's mode: it holds what is to be published.
+            os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as exc:
+            msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
+            raise JournalError(msg) from exc
+        self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
+        # If this is cut short there is no journal, so nothing needs to be durable before the end.
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute("BEGIN")
+        self._rows: list[tuple[int, str, str, str]] = []
+
+    def add(self, number: int, key: str, content_hash: str, request: str) -> None:
+        """Add a row that will be sent.
+
+        Args:
+            number: 1 for the first row of the data.
+            key: its identity, unique.
+            content_hash: hash of what will be sent.
+            request: the request as JSON.
+
+        """
+        self._rows.append((number, key, content_hash, request))
+        if len(self._rows) >= _CHUNK:
+            self._write_rows()
+
+    def add_invalid(self, number: int, key: str, error: str) -> None:
+        """Add a row that cannot be sent; it counts as failed."""
+        self._rows.append((number, key, "", ""))
+        self._connection.execute(_END, (number, RowState.FAILED, None, error, "InvalidRow", time.time()))
+
+    def finish(self, meta: Mapping[str, str]) -> None:
+        """Make the journal exist.
+
+        Args:
+            meta: facts about the run, by name.
+
+        Raises:
+            JournalError: two rows have one key, or the disk is full.
+
+        """
+        try:
+            self._write_rows()
+            self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key)")
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.close()
+            _sync(self._partial)
+            self._partial.rename(self.path)
+            _sync(self.path.parent)
+        except (sqlite3.Error, OSError) as exc:
+            self.abandon()
+            msg = f"cannot make a journal at {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._connection.close()
+        for suffix in ("", "-wal", "-shm"):
+            self._partial.with_name(self._partial.name + suffix).unlink(missing_ok=True)
+
+    def _write_rows(self) -> None:
+        self._connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", self._rows)
+        self._rows.clear()
+
+
+class JournalReader:
+    """A journal to look at; it may be running elsewhere.
+
+    Args:
+        path: the journal.
+
+    Raises:
+        JournalError: there is none, or it is none of this package or of another version.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Path = path
+        if not path.is_file():
+            msg = f"there is no journal at {path}"
+            raise JournalError(msg)
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._connection.execute("PRAGMA query_only = ON")
+            application = self._connection.execute("PRAGMA application_id").fetchone()[0]
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as exc:
+            msg = f"{path} is no journal of a bulk run: {exc}"
+            raise JournalError(msg) from exc
+        if application != APPLICATION_ID:
+            self._connection.close()
+            msg = f"{path} is an SQLite file, but no journal of a bulk run"
+            raise JournalError(msg)
+        if version != SCHEMA_VERSION:
+            self._connection.close()
+            msg = (
+                f"{path} was written by another version of this package "
+                f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
+            )
+            raise JournalError(msg)
+
+    def close(self) -> None:
+        """Close it; twice does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """Facts about the run, by name."""
+        return dict(self._all("SELECT name, value FROM meta"))
+
+    def counts(self) -> Counts:
+        """Return how many rows are in which state."""
+        total = self._all("SELECT count(*) FROM requests")[0][0]
+        by_state: dict[int, int] = dict(self._all("SELECT state, count(*) FROM states GROUP BY state"))
+        unknown = by_state.get(RowState.UNKNOWN, 0) + by_state.get(RowState.SENDING, 0)
+        done, failed = by_state.get(RowState.DONE, 0), by_state.get(RowState.FAILED, 0)
+        return Counts(total, done, failed, total - done - failed - unknown, unknown)
+
+    def rows(self, states: Iterable[RowState] = tuple(RowState), *, after: int = 0) -> Iterator[StoredRow]:
+        """Yield rows in their order, in flat memory.
+
+        Args:
+            states: which ones.
+            after: only rows with a higher number.
+
+        """
+        wanted = ", ".join(str(int(state)) for state in states)
+        # The numbers are ours, and a list cannot be a parameter.
+        query = f"{_ROW} WHERE r.number > ? AND coalesce(s.state, 0) IN ({wanted}) ORDER BY r.number LIMIT {_CHUNK}"
+        while found := self._all(query, (after,)):
+            yield from map(_stored, found)
+            after = found[-1][0]
+
+    def last_activity(self) -> float | None:
+        """Return the Unix time of the last intent or outcome, ``None`` if nothing was ever sent."""
+        return self._all("SELECT max(max(coalesce(sent_at, 0)), max(coalesce(ended_at, 0))) FROM states")[0][0] or None
+
+    def seconds(self) -> list[tuple[int, int, int]]:
+        """Return (Unix second, state, how many rows ended so in it), in order: the course of the run."""
+        return self._all(
+            "SELECT cast(ended_at AS INTEGER), state, count(*) FROM states WHERE ended_at IS NOT NULL "
+            "AND error_type IS NOT 'InvalidRow' GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+
+    def sessions(self) -> list[tuple[float, float | None, str | None]]:
+        """Return beginning, end and way of ending of each time that it ran; a killed one has no end."""
+        return self._all("SELECT began_at, ended_at, ending FROM sessions ORDER BY id")
+
+    def known_post_ids(self) -> dict[str, int]:
+        """Return the ids of created posts with the numbers of their rows."""
+        return dict(self._all("SELECT post_id, number FROM states WHERE post_id IS NOT NULL"))
+
+    def done_around(self, earliest: float) -> list[StoredRow]:
+        """Return the rows whose post is known and that were sent since ``earliest``, and the last few before it.
+
+        Args:
+            earliest: Unix time.
+
+        """
+        done = f"{_ROW} WHERE s.state = {int(RowState.DONE)} AND s.post_id IS NOT NULL AND s.sent_at"
+        found = self._all(f"{done} < ? ORDER BY s.sent_at DESC LIMIT {_CHUNK}", (earliest,))
+        found += self._all(f"{done} >= ? ORDER BY s.sent_at LIMIT {10 * _CHUNK}", (earliest,))
+        return [_stored(values) for values in found]
+
+    def difference(self, rows: Iterable[tuple[int, str, str]]) -> Difference:
+        """Compare with the rows of a file.
+
+        Args:
+            rows: number, key and content hash of each.
+
+        """
+        same = moved = changed = added = 0
+        examples: list[str] = []
+        for number, key, content_hash in rows:
+            found = self._all("SELECT number, hash FROM requests WHERE key = ?", (key,))
+            if not found:
+                added += 1
+            elif found[0][1] != content_hash:
+                changed += 1
+            else:
+                same += found[0][0] == number
+                moved += found[0][0] != number
+                continue
+            examples.append(key)
+            del examples[5:]
+        total = self.counts().total
+        removed = total - same - moved - changed
+        return Difference(same, moved, changed, added, removed, tuple(examples))
+
+    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
+            return cursor.fetchall()
+
+
+def _stored(values: tuple[Any, ...]) -> StoredRow:
+    number, key, content_hash, request, state, *rest = values
+    return StoredRow(number, key, content_hash, request, RowState(state), *rest)
+
+
+class Journal(JournalReader):
+    """A journal that is being run by this process, and by no other.
+
+    Args:
+        path: the journal.
+
+    Raises:
+        JournalInUseError: another process runs it.
+        JournalError: there is none, or it cannot be used.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._file_lock = FileLock(path.with_name(f"{path.name}.lock"))
+        try:
+            self._file_lock.acquire()
+        except LockHeldError as exc:
+            self._connection.close()
+            who = f"process {exc.holder}" if exc.holder is not None else "another process"
+            msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
+            raise JournalInUseError(msg, holder=exc.holder) from None
+        except OSError as exc:
+            self._connection.close()
+            msg = f"cannot lock {path}: {exc}"
+            raise JournalError(msg) from exc
+        self._writer = GroupCommit(path, _connect_for_writing)
+        self._session: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Write what is left and let others have it."""
+        try:
+            await self._writer.close()
+        except sqlite3.Error as exc:
+            msg = f"cannot write to {self.path}: {exc}"
+            raise JournalError(msg) from exc
+        finally:
+            self.close()
+            self._file_lock.release()
+
+    async def begin_session(self) -> None:
+        """Note that a run begins."""
+        self._session = len(self.sessions()) + 1
+        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, time.time()))
+
+    async def end_session(self, ending: str) -> None:
+        """Note that it ended in an orderly way.
+
+        Args:
+            ending: how, in a word or two.
+
+        """
+        await self._durably(
+            "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (time.time(), ending, self._session)
+        )
+
+    async def note_floor(self, post_id: int) -> None:
+        """Keep the highest post id that was listed before this session sent anything."""
+        floors: dict[str, int] = json.loads(self.meta.get("floors", "{}"))
+        floors[str(self._session)] = post_id
+        await self._durably("INSERT OR REPLACE INTO meta VALUES ('floors', ?)", (json.dumps(floors),))
+
+    async def intend(self, number: int) -> None:
+        """Note that a row is about to be sent; return when that is on the disk.
+
+        Raises:
+            JournalError: it could not be written; the row must not be sent.
+
+        """
+        await self._durably(_INTEND, (number, time.time()))
+
+    def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
+        """Note what became of a row; it is on the disk soon, and at the latest when :meth:`flush` returns.
+
+        Raises:
+            JournalError: the disk refused an earlier write.
+
+        """
+        words, kind = (None, None) if error is None else (str(error), type(error).__name__)
+        try:
+            self._writer.soon(_END, (number, state, post_id, words, kind, time.time()))
+        except sqlite3.Error as exc:
+            msg = f"cannot write to {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+    async def flush(self) -> None:
+        """Return when everything noted so far is on the disk."""
+        try:
+            await self._writer.flush()
+        except sqlite3.Error as exc:
+            msg = f"cannot write to {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+    async def settle_unfinished(self) -> int:
+        """Turn the intents that a killed run left behind into unknown rows; return how many there were."""
+        unfinished = await asyncio.to_thread(lambda: [row.number for row in self.rows([RowState.SENDING])])
+        for number in unfinished:
+            self.end(number, RowState.UNKNOWN, error=_KILLED)
+        await self.flush()
+        return len(unfinished)
+
+    async def pending(self) -> AsyncGenerator[StoredRow, None]:
+        """Yield the rows that are to be sent, in order, as they are when it comes to them."""
+        after = 0
+        while True:
+            chunk = await asyncio.to_thread(self._chunk, after)
+            if not chunk:
+                return
+            for row in chunk:
+                yield row
+            after = chunk[-1].number
+
+    def _chunk(self, after: int) -> list[StoredRow]:
+        rows = self.rows([RowState.PENDING], after=after)
+        return [row for row, _ in zip(rows, range(_CHUNK), strict=False)]
+
+    async def _durably(self, sql: str, parameters: Sequence[object]) -> None:
+        try:
+            await self._writer.durably(sql, parameters)
+        except sqlite3.Error as exc:
+            msg = f"cannot write to {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+
+class _KilledError(Exception):
+    """Stands in the journal for what a killed process could not write."""
+
+
+_KILLED = _KilledError("the run was killed after the row was meant to be sent and before its outcome was recorded")
+
+
+def _connect_for_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A commit returns when it is on the disk, not merely with the operating system.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or the entry of a renamed file in its folder, to the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        # Windows has no descriptors of folders, and needs none.
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

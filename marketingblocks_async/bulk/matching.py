@@ -1,0 +1,236 @@
+"""Which rows of unknown outcome exist at the API: the decision, without input or output.
+
+The documentation gives no idempotency key and no way to ask for "my" post, so what exists has to be recognised in the
+listings (``upcoming-posts``, ``get-posts``), whose completeness, delay and fields are not documented either. A wrong
+"it exists" would lose a post, a wrong "it does not" would publish one twice; so both need positive evidence, and
+whatever has none stays unknown.
+
+**It exists** when the listings hold as many matching posts as there are rows with that content, and these posts
+
+* belong to no other row of the run,
+* are newer than the run: their ids are higher than every id that the listings showed before the session began that sent
+  the row (*inferred*: ids are numbers that grow). An equal post of last week is therefore not taken for this one;
+* have the row's channel, and its text where the listings show texts; where they do not (they are not documented to), a
+  scheduled row can still be recognised by channel and time, any other cannot. Times are compared only if the listings
+  show those of rows that are done exactly as they were sent: their zone and notation are not documented.
+
+**It does not exist** when no listed post could be it, and all of this holds:
+
+* ``settle_after`` seconds have passed since it was sent: a slow server may carry a request out long after its sender
+  died, and listings may lag;
+* the same listing shows two rows of the run with the same channel and way of publishing, one sent before it and one
+  sent after it, with exactly the text that was sent. So the listing reaches over the row's time, is fresh enough,
+  includes posts of this kind whatever their state, and its texts can be compared.
+
+Two rows with the same content are interchangeable: if one post of two exists, one row is done and the other is judged
+by the second rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from marketingblocks_async import CreatePost, Post
+
+TEXT_FIELDS = ("caption_text", "caption", "text", "message", "content")
+"""Where a listed post may hold its text (not documented)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A row that was sent, as the journal knows it.
+
+    Attributes:
+        number: its number.
+        post: what was sent.
+        sent_at: Unix time of the last intent.
+        floor: the highest post id that the listings showed before the session that sent it, ``None`` if that is not
+            known.
+        post_id: the id of its post, for a row that is done.
+
+    """
+
+    number: int
+    post: CreatePost
+    sent_at: float
+    floor: int | None = None
+    post_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPost:
+    """A post of a listing, as far as it can be understood."""
+
+    post_id: str
+    channel: tuple[str, str]
+    text: str | None
+    schedule_time: str | None
+
+    @classmethod
+    def of(cls, post: Post) -> ListedPost | None:
+        """Return what a listing says of a post, ``None`` if it cannot be told apart from others."""
+        if post.post_id is None or post.channel_type is None or post.channel_id is None:
+            return None
+        extra: Mapping[str, Any] = post.model_extra or {}
+        texts = [value for name in TEXT_FIELDS if isinstance(value := extra.get(name), str)]
+        return cls(
+            str(post.post_id),
+            (str(post.channel_type), str(post.channel_id)),
+            _same_white_space(texts[0]) if texts else None,
+            _same_time(post.schedule_time),
+        )
+
+    @property
+    def number(self) -> int | None:
+        """The id as a number, if it is one."""
+        return int(self.post_id) if self.post_id.isascii() and self.post_id.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What was found out.
+
+    Attributes:
+        found: rows that exist, with the ids of their posts.
+        absent: rows that do not exist.
+        undecided: rows of which neither can be said.
+
+    """
+
+    found: dict[int, str] = field(default_factory=dict[int, str])
+    absent: tuple[int, ...] = ()
+    undecided: tuple[int, ...] = ()
+
+
+def decide(
+    unknown: Sequence[SentRow],
+    done: Sequence[SentRow],
+    listings: Sequence[Sequence[ListedPost]],
+    *,
+    claimed: Iterable[str],
+    now: float,
+    settle_after: float,
+) -> Verdicts:
+    """Judge rows of unknown outcome.
+
+    Args:
+        unknown: the rows.
+        done: rows of the run that are done and whose post is known, as many as are at hand around the unknown ones.
+        listings: what the API listed, one sequence for each answer.
+        claimed: ids of the posts of all rows that are done.
+        now: Unix time at which the listings were asked for.
+        settle_after: seconds after which a request that was sent is certainly carried out and listed, or never.
+
+    """
+    taken = set(claimed)
+    posts = {post.post_id: post for listing in listings for post in listing}
+    free = [post for post in posts.values() if post.post_id not in taken]
+    texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
+    controls = _Controls(done, listings)
+    groups: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
+    for row in unknown:
+        groups[_content(row.post, with_text=texts_are_shown)].append(row)
+
+    found: dict[int, str] = {}
+    absent: list[int] = []
+    undecided: list[int] = []
+    for rows in groups.values():
+        rows.sort(key=lambda row: row.number)
+        candidates = [post for post in free if _could_be(post, rows, times_compare=controls.times_compare)]
+        clear = len(candidates) <= len(rows) and all(
+            _is_certainly(post, rows, times_compare=controls.times_compare) for post in candidates
+        )
+        existing = sorted(candidates, key=lambda post: post.number or 0) if clear else []
+        found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
+        for row in rows[len(existing) :]:
+            settled = now - row.sent_at >= settle_after
+            proven = clear and texts_are_shown and settled and controls.enclose(row)
+            (absent if proven else undecided).append(row.number)
+    return Verdicts(found, tuple(sorted(absent)), tuple(sorted(undecided)))
+
+
+def _could_be(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
+    """Whether a listed post may be that of one of these equal rows, by everything that can be compared."""
+    sent = rows[0].post
+    if post.channel != _channel(sent):
+        return False
+    if post.text is not None and post.text != _same_white_space(sent.caption_text):
+        return False
+    if post.number is not None and all(row.floor is not None and post.number <= row.floor for row in rows):
+        # Older than the run: somebody else's, or of an earlier run with the same content.
+        return False
+    if times_compare and None not in (sent.schedule_time, post.schedule_time):
+        # Otherwise a difference may only be one of zones or notation.
+        return post.schedule_time == sent.schedule_time
+    return True
+
+
+def _is_certainly(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
+    """Whether a post that could be one of theirs has something that says it is."""
+    if post.number is None or any(row.floor is None or post.number <= row.floor for row in rows):
+        return False
+    same_time = times_compare and post.schedule_time is not None and post.schedule_time == rows[0].post.schedule_time
+    return post.text is not None or same_time
+
+
+class _Controls:
+    """Rows that are done and listed, which show how far a listing reaches and what in it can be compared."""
+
+    def __init__(self, done: Sequence[SentRow], listings: Sequence[Sequence[ListedPost]]) -> None:
+        sent_at = {row.post_id: row.post.schedule_time for row in done if row.post.schedule_time is not None}
+        scheduled = [
+            (post.schedule_time, sent_at[post.post_id])
+            for listing in listings
+            for post in listing
+            if post.post_id in sent_at
+        ]
+        self.times_compare: bool = bool(scheduled) and all(shown == sent for shown, sent in scheduled)
+        self._spans: list[dict[tuple[object, ...], tuple[float, float]]] = []
+        for listing in listings:
+            listed = {post.post_id: post for post in listing}
+            spans: dict[tuple[object, ...], tuple[float, float]] = {}
+            for row in done:
+                post = listed.get(row.post_id or "")
+                if post is None or post.text != _same_white_space(row.post.caption_text):
+                    continue
+                first, last = spans.get(_kind(row.post), (row.sent_at, row.sent_at))
+                spans[_kind(row.post)] = (min(first, row.sent_at), max(last, row.sent_at))
+            self._spans.append(spans)
+
+    def enclose(self, row: SentRow) -> bool:
+        """Whether one listing shows rows of this kind that were sent before and after this one."""
+        kind = _kind(row.post)
+        return any(kind in spans and spans[kind][0] < row.sent_at < spans[kind][1] for spans in self._spans)
+
+
+def _channel(post: CreatePost) -> tuple[str, str]:
+    return str(post.channel_type), str(post.channel_id)
+
+
+def _kind(post: CreatePost) -> tuple[object, ...]:
+    return (*_channel(post), post.publish_mode)
+
+
+def _content(post: CreatePost, *, with_text: bool) -> tuple[object, ...]:
+    text = _same_white_space(post.caption_text) if with_text else None
+    return (*_channel(post), post.schedule_time, text)
+
+
+def _same_white_space(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _same_time(value: object) -> str | None:
+    """Return a listed time in the form of requests, if it is written so or as ISO 8601 without a zone."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    # With an offset it would have to be converted to the row's zone; it is not documented, so it is not guessed.
+    return None if moment.tzinfo is not None else moment.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,93 @@
+"""Which cells of a worksheet are the invisible part of a merged area.
+
+Only the first cell of a merged area holds anything, whatever the screen suggests. A row that looks filled in would be
+posted without what it shows, so such cells have to be known before their rows are read; the file names them after all
+rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO, NamedTuple
+
+from .workbook_safety import UnsafeWorkbookError
+
+AREA_LIMIT = 100_000
+"""Merged areas in one sheet: more have never been made by hand."""
+
+_CHUNK = 2**18
+_LONGEST_TAG = 512
+_MERGE = re.compile(
+    rb"<(?:\w+:)?mergeCell\s[^<>]*?ref\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
+)
+
+
+class Area(NamedTuple):
+    """A merged area; rows count from 1, columns from 0, and the last ones belong to it."""
+
+    first_row: int
+    first_column: int
+    last_row: int
+    last_column: int
+
+
+def find_areas(sheet: IO[bytes]) -> list[Area]:
+    """Return the merged areas of a worksheet, by their first rows.
+
+    Args:
+        sheet: the worksheet's XML.
+
+    Raises:
+        UnsafeWorkbookError: there are more than :data:`AREA_LIMIT`.
+
+    """
+    areas: set[Area] = set()
+    rest = b""
+    while chunk := sheet.read(_CHUNK):
+        data = rest + chunk
+        for match in _MERGE.finditer(data):
+            first, last = (_column(match[1]), int(match[2])), (_column(match[3]), int(match[4]))
+            areas.add(Area(first[1], first[0], last[1], last[0]))
+        if len(areas) > AREA_LIMIT:
+            msg = f"this sheet has more than {AREA_LIMIT:,} merged areas; unmerge them, or export it as CSV"
+            raise UnsafeWorkbookError(msg)
+        # A tag may lie across two chunks; one that is found twice is in the set once.
+        rest = data[-_LONGEST_TAG:]
+    return sorted(areas)
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number - 1
+
+
+class HiddenCells:
+    """Tells, row after row, which cells are hidden in merged areas; ask for the rows in their order.
+
+    Args:
+        areas: the merged areas, by their first rows.
+
+    """
+
+    def __init__(self, areas: Iterable[Area]) -> None:
+        self._coming: Iterator[Area] = iter(areas)
+        self._next: Area | None = next(self._coming, None)
+        self._open: list[Area] = []
+
+    def of_row(self, row: int, width: int) -> list[tuple[int, Area]]:
+        """Return the columns (from 0, below ``width``) whose cells in ``row`` are hidden, with their areas."""
+        while self._next is not None and self._next.first_row <= row:
+            self._open.append(self._next)
+            self._next = next(self._coming, None)
+        if not self._open:
+            return []
+        self._open = [area for area in self._open if area.last_row >= row]
+        return [
+            (column, area)
+            for area in self._open
+            for column in range(area.first_column, min(area.last_column + 1, width))
+            if (row, column) != (area.first_row, area.first_column)
+        ]

@@ -1,0 +1,135 @@
+"""From the cells of a row to the values of a post's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .cells import CellError, check_characters, is_blank
+from .columns import KEY, Step, column_letter
+from .raw_rows import RawRow
+
+
+class Failure(NamedTuple):
+    """One cell that cannot be used.
+
+    Attributes:
+        target: the field that it fills, empty if it fills none.
+        cell: which cell of the row, ``None`` if the row has no such cell.
+        message: what to change.
+
+    """
+
+    target: str
+    cell: int | None
+    message: str
+
+
+class Reading(NamedTuple):
+    """What the cells of a row give.
+
+    Attributes:
+        values: field → value, as the request object takes them; a field whose cell is empty is not there.
+        key: text of the key column, ``None`` if it is empty or there is none.
+
+    """
+
+    values: dict[str, Any]
+    key: str | None
+
+
+def read_cells(raw: RawRow, failures: list[Failure] | None = None) -> Reading:
+    """Return the fields of a row.
+
+    Args:
+        raw: a row that is not ``unreadable``.
+        failures: takes what cannot be used, and reading goes on; ``None`` to stop at the first.
+
+    Raises:
+        CellError: a cell cannot be used, and ``failures`` is ``None``.
+
+    """
+    if raw.post is not None:
+        return Reading({field: value for field, value in raw.post if value is not None}, None)
+    layout, cells = raw.layout, raw.cells
+    width = len(layout.names)
+    if len(cells) < width:
+        cells = [*cells, *[None] * (width - len(cells))]
+    elif len(cells) > width or layout.unnamed:
+        _check_nameless(raw, failures)
+    values = _read_steps(cells, layout.steps, "", failures)
+    if "media_urls" not in values:
+        # The API requires the field; whether the list may be empty is not known, so an empty one is sent.
+        values["media_urls"] = []
+    if layout.extra_steps and (extra := _read_steps(cells, layout.extra_steps, "post_extra.", failures)):
+        values["post_extra"] = extra
+    if layout.thread_steps and (tweets := _read_tweets(raw, cells, failures)):
+        values["twitter_threads"] = tweets
+    if layout.key is None:
+        return Reading(values, None)
+    try:
+        key = layout.key.read(cells[layout.key.cell])
+        check_characters(key)
+    except CellError as exc:
+        _note(failures, exc, KEY, layout.key.cell)
+        key = None
+    return Reading(values, key)
+
+
+def _note(failures: list[Failure] | None, error: CellError, target: str, index: int) -> None:
+    if failures is None:
+        raise error
+    failures.append(Failure(target, index, str(error)))
+
+
+def _read_steps(
+    cells: Sequence[object], steps: Sequence[Step], prefix: str, failures: list[Failure] | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for index, part, read in steps:
+        try:
+            value = read(cells[index])
+        except CellError as exc:
+            _note(failures, exc, prefix + part, index)
+        else:
+            if value is not None:
+                found[part] = value
+    return found
+
+
+def _read_tweets(raw: RawRow, cells: Sequence[object], failures: list[Failure] | None) -> list[dict[str, Any]]:
+    tweets: list[dict[str, Any]] = []
+    empty: Step | None = None
+    for number, steps in raw.layout.thread_steps:
+        known = 0 if failures is None else len(failures)
+        tweet = _read_steps(cells, steps, f"twitter_threads.{number}.", failures)
+        if not tweet and (failures is None or len(failures) == known):
+            empty = empty or steps[0]
+            continue
+        if empty is not None:
+            # A tweet that was deleted, or one that was forgotten? Only the author knows.
+            error = CellError(f"it is empty, but tweet {number} is not; fill it in, or move the later tweets up")
+            _note(failures, error, f"twitter_threads.{number}", empty.cell)
+            empty = None
+        tweets.append(tweet)
+    return tweets
+
+
+def _check_nameless(raw: RawRow, failures: list[Failure] | None) -> None:
+    cells = raw.cells
+    for index in (*raw.layout.unnamed, *range(len(raw.layout.names), len(cells))):
+        if index < len(cells) and not is_blank(cells[index]):
+            message = f"column {column_letter(index)} has no name in the header; name it, or delete what is in it"
+            _note(failures, CellError(message), "", index)
+
+
+def key_of(raw: RawRow) -> str | None:
+    """Return the text of a row's key column, even if the rest of the row is wrong; ``None`` if there is none."""
+    step = raw.layout.key
+    if step is None or step.cell >= len(raw.cells):
+        return None
+    try:
+        key: str | None = step.read(raw.cells[step.cell])
+    except CellError:
+        return None
+    return key

@@ -1,0 +1,254 @@
+"""The journal on disk: modes, versions, locks, states, and what is durable when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
+from marketingblocks_async.bulk.journal import Journal, JournalBuilder, JournalReader
+from marketingblocks_async.bulk.states import Counts, RowState
+
+
+def make(path: Path, rows: Iterable[int] = range(1, 6), **meta: str) -> Path:
+    builder = JournalBuilder(path)
+    for number in rows:
+        builder.add(number, f"key-{number}", f"hash-{number}", f'{{"n": {number}}}')
+    builder.finish({"source": "posts.csv", **meta})
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal"
+
+
+def test_a_journal_is_for_its_owner_only(path: Path) -> None:
+    make(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_all_files_of_a_running_journal_are_for_its_owner_only(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        await journal.intend(1)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+        assert len(modes) >= 3
+        assert set(modes.values()) == {0o600}
+
+
+def test_nothing_exists_until_all_rows_are_in(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    assert not path.exists()
+    builder.abandon()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    # As a killed process leaves it.
+    del builder
+    make(path)
+    assert JournalReader(path).counts().total == 5
+
+
+def test_two_rows_with_one_key_make_no_journal(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    builder.add(2, "a", "h", "{}")
+    with pytest.raises(JournalError):
+        builder.finish({})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_existing_journal_is_not_overwritten(path: Path) -> None:
+    make(path)
+    with pytest.raises(JournalExistsError):
+        JournalBuilder(path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot make a journal"):
+        JournalBuilder(tmp_path / "missing" / "run.journal")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as a header" * 20])
+def test_a_file_that_is_no_journal_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(JournalError):
+        JournalReader(path)
+
+
+def test_a_foreign_database_is_refused(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(JournalError, match="no journal"):
+        JournalReader(path)
+
+
+def test_a_journal_of_another_version_is_refused(path: Path) -> None:
+    make(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(JournalError, match="another version"):
+        JournalReader(path)
+
+
+def test_a_missing_journal_is_not_made_by_looking_at_it(path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal at"):
+        JournalReader(path)
+    assert not path.exists()
+
+
+async def test_a_row_goes_through_its_states(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        assert journal.counts() == Counts(5, 0, 0, 5, 0)
+        await journal.intend(1)
+        assert journal.counts() == Counts(5, 0, 0, 4, 1)
+        journal.end(1, RowState.DONE, post_id="77")
+        await journal.intend(2)
+        journal.end(2, RowState.FAILED, error=ValueError("no"))
+        await journal.intend(3)
+        journal.end(3, RowState.PENDING, error=ValueError("later"))
+        await journal.flush()
+        assert journal.counts() == Counts(5, 1, 1, 3, 0)
+        assert journal.known_post_ids() == {"77": 1}
+        rows = {row.number: row for row in journal.rows()}
+        assert (rows[1].post_id, rows[2].error, rows[2].error_type) == ("77", "no", "ValueError")
+        assert [row.number async for row in journal.pending()] == [3, 4, 5]
+
+
+async def test_an_intent_is_on_the_disk_when_it_returns(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        for number in (1, 2, 3):
+            await journal.intend(number)
+            # Another connection sees what is committed and nothing else.
+            with JournalReader(path) as other:
+                assert [row.number for row in other.rows([RowState.SENDING])] == list(range(1, number + 1))
+
+
+async def test_a_thousand_intents_at_once_are_all_durable(path: Path) -> None:
+    async with Journal(make(path, range(1, 1001))) as journal:
+        await asyncio.gather(*(journal.intend(number) for number in range(1, 1001)))
+        with JournalReader(path) as other:
+            assert other.counts() == Counts(1000, 0, 0, 0, 1000)
+
+
+def test_a_journal_is_run_by_one_process_at_a_time(path: Path) -> None:
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom marketingblocks_async.bulk.journal import Journal\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])):\n        print('ready', flush=True)\n"
+        "        sys.stdin.read()\nasyncio.run(main())\n"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, str(make(path))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+
+        async def take() -> None:
+            async with Journal(path):
+                pass
+
+        with pytest.raises(JournalInUseError, match=str(other.pid)) as caught:
+            asyncio.run(take())
+        assert caught.value.holder == other.pid
+        with JournalReader(path) as reader:
+            assert reader.counts().total == 5
+        other.kill()
+        other.wait()
+        # The operating system has released the lock.
+        asyncio.run(take())
+
+
+def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
+    code = (
+        "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal import Journal\nfrom marketingblocks_async.bulk.states import RowState\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
+        "        await journal.begin_session()\n        await journal.intend(1)\n        await journal.intend(2)\n"
+        "        journal.end(1, RowState.DONE, post_id='7')\n        await journal.flush()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(make(path))], check=False)  # noqa: S603 - our own code
+    assert done.returncode == -9
+    with JournalReader(path) as reader:
+        assert reader.counts() == Counts(5, 1, 0, 3, 1)
+        assert reader.sessions()[0][1:] == (None, None)
+
+    async def settle() -> None:
+        async with Journal(path) as journal:
+            assert await journal.settle_unfinished() == 1
+            assert [row.number for row in journal.rows([RowState.UNKNOWN])] == [2]
+
+    asyncio.run(settle())
+
+
+async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
+    # A table that vanished stands for any write that the disk refuses.
+    async with Journal(make(path)) as journal:
+        with sqlite3.connect(path, isolation_level=None) as vandal:
+            vandal.execute("ALTER TABLE states RENAME TO gone")
+        with pytest.raises(JournalError, match="cannot write"):
+            await journal.intend(1)
+        with pytest.raises(JournalError, match="cannot write"):
+            journal.end(1, RowState.DONE)
+        with sqlite3.connect(path, isolation_level=None) as vandal:
+            vandal.execute("ALTER TABLE gone RENAME TO states")
+        with pytest.raises(JournalError, match="cannot write"):
+            await journal.intend(2)
+        journal._writer._failure = None
+
+
+async def test_a_closed_journal_takes_nothing(path: Path) -> None:
+    journal = Journal(make(path))
+    await journal.aclose()
+    with pytest.raises(JournalError):
+        await journal.intend(1)
+
+
+class TestDifference:
+    ROWS = [(number, f"key-{number}", f"hash-{number}") for number in range(1, 6)]
+
+    def compare(self, path: Path, rows: list[tuple[int, str, str]]) -> tuple[int, int, int, int, int]:
+        with JournalReader(make(path)) as journal:
+            found = journal.difference(rows)
+            return found.same, found.moved, found.changed, found.added, found.removed
+
+    def test_the_same_file(self, path: Path) -> None:
+        assert self.compare(path, self.ROWS) == (5, 0, 0, 0, 0)
+
+    def test_a_reordered_file(self, path: Path) -> None:
+        rows = [(number, *rest) for number, (_, *rest) in enumerate(reversed(self.ROWS), 1)]
+        assert self.compare(path, rows) == (1, 4, 0, 0, 0)  # type: ignore[arg-type]
+
+    def test_changed_added_and_removed_rows(self, path: Path) -> None:
+        rows = [self.ROWS[0], (2, "key-2", "another"), (6, "key-6", "hash-6")]
+        assert self.compare(path, rows) == (1, 0, 1, 1, 3)
+
+
+def test_rows_stream_in_flat_memory(path: Path) -> None:
+    make(path, range(1, 5001))
+    with JournalReader(path) as journal:
+        numbers = [row.number for row in journal.rows([RowState.PENDING], after=10)]
+    assert numbers == list(range(11, 5001))
+
+
+def test_the_umask_does_not_matter(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make(path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
