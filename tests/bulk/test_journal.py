@@ -57,7 +57,7 @@ def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
         "import os, sys\nfrom pathlib import Path\nfrom marketingblocks_async.bulk.journal import JournalBuilder\n"
         "JournalBuilder(Path(sys.argv[1])).add(1, 'a', 'h', '{}')\nos._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)  # noqa: S603 - our own code
     with pytest.raises(JournalError, match="nothing was sent; start it anew"):
         JournalReader(path)
     make(path)
