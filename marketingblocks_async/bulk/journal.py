@@ -205,8 +205,9 @@ class JournalReader:
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path: Path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path)
+        path = self.path
         if not path.is_file():
             msg = f"there is no journal at {path}"
             if _partial(path).exists():
@@ -335,14 +336,14 @@ class Journal(JournalReader):
 
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         try:
-            self._file_lock = _locked(path)
+            self._file_lock = _locked(self.path)
         except JournalError:
             self._connection.close()
             raise
-        self._writer = GroupCommit(path, _connect_for_writing)
+        self._writer = GroupCommit(self.path, _connect_for_writing)
         self._session: int | None = None
 
     async def __aenter__(self) -> Self:
