@@ -20,8 +20,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -137,13 +137,14 @@ class JournalBuilder:
             msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
             raise JournalError(msg) from exc
         self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
-        # If this is cut short there is no journal, so nothing needs to be durable before the end.
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("BEGIN")
+        with self._reported():
+            # If this is cut short there is no journal, so nothing needs to be durable before the end.
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("BEGIN")
         self._rows: list[tuple[int, str, str, str]] = []
 
     def add(self, number: int, key: str, content_hash: str, request: str) -> None:
@@ -158,7 +159,8 @@ class JournalBuilder:
         """
         self._rows.append((number, key, content_hash, request))
         if len(self._rows) >= _CHUNK:
-            self._write_rows()
+            with self._reported():
+                self._write_rows()
 
     def add_invalid(self, number: int, key: str, cells: Mapping[str, str], error: str) -> None:
         """Add a row that cannot be sent; it counts as failed.
@@ -171,7 +173,8 @@ class JournalBuilder:
 
         """
         self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
-        self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
+        with self._reported():
+            self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Make the journal exist.
@@ -183,7 +186,7 @@ class JournalBuilder:
             JournalError: two rows have one key, or the disk is full.
 
         """
-        try:
+        with self._reported():
             self._write_rows()
             self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''")
@@ -194,6 +197,12 @@ class JournalBuilder:
             self._partial.rename(self.path)
             _sync(self.path.parent)
             self._lock.release()
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        """Turn what the disk refuses into an error of this package, and leave nothing behind then."""
+        try:
+            yield
         except (sqlite3.Error, OSError) as exc:
             self.abandon()
             msg = f"cannot make a journal at {self.path}: {exc}"
@@ -240,6 +249,10 @@ class JournalReader:
             self._connection.execute("PRAGMA query_only = ON")
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as exc:
+            # A full disk, for example: also to be read, a journal needs room for the index of its log.
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
         except sqlite3.DatabaseError as exc:
             msg = f"{path} is no journal of a bulk run: {exc}"
             raise JournalError(msg) from exc
