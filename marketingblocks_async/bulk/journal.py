@@ -246,6 +246,18 @@ class JournalReader:
         has_wal = _wal(path).exists()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        except sqlite3.Error as exc:
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
+        try:
+            self._check(has_wal=has_wal)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check(self, *, has_wal: bool) -> None:
+        path = self.path
+        try:
             self._connection.execute("PRAGMA query_only = ON")
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -257,18 +269,15 @@ class JournalReader:
             msg = f"{path} is no journal of a bulk run: {exc}"
             raise JournalError(msg) from exc
         if application != APPLICATION_ID:
-            self._connection.close()
             msg = f"{path} is an SQLite file, but no journal of a bulk run"
             raise JournalError(msg)
         if version != SCHEMA_VERSION:
-            self._connection.close()
             msg = (
                 f"{path} was written by another version of this package "
                 f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
             )
             raise JournalError(msg)
         if not has_wal and self.meta.get(_WAL_MARK) == _BESIDE and not self.is_running():
-            self._connection.close()
             msg = (
                 f"{_wal(path)} is missing, and it holds what was sent last; put it back beside the journal (a journal "
                 "is moved or copied together with it). Without it nobody knows which rows were sent: if it is lost, "
@@ -357,8 +366,12 @@ class JournalReader:
         return [_stored(values) for values in found]
 
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
-            return cursor.fetchall()
+        try:
+            with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as exc:
+            msg = f"cannot read {self.path}: {exc}"
+            raise JournalError(msg) from exc
 
 
 def _stored(values: tuple[Any, ...]) -> StoredRow:
@@ -385,9 +398,14 @@ class Journal(JournalReader):
         except JournalError:
             self._connection.close()
             raise
+        try:
+            self._latest = self._latest_time()
+        except JournalError:
+            self._connection.close()
+            self._file_lock.release()
+            raise
         self._writer = GroupCommit(self.path, _connect_for_writing, _seal)
         self._session: int | None = None
-        self._latest = self._latest_time()
 
     async def __aenter__(self) -> Self:
         return self

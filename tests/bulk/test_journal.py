@@ -467,3 +467,22 @@ def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(pat
     assert "cannot " in done.stdout, done.stderr
     assert str(path) in done.stdout
     assert [file.name for file in path.parent.iterdir() if file.suffix != ".lock"] == []
+
+
+def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
+    make(path, range(1, 2001))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with pytest.raises(JournalError, match="cannot read"), JournalReader(path) as reader:
+        reader.counts()
+
+    async def run() -> None:
+        async with Journal(path):
+            pass
+
+    for _ in range(2):
+        # The lock is free again.
+        with pytest.raises(JournalError, match="cannot read"):
+            asyncio.run(run())
