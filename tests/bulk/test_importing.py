@@ -62,7 +62,7 @@ def file(tmp_path: Path) -> Path:
 
 def left_behind(path: Path, *, expected: bool = False) -> list[str]:
     """Return what there is beside the sources, and beside the journal if it is ``expected``."""
-    known = {"posts.csv", "posts.jsonl"} | ({path.name} if expected else set())
+    known = {"posts.csv", "posts.jsonl", *([path.name] if expected else [])}
     return sorted(each.name for each in path.parent.iterdir() if each.name not in known)
 
 
