@@ -133,6 +133,11 @@ class MarketingBlocks:
         self.comment_automations: CommentAutomations = CommentAutomations(executor)
         self.docs: Docs = self._docs
 
+    @property
+    def base_url(self) -> str:
+        """The API root that the calls go to, without a trailing slash."""
+        return self._executor.scope.base_url
+
     def __repr__(self) -> str:
         state = "open" if self._pools[0].is_open else "not open"
         return f"<MarketingBlocks at {self._executor.scope.base_url}, {state}>"

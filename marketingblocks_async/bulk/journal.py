@@ -22,10 +22,10 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from .errors import JournalError, JournalExistsError, JournalInUseError
 from .group_commit import GroupCommit
@@ -36,6 +36,9 @@ APPLICATION_ID = 0x4D424A52
 """Marks an SQLite file as a journal of this package."""
 
 SCHEMA_VERSION = 1
+
+INVALID_ROW = "InvalidRow"
+"""Error class of rows that never made a request."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -83,33 +86,6 @@ ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.po
 _CHUNK = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How the rows of a file relate to those of a journal, by their keys.
-
-    Attributes:
-        same: rows with the same key and content at the same place.
-        moved: rows with the same key and content at another place.
-        changed: rows with the same key and another content.
-        added: rows whose key the journal does not have.
-        removed: rows of the journal whose key the file does not have.
-        examples: up to five keys of changed, added or removed rows.
-
-    """
-
-    same: int
-    moved: int
-    changed: int
-    added: int
-    removed: int
-    examples: tuple[str, ...]
-
-    @property
-    def is_the_same(self) -> bool:
-        """Whether the file holds what the journal holds, in whatever order."""
-        return not (self.changed or self.added or self.removed)
-
-
 class JournalBuilder:
     """A journal in the making. Nothing exists at its path until :meth:`finish`.
 
@@ -118,21 +94,29 @@ class JournalBuilder:
 
     Raises:
         JournalExistsError: something is there already.
+        JournalInUseError: another process is making it.
         JournalError: it cannot be made there.
 
     """
 
     def __init__(self, path: Path) -> None:
         self.path: Path = path
+        if not path.parent.is_dir():
+            msg = f"cannot make a journal at {path}: there is no folder {path.parent}"
+            raise JournalError(msg)
+        # Against another process that makes the same one: it would replace the file under our hands.
+        self._lock = _locked(path)
         if path.exists():
+            self._lock.release()
             msg = f"{path} exists already"
             raise JournalExistsError(msg)
-        self._partial = path.with_name(f"{path.name}.importing")
+        self._partial = _partial(path)
         try:
             self._partial.unlink(missing_ok=True)
             # Before SQLite makes it with the umask's mode: it holds what is to be published.
             os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as exc:
+            self._lock.release()
             msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
             raise JournalError(msg) from exc
         self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
@@ -159,10 +143,18 @@ class JournalBuilder:
         if len(self._rows) >= _CHUNK:
             self._write_rows()
 
-    def add_invalid(self, number: int, key: str, error: str) -> None:
-        """Add a row that cannot be sent; it counts as failed."""
-        self._rows.append((number, key, "", ""))
-        self._connection.execute(_END, (number, RowState.FAILED, None, error, "InvalidRow", time.time()))
+    def add_invalid(self, number: int, key: str, cells: Mapping[str, str], error: str) -> None:
+        """Add a row that cannot be sent; it counts as failed.
+
+        Args:
+            number: 1 for the first row of the data.
+            key: its identity as far as it has one; it need not be unique.
+            cells: what the row holds, by field or else by column.
+            error: what is wrong with it.
+
+        """
+        self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
+        self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Make the journal exist.
@@ -177,13 +169,14 @@ class JournalBuilder:
         try:
             self._write_rows()
             self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key)")
+            self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''")
             self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.close()
             _sync(self._partial)
             self._partial.rename(self.path)
             _sync(self.path.parent)
+            self._lock.release()
         except (sqlite3.Error, OSError) as exc:
             self.abandon()
             msg = f"cannot make a journal at {self.path}: {exc}"
@@ -194,6 +187,7 @@ class JournalBuilder:
         self._connection.close()
         for suffix in ("", "-wal", "-shm"):
             self._partial.with_name(self._partial.name + suffix).unlink(missing_ok=True)
+        self._lock.release()
 
     def _write_rows(self) -> None:
         self._connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", self._rows)
@@ -215,6 +209,8 @@ class JournalReader:
         self.path: Path = path
         if not path.is_file():
             msg = f"there is no journal at {path}"
+            if _partial(path).exists():
+                msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
         self._lock = threading.Lock()
         try:
@@ -285,7 +281,8 @@ class JournalReader:
         """Return (Unix second, state, how many rows ended so in it), in order: the course of the run."""
         return self._all(
             "SELECT cast(ended_at AS INTEGER), state, count(*) FROM states WHERE ended_at IS NOT NULL "
-            "AND error_type IS NOT 'InvalidRow' GROUP BY 1, 2 ORDER BY 1, 2"
+            "AND state >= ? AND error_type IS NOT ? GROUP BY 1, 2 ORDER BY 1, 2",
+            (RowState.DONE, INVALID_ROW),
         )
 
     def sessions(self) -> list[tuple[float, float | None, str | None]]:
@@ -307,31 +304,6 @@ class JournalReader:
         found = self._all(f"{done} < ? ORDER BY s.sent_at DESC LIMIT {_CHUNK}", (earliest,))
         found += self._all(f"{done} >= ? ORDER BY s.sent_at LIMIT {10 * _CHUNK}", (earliest,))
         return [_stored(values) for values in found]
-
-    def difference(self, rows: Iterable[tuple[int, str, str]]) -> Difference:
-        """Compare with the rows of a file.
-
-        Args:
-            rows: number, key and content hash of each.
-
-        """
-        same = moved = changed = added = 0
-        examples: list[str] = []
-        for number, key, content_hash in rows:
-            found = self._all("SELECT number, hash FROM requests WHERE key = ?", (key,))
-            if not found:
-                added += 1
-            elif found[0][1] != content_hash:
-                changed += 1
-            else:
-                same += found[0][0] == number
-                moved += found[0][0] != number
-                continue
-            examples.append(key)
-            del examples[5:]
-        total = self.counts().total
-        removed = total - same - moved - changed
-        return Difference(same, moved, changed, added, removed, tuple(examples))
 
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
@@ -357,18 +329,11 @@ class Journal(JournalReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._file_lock = FileLock(path.with_name(f"{path.name}.lock"))
         try:
-            self._file_lock.acquire()
-        except LockHeldError as exc:
+            self._file_lock = _locked(path)
+        except JournalError:
             self._connection.close()
-            who = f"process {exc.holder}" if exc.holder is not None else "another process"
-            msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
-            raise JournalInUseError(msg, holder=exc.holder) from None
-        except OSError as exc:
-            self._connection.close()
-            msg = f"cannot lock {path}: {exc}"
-            raise JournalError(msg) from exc
+            raise
         self._writer = GroupCommit(path, _connect_for_writing)
         self._session: int | None = None
 
@@ -412,6 +377,23 @@ class Journal(JournalReader):
         floors: dict[str, int] = json.loads(self.meta.get("floors", "{}"))
         floors[str(self._session)] = post_id
         await self._durably("INSERT OR REPLACE INTO meta VALUES ('floors', ?)", (json.dumps(floors),))
+
+    async def check_api(self, base_url: str) -> None:
+        """Keep at which API the run is, and hold to it: its post ids mean nothing at another.
+
+        Args:
+            base_url: API root. The port of a server on this machine does not matter, since it changes.
+
+        Raises:
+            JournalError: the run was begun at another API.
+
+        """
+        begun = self.meta.get("base_url")
+        if begun is None:
+            await self._durably("INSERT INTO meta VALUES ('base_url', ?)", (base_url,))
+        elif _place(begun) != _place(base_url):
+            msg = f"{self.path} was begun at {begun}, and this is {base_url}; set the base URL to the former"
+            raise JournalError(msg)
 
     async def intend(self, number: int) -> None:
         """Note that a row is about to be sent; return when that is on the disk.
@@ -475,6 +457,24 @@ class Journal(JournalReader):
             raise JournalError(msg) from exc
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.importing")
+
+
+def _locked(path: Path) -> FileLock:
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire()
+    except LockHeldError as exc:
+        who = f"process {exc.holder}" if exc.holder is not None else "another process"
+        msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
+        raise JournalInUseError(msg, holder=exc.holder) from None
+    except OSError as exc:
+        msg = f"cannot lock {path}: {exc.strerror or exc}"
+        raise JournalError(msg) from exc
+    return lock
+
+
 class _KilledError(Exception):
     """Stands in the journal for what a killed process could not write."""
 
@@ -488,6 +488,12 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
     # A commit returns when it is on the disk, not merely with the operating system.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _place(base_url: str) -> tuple[str, str]:
+    parts = urlsplit(base_url)
+    is_here = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+    return ("this machine" if is_here else parts.netloc.lower(), "" if is_here else parts.path.rstrip("/"))
 
 
 def _sync(path: Path) -> None:

@@ -22,6 +22,9 @@ timeout of an attempt."""
 LARGEST_LISTING = 10_000
 """How many posts are asked for at most."""
 
+LISTING_DEADLINE = 30.0
+"""Seconds that a listing may take, retries included."""
+
 SPARE = 200
 """How many posts more than the run sent since are asked for, in case others post too."""
 
@@ -127,6 +130,8 @@ async def _listings(
     """Return what is listed, and why something could not be read."""
     listings: list[list[ListedPost]] = []
     trouble: str | None = None
+    # Without an answer the run goes on, so it does not wait for one as long as a post would.
+    client = client.with_options(deadline=LISTING_DEADLINE)
     for ask in (lambda: client.posts.upcoming(limit=size), lambda: client.posts.list(channels=platforms, limit=size)):
         try:
             posts: list[Post] = list(await ask())

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -170,10 +169,21 @@ class BulkRun:
         self._samples: deque[tuple[float, int]] = deque(maxlen=12)
 
     def stop(self, ending: Ending = Ending.INTERRUPTED, reason: str | None = None) -> None:
-        """Take no further row; what is in flight comes to its end."""
+        """Send no further row; what is in flight comes to its end."""
         if not self._stopping.is_set():
             self._ending, self._reason = ending, reason
             self._stopping.set()
+            self._end_if_drained()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop, or stops by itself."""
+        return self._stopping.is_set()
+
+    def _end_if_drained(self) -> None:
+        # What only waits for a permit need not get it first; a pause after a 429 may be long.
+        if self._stopping.is_set() and not self._in_flight and self._task is not None:
+            self._task.cancel()
 
     def abort(self) -> None:
         """Stop at once; rows in flight become unknown."""
@@ -192,11 +202,13 @@ class BulkRun:
             What it came to. Failures of rows do not raise.
 
         Raises:
-            JournalError: the journal could not be written, and nothing was sent that is not in it.
+            JournalError: the run was begun at another API, or the journal could not be written, and nothing was sent
+                that is not in it.
 
         """
         self._began = time.monotonic()
         journal = self._journal
+        await journal.check_api(self._client.base_url)
         await journal.begin_session()
         await journal.settle_unfinished()
         self._counts = await asyncio.to_thread(journal.counts)
@@ -206,8 +218,8 @@ class BulkRun:
             if self._counts.pending or self._counts.unknown:
                 await note_floor(self._client, journal)
             first = await self._settle_unknown()
-            self._task = asyncio.create_task(self._send_all())
-            with suppress(asyncio.CancelledError):
+            if not self._stopping.is_set():
+                self._task = asyncio.create_task(self._send_all())
                 await self._wait_for_sending()
             second = await self._look_again()
         finally:
@@ -236,13 +248,15 @@ class BulkRun:
     async def _wait_for_sending(self) -> None:
         assert self._task is not None  # noqa: S101 - it was just made
         try:
-            await self._task
-        except asyncio.CancelledError:
-            if not self._task.cancelled():
-                # Not our own abort: somebody cancels the run, which ends what is in flight as well.
+            await asyncio.wait([self._task])
+        finally:
+            if not self._task.done():
+                # Somebody cancels the run, which ends what is in flight as well.
                 self.abort()
-                await asyncio.gather(self._task, return_exceptions=True)
-                raise
+                await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            # Raises what it raised; its being cancelled is our own doing.
+            self._task.result()
 
     async def _settle_unknown(self) -> Reconciliation:
         if not self._counts.unknown:
@@ -300,11 +314,14 @@ class BulkRun:
             yield CreatePost.model_validate_json(row.request)
 
     async def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> None:
+        if self._stopping.is_set():
+            raise _StoppingError
         number = self._numbers[index]
-        await self._journal.intend(number)
         if number not in self._in_flight:
+            # Even before the intent is on the disk: if it is interrupted there, it has to be taken back.
             self._in_flight.add(number)
             self._sent += 1
+        await self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
         """Write down what became of a row."""
@@ -322,6 +339,7 @@ class BulkRun:
             self._journal.end(number, state, post_id=None if post_id is None else str(post_id), error=error)
         self._count(state)
         self._stop_if_hopeless(error, state)
+        self._end_if_drained()
 
     def _count(self, state: RowState) -> None:
         counts = self._counts
@@ -387,6 +405,10 @@ class _SkippedError(Exception):
     """Stands in the journal for rows that were skipped by choice."""
 
 
+class _StoppingError(Exception):
+    """Keeps a row from being sent when the run is about to stop."""
+
+
 def _state_after(error: Exception | None) -> RowState:
     """Return what a row is after its call ended so."""
     if error is None:
@@ -403,7 +425,8 @@ def _state_after(error: Exception | None) -> RowState:
         | AuthenticationError
         | PermissionDeniedError
         | ConfigurationError
-        | JournalError,
+        | JournalError
+        | _StoppingError,
     ):
         return RowState.PENDING
     if isinstance(error, APIError | ValueError):

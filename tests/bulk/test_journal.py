@@ -53,12 +53,17 @@ def test_nothing_exists_until_all_rows_are_in(path: Path) -> None:
 
 
 def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
-    builder = JournalBuilder(path)
-    builder.add(1, "a", "h", "{}")
-    # As a killed process leaves it.
-    del builder
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom marketingblocks_async.bulk.journal import JournalBuilder\n"
+        "JournalBuilder(Path(sys.argv[1])).add(1, 'a', 'h', '{}')\nos._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)  # noqa: S603 - our own code
+    with pytest.raises(JournalError, match="nothing was sent; start it anew"):
+        JournalReader(path)
     make(path)
-    assert JournalReader(path).counts().total == 5
+    with JournalReader(path) as journal:
+        assert journal.counts().total == 5
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_two_rows_with_one_key_make_no_journal(path: Path) -> None:
@@ -175,7 +180,8 @@ def test_a_journal_is_run_by_one_process_at_a_time(path: Path) -> None:
 def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
     code = (
         "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
-        "from marketingblocks_async.bulk.journal import Journal\nfrom marketingblocks_async.bulk.states import RowState\n"
+        "from marketingblocks_async.bulk.journal import Journal\n"
+        "from marketingblocks_async.bulk.states import RowState\n"
         "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
         "        await journal.begin_session()\n        await journal.intend(1)\n        await journal.intend(2)\n"
         "        journal.end(1, RowState.DONE, post_id='7')\n        await journal.flush()\n"
@@ -197,18 +203,21 @@ def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
 
 async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
     # A table that vanished stands for any write that the disk refuses.
-    async with Journal(make(path)) as journal:
-        with sqlite3.connect(path, isolation_level=None) as vandal:
-            vandal.execute("ALTER TABLE states RENAME TO gone")
-        with pytest.raises(JournalError, match="cannot write"):
-            await journal.intend(1)
-        with pytest.raises(JournalError, match="cannot write"):
-            journal.end(1, RowState.DONE)
-        with sqlite3.connect(path, isolation_level=None) as vandal:
-            vandal.execute("ALTER TABLE gone RENAME TO states")
-        with pytest.raises(JournalError, match="cannot write"):
-            await journal.intend(2)
-        journal._writer._failure = None
+    journal = Journal(make(path))
+    with sqlite3.connect(path, isolation_level=None) as vandal:
+        vandal.execute("ALTER TABLE states RENAME TO gone")
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(1)
+    with pytest.raises(JournalError, match="cannot write"):
+        journal.end(1, RowState.DONE)
+    with sqlite3.connect(path, isolation_level=None) as vandal:
+        vandal.execute("ALTER TABLE gone RENAME TO states")
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(2)
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.aclose()
+    # Others can have it all the same.
+    await Journal(path).aclose()
 
 
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:
@@ -216,26 +225,6 @@ async def test_a_closed_journal_takes_nothing(path: Path) -> None:
     await journal.aclose()
     with pytest.raises(JournalError):
         await journal.intend(1)
-
-
-class TestDifference:
-    ROWS = [(number, f"key-{number}", f"hash-{number}") for number in range(1, 6)]
-
-    def compare(self, path: Path, rows: list[tuple[int, str, str]]) -> tuple[int, int, int, int, int]:
-        with JournalReader(make(path)) as journal:
-            found = journal.difference(rows)
-            return found.same, found.moved, found.changed, found.added, found.removed
-
-    def test_the_same_file(self, path: Path) -> None:
-        assert self.compare(path, self.ROWS) == (5, 0, 0, 0, 0)
-
-    def test_a_reordered_file(self, path: Path) -> None:
-        rows = [(number, *rest) for number, (_, *rest) in enumerate(reversed(self.ROWS), 1)]
-        assert self.compare(path, rows) == (1, 4, 0, 0, 0)  # type: ignore[arg-type]
-
-    def test_changed_added_and_removed_rows(self, path: Path) -> None:
-        rows = [self.ROWS[0], (2, "key-2", "another"), (6, "key-6", "hash-6")]
-        assert self.compare(path, rows) == (1, 0, 1, 1, 3)
 
 
 def test_rows_stream_in_flat_memory(path: Path) -> None:
