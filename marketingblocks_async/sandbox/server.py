@@ -56,7 +56,8 @@ class Sandbox:
             assert not sandbox.ledger.duplicates()
 
     Args:
-        clock: monotonic time in seconds; requests are counted on it.
+        clock: monotonic time in seconds, on which requests are counted; by default ``time.monotonic``, as it is when
+            the sandbox is made.
         policy_factory: returns a fresh rate-limit policy for each token, instead of one chosen by name.
         options: see :class:`SandboxSettings`.
 
@@ -77,13 +78,13 @@ class Sandbox:
     def __init__(
         self,
         *,
-        clock: Clock = time.monotonic,
+        clock: Clock | None = None,
         policy_factory: Callable[[], Policy] | None = None,
         **options: Unpack[SandboxOptions],
     ) -> None:
         settings = SandboxSettings.of(options)
         self.settings: SandboxSettings = settings
-        self._clock = SandboxClock(clock)
+        self._clock = SandboxClock(clock or time.monotonic)
         # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
         chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
         ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
