@@ -8,6 +8,14 @@ from pathlib import Path
 
 _CHUNK = 1000
 
+_EXAMPLES = """
+SELECT DISTINCT key FROM (
+    SELECT * FROM (SELECT key, hash FROM given EXCEPT SELECT key, hash FROM held)
+    UNION ALL
+    SELECT * FROM (SELECT key, hash FROM held EXCEPT SELECT key, hash FROM given)
+) LIMIT 5
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -90,12 +98,7 @@ class Comparison:
         reordered = kept < common and not (
             added or removed or self._count(f"({hashes.format('given')} EXCEPT {hashes.format('held')})")
         )
-        pairs = "SELECT key, hash FROM {}"
-        examples = self._connection.execute(
-            "SELECT DISTINCT key FROM ("
-            f"SELECT * FROM ({pairs.format('given')} EXCEPT {pairs.format('held')}) UNION ALL "
-            f"SELECT * FROM ({pairs.format('held')} EXCEPT {pairs.format('given')})) LIMIT 5"
-        ).fetchall()
+        examples = self._connection.execute(_EXAMPLES).fetchall()
         keys = tuple(str(key) for (key,) in examples)
         return Difference(same, kept - same, common - kept, added, removed, reordered, keys)
 
@@ -104,5 +107,5 @@ class Comparison:
         self._rows.clear()
 
     def _count(self, query: str) -> int:
-        # The queries are ours, and hold no data.
-        return int(self._connection.execute(f"SELECT count(*) FROM {query}").fetchone()[0])
+        sql = f"SELECT count(*) FROM {query}"  # noqa: S608 - the queries are all above, and hold no data
+        return int(self._connection.execute(sql).fetchone()[0])

@@ -273,6 +273,14 @@ class JournalReader:
             yield from map(_stored, found)
             after = found[-1][0]
 
+    def is_running(self) -> bool:
+        """Whether a process is running it at this moment."""
+        try:
+            _locked(self.path).release()
+        except JournalInUseError:
+            return True
+        return False
+
     def last_activity(self) -> float | None:
         """Return the Unix time of the last intent or outcome, ``None`` if nothing was ever sent."""
         return self._all("SELECT max(max(coalesce(sent_at, 0)), max(coalesce(ended_at, 0))) FROM states")[0][0] or None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from marketingblocks_async import (
@@ -115,6 +116,17 @@ class BulkResult:
     sent: int
     reconciliation: Reconciliation
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values; the counts stand at the top."""
+        return {
+            **self.counts.to_dict(),
+            "ending": self.ending.value,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "sent": self.sent,
+            "reconciliation": asdict(self.reconciliation),
+        }
+
 
 class BulkRun:
     """One run over a journal's rows.
@@ -214,19 +226,16 @@ class BulkRun:
         self._counts = await asyncio.to_thread(journal.counts)
         self._hold_back()
         painter = asyncio.create_task(self._paint())
+        found: list[Reconciliation] = []
         try:
-            if self._counts.pending or self._counts.unknown:
-                await note_floor(self._client, journal)
-            first = await self._settle_unknown()
-            if not self._stopping.is_set():
-                self._task = asyncio.create_task(self._send_all())
-                await self._wait_for_sending()
-            second = await self._look_again()
+            for step in (partial(self._prepare, found), self._send_all, partial(self._look_again, found)):
+                await self._take(step)
         finally:
             painter.cancel()
             await asyncio.gather(painter, return_exceptions=True)
+            await journal.flush()
+            await journal.end_session(self._ending)
         self._counts = await asyncio.to_thread(journal.counts)
-        await journal.end_session(self._ending)
         self._tell_progress()
         return BulkResult(
             self._counts,
@@ -234,19 +243,18 @@ class BulkRun:
             self._reason,
             time.monotonic() - self._began,
             self._sent,
-            replace(second, found=first.found + second.found, absent=first.absent + second.absent),
+            replace(
+                found[-1] if found else Reconciliation(undecided=self._counts.unknown),
+                found=sum(each.found for each in found),
+                absent=sum(each.absent for each in found),
+            ),
         )
 
-    def _hold_back(self) -> None:
-        """Keep the limit across processes: what an earlier one sent a moment ago still counts at the server."""
-        last = self._journal.last_activity()
-        ago = time.time() - last if last is not None else COUNTED_FOR
-        # A negative age is a clock that was set back; then it is not known.
-        if ago < COUNTED_FOR and (snapshot := self._limiter_snapshot()) is not None:
-            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - max(ago, 0.0), over_limit=False)
-
-    async def _wait_for_sending(self) -> None:
-        assert self._task is not None  # noqa: S101 - it was just made
+    async def _take(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Take a step of the run, unless it was told to stop; :meth:`stop` and :meth:`abort` cancel the step."""
+        if self._stopping.is_set():
+            return
+        self._task = asyncio.create_task(step())
         try:
             await asyncio.wait([self._task])
         finally:
@@ -258,9 +266,22 @@ class BulkRun:
             # Raises what it raised; its being cancelled is our own doing.
             self._task.result()
 
+    async def _prepare(self, found: list[Reconciliation]) -> None:
+        """Look for the rows that an earlier run left without an outcome, and note what is listed before this one."""
+        if self._counts.pending or self._counts.unknown:
+            await note_floor(self._client, self._journal)
+        if self._counts.unknown:
+            found.append(await self._settle_unknown())
+
+    def _hold_back(self) -> None:
+        """Keep the limit across processes: what an earlier one sent a moment ago still counts at the server."""
+        last = self._journal.last_activity()
+        ago = time.time() - last if last is not None else COUNTED_FOR
+        # A negative age is a clock that was set back; then it is not known.
+        if ago < COUNTED_FOR and (snapshot := self._limiter_snapshot()) is not None:
+            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - max(ago, 0.0), over_limit=False)
+
     async def _settle_unknown(self) -> Reconciliation:
-        if not self._counts.unknown:
-            return Reconciliation()
         if self._unknown is UnknownPolicy.SKIP:
             await self._move_unknown(RowState.FAILED, "skipped: its outcome is unknown, and it was not sent again")
             return Reconciliation()
@@ -270,12 +291,10 @@ class BulkRun:
         self._counts = await asyncio.to_thread(self._journal.counts)
         return found
 
-    async def _look_again(self) -> Reconciliation:
+    async def _look_again(self, found: list[Reconciliation]) -> None:
         """At the end: what became unknown meanwhile, and what could not be decided at the beginning."""
-        await self._journal.flush()
-        if not self._counts.unknown or self._ending is Ending.ABORTED or self._unknown is UnknownPolicy.SKIP:
-            return Reconciliation(undecided=self._counts.unknown)
-        return await reconcile(self._client, self._journal, settle_after=self._settle_after)
+        if self._counts.unknown and self._unknown is not UnknownPolicy.SKIP:
+            found.append(await reconcile(self._client, self._journal, settle_after=self._settle_after))
 
     async def _move_unknown(self, state: RowState, why: str | None) -> None:
         rows = await asyncio.to_thread(lambda: list(self._journal.rows([RowState.UNKNOWN])))
