@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RateLimitedError,
         ServerError,
     )
+    from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .middleware import HttpAnswer, HttpRequest, Middleware, Send
     from .models import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         YouTubeCategory,
         YouTubeExtra,
     )
+    from .observers import Observer, ObserverOptions, observed_by
     from .protocol import Outcome
     from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
     from .resources.many import CreateMany, PostOutcome
@@ -84,6 +86,7 @@ __all__ = [
     "CreatePost",
     "CreatedPost",
     "Endpoint",
+    "EventLog",
     "FoundPost",
     "Generation",
     "GenerationPostType",
@@ -99,6 +102,8 @@ __all__ = [
     "Middleware",
     "NotFoundError",
     "NotSentError",
+    "Observer",
+    "ObserverOptions",
     "Outcome",
     "OutcomeEvent",
     "OutcomeUnknownError",
@@ -127,11 +132,13 @@ __all__ = [
     "YouTubeCategory",
     "YouTubeExtra",
     "__version__",
+    "observed_by",
 ]
 
 # Where the names are, from what loads quickly to what loads everything.
 _HOMES = (
-    "errors", "endpoints", "models", "events", "middleware", "protocol", "rate_limit", "retry", "resources.many", "client",
+    "errors", "endpoints", "models", "events", "middleware", "protocol", "rate_limit", "retry",
+    "observers", "event_log", "resources.many", "client",
 )  # fmt: skip
 
 

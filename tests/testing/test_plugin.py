@@ -46,7 +46,7 @@ def run(folder: Path, *words: str) -> tuple[int, str]:
 
 def test_it_is_found_through_its_entry_point() -> None:
     (found,) = entry_points(group="pytest11", name="marketingblocks_async")
-    assert found.value == "marketingblocks_async.testing.plugin"
+    assert found.value == "marketingblocks_async.pytest_plugin"
 
 
 def test_a_user_s_test_runs_in_a_folder_of_its_own(tmp_path: Path) -> None:

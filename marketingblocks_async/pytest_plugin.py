@@ -1,6 +1,7 @@
 """The pytest plugin: the sandbox, a client of it and fake time as fixtures.
 
-pytest loads it through its entry point. It needs pytest-asyncio for the fixtures, which are asynchronous.
+pytest loads it through its entry point, in every run on a machine that has the package; so it imports the rest of the
+package only when a fixture is used. The fixtures are asynchronous and need pytest-asyncio.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketingblocks_async.client import MarketingBlocks
-
 if TYPE_CHECKING:
-    from marketingblocks_async.sandbox import Sandbox
-
-    from .fake_time import FakeTime
+    from .client import MarketingBlocks
+    from .sandbox import Sandbox
+    from .testing import FakeTime
 
 try:
     from pytest_asyncio import fixture as async_fixture
@@ -43,7 +42,7 @@ async def _marketingblocks_time(request: pytest.FixtureRequest) -> AsyncIterator
     if "fake_time" not in request.fixturenames:
         yield None
         return
-    from .fake_time import FakeTime  # noqa: PLC0415 - the plugin is loaded by every run of pytest
+    from .testing import FakeTime  # noqa: PLC0415 - see the module's docstring
 
     with FakeTime() as fake_time:
         yield fake_time
@@ -66,7 +65,7 @@ async def marketingblocks_sandbox(
 
     Its options come from the mark of the same name: ``@pytest.mark.marketingblocks_sandbox(policy="gcra")``.
     """
-    from marketingblocks_async.sandbox import Sandbox  # noqa: PLC0415 - the plugin is loaded by every run of pytest
+    from .sandbox import Sandbox  # noqa: PLC0415 - see the module's docstring
 
     async with Sandbox(**_options(request, SANDBOX_MARK)) as sandbox:
         yield sandbox
@@ -80,6 +79,8 @@ async def marketingblocks_client(
 
     Its options come from the mark of the same name: ``@pytest.mark.marketingblocks_client(deadline=5.0)``.
     """
+    from .client import MarketingBlocks  # noqa: PLC0415 - see the module's docstring
+
     options: dict[str, Any] = {
         "token": marketingblocks_sandbox.token,
         "base_url": marketingblocks_sandbox.base_url,
