@@ -10,7 +10,7 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
-from .columns import KEY, LIST_SEPARATOR, ColumnMapping
+from .columns import KEY, LIST_SEPARATOR, ColumnMapping, is_note
 from .comparison import Comparison
 from .errors import BulkError, JournalExistsError
 from .facts import SourceFacts
@@ -126,18 +126,18 @@ class _Storing:
 
     def add_invalid(self, raw: RawRow, errors: list[RowError]) -> None:
         key = key_of(raw) or str(raw.number)
-        self._builder.add_invalid(raw.number, key, _cells(raw), "; ".join(map(_short, errors)))
+        self._builder.add_invalid(raw.number, _writable(key), _cells(raw), "; ".join(map(_short, errors)))
 
     def finish(self, facts: SourceFacts) -> None:
         others = [
-            name for name, field in facts.columns.items() if field not in (*FLAT_COLUMNS, KEY) and name[:1] != "_"
+            name for name, field in facts.columns.items() if field not in (*FLAT_COLUMNS, KEY) and not is_note(name)
         ]
         self._builder.finish(
             {
-                "source": facts.file,
+                "source": _writable(facts.file),
                 "source_kind": facts.kind,
                 "source_sha256": facts.sha256 or "",
-                "other_columns": json.dumps(others),
+                "other_columns": json.dumps([_writable(name) for name in others]),
             }
         )
 
@@ -199,7 +199,12 @@ def _cells(raw: RawRow) -> dict[str, str]:
     for index, cell in enumerate(raw.cells):
         name = raw.layout.name_of(index)
         field = raw.layout.fields.get(name)
-        if cell is not None and cell != "" and name[:1] != "_":
+        if cell is not None and cell != "" and not is_note(name):
             text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
-            found[field if field in FLAT_COLUMNS else name] = text[:LONGEST_CELL]
+            found[_writable(field if field in FLAT_COLUMNS else name)] = _writable(text[:LONGEST_CELL])
     return found
+
+
+def _writable(text: str) -> str:
+    """Return a text that can be encoded: what is no UTF-8, as in a file name, becomes an escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

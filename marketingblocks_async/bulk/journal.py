@@ -85,6 +85,15 @@ ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.po
 
 _CHUNK = 1000
 
+_INSTANT = 1e-6
+"""Seconds between two times in a journal at least; less than that a float of today's Unix time cannot hold."""
+
+_LOCK_TRIES, _LOCK_PAUSE = 5, 0.02
+"""How often the lock is tried, and seconds in between."""
+
+_WAL_MARK, _BESIDE, _HERE = "wal", "beside", "here"
+"""Name and values of the fact about where the latest writes are, see :func:`_seal`."""
+
 
 class JournalBuilder:
     """A journal in the making. Nothing exists at its path until :meth:`finish`.
@@ -110,9 +119,17 @@ class JournalBuilder:
             self._lock.release()
             msg = f"{path} exists already"
             raise JournalExistsError(msg)
+        if _wal(path).exists():
+            self._lock.release()
+            # SQLite would read it into the new journal: rows would have outcomes that are not theirs.
+            msg = (
+                f"{_wal(path)} belongs to a journal that was at {path} and is not there any more; "
+                "if it was moved, move this file along with it, otherwise remove this file"
+            )
+            raise JournalError(msg)
         self._partial = _partial(path)
         try:
-            self._partial.unlink(missing_ok=True)
+            self._remove_partial()
             # Before SQLite makes it with the umask's mode: it holds what is to be published.
             os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as exc:
@@ -185,9 +202,12 @@ class JournalBuilder:
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._connection.close()
+        self._remove_partial()
+        self._lock.release()
+
+    def _remove_partial(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             self._partial.with_name(self._partial.name + suffix).unlink(missing_ok=True)
-        self._lock.release()
 
     def _write_rows(self) -> None:
         self._connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", self._rows)
@@ -205,14 +225,16 @@ class JournalReader:
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path: Path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path)
+        path = self.path
         if not path.is_file():
             msg = f"there is no journal at {path}"
             if _partial(path).exists():
                 msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
         self._lock = threading.Lock()
+        has_wal = _wal(path).exists()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             self._connection.execute("PRAGMA query_only = ON")
@@ -230,6 +252,14 @@ class JournalReader:
             msg = (
                 f"{path} was written by another version of this package "
                 f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
+            )
+            raise JournalError(msg)
+        if not has_wal and self.meta.get(_WAL_MARK) == _BESIDE and not self.is_running():
+            self._connection.close()
+            msg = (
+                f"{_wal(path)} is missing, and it holds what was sent last; put it back beside the journal (a journal "
+                "is moved or copied together with it). Without it nobody knows which rows were sent: if it is lost, "
+                "look them up, and give what is missing to a journal of its own"
             )
             raise JournalError(msg)
 
@@ -276,7 +306,7 @@ class JournalReader:
     def is_running(self) -> bool:
         """Whether a process is running it at this moment."""
         try:
-            _locked(self.path).release()
+            _locked(self.path, tries=1).release()
         except JournalInUseError:
             return True
         return False
@@ -335,15 +365,16 @@ class Journal(JournalReader):
 
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         try:
-            self._file_lock = _locked(path)
+            self._file_lock = _locked(self.path)
         except JournalError:
             self._connection.close()
             raise
-        self._writer = GroupCommit(path, _connect_for_writing)
+        self._writer = GroupCommit(self.path, _connect_for_writing, _seal)
         self._session: int | None = None
+        self._latest = self._latest_time()
 
     async def __aenter__(self) -> Self:
         return self
@@ -364,10 +395,22 @@ class Journal(JournalReader):
             self.close()
             self._file_lock.release()
 
+    def _latest_time(self) -> float:
+        sessions = self._all("SELECT max(max(began_at, coalesce(ended_at, 0))) FROM sessions")[0][0]
+        return max(self.last_activity() or 0.0, sessions or 0.0)
+
+    def _now(self) -> float:
+        """Return the Unix time, but later than any in the journal, also if the clock was set back.
+
+        Which session sent a row, and which of two rows was sent first, is read from these times.
+        """
+        self._latest = max(time.time(), self._latest + _INSTANT)
+        return self._latest
+
     async def begin_session(self) -> None:
         """Note that a run begins."""
         self._session = len(self.sessions()) + 1
-        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, time.time()))
+        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, self._now()))
 
     async def end_session(self, ending: str) -> None:
         """Note that it ended in an orderly way.
@@ -377,7 +420,7 @@ class Journal(JournalReader):
 
         """
         await self._durably(
-            "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (time.time(), ending, self._session)
+            "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (self._now(), ending, self._session)
         )
 
     async def note_floor(self, post_id: int) -> None:
@@ -410,7 +453,7 @@ class Journal(JournalReader):
             JournalError: it could not be written; the row must not be sent.
 
         """
-        await self._durably(_INTEND, (number, time.time()))
+        await self._durably(_INTEND, (number, self._now()))
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
         """Note what became of a row; it is on the disk soon, and at the latest when :meth:`flush` returns.
@@ -419,9 +462,10 @@ class Journal(JournalReader):
             JournalError: the disk refused an earlier write.
 
         """
-        words, kind = (None, None) if error is None else (str(error), type(error).__name__)
+        words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
+        post_id = None if post_id is None else _storable(post_id)
         try:
-            self._writer.soon(_END, (number, state, post_id, words, kind, time.time()))
+            self._writer.soon(_END, (number, state, post_id, words, kind, self._now()))
         except sqlite3.Error as exc:
             msg = f"cannot write to {self.path}: {exc}"
             raise JournalError(msg) from exc
@@ -469,17 +513,36 @@ def _partial(path: Path) -> Path:
     return path.with_name(f"{path.name}.importing")
 
 
-def _locked(path: Path) -> FileLock:
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire()
-    except LockHeldError as exc:
-        who = f"process {exc.holder}" if exc.holder is not None else "another process"
-        msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
-        raise JournalInUseError(msg, holder=exc.holder) from None
-    except OSError as exc:
-        msg = f"cannot lock {path}: {exc.strerror or exc}"
-        raise JournalError(msg) from exc
+def _wal(path: Path) -> Path:
+    # SQLite follows links, too.
+    path = path.resolve()
+    return path.with_name(f"{path.name}-wal")
+
+
+def _storable(text: str) -> str:
+    """Return text as SQLite takes it: a server can send halves of characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _locked(path: Path, *, tries: int = _LOCK_TRIES) -> FileLock:
+    # Two names of one journal are one journal.
+    resolved = path.resolve()
+    lock = FileLock(resolved.with_name(f"{resolved.name}.lock"))
+    for patience in range(tries, 0, -1):
+        try:
+            lock.acquire()
+        except LockHeldError as exc:
+            if patience > 1:
+                # Somebody may only be looking whether it is held.
+                time.sleep(_LOCK_PAUSE)
+                continue
+            who = f"process {exc.holder}" if exc.holder is not None else "another process"
+            msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
+            raise JournalInUseError(msg, holder=exc.holder) from None
+        except OSError as exc:
+            msg = f"cannot lock {path}: {exc.strerror or exc}"
+            raise JournalError(msg) from exc
+        break
     return lock
 
 
@@ -495,7 +558,23 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     # A commit returns when it is on the disk, not merely with the operating system.
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    _seal(connection)
     return connection
+
+
+def _seal(connection: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the journal's file, and have that say that it is incomplete from now on.
+
+    What is written after this is in the log only. Were the log deleted, or left behind when the journal is moved, the
+    rows sent since would be pending again, and would be sent twice. So the file alone says "beside", and only with the
+    log says "here". An orderly end moves that into the file.
+    """
+    for where in (_BESIDE, _HERE):
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_WAL_MARK, where))
+        if where == _BESIDE:
+            # Passive, so it waits for no reader. What one keeps from being moved now is moved the next time.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _place(base_url: str) -> tuple[str, str]:

@@ -6,10 +6,19 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks, MarketingBlocksError, Post
+from marketingblocks_async import (
+    APIError,
+    CallError,
+    ChannelType,
+    CreatePost,
+    MarketingBlocks,
+    MarketingBlocksError,
+    Post,
+)
 
 from .journal import Journal
 from .matching import ListedPost, SentRow, decide
@@ -22,7 +31,7 @@ timeout of an attempt."""
 LARGEST_LISTING = 10_000
 """How many posts are asked for at most."""
 
-LISTING_DEADLINE = 30.0
+LISTING_DEADLINE = 15.0
 """Seconds that a listing may take, retries included."""
 
 SPARE = 200
@@ -55,7 +64,8 @@ async def note_floor(client: MarketingBlocks, journal: Journal) -> None:
     Later it tells posts of this run from older ones. If it cannot be read nothing is noted, and unknown rows of this
     session cannot be found.
     """
-    listings, trouble = await _listings(client, list(ChannelType), SPARE)
+    platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
+    listings, trouble = await _listings(client, platforms, SPARE)
     if trouble is None:
         numbers = [post.number for listing in listings for post in listing if post.number is not None]
         await journal.note_floor(max(numbers, default=0))
@@ -132,11 +142,21 @@ async def _listings(
     trouble: str | None = None
     # Without an answer the run goes on, so it does not wait for one as long as a post would.
     client = client.with_options(deadline=LISTING_DEADLINE)
-    for ask in (lambda: client.posts.upcoming(limit=size), lambda: client.posts.list(channels=platforms, limit=size)):
+    # Whether the listing takes "threads" is not documented; a refusal must not cost the others.
+    others = [platform for platform in platforms if platform is not ChannelType.THREADS]
+    groups = (others, [platform for platform in platforms if platform not in others])
+    questions: list[Callable[[], Awaitable[Iterable[Post]]]] = [
+        partial(client.posts.upcoming, limit=size),
+        *(partial(client.posts.list, channels=group, limit=size) for group in groups if group),
+    ]
+    for ask in questions:
         try:
-            posts: list[Post] = list(await ask())
+            posts = await ask()
         except MarketingBlocksError as error:
             trouble = str(error)
+            if isinstance(error, CallError) and not isinstance(error, APIError):
+                # Nothing answers; the next question would only take its time as well.
+                break
             continue
         listings.append([listed for post in posts if (listed := ListedPost.of(post)) is not None])
     return listings, trouble

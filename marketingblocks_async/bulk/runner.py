@@ -102,7 +102,7 @@ class BulkResult:
     Attributes:
         counts: rows by state, from the journal.
         ending: how it ended.
-        reason: for ``stopped``, what to do about it.
+        reason: why rows are still pending, and what to do about it; ``None`` if nothing is in the way.
         seconds: how long it took.
         sent: rows that this run sent.
         reconciliation: what was found out about unknown rows.
@@ -158,6 +158,9 @@ class BulkRun:
         if max_failures is not None and max_failures < 1:
             msg = f"max_failures={max_failures}: give 1 or more, or None for no bound"
             raise ConfigurationError(msg)
+        if not 0 <= settle_after < float("inf"):
+            msg = f"settle_after={settle_after}: give seconds, 0 or more"
+            raise ConfigurationError(msg)
         self._client = client
         self._journal = journal
         self._unknown = UnknownPolicy(unknown)
@@ -177,6 +180,7 @@ class BulkRun:
         self._sent = 0
         self._failed_here = 0
         self._not_sent_in_a_row = 0
+        self._put_off_by: Exception | None = None
         self._began = 0.0
         self._samples: deque[tuple[float, int]] = deque(maxlen=12)
 
@@ -236,6 +240,8 @@ class BulkRun:
             await journal.flush()
             await journal.end_session(self._ending)
         self._counts = await asyncio.to_thread(journal.counts)
+        if self._counts.pending and self._ending is Ending.COMPLETE and self._put_off_by is not None:
+            self._reason = f"rows could not be sent, the last one because: {self._put_off_by}"
         self._tell_progress()
         return BulkResult(
             self._counts,
@@ -283,9 +289,10 @@ class BulkRun:
 
     async def _settle_unknown(self) -> Reconciliation:
         if self._unknown is UnknownPolicy.SKIP:
+            found = Reconciliation()
             await self._move_unknown(RowState.FAILED, "skipped: its outcome is unknown, and it was not sent again")
-            return Reconciliation()
-        found = await reconcile(self._client, self._journal, settle_after=self._settle_after)
+        else:
+            found = await reconcile(self._client, self._journal, settle_after=self._settle_after)
         if self._unknown is UnknownPolicy.RESEND:
             await self._move_unknown(RowState.PENDING, None)
         self._counts = await asyncio.to_thread(self._journal.counts)
@@ -357,6 +364,8 @@ class BulkRun:
             post_id = outcome.result.post_id if outcome.result is not None else None
             self._journal.end(number, state, post_id=None if post_id is None else str(post_id), error=error)
         self._count(state)
+        if state is RowState.PENDING and not isinstance(error, _StoppingError):
+            self._put_off_by = error
         self._stop_if_hopeless(error, state)
         self._end_if_drained()
 

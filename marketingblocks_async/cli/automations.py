@@ -59,9 +59,10 @@ def create(
         "response_type": response_type,
     }
     request = CreateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    client = settings.client()
 
     async def send() -> dict[str, Any]:
-        async with settings.client() as client:
+        async with client:
             return json_of(await client.comment_automations.create(request))
 
     answer = run_async(send())
@@ -97,9 +98,10 @@ def update(
         "response_type": response_type,
     }
     request = UpdateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    client = settings.client()
 
     async def send() -> dict[str, Any]:
-        async with settings.client() as client:
+        async with client:
             return json_of(await client.comment_automations.update(request))
 
     answer = run_async(send())

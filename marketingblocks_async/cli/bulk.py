@@ -139,7 +139,7 @@ def run(
     """
     from marketingblocks_async.bulk import InvalidRowsError, create_journal
 
-    from .bulk_screens import show_plan
+    from .bulk_screens import rows_are, show_plan
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=timeout)
@@ -158,7 +158,7 @@ def run(
         msg = "interrupted while the file was being read; nothing was sent, and there is no journal"
         raise Interrupted(msg) from None
     if made.invalid:
-        settings.output.note(f"{made.invalid:,} rows are not valid and are skipped; they count as failed.")
+        settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
     return _send(settings, client, journal, _RunOptions(unknown, max_failures, concurrency, settle_after))
 
 
@@ -229,8 +229,11 @@ def report(
 
     with JournalReader(journal) as reader:
         made = make_report(reader)
+        for path in (html, failures, unknowns):
+            if path is not None:
+                _check_target(path, (journal, Path(made.source) if made.source else None))
         if html is not None:
-            html.write_text(html_report(made), encoding="utf-8")
+            html.write_text(html_report(made), encoding="utf-8", errors="backslashreplace")
         if failures is not None:
             write_failures(reader, failures)
         if unknowns is not None:
@@ -256,8 +259,8 @@ def _send(
                 bulk_run = BulkRun(client, opened, **asdict(options), on_progress=show)
 
                 def first() -> None:
-                    settings.output.note("Finishing what is in flight; Ctrl-C again to stop at once.")
                     bulk_run.stop()
+                    settings.output.note("Finishing what is in flight; Ctrl-C again to stop at once.")
 
                 with interrupts(first, bulk_run.abort):
                     return await bulk_run.run()
@@ -278,5 +281,18 @@ def _state_of(reader: JournalReader) -> str:
     return sessions[-1][2] or "killed"
 
 
+def _check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
+    """Refuse to write over the journal or the file that its rows came from.
+
+    Raises:
+        ValueError: it is one of them.
+
+    """
+    for each in precious:
+        if each is not None and path.exists() and each.exists() and path.samefile(each):
+            msg = f"{path} would be written over, and the run needs it; give another name"
+            raise ValueError(msg)
+
+
 def _mapping(given: list[str] | None) -> Mapping[str, str | None] | None:
-    return {name: field or None for name, field in pairs(given or (), "--map").items()} or None
+    return {name: field or None for name, field in pairs(given or (), "--map", "COLUMN=FIELD").items()} or None

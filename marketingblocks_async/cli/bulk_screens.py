@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .output import Output
@@ -22,8 +24,8 @@ def show_plan(output: Output, plan: Plan) -> None:
     output.facts(
         f"Plan of {plan.source.file or 'the rows'}",
         [
-            ("rows", f"{plan.rows:,}: {plan.valid:,} valid, {plan.invalid:,} not"),
-            ("takes", None if seconds is None else f"at least {duration(seconds)}{at_rate}"),
+            ("rows", f"{plan.rows:,}: {plan.valid:,} valid, {plan.invalid:,} not valid"),
+            ("takes", None if seconds is None else f"{at_least(seconds)}{at_rate}"),
             ("permission", ", ".join(plan.permissions)),
             ("first scheduled", _moment(plan, last=False)),
             ("last scheduled", _moment(plan, last=True)),
@@ -38,11 +40,11 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.table("Channels", ("platform", "channel", "mode", "rows"), channels, right=("channel", "rows"))
         _more(output, len(plan.channels) - SHOWN_CHANNELS, "channels")
     if plan.past_count:
-        rows_are = ", ".join(map(str, plan.past_rows[:SHOWN_GROUPS]))
-        output.note(f"Warning: {plan.past_count:,} rows are scheduled in the past (rows {rows_are}, …).")
+        which = _list(plan.past_rows, plan.past_count)
+        output.note(f"Warning: {rows_are(plan.past_count)} scheduled in the past ({which}).")
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
-        numbers = ", ".join(map(str, group.rows[:SHOWN_GROUPS])) + (", …" if group.count > SHOWN_GROUPS else "")
-        output.note(f"Warning: {group.count:,} rows are the same post (rows {numbers}); all of them are sent.")
+        which = _list(group.rows, group.count)
+        output.note(f"Warning: {group.count:,} rows are the same post ({which}); all of them are sent.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
     if plan.errors:
         rows = [
@@ -70,15 +72,17 @@ def show_result(output: Output, result: BulkResult, journal: str) -> None:
     counts = result.counts
     if counts.unknown:
         output.note(
-            f"{counts.unknown:,} rows may or may not have been published. They were not sent again: look for them "
-            f"again with: bulk resume {journal}; see them with: bulk report {journal}"
+            f"{number_of_rows(counts.unknown)} may or may not have been published, and nothing was sent again. "
+            f"Look for what is there: {_command('resume', journal)}"
         )
         if found.trouble is not None:
-            output.note(f"They could not be looked for: {found.trouble}")
+            output.note(f"Not everything could be looked through: {found.trouble}")
     if counts.pending:
-        output.note(f"{counts.pending:,} rows are still to be sent: bulk resume {journal}")
+        output.note(f"{rows_are(counts.pending)} still to be sent: {_command('resume', journal)}")
     if counts.failed:
-        output.note(f"Take the failed rows out, to correct and send them: bulk report {journal} --failures failed.csv")
+        output.note(
+            f"Take out what failed, to correct and send it: {_command('report', journal)} --failures failed.csv"
+        )
 
 
 def show_counts(output: Output, counts: Counts, journal: str, state: str) -> None:
@@ -112,6 +116,31 @@ def _numbers(counts: Counts) -> list[tuple[str, object]]:
     return [(name, f"{number:,}") for name, number in counts.to_dict().items()]
 
 
+def number_of_rows(count: int) -> str:
+    """Return ``1 row``, ``2 rows``."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def rows_are(count: int) -> str:
+    """Return ``1 row is``, ``2 rows are``."""
+    return f"{number_of_rows(count)} {'is' if count == 1 else 'are'}"
+
+
+def at_least(seconds: float) -> str:
+    """Return how long something takes, in words."""
+    return "less than a second" if seconds < 1 else f"at least {duration(seconds)}"
+
+
+def _list(numbers: Sequence[int], count: int) -> str:
+    shown = ", ".join(map(str, numbers[:SHOWN_GROUPS]))
+    return f"{'row' if count == 1 else 'rows'} {shown}{', ...' if count > min(len(numbers), SHOWN_GROUPS) else ''}"
+
+
+def _command(name: str, journal: str) -> str:
+    """Return a command line that can be copied."""
+    return f"marketingblocks bulk {name} {shlex.quote(journal)}"
+
+
 def _moment(plan: Plan, *, last: bool) -> str | None:
     found = plan.last_scheduled if last else plan.first_scheduled
     return None if found is None else f"{found.schedule_time} {found.time_zone} (row {found.row})"
@@ -119,4 +148,4 @@ def _moment(plan: Plan, *, last: bool) -> str | None:
 
 def _more(output: Output, count: int, what: str) -> None:
     if count > 0:
-        output.note(f"… and {count:,} more {what}")
+        output.note(f"and {count:,} more {what}")

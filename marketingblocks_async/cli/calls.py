@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -41,9 +42,10 @@ def generate(
     brand_id: Annotated[str | None, typer.Option(help="Your brand (inferred, not documented).")] = None,
 ) -> None:
     """Ask for a post made by AI. It is made in the background; the answer is the job."""
+    client = settings.client()
 
     async def send() -> dict[str, Any]:
-        async with settings.client() as client:
+        async with client:
             answer = await client.generations.create(
                 post_type=post_type, input=text, web_hook=web_hook, brand_id=brand_id
             )
@@ -71,17 +73,17 @@ def request(
     """Make a call that the documentation does not show, under the same limit. Prints the answer as JSON."""
     value = None if body is None else read_json(body)
     query = pairs(param or (), "--param") or None
+    client = settings.client()
 
     async def send() -> Any:
-        async with settings.client() as client:
+        async with client:
             return await client.request(method, path, params=query, json=value, resend=resend)
 
     answer = run_async(send())
 
-    def show() -> None:
-        settings.output.console.print_json(data=answer)
-
-    settings.output.result(answer, show)
+    settings.output.result(
+        answer, lambda: settings.output.words(json.dumps(answer, indent=2, ensure_ascii=False, default=str))
+    )
 
 
 @command(
@@ -92,18 +94,26 @@ def ask(
     *,
     question: Annotated[str, typer.Argument(help="In plain words.")],
     page: Annotated[str | None, typer.Option(help="Page of the documentation, its path.")] = None,
+    docs_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MARKETINGBLOCKS_DOCS_URL", metavar="URL", help="Where to ask; the public documentation by default."
+        ),
+    ] = None,
 ) -> None:
     """Ask the documentation a question. It needs no access token and sends none."""
     from marketingblocks_async import MarketingBlocks
+    from marketingblocks_async.configuration import DEFAULT_DOCS_URL
+
+    where = DEFAULT_DOCS_URL if docs_url is None else docs_url
 
     async def send() -> str:
         # Documentation questions go out without any token, but a client is not made without one.
-        async with MarketingBlocks("not-needed", base_url=settings.base_url) as client:
+        async with MarketingBlocks("not-needed", base_url=settings.base_url, docs_url=where) as client:
             return await (client.docs.ask(question) if page is None else client.docs.ask(question, page=page))
 
     answer = run_async(send())
 
-    def show() -> None:
-        settings.output.console.print(answer, markup=False)
-
-    settings.output.result({"question": question, "page": page, "answer": answer}, show)
+    settings.output.result(
+        {"question": question, "page": page, "answer": answer}, lambda: settings.output.words(answer)
+    )

@@ -21,9 +21,10 @@ def connect(
     redirect_url: Annotated[str | None, typer.Option(help="Where the browser returns to.")] = None,
 ) -> None:
     """Start the sign-in that connects an account, and show the address to open."""
+    client = settings.client()
 
     async def send() -> dict[str, Any]:
-        async with settings.client() as client:
+        async with client:
             answer = await client.channels.connect(user_id=user_id, redirect_url=redirect_url)
             return json_of(answer)
 

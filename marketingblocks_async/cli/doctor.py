@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -26,7 +25,7 @@ LARGEST_CLOCK_DIFFERENCE = 5.0
 
 REACH_TIMEOUT = 10.0
 
-OK, WARNING, FAILED = "ok", "warning", "failed"
+OK, WARNING, FAILED, UNTRIED = "ok", "warning", "failed", "not tried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Check:
 
     Attributes:
         name: what.
-        status: ``ok``, ``warning`` or ``failed``.
+        status: ``ok``, ``warning``, ``failed`` or ``not tried``.
         detail: what was found, and what to do if it is not right.
 
     """
@@ -62,9 +61,20 @@ def doctor(settings: Settings) -> ExitCode:
 
     Exit code 1 says that something has to be changed.
     """
-    checks = run_async(_all_checks(settings))
-    versions = _versions()
+    from marketingblocks_async import ConfigurationError
+    from marketingblocks_async.configuration import resolve_base_url
+
+    checks: list[Check] = []
+    try:
+        base_url = resolve_base_url(settings.base_url)
+        checks += [Check("base URL", OK, base_url), _limit(settings.rate)]
+        # Before the event loop runs, since it may ask for the token.
+        client: MarketingBlocks | Check = _client(settings)
+        checks += run_async(_ask(base_url, client, settings.token_source))
+    except ConfigurationError as error:
+        checks.append(Check("base URL", FAILED, str(error)))
     fine = all(check.status != FAILED for check in checks)
+    versions = _versions()
     data = {
         "ok": fine,
         "checks": [{"name": each.name, "status": each.status, "detail": each.detail} for each in checks],
@@ -90,43 +100,35 @@ def _versions() -> dict[str, str]:
     return found
 
 
-async def _all_checks(settings: Settings) -> list[Check]:
-    return [check async for check in _checks(settings)]
-
-
-async def _checks(settings: Settings) -> AsyncIterator[Check]:
-    from marketingblocks_async import ConfigurationError
-    from marketingblocks_async.configuration import resolve_base_url
-
-    try:
-        base_url = resolve_base_url(settings.base_url)
-    except ConfigurationError as error:
-        yield Check("base URL", FAILED, str(error))
-        return
-    yield Check("base URL", OK, base_url)
-    limit = settings.rate
-    yield Check("rate limit", OK if limit and limit <= 100 else WARNING, _limit_words(limit))
-    reached = await _reach(base_url)
-    yield reached.check
-    if reached.date is not None:
-        yield _clock(reached.date, reached.at)
-    try:
-        client = settings.client(timeout=REACH_TIMEOUT)
-    except ConfigurationError as error:
-        yield Check("access token", FAILED, str(error))
-        return
-    if reached.check.status == FAILED:
-        yield Check("access token", WARNING, f"from the {settings.token_source}; not tried, since nothing answers")
-        return
-    async with client:
-        async for check in _token_checks(client, settings.token_source):
-            yield check
-
-
-def _limit_words(limit: float | None) -> str:
+def _limit(limit: float | None) -> Check:
     if limit is None:
-        return "lifted: the API refuses what is above 100 requests per second"
-    return f"{limit:g} requests per second" + ("; the API documents 100" if limit > 100 else "")
+        return Check("rate limit", WARNING, "lifted: the API refuses what is above 100 requests per second")
+    words = f"{limit:g} requests per second"
+    return Check("rate limit", *((OK, words) if limit <= 100 else (WARNING, f"{words}; the API documents 100")))
+
+
+def _client(settings: Settings) -> MarketingBlocks | Check:
+    from marketingblocks_async import ConfigurationError
+
+    try:
+        return settings.client(timeout=REACH_TIMEOUT).with_options(deadline=2 * REACH_TIMEOUT)
+    except ConfigurationError as error:
+        return Check("access token", FAILED, str(error))
+
+
+async def _ask(base_url: str, client: MarketingBlocks | Check, source: str) -> list[Check]:
+    reached = await _reach(base_url)
+    checks = [reached.check]
+    if reached.date is not None:
+        checks.append(_clock(reached.date, reached.at))
+    if isinstance(client, Check):
+        checks.append(client)
+    elif reached.check.status == FAILED:
+        checks.append(Check("access token", UNTRIED, f"from the {source}; nothing answers that it could be shown to"))
+    else:
+        async with client:
+            checks += await _token_checks(client, source)
+    return checks
 
 
 async def _reach(base_url: str) -> _Reached:
@@ -143,7 +145,7 @@ async def _reach(base_url: str) -> _Reached:
             words = f"answers in {seconds * 1000:.0f} ms, connecting included (HTTP {answer.status} without a token)"
             return _Reached(Check("reachable", OK, words), answer.headers.get("Date"), time.time())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        words = f"{base_url} does not answer: {exc or f'nothing within {REACH_TIMEOUT:g} s'}"
+        words = f"{base_url} does not answer: {str(exc) or f'nothing within {REACH_TIMEOUT:g} s'}"
         return _Reached(Check("reachable", FAILED, words), None, 0.0)
 
 
@@ -159,37 +161,49 @@ def _clock(date: str, at: float) -> Check:
     return Check("clock", WARNING, f"{abs(difference):.0f} s {direction} the server's; schedule times may be refused")
 
 
-async def _token_checks(client: MarketingBlocks, source: str) -> AsyncIterator[Check]:
-    from marketingblocks_async import (
-        ENDPOINTS,
-        AuthenticationError,
-        MarketingBlocksError,
-        PermissionDeniedError,
-        Post,
-    )
+async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
+    from marketingblocks_async import ENDPOINTS, AuthenticationError, MarketingBlocksError, PermissionDeniedError
 
     shown: dict[str, Check] = {}
-    listed: list[Post] = []
+    post_id: int | str | None = None
     try:
-        listed = list(await client.posts.upcoming(limit=1))
-        yield Check("access token", OK, f"accepted (from the {source})")
-        shown["social-read-posts"] = Check("social-read-posts", OK, "yes: upcoming posts could be read")
+        post_id = await _some_post(client)
+        shown["social-read-posts"] = Check("social-read-posts", OK, "yes: posts could be listed")
     except AuthenticationError as error:
-        yield Check("access token", FAILED, f"refused (from the {source}): {error}")
-        return
+        return [Check("access token", FAILED, f"refused (from the {source}): {error}")]
     except PermissionDeniedError as error:
-        yield Check("access token", OK, f"accepted (from the {source})")
         shown["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     except MarketingBlocksError as error:
-        yield Check("access token", WARNING, f"could not be tried (from the {source}): {error}")
-        return
-    if listed and listed[0].post_id is not None:
-        try:
-            await client.posts.get(listed[0].post_id)
-            shown["social-view-post"] = Check("social-view-post", OK, "yes: a post could be read")
-        except PermissionDeniedError as error:
-            shown["social-view-post"] = Check("social-view-post", WARNING, f"no: {error}")
-        except MarketingBlocksError as error:
-            shown["social-view-post"] = Check("social-view-post", OK, f"not shown: {error}")
-    for permission in dict.fromkeys(endpoint.permission for endpoint in ENDPOINTS):
-        yield shown.get(permission, Check(permission, OK, "not shown: it cannot be tried without creating something"))
+        return [Check("access token", WARNING, f"could not be tried (from the {source}): {error}")]
+    shown["social-view-post"] = await _view(client, post_id)
+    return [
+        Check("access token", OK, f"accepted (from the {source})"),
+        *(
+            shown.get(permission, Check(permission, UNTRIED, "only creating or changing something would show it"))
+            for permission in dict.fromkeys(endpoint.permission for endpoint in ENDPOINTS)
+        ),
+    ]
+
+
+async def _some_post(client: MarketingBlocks) -> int | str | None:
+    from marketingblocks_async import ChannelType
+
+    listed = list(await client.posts.upcoming(limit=1)) or list(
+        await client.posts.list(channels=[*ChannelType], limit=1)
+    )
+    return listed[0].post_id if listed else None
+
+
+async def _view(client: MarketingBlocks, post_id: int | str | None) -> Check:
+    from marketingblocks_async import MarketingBlocksError, PermissionDeniedError
+
+    name = "social-view-post"
+    if post_id is None:
+        return Check(name, UNTRIED, "there is no post yet that could be read")
+    try:
+        await client.posts.get(post_id)
+    except PermissionDeniedError as error:
+        return Check(name, WARNING, f"no: {error}")
+    except MarketingBlocksError as error:
+        return Check(name, UNTRIED, f"not shown: {error}")
+    return Check(name, OK, "yes: a post could be read")

@@ -51,18 +51,22 @@ def read_json(text: str) -> Any:
 
     """
     where = "the option"
-    if text == "-":
-        where, text = "the standard input", sys.stdin.read()
-    elif text.startswith("@"):
-        where, text = text[1:], Path(text[1:]).read_text(encoding="utf-8-sig")
     try:
+        if text == "-":
+            where, text = "the standard input", sys.stdin.read()
+        elif text.startswith("@"):
+            where, text = text[1:], Path(text[1:]).read_text(encoding="utf-8-sig")
         return json.loads(text)
+    except UnicodeDecodeError:
+        msg = f"{where} is no JSON: it is not text in UTF-8"
     except ValueError as exc:
         msg = f"{where} is no JSON: {exc}"
-        raise ValueError(msg) from None
+    except RecursionError:
+        msg = f"{where} is JSON with too many brackets inside each other"
+    raise ValueError(msg)
 
 
-def pairs(given: Iterable[str], option: str) -> dict[str, str]:
+def pairs(given: Iterable[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
     """Return the pairs of a repeated option ``NAME=VALUE``.
 
     Raises:
@@ -73,7 +77,7 @@ def pairs(given: Iterable[str], option: str) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name.strip():
-            msg = f"{option} {each!r}: write NAME=VALUE"
+            msg = f"{option} {each!r}: write {form}"
             raise ValueError(msg)
         if name in found:
             msg = f"{option} gives {name!r} twice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would command the terminal, or change the direction of what is written, or cannot be encoded."""
 
 
 class Output:
@@ -23,6 +27,7 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json: bool = as_json
+        self._began = False
 
     @cached_property
     def console(self) -> Console:
@@ -62,13 +67,19 @@ class Output:
         from rich.panel import Panel
         from rich.text import Text
 
-        self.notes.print(Panel(Text(message), title=Text(title), title_align="left", border_style="red"))
+        self.notes.print(Panel(Text(shown(message)), title=Text(title), title_align="left", border_style="red"))
 
     def note(self, message: str) -> None:
-        """Print a remark."""
+        """Print a remark, in one line however long, since it may hold a command to be copied."""
         from rich.text import Text
 
-        self.notes.print(Text(message))
+        self.notes.print(Text(shown(message)), soft_wrap=True)
+
+    def words(self, text: str) -> None:
+        """Print a text as it is."""
+        from rich.text import Text
+
+        self.console.print(Text(shown(text)), soft_wrap=True)
 
     def table(
         self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
@@ -85,25 +96,42 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=Text(title), title_justify="left", header_style="bold")
+        table = Table(header_style="bold")
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-        self.console.print(table)
+            table.add_row(*(Text("" if cell is None else shown(str(cell))) for cell in row))
+        self._title(title if table.row_count else f"{title}: none")
+        if table.row_count:
+            self.console.print(table)
 
     def facts(self, title: str, facts: Iterable[tuple[str, object]]) -> None:
-        """Print names and values for people; values that are ``None`` are left out."""
-        from rich.table import Table
+        """Print names and values for people, each in one line; values that are ``None`` are left out."""
         from rich.text import Text
 
-        table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for name, value in facts:
-            if value is not None:
-                table.add_row(name, Text(str(value)))
-        self.console.print(table)
+        texts = [(shown(name), shown(_as_text(value))) for name, value in facts if value is not None]
+        width = max((len(name) for name, _ in texts), default=0)
+        self._title(title)
+        for name, text in texts:
+            self.console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", text), soft_wrap=True)
+
+    def _title(self, title: str) -> None:
+        from rich.text import Text
+
+        if self._began:
+            self.console.print()
+        self._began = True
+        # By itself, since a table would break it at its own width.
+        self.console.print(Text(shown(title), style="bold underline"), soft_wrap=True)
+
+
+def shown(text: str) -> str:
+    """Return a text that can do nothing to a terminal: what is not to be seen is written as an escape."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def json_of(answer: BaseModel) -> dict[str, Any]:

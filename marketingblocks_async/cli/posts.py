@@ -24,7 +24,7 @@ app = new_app("Create, find and list posts.")
     "create",
     examples="""
     marketingblocks posts create --channel-type facebook --channel-id 123 --caption-text "We are open"
-    marketingblocks posts create --channel-type x --channel-id 7 --caption-text Hi --schedule-time "2027-01-08 14:30" --time-zone Africa/Lagos
+    marketingblocks posts create --channel-type twitter --channel-id 7 --post-type tweet --caption-text Hi --schedule-time "2027-01-08 14:30" --time-zone Africa/Lagos
     marketingblocks posts create --from-json post.json --json
     """,  # noqa: E501 - a command line is not broken
 )
@@ -65,9 +65,10 @@ def create(
     fields = request_fields(from_json, options)
     mode = "scheduled" if fields.get("schedule_time") is not None else "now"
     post = CreatePost.model_validate({"post_type": "post", "media_urls": [], "publish_mode": mode, **fields})
+    client = settings.client()
 
     async def send() -> dict[str, Any]:
-        async with settings.client() as client:
+        async with client:
             return json_of(await client.posts.create(post))
 
     answer = run_async(send())
@@ -77,9 +78,10 @@ def create(
 @command(app, "get", examples="marketingblocks posts get 1246")
 def get(settings: Settings, *, post_id: Annotated[str, typer.Argument(help="Id of the post.")]) -> None:
     """Show one post."""
+    client = settings.client()
 
     async def find() -> Any:
-        async with settings.client() as client:
+        async with client:
             return await client.posts.get(post_id)
 
     found = run_async(find())
@@ -105,9 +107,10 @@ def list_posts(
     count: Annotated[int | None, typer.Option(help="How many at most.")] = None,
 ) -> None:
     """List the posts of some platforms."""
+    client = settings.client()
 
     async def ask() -> Any:
-        async with settings.client() as client:
+        async with client:
             return await client.posts.list(channels=channel, status=status or None, limit=count)
 
     found = run_async(ask())
@@ -121,9 +124,10 @@ def upcoming(
     count: Annotated[int | None, typer.Option(help="How many at most; 10 by default.")] = None,
 ) -> None:
     """List what goes out next."""
+    client = settings.client()
 
     async def ask() -> Any:
-        async with settings.client() as client:
+        async with client:
             return await client.posts.upcoming(limit=count)
 
     found = run_async(ask())

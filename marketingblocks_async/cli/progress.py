@@ -28,7 +28,7 @@ def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
         output: where to; always its standard error, so that results can be piped.
 
     """
-    if not output.notes.is_terminal:
+    if not output.notes.is_terminal or output.notes.is_dumb_terminal:
         yield _plain(output)
         return
     from rich.live import Live

@@ -21,7 +21,7 @@ def sandbox(context: typer.Context) -> None:
     from marketingblocks_async.sandbox.__main__ import main
 
     try:
-        code = main(context.args)
+        code = main(context.args, program="marketingblocks sandbox")
     except SystemExit as exc:
         code = 0 if exc.code in (0, None) else 1
     raise CommandEnded(ExitCode.DONE if code == 0 else ExitCode.USAGE)

@@ -112,7 +112,11 @@ class Settings:
         if self.output.as_json or not sys.stdin.isatty():
             msg = f"no access token: set the environment variable {TOKEN_VARIABLE}, or give --token-file"
             raise ConfigurationError(msg)
-        return resolve_token(getpass.getpass("Access token (it is not shown): ").strip())
+        typed = getpass.getpass("Access token (it is not shown): ").strip()
+        if not typed:
+            msg = f"no access token was typed; set the environment variable {TOKEN_VARIABLE}, or give --token-file"
+            raise ConfigurationError(msg)
+        return resolve_token(typed)
 
     def client(self, *, timeout: float = 30.0) -> MarketingBlocks:
         """Return a client; open it with ``async with``.
