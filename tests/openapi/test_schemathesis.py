@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from marketingblocks_async.openapi import document_json
 from marketingblocks_async.sandbox import Sandbox
+from tests.support.tools import need
 
 ROOT = Path(__file__).parents[2]
 
 
 async def run(sandbox: Sandbox, folder: Path, *words: str) -> tuple[int, str]:
     """Return exit status and output of ``schemathesis run``; the configuration is the repository's."""
+    need("schemathesis", present=find_spec("schemathesis") is not None)
     path = folder / "openapi.json"
     path.write_text(document_json(server_url=sandbox.base_url), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
