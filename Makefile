@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+TORTURE_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
@@ -73,6 +74,10 @@ types: $(VENV)/.dev ## Check types: mypy, pyright, and that all of the public in
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure throughput, cost and the limit (BENCH_ARGS="--quick")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: torture
+torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
+	@$(BIN)/python -m tools.torture $(TORTURE_ARGS)
 
 .PHONY: clean
 clean: ## Remove what the other targets made

@@ -144,6 +144,7 @@ class Closer:
     def __init__(self, after: float) -> None:
         self.after = after
         self.requests = 0
+        self.closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/api/v1"
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -175,6 +176,7 @@ class Closer:
             self.requests += 1
             connection.sendall(answer())
             time.sleep(self.after)
+        self.closed.set()
 
 
 @pytest.fixture
@@ -191,7 +193,10 @@ async def test_no_post_is_lost_on_a_connection_that_was_closed_while_the_loop_wa
         results: list[object] = []
         for number in range(3):
             results.append(await create(client, str(number)))
-            time.sleep(0.06)  # noqa: ASYNC251 - this is what is tested
+            # The loop is blocked, which is what is tested.
+            assert closer.closed.wait(SOON)
+            closer.closed.clear()
+            time.sleep(0.03)  # noqa: ASYNC251 - see above
         assert results == [1] * 3
         assert closer.requests == 3
 
