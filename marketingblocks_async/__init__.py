@@ -63,8 +63,10 @@ if TYPE_CHECKING:
         YouTubeExtra,
     )
     from .observers import Observer, ObserverOptions, observed_by
+    from .overrides import CallOverrides, ChangedOptions
     from .protocol import Outcome
     from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
+    from .raw import RawResponse
     from .resources.many import CreateMany, PostOutcome
     from .retry import RetryPolicy
 
@@ -75,6 +77,8 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallError",
+    "CallOverrides",
+    "ChangedOptions",
     "ChannelConnection",
     "ChannelType",
     "CommentAutomation",
@@ -119,6 +123,7 @@ __all__ = [
     "RateLimit",
     "RateLimitedError",
     "RateLimiterSnapshot",
+    "RawResponse",
     "RetryEvent",
     "RetryPolicy",
     "Send",
@@ -138,7 +143,7 @@ __all__ = [
 # Where the names are, from what loads quickly to what loads everything.
 _HOMES = (
     "errors", "endpoints", "models", "events", "middleware", "protocol", "rate_limit", "retry",
-    "observers", "event_log", "resources.many", "client",
+    "overrides", "observers", "event_log", "raw", "resources.many", "client",
 )  # fmt: skip
 
 

@@ -317,6 +317,11 @@ class Executor:
         """The token."""
         return self._scope
 
+    @property
+    def transport(self) -> Transport:
+        """The connection pool."""
+        return self._transport
+
     async def execute(self, call: Call[T]) -> T:
         """Make a call.
 
