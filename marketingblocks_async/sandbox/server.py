@@ -21,6 +21,7 @@ from .automations import Automations
 from .clock import Clock, SandboxClock
 from .connections import Connections
 from .control import CONTROL_PREFIX, Control
+from .dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
 from .disruptions import response_of
 from .documentation import DOCS_PREFIX, docs_answer
 from .faults import FaultPlan
@@ -126,6 +127,9 @@ class Sandbox:
             tokens=self._tokens,
             faults=self.faults,
             posts=self.posts,
+            dashboard=DashboardState(
+                settings=settings, clock=self._clock, ledger=self.ledger, faults=self.faults, posts=self.posts
+            ),
             reset=self.reset,
         )
         self._runner: web.ServerRunner | None = None
@@ -330,8 +334,12 @@ class Sandbox:
         if path.startswith(f"{DOCS_PREFIX}/") and path.endswith(".md") and request.method == "GET":
             self.ledger.docs_requests += 1
             self.ledger.docs_requests_with_authorization += "Authorization" in request.headers
-            page = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
-            return response_of(docs_answer(page, request.query.get("ask")))
+            name = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
+            return response_of(docs_answer(name, request.query.get("ask")))
+        if request.method == "GET" and (path == "/" or path.startswith(DASHBOARD_PREFIX)):
+            page = dashboard_page(path)
+            if page is not None:
+                return response_of(page)
         if path.startswith(f"{CONNECT_PREFIX}/"):
             connection = self.connections.find(path.removeprefix(f"{CONNECT_PREFIX}/"))
             if connection is not None and request.method in {"GET", "POST"}:
