@@ -47,7 +47,9 @@ class DashboardState:
         self._ledger = ledger
         self._faults = faults
         self._posts = posts
-        self._forget_posts()
+        self._seen = 0
+        self._open: list[SandboxPost] = []
+        self._done: Counter[str] = Counter()
         self._worst: dict[str, tuple[int, int]] = {}
 
     def read(self) -> dict[str, Any]:
@@ -137,8 +139,8 @@ class DashboardState:
 
     def _forget_posts(self) -> None:
         self._seen = 0
-        self._open: list[SandboxPost] = []
-        self._done: Counter[str] = Counter()
+        self._open = []
+        self._done = Counter()
 
 
 def _history(arrivals: array[float], now: float, per: float) -> list[int]:
