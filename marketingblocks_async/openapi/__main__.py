@@ -12,18 +12,19 @@ from .document import document_json
 from .table import reference_table
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = "python -m marketingblocks_async.openapi") -> int:
     """Print what the command line asks for.
 
     Args:
         arguments: the words of the command line; those of this process by default.
+        program: what the help calls the program.
 
     Returns:
         The exit status.
 
     """
     parser = argparse.ArgumentParser(
-        prog="python -m marketingblocks_async.openapi",
+        prog=program,
         description="Print the MarketingBlocks API as an OpenAPI 3.1 document.",
     )
     parser.add_argument("--server-url", default=DEFAULT_BASE_URL, help="the API root that it names")
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = reference_table() if options.table else document_json(server_url=options.server_url)
     # Whatever the terminal is set to: JSON and the documentation are UTF-8.
     sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
     return 0
 
 

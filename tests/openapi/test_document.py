@@ -167,6 +167,15 @@ def test_the_module_prints_it() -> None:
     assert json.loads(done.stdout) == document(server_url="http://127.0.0.1")
 
 
+def test_the_command_prints_it() -> None:
+    for words, status in ((["openapi", "--server-url", "http://127.0.0.1"], 0), (["openapi", "--nonsense"], 1)):
+        command = [sys.executable, "-W", "error", "-m", "marketingblocks_async.cli", *words]
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - this interpreter
+        assert done.returncode == status, done.stderr
+        assert status or json.loads(done.stdout) == document(server_url="http://127.0.0.1")
+        assert status == 0 or b"usage: marketingblocks openapi" in done.stderr
+
+
 def test_the_table_is_printed(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["--table"]) == 0
     assert capfdbinary.readouterr().out.decode() == reference_table()
