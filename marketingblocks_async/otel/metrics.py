@@ -35,18 +35,14 @@ class HasRateLimiter(Protocol):
 class Metrics(Observer):
     """Records metrics of calls.
 
-    ======================================== ========= ====================================================
-    name                                     unit      what
-    ======================================== ========= ====================================================
-    ``http.client.request.duration``         s         one attempt, from its permit to the answer's last byte
-    ``marketingblocks.client.permit.wait``   s         one wait for a permit
-    ``marketingblocks.client.call.duration`` s         one call, queue and retries included
-    ``marketingblocks.client.calls``         {call}    calls that have ended, by outcome
-    ``marketingblocks.client.retries``       {retry}   further attempts
-    ``marketingblocks.client.throttles``     {request} requests refused for their rate
-    ``marketingblocks.client.queue.length``  {call}    calls that wait for a permit now (see :meth:`watch`)
-    ``marketingblocks.client.permits``       {permit}  permits that are out now (see :meth:`watch`)
-    ======================================== ========= ====================================================
+    - ``http.client.request.duration`` (s): one attempt, from its permit to the answer's last byte
+    - ``marketingblocks.client.permit.wait`` (s): one wait for a permit
+    - ``marketingblocks.client.call.duration`` (s): one call, queue and retries included
+    - ``marketingblocks.client.calls``: calls that have ended, by outcome
+    - ``marketingblocks.client.retries``: further attempts
+    - ``marketingblocks.client.throttles``: requests refused for their rate
+    - ``marketingblocks.client.queue.length``: calls that wait for a permit now (see :meth:`watch`)
+    - ``marketingblocks.client.permits``: permits that are out now (see :meth:`watch`)
 
     Attributes are the operation (``other`` for paths that the documentation does not show), the outcome (``success`` or
     the class of the error), and for requests those of OpenTelemetry's HTTP conventions.
