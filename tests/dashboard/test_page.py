@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+import pytest_asyncio
 
 from marketingblocks_async import CreatePost, MarketingBlocks
 from marketingblocks_async.sandbox import Sandbox
@@ -20,14 +21,30 @@ SOON = 10_000.0
 """Milliseconds within which the page has to show something; it asks once a second."""
 
 
-@pytest.fixture
+# One browser for all, so all share one event loop; the fixtures of the plugin have one a test and are of no use here.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser
 
 
-@pytest.fixture
-async def page(browser: Browser, marketingblocks_sandbox: Sandbox) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    async with Sandbox(**getattr(request, "param", {})) as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(sandbox: Sandbox) -> AsyncIterator[MarketingBlocks]:
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Page]:
     async with await browser.new_context() as context:
         page = await context.new_page()
         page.set_default_timeout(SOON)
@@ -36,7 +53,7 @@ async def page(browser: Browser, marketingblocks_sandbox: Sandbox) -> AsyncItera
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         asked: set[str] = set()
         page.on("request", lambda request: asked.add(request.url))
-        root = marketingblocks_sandbox.base_url.removesuffix("/api/v1")
+        root = sandbox.base_url.removesuffix("/api/v1")
         await page.goto(root)
         await page.get_by_label("Fault", exact=True).locator("option").nth(20).wait_for(state="attached")
         yield page
@@ -63,9 +80,9 @@ async def text_of(page: Page, table: str) -> str:
     return re.sub(r"\s+", " ", await page.locator(table).inner_text())
 
 
-async def test_it_follows_what_happens(page: Page, marketingblocks_client: MarketingBlocks) -> None:
+async def test_it_follows_what_happens(page: Page, client: MarketingBlocks) -> None:
     assert await page.get_by_text("No request has arrived yet.").is_visible()
-    await publish(marketingblocks_client, "one", "one", "two")
+    await publish(client, "one", "one", "two")
     await page.get_by_role("img", name=re.compile("Token default: .* of 100 allowed")).wait_for()
     assert re.fullmatch(r"default \d 3 3 0 3 kept ?", await text_of(page, "#tokens tbody"))
     assert "queued 3" in await text_of(page, "#posts tbody")
@@ -74,16 +91,14 @@ async def test_it_follows_what_happens(page: Page, marketingblocks_client: Marke
     assert not await page.get_by_text("No request has arrived yet.").is_visible()
 
 
-@pytest.mark.marketingblocks_sandbox(limit=2)
-async def test_a_limit_that_is_not_kept_is_said_in_words(page: Page, marketingblocks_client: MarketingBlocks) -> None:
+@pytest.mark.parametrize("sandbox", [{"limit": 2}], indirect=True)
+async def test_a_limit_that_is_not_kept_is_said_in_words(page: Page, client: MarketingBlocks) -> None:
     for _ in range(4):
-        await marketingblocks_client.request("GET", "social-sparks/upcoming-posts")
+        await client.request("GET", "social-sparks/upcoming-posts")
     await page.get_by_text(re.compile("exceeded by [12]")).wait_for()
 
 
-async def test_a_fault_is_switched_on_and_off_with_the_keyboard_alone(
-    page: Page, marketingblocks_sandbox: Sandbox
-) -> None:
+async def test_a_fault_is_switched_on_and_off_with_the_keyboard_alone(page: Page, sandbox: Sandbox) -> None:
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.textContent") == "Skip to the faults"
     await page.keyboard.press("Enter")
@@ -103,27 +118,27 @@ async def test_a_fault_is_switched_on_and_off_with_the_keyboard_alone(
     await page.keyboard.type("delay=0.5")
     await page.keyboard.press("Enter")
     await page.get_by_role("status").filter(has_text="The fault slow_answer is on.").wait_for()
-    (armed,) = marketingblocks_sandbox.faults.list()
+    (armed,) = sandbox.faults.list()
     fault = armed.fault
     assert (fault.kind, fault.endpoint, fault.times, fault.params) == ("slow_answer", "find-post", 2, {"delay": 0.5})
     assert "slow_answer find-post 2 delay=0.5 0" in await text_of(page, "#armed tbody")
     await page.get_by_role("button", name="Switch all off").press("Enter")
     await page.get_by_role("status").filter(has_text="All faults are off.").wait_for()
-    assert marketingblocks_sandbox.faults.list() == ()
+    assert sandbox.faults.list() == ()
     assert await page.evaluate("document.activeElement.id") == "faults"
 
 
-async def test_a_fault_that_cannot_be_is_explained(page: Page, marketingblocks_sandbox: Sandbox) -> None:
+async def test_a_fault_that_cannot_be_is_explained(page: Page, sandbox: Sandbox) -> None:
     await page.get_by_label("Parameters").fill("nonsense=1")
     with_console = page.get_by_role("status").filter(has_text="has no parameter nonsense")
     await page.get_by_role("button", name="Switch on").click()
     await with_console.wait_for()
-    assert marketingblocks_sandbox.faults.list() == ()
+    assert sandbox.faults.list() == ()
 
 
-async def test_names_are_text_and_nothing_else(page: Page, marketingblocks_sandbox: Sandbox) -> None:
-    token = marketingblocks_sandbox.add_token("<img src=x onerror=alert(1)>")
-    async with MarketingBlocks(token, base_url=marketingblocks_sandbox.base_url) as client:
+async def test_names_are_text_and_nothing_else(page: Page, sandbox: Sandbox) -> None:
+    token = sandbox.add_token("<img src=x onerror=alert(1)>")
+    async with MarketingBlocks(token, base_url=sandbox.base_url) as client:
         await client.posts.upcoming()
     await page.get_by_role("rowheader", name="<img src=x onerror=alert(1)>").wait_for()
     assert await page.locator("main img").count() == 0
@@ -131,11 +146,11 @@ async def test_names_are_text_and_nothing_else(page: Page, marketingblocks_sandb
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 360), ("light", 1200)])
 async def test_everybody_can_use_it(
-    page: Page, marketingblocks_client: MarketingBlocks, scheme: Literal["light", "dark"], width: int
+    page: Page, client: MarketingBlocks, scheme: Literal["light", "dark"], width: int
 ) -> None:
     await page.emulate_media(color_scheme=scheme)
     await page.set_viewport_size({"width": width, "height": 900})
-    await publish(marketingblocks_client, "one")
+    await publish(client, "one")
     await page.get_by_role("img", name=re.compile("Token default")).wait_for()
     await page.get_by_role("button", name="Switch on").click()
     await page.get_by_role("button", name="Switch all off").wait_for()
