@@ -52,6 +52,7 @@ def test_the_commands_are_these() -> None:
         "docs ask",
         "doctor",
         "generate",
+        "openapi",
         "posts create",
         "posts get",
         "posts list",
