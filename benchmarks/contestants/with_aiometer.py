@@ -1,0 +1,27 @@
+"""aiometer: it starts the calls itself, so many per second."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import aiometer
+
+from marketingblocks_async import CreatePost
+
+from .base import Contestant, Create, Target
+from .plain_aiohttp import create_post, session_for
+
+
+@asynccontextmanager
+async def _open(target: Target) -> AsyncGenerator[Create]:
+    async with session_for(target) as session:
+        yield partial(create_post, session, target)
+
+
+async def _start(create: Create, posts: Sequence[CreatePost]) -> None:
+    await aiometer.run_on_each(create, posts, max_per_second=100)
+
+
+AIOMETER = Contestant("aiometer", "aiohttp + aiometer", _open, _start)
