@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -27,18 +28,29 @@ def worst_window(instants: Sequence[float], seconds: float = 1.0) -> int:
     return max(sliding_counts(instants, seconds), default=0)
 
 
-def binned_counts(instants: Sequence[float], seconds: float = 1.0, step: float = 0.05) -> list[int]:
-    """Return the fullest window that ended in each ``step`` of time since the first instant; 0 where none did.
+def sampled_counts(instants: Sequence[float], seconds: float = 1.0, step: float = 0.05) -> list[int]:
+    """Return for each ``step`` of time since the first instant how many lay in the window before, at the most.
 
-    It is the curve of :func:`sliding_counts` in a size that can be kept.
+    It is how many a server with a sliding log counts over time, in a size that can be kept; it ends with the last
+    instant.
+
+    Args:
+        instants: ascending.
+        seconds: length of the window.
+        step: of time.
+
     """
     if not instants:
         return []
-    bins = [0] * (int((instants[-1] - instants[0]) / step) + 1)
+    first = instants[0]
+    samples = [
+        bisect_right(instants, moment) - bisect_right(instants, moment - seconds)
+        for moment in (first + place * step for place in range(int((instants[-1] - first) / step) + 1))
+    ]
     for instant, count in zip(instants, sliding_counts(instants, seconds), strict=True):
-        place = int((instant - instants[0]) / step)
-        bins[place] = max(bins[place], count)
-    return bins
+        place = int((instant - first) / step)
+        samples[place] = max(samples[place], count)
+    return samples
 
 
 def rate_of(instants: Sequence[float]) -> float:

@@ -56,9 +56,7 @@ class Change:
 
 def judge(before: Sequence[float], after: Sequence[float], figure: Figure) -> tuple[float, Verdict]:
     """Return the chance and the verdict for one figure's values in two runs."""
-    better, worse = (
-        (Verdict.BETTER, Verdict.WORSE) if figure.lower_is_better else (Verdict.WORSE, Verdict.BETTER)
-    )
+    better, worse = (Verdict.BETTER, Verdict.WORSE) if figure.lower_is_better else (Verdict.WORSE, Verdict.BETTER)
     if figure.kind is Kind.COUNT:
         most_before, most_after = max(before), max(after)
         if most_before == most_after:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .cases import imports, layers, throughput
+from .cases.imports import TITLES as IMPORT_TITLES
+from .cases.layers import TITLES as LAYER_TITLES
 from .cases.limit import ANY_POLICY, POLICIES
+from .cases.throughput import TITLES as THROUGHPUT_TITLES
 from .contestants import CONTESTANTS, load, missing
 from .machine import in_words
 from .records import Record, Results, largest_of, median_of, values_of
@@ -20,10 +22,10 @@ def spread(records: Sequence[Record], figure: str, form: str = ",.0f") -> str:
     """Return the median of a figure with its range."""
     values = values_of(records, figure)
     if not values:
-        return "–"
+        return "-"
     text = format(median_of(records, figure), form)
     low, high = format(min(values), form), format(max(values), form)
-    return text if low == high else f"{text} ({low}–{high})"
+    return text if low == high else f"{text} ({low} to {high})"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -57,7 +59,7 @@ def _limit(results: Results) -> str:
                 spread(runs, "rate", ".1f"),
                 spread(runs, "wall_to_ideal", ".2f"),
                 spread(runs, "cpu"),
-                f"{median_of(runs, 'wait_p50'):.1f} / {median_of(runs, 'wait_p99'):.1f} / {largest_of(runs, 'wait_max'):.1f}",
+                " / ".join(f"{median_of(runs, figure):.1f}" for figure in ("wait_p50", "wait_p99", "wait_max")),
                 _order(runs),
             ]
         )
@@ -65,7 +67,7 @@ def _limit(results: Results) -> str:
     calls = max(results.settings("limit", "calls"), default=0)
     header = [
         f"{calls:,} creates started together",
-        f"worst second ({words} ms jitter)",
+        f"worst second ({words} ms)",
         *(f"429s {policy.replace('_', ' ')}" for policy in policies),
         "rate/s",
         "time / ideal",
@@ -74,10 +76,10 @@ def _limit(results: Results) -> str:
         "overtaken",
     ]
     note = (
-        f"Allowed: 100 in any second. Worst second: the largest of all rounds. 429s: of {calls:,} creates at each of the "
-        f"jitters {words} ms, summed, the median of the rounds; without retries each of them is a post that was not "
-        "created. Ideal: an even 100 per second. Overtaken: calls that one started later has overtaken, without jitter "
-        "and without refusals."
+        f"Allowed: 100 in any second. Worst second: the largest of all rounds, for up to {words} ms of network jitter. "
+        f"429s: of {calls:,} creates at each jitter, summed, the median of the rounds; without retries each of them is "
+        "a post that was not created. Ideal: an even 100 per second. Overtaken: calls that one started later has "
+        "overtaken, without jitter and refusals."
     )
     return f"{table(header, rows)}\n\n{note}"
 
@@ -90,7 +92,9 @@ def _median_sum(results: Results, name: str, policy: str, jitters: Sequence[floa
     figure = f"refused_{policy}"
     total = 0.0
     for jitter in jitters:
-        runs = [run for run in results.of("limit", name, jitter=jitter) if run.setting["policy"] in (policy, ANY_POLICY)]
+        runs = [
+            run for run in results.of("limit", name, jitter=jitter) if run.setting["policy"] in (policy, ANY_POLICY)
+        ]
         total += median_of(runs, figure)
     return f"{total:,.0f}"
 
@@ -99,7 +103,7 @@ def _order(runs: Sequence[Record]) -> str:
     undisturbed = [run for run in runs if not any(value for name, value in run.figures.items() if "refused" in name)]
     # A server that refuses nothing tells the order of all of them, whatever other policies would have refused.
     undisturbed += [run for run in runs if run.setting["policy"] == ANY_POLICY]
-    return f"{largest_of(undisturbed, 'overtaken'):,.0f}" if values_of(undisturbed, "overtaken") else "–"
+    return f"{largest_of(undisturbed, 'overtaken'):,.0f}" if values_of(undisturbed, "overtaken") else "-"
 
 
 def _faults(results: Results) -> str:
@@ -122,7 +126,7 @@ def _faults(results: Results) -> str:
 def _throughput(results: Results) -> str:
     rows = [
         [
-            throughput.TITLES.get(name, name),
+            THROUGHPUT_TITLES.get(name, name),
             spread(runs, "rate"),
             spread(runs, "cpu", ".1f"),
             spread(runs, "rate_to_raw", ".3f"),
@@ -137,7 +141,7 @@ def _throughput(results: Results) -> str:
 
 def _layers(results: Results) -> str:
     rows = [
-        [layers.TITLES.get(name, name), spread(results.of("layers", name), "cpu", ".1f")]
+        [LAYER_TITLES.get(name, name), spread(results.of("layers", name), "cpu", ".1f")]
         for name in results.subjects("layers")
     ]
     return table(["layer", "CPU µs a call"], rows)
@@ -184,13 +188,20 @@ def _tokens(results: Results) -> str:
         for count in results.settings("tokens", "tokens")
         if (runs := results.of("tokens", tokens=count))
     ]
-    header = ["one process", "requests/s", "of the limit", "slowest token/s", "worst second of a token", "CPU µs a call"]
+    header = [
+        "one process",
+        "requests/s",
+        "of the limit",
+        "slowest token/s",
+        "worst second of a token",
+        "CPU µs a call",
+    ]
     return table(header, rows)
 
 
 def _imports(results: Results) -> str:
     rows = [
-        [imports.TITLES.get(name, name), spread(runs, "seconds", ".3f"), spread(runs, "seconds_to_libraries", ".2f")]
+        [IMPORT_TITLES.get(name, name), spread(runs, "seconds", ".3f"), spread(runs, "seconds_to_libraries", ".2f")]
         for name in results.subjects("imports")
         if (runs := results.of("imports", name))
     ]

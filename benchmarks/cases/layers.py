@@ -75,8 +75,8 @@ async def layers(plan: Plan) -> AsyncIterator[Record]:
         )
         raw = raw_call(session, target)
 
-        def whole() -> object:
-            return client.posts.create(**keywords)
+        async def whole() -> None:
+            await client.posts.create(**keywords)
 
         for call in (raw, whole, permit):
             await timed(200, call)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from benchmarks.arithmetic import binned_counts, overtaken, percentile, rate_of, refusals, worst_window
+from benchmarks.arithmetic import overtaken, percentile, rate_of, refusals, sampled_counts, worst_window
 from benchmarks.contestants import CONTESTANTS, load, missing
 from benchmarks.plan import Plan
 from benchmarks.records import Record
@@ -101,6 +101,6 @@ def _clients_view(report: Report, calls: int) -> dict[str, float]:
 
 def _series(arrivals: Sequence[float], report: Report) -> dict[str, list[Any]]:
     return {
-        "sliding_second": binned_counts(arrivals),
+        "sliding_second": sampled_counts(arrivals),
         "wait_percentiles": [round(percentile(report.waits, share / 100), 4) for share in range(101)],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from asyncio_throttle import Throttler
+from asyncio_throttle.throttler import Throttler
 
 from marketingblocks_async import CreatePost
 
