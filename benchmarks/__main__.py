@@ -14,7 +14,7 @@ from .contestants import CONTESTANTS, missing
 from .machine import in_words as machine_in_words
 from .machine import machine
 from .pictures import PicturesNeedMatplotlibError, draw_all
-from .plan import Plan
+from .plan import Plan, Size
 from .promises import broken, checked
 from .records import Record, Results, UnreadableResultsError
 from .tables import all_tables, one_table
@@ -29,7 +29,12 @@ pictures of results again. RESULTS, BEFORE and AFTER are files that a run wrote:
 def _measuring() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=_EPILOG)
     parser.add_argument("case", nargs="*", help=f"what to measure (default: all): {', '.join(CASES)}")
-    parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds: a few minutes, not two hours")
+    parser.add_argument(
+        "--quick", dest="size", action="store_const", const=Size.QUICK, default=Size.FULL, help="minutes, not two hours"
+    )
+    parser.add_argument(
+        "--smoke", dest="size", action="store_const", const=Size.SMOKE, help="seconds, to see that everything runs"
+    )
     parser.add_argument("--rounds", type=int, help="how many rounds the contestants take turns")
     parser.add_argument("--contestant", action="append", default=[], choices=[*CONTESTANTS], help="only these")
     parser.add_argument("--out", type=Path, default=OUTPUT, help=f"folder for results and pictures (default {OUTPUT})")
@@ -59,7 +64,7 @@ def measure(arguments: Sequence[str]) -> int:
     absent = [distribution for name in CONTESTANTS for distribution in missing(name)]
     if absent:
         print(f"not installed, so not compared: {', '.join(absent)} (pip install --group bench)", file=sys.stderr)
-    plan = Plan(quick=given.quick, rounds=given.rounds, contestants=tuple(given.contestant))
+    plan = Plan(size=given.size, rounds=given.rounds, contestants=tuple(given.contestant))
     results = Results(machine())
     path: Path = given.out / "results.json"
     print(f"{machine_in_words(results.machine)}\n", flush=True)

@@ -63,7 +63,7 @@ def _permit_call() -> Call:
 
 async def layers(plan: Plan) -> AsyncIterator[Record]:
     """Processor microseconds per call of each layer; what is left of the whole call is the rest."""
-    calls = 1500 if plan.quick else 4000
+    calls = plan.pick(smoke=100, quick=1500, full=4000)
     keywords = post().model_dump()
     item = post()
     permit = _permit_call()

@@ -28,8 +28,9 @@ RATE = 100.0
 
 def cells(plan: Plan) -> list[tuple[str, str, float]]:
     """Return what one round consists of: contestant, policy, jitter in milliseconds."""
-    jitters = (10,) if plan.quick else (0, 10, 50)
-    policies = (PolicyName.SLIDING_LOG, PolicyName.GCRA) if plan.quick else POLICIES
+    jitters = plan.pick(smoke=(0,), quick=(10,), full=(0, 10, 50))
+    few = (PolicyName.SLIDING_LOG, PolicyName.GCRA)
+    policies = plan.pick(smoke=few[:1], quick=few, full=POLICIES)
     names = plan.contestants or tuple(name for name in CONTESTANTS if not missing(name))
     return [
         (name, policy, jitter)
@@ -41,7 +42,7 @@ def cells(plan: Plan) -> list[tuple[str, str, float]]:
 
 async def limit(plan: Plan) -> AsyncIterator[Record]:
     """Worst second, refusals, rate, waits and cost, against the four policies and three kinds of network."""
-    calls = 300 if plan.quick else 3000
+    calls = plan.pick(smoke=120, quick=300, full=3000)
     for round_number in range(plan.rounds_of(quick=1, full=3)):
         for name, policy, jitter in cells(plan):
             yield await one_run(name, policy, jitter, calls, round_number)

@@ -18,7 +18,7 @@ SUBJECTS = (OURS, STACK)
 
 async def memory(plan: Plan) -> AsyncIterator[Record]:
     """Bytes and blocks of memory per waiting call, by how many wait."""
-    counts = (1000, 10_000) if plan.quick else (1000, 10_000, 50_000)
+    counts = plan.pick(smoke=(100,), quick=(1000, 10_000), full=(1000, 10_000, 50_000))
     async with counting_server() as server:
         for round_number in range(plan.rounds_of(quick=1, full=3)):
             for waiting in counts:

@@ -71,7 +71,7 @@ async def _calls(stack: AsyncExitStack, target: Target) -> dict[str, Call]:
 
 async def throughput(plan: Plan) -> AsyncIterator[Record]:
     """Calls per second and processor time with 50 workers, and the ratio to bare aiohttp of the same round."""
-    calls = 1500 if plan.quick else 4000
+    calls = plan.pick(smoke=100, quick=1500, full=4000)
     async with counting_server() as server, AsyncExitStack() as stack:
         contestants = await _calls(stack, Target(server.base_url, "token", limited=False))
         for call in contestants.values():

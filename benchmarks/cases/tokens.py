@@ -17,8 +17,8 @@ from marketingblocks_async import MarketingBlocks
 
 async def tokens(plan: Plan) -> AsyncIterator[Record]:
     """1 to 50 tokens over one connection pool, 1,000 creates for each started together."""
-    counts = (1, 20) if plan.quick else (1, 5, 10, 20, 30, 40, 50)
-    calls = 300 if plan.quick else 1000
+    counts = plan.pick(smoke=(2,), quick=(1, 20), full=(1, 5, 10, 20, 30, 40, 50))
+    calls = plan.pick(smoke=20, quick=300, full=1000)
     for round_number in range(plan.rounds_of(quick=1, full=3)):
         for count in counts:
             figures = await _measure(count, calls)

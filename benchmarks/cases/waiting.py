@@ -19,8 +19,8 @@ SUBJECTS = (OURS, "drip", STACK)
 
 async def waiting(plan: Plan) -> AsyncIterator[Record]:
     """Thousands of calls wait; after some seconds all of them are cancelled."""
-    counts = (1000, 10_000) if plan.quick else (1000, 10_000, 50_000)
-    seconds = 3.0 if plan.quick else 10.0
+    counts = plan.pick(smoke=(200,), quick=(1000, 10_000), full=(1000, 10_000, 50_000))
+    seconds = plan.pick(smoke=0.5, quick=3.0, full=10.0)
     async with counting_server() as server:
         for round_number in range(plan.rounds_of(quick=1, full=3)):
             for callers in counts:
