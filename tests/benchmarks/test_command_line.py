@@ -48,7 +48,7 @@ def limit_record(name: str, worst: float, jitter: int) -> Record:
         "refused_gcra": 7.0,
         "overtaken": 3.0,
     }
-    setting = {"policy": "any", "jitter": jitter, "calls": 3000}
+    setting: dict[str, str | int] = {"policy": "any", "jitter": jitter, "calls": 3000}
     return Record("limit", name, setting, 0, figures, {"sliding_second": [5, worst]})
 
 
