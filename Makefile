@@ -24,7 +24,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.package: pyproject.toml $(VENV)/.created
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,xlsx]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.package
@@ -32,7 +32,7 @@ $(VENV)/.dev: $(VENV)/.package
 	@touch $@
 
 .PHONY: install
-install: $(VENV)/.package ## Install the package into .venv
+install: $(VENV)/.package ## Install the package and its command into .venv
 
 .PHONY: demo
 demo: $(VENV)/.package ## Send 3,000 posts through a local sandbox at the full rate (DEMO_ARGS="--count 500 --tokens 3")

@@ -17,10 +17,11 @@ LIBRARIES = "libraries"
 _CODE = MappingProxyType(
     {
         LIBRARIES: "import aiohttp, aiolimiter, tenacity, pydantic\nclass Model(pydantic.BaseModel):\n    field: int\n",
-        OURS: "import marketingblocks_async",
+        # The name, since the package loads its parts when they are asked for.
+        OURS: "from marketingblocks_async import MarketingBlocks",
     }
 )
-TITLES = {LIBRARIES: "the four libraries and one model", OURS: "import marketingblocks_async"}
+TITLES = {LIBRARIES: "the four libraries and one model", OURS: "from marketingblocks_async import MarketingBlocks"}
 
 
 async def imports(plan: Plan) -> AsyncIterator[Record]:

@@ -16,6 +16,7 @@ from .results import results
 IN_SECONDS = [case for case in CASES if case not in {"limit", "faults"}]
 
 
+@pytest.mark.slow
 def test_every_case_runs_and_leaves_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*IN_SECONDS, "--smoke", "--check", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -47,6 +47,7 @@ async def test_a_run_in_processes_of_their_own_keeps_our_promise() -> None:
     assert max(record.series["sliding_second"]) == record.figures["worst_second"]
 
 
+@pytest.mark.slow
 async def test_lost_answers_are_where_the_contestants_differ() -> None:
     ours, stack = await asyncio.gather(faults_run("ours", "dropped"), faults_run("stack", "dropped"))
     assert ours.figures == {"copies_of_one": 1, "duplicates": 0}
