@@ -3,8 +3,8 @@
 It keeps the API's rate limit where the server counts, and never publishes a post twice. Start with
 :class:`MarketingBlocks`; everything public is importable from here.
 
-The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an HTTP
-client, and whoever only checks a spreadsheet loads the models and nothing else.
+The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an
+HTTP client, and whoever only checks a spreadsheet loads the models and nothing else.
 """
 
 import importlib
@@ -131,8 +131,17 @@ __all__ = [
 
 # Where the names are, from what loads quickly to what loads everything.
 _HOMES = (
-    "errors", "endpoints", "models", "events", "middleware", "protocol", "rate_limit", "retry", "resources.many", "client",
-)  # fmt: skip
+    "errors",
+    "endpoints",
+    "models",
+    "events",
+    "middleware",
+    "protocol",
+    "rate_limit",
+    "retry",
+    "resources.many",
+    "client",
+)
 
 
 def __getattr__(name: str) -> object:

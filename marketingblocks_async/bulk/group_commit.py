@@ -17,8 +17,8 @@ from pathlib import Path
 
 Statement = tuple[str, Sequence[object]]
 
-TIDY_EVERY = 5000
-"""Statements after which the database is tidied up."""
+TIDY_EVERY = 1000
+"""Commits after which the database is tidied up."""
 
 
 class GroupCommit:
@@ -27,7 +27,7 @@ class GroupCommit:
     Args:
         path: the database.
         connect: opens the connection, called in the thread.
-        tidy: called in the thread between commits, about every :data:`TIDY_EVERY` statements.
+        tidy: called in the thread between commits, after every :data:`TIDY_EVERY` of them.
 
     """
 
@@ -132,7 +132,7 @@ class GroupCommit:
             for sql, parameters in statements:
                 connection.execute(sql, parameters)
             connection.execute("COMMIT")
-            self._untidy += len(statements)
+            self._untidy += 1
             if self._untidy >= TIDY_EVERY:
                 self._untidy = 0
                 self._tidy(connection)

@@ -20,8 +20,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -137,13 +137,14 @@ class JournalBuilder:
             msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
             raise JournalError(msg) from exc
         self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
-        # If this is cut short there is no journal, so nothing needs to be durable before the end.
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("BEGIN")
+        with self._reported():
+            # If this is cut short there is no journal, so nothing needs to be durable before the end.
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("BEGIN")
         self._rows: list[tuple[int, str, str, str]] = []
 
     def add(self, number: int, key: str, content_hash: str, request: str) -> None:
@@ -158,7 +159,8 @@ class JournalBuilder:
         """
         self._rows.append((number, key, content_hash, request))
         if len(self._rows) >= _CHUNK:
-            self._write_rows()
+            with self._reported():
+                self._write_rows()
 
     def add_invalid(self, number: int, key: str, cells: Mapping[str, str], error: str) -> None:
         """Add a row that cannot be sent; it counts as failed.
@@ -171,7 +173,8 @@ class JournalBuilder:
 
         """
         self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
-        self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
+        with self._reported():
+            self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Make the journal exist.
@@ -183,7 +186,7 @@ class JournalBuilder:
             JournalError: two rows have one key, or the disk is full.
 
         """
-        try:
+        with self._reported():
             self._write_rows()
             self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''")
@@ -194,6 +197,12 @@ class JournalBuilder:
             self._partial.rename(self.path)
             _sync(self.path.parent)
             self._lock.release()
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        """Turn what the disk refuses into an error of this package, and leave nothing behind then."""
+        try:
+            yield
         except (sqlite3.Error, OSError) as exc:
             self.abandon()
             msg = f"cannot make a journal at {self.path}: {exc}"
@@ -237,25 +246,38 @@ class JournalReader:
         has_wal = _wal(path).exists()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        except sqlite3.Error as exc:
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
+        try:
+            self._check(has_wal=has_wal)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check(self, *, has_wal: bool) -> None:
+        path = self.path
+        try:
             self._connection.execute("PRAGMA query_only = ON")
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as exc:
+            # A full disk, for example: also to be read, a journal needs room for the index of its log.
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
         except sqlite3.DatabaseError as exc:
             msg = f"{path} is no journal of a bulk run: {exc}"
             raise JournalError(msg) from exc
         if application != APPLICATION_ID:
-            self._connection.close()
             msg = f"{path} is an SQLite file, but no journal of a bulk run"
             raise JournalError(msg)
         if version != SCHEMA_VERSION:
-            self._connection.close()
             msg = (
                 f"{path} was written by another version of this package "
                 f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
             )
             raise JournalError(msg)
         if not has_wal and self.meta.get(_WAL_MARK) == _BESIDE and not self.is_running():
-            self._connection.close()
             msg = (
                 f"{_wal(path)} is missing, and it holds what was sent last; put it back beside the journal (a journal "
                 "is moved or copied together with it). Without it nobody knows which rows were sent: if it is lost, "
@@ -344,8 +366,12 @@ class JournalReader:
         return [_stored(values) for values in found]
 
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
-            return cursor.fetchall()
+        try:
+            with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as exc:
+            msg = f"cannot read {self.path}: {exc}"
+            raise JournalError(msg) from exc
 
 
 def _stored(values: tuple[Any, ...]) -> StoredRow:
@@ -372,9 +398,14 @@ class Journal(JournalReader):
         except JournalError:
             self._connection.close()
             raise
+        try:
+            self._latest = self._latest_time()
+        except JournalError:
+            self._connection.close()
+            self._file_lock.release()
+            raise
         self._writer = GroupCommit(self.path, _connect_for_writing, _seal)
         self._session: int | None = None
-        self._latest = self._latest_time()
 
     async def __aenter__(self) -> Self:
         return self

@@ -281,11 +281,15 @@ class BulkRun:
 
     def _hold_back(self) -> None:
         """Keep the limit across processes: what an earlier one sent a moment ago still counts at the server."""
-        last = self._journal.last_activity()
-        ago = time.time() - last if last is not None else COUNTED_FOR
-        # A negative age is a clock that was set back; then it is not known.
-        if ago < COUNTED_FOR and (snapshot := self._limiter_snapshot()) is not None:
-            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - max(ago, 0.0), over_limit=False)
+        earlier = self._journal.sessions()[:-1]
+        if not earlier or (snapshot := self._limiter_snapshot()) is None:
+            return
+        ended = earlier[-1][1]
+        # When a killed one asked for a listing last is not written down anywhere; it may have been just now. A negative
+        # age is a clock that was set back; then it is not known either.
+        ago = 0.0 if ended is None else max(time.time() - ended, 0.0)
+        if ago < COUNTED_FOR:
+            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - ago, over_limit=False)
 
     async def _settle_unknown(self) -> Reconciliation:
         if self._unknown is UnknownPolicy.SKIP:
@@ -300,8 +304,14 @@ class BulkRun:
 
     async def _look_again(self, found: list[Reconciliation]) -> None:
         """At the end: what became unknown meanwhile, and what could not be decided at the beginning."""
-        if self._counts.unknown and self._unknown is not UnknownPolicy.SKIP:
+        for _ in range(MOST_PASSES):
+            if not self._counts.unknown or self._unknown is UnknownPolicy.SKIP:
+                return
             found.append(await reconcile(self._client, self._journal, settle_after=self._settle_after))
+            if not found[-1].absent:
+                return
+            self._counts = await asyncio.to_thread(self._journal.counts)
+            await self._send_all()
 
     async def _move_unknown(self, state: RowState, why: str | None) -> None:
         rows = await asyncio.to_thread(lambda: list(self._journal.rows([RowState.UNKNOWN])))

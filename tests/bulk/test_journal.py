@@ -446,3 +446,43 @@ def test_after_a_power_cut_every_intent_that_was_told_is_there(path: Path, tmp_p
         expected = max(number for flushed, number in told if flushed <= size)
         with JournalReader(cut) as reader:
             assert [row.number for row in reader.rows([RowState.SENDING])] == list(range(1, expected + 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+@pytest.mark.parametrize("room", [0, 4_096, 12_288, 30_000, 200_000])
+def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(path: Path, room: int) -> None:
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.errors import JournalError\n"
+        "from marketingblocks_async.bulk.journal import JournalBuilder\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))\n"
+        "try:\n    builder = JournalBuilder(Path(sys.argv[1]))\n    for number in range(5_000):\n"
+        "        builder.add(number, str(number), 'h', '{}' * 50)\n    builder.finish({})\n"
+        "except JournalError as error:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(path), str(room)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603 - our own code
+    assert "cannot " in done.stdout, done.stderr
+    assert str(path) in done.stdout
+    assert [file.name for file in path.parent.iterdir() if file.suffix != ".lock"] == []
+
+
+def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
+    make(path, range(1, 2001))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with pytest.raises(JournalError, match="cannot read"), JournalReader(path) as reader:
+        reader.counts()
+
+    async def run() -> None:
+        async with Journal(path):
+            pass
+
+    for _ in range(2):
+        # The lock is free again.
+        with pytest.raises(JournalError, match="cannot read"):
+            asyncio.run(run())

@@ -171,16 +171,16 @@ async def test_every_write_in_flight_is_told_to_be_unknown_and_no_read_is(
 
 
 async def _by_timeout(client: MarketingBlocks) -> None:
-    async with asyncio.timeout(0.05):
+    async with asyncio.timeout(0.2):
         await client.posts.create(post())
 
 
 async def _by_wait_for(client: MarketingBlocks) -> None:
-    await asyncio.wait_for(client.posts.create(post()), 0.05)
+    await asyncio.wait_for(client.posts.create(post()), 0.2)
 
 
 async def _by_wait_for_of_a_task(client: MarketingBlocks) -> None:
-    await asyncio.wait_for(asyncio.create_task(client.posts.create(post())), 0.05)
+    await asyncio.wait_for(asyncio.create_task(client.posts.create(post())), 0.2)
 
 
 @pytest.mark.parametrize("way", [_by_timeout, _by_wait_for, _by_wait_for_of_a_task])
@@ -364,7 +364,7 @@ async def test_an_attempt_that_times_out_leaves_no_cancellation_behind() -> None
     attempts: list[AttemptEvent] = []
     async with Sandbox(faults=["commit_then_stall"]) as sandbox:
         async with (
-            client_of(sandbox, timeout=0.05, on_attempt=attempts.append) as client,
+            client_of(sandbox, timeout=0.15, on_attempt=attempts.append) as client,
             asyncio.timeout(SOON) as outer,
         ):
             with pytest.raises(OutcomeUnknownError, match="complete answer"):

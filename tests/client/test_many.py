@@ -7,7 +7,6 @@ published a second time; one that has no outcome at all is a post that is lost.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import itertools
 import sys
@@ -156,11 +155,10 @@ INPUTS: dict[str, Callable[[list[CreatePost]], Any]] = {
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-@pytest.mark.parametrize("concurrency", [None, 1, 7])
-async def test_every_item_of_any_input_is_created_once(kind: str, concurrency: int | None) -> None:
+async def test_every_item_of_any_input_is_created_once(kind: str) -> None:
     posts = [post(str(number)) for number in range(20)]
     async with Sandbox() as sandbox, client_of(sandbox) as client:
-        outcomes = await drain(client.posts.create_many(INPUTS[kind](posts), concurrency=concurrency))
+        outcomes = await drain(client.posts.create_many(INPUTS[kind](posts), concurrency=7))
         assert sorted(outcome.index for outcome in outcomes) == list(range(20))
         assert all(outcome.ok and outcome.error is None and outcome.result is not None for outcome in outcomes)
         assert in_ledger(sandbox) == Counter(range(20))
@@ -222,11 +220,10 @@ INVALID: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", INVALID)
-@pytest.mark.parametrize("concurrency", [1, None])
-async def test_an_item_that_makes_no_post_is_an_outcome_and_stops_nothing(kind: str, concurrency: int | None) -> None:
+async def test_an_item_that_makes_no_post_is_an_outcome_and_stops_nothing(kind: str) -> None:
     items: list[Any] = [post("0"), INVALID[kind], post("2"), INVALID[kind], post("4")]
     async with Sandbox() as sandbox, client_of(sandbox) as client:
-        outcomes = await drain(client.posts.create_many(items, concurrency=concurrency))
+        outcomes = await drain(client.posts.create_many(items, concurrency=1))
         assert {outcome.index for outcome in outcomes if outcome.ok} == {0, 2, 4}
         assert {outcome.index for outcome in outcomes if not outcome.ok} == {1, 3}
         assert in_ledger(sandbox) == Counter([0, 2, 4])
@@ -316,7 +313,10 @@ async def test_the_hook_is_awaited_before_every_attempt_and_nothing_goes_out_bef
             fetching = asyncio.create_task(
                 drain(client.posts.create_many(posts, concurrency=concurrency, before_send=hook))
             )
-            await asyncio.sleep(0.03)
+            while len(seen) < (concurrency or 3):  # noqa: ASYNC110 - the hook is what is tested
+                await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
             assert len(seen) == (concurrency or 3)
             assert sandbox.ledger.attempts() == 0
             gate.set()
@@ -365,6 +365,28 @@ async def test_an_early_end_while_the_hook_works_sends_nothing() -> None:
         await account(sandbox, source, [], many)
         assert {type(outcome.error) for outcome in many.undelivered} == {NotSentError}
         assert not sandbox.ledger.endpoints
+
+
+@pytest.mark.parametrize("who", ["hook", "input"])
+async def test_the_hook_or_the_input_may_end_it_and_does_not_wait_for_itself(who: str) -> None:
+    source, got = Input(), list[PostOutcome]()
+
+    async def hook(index: int, _item: Any) -> None:
+        if who == "hook" and index == 3:
+            await many.aclose()
+
+    async def posts() -> AsyncIterator[CreatePost]:
+        for each in source:
+            if who == "input" and source.taken == 4:
+                source.taken -= 1
+                await many.aclose()
+            yield each
+
+    async with Sandbox(latency=0.002) as sandbox, client_of(sandbox) as client:
+        many = client.posts.create_many(posts(), concurrency=2, before_send=hook)
+        await fetch_into(got, many)
+        await account(sandbox, source, got, many)
+        assert 3 not in in_ledger(sandbox)
 
 
 # Errors of the input.
@@ -549,7 +571,7 @@ async def test_the_lane_of_a_copy_that_was_made_for_it_is_kept_for_the_bulk() ->
 # Ending early.
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+@pytest.mark.parametrize("turns", [0, 1, 2, 5, 13, 34])
 @pytest.mark.parametrize("limit", [None, 100])
 async def test_closing_accounts_for_everything_that_was_taken(turns: int, limit: int | None) -> None:
     source, got = Input(), list[PostOutcome]()
@@ -583,9 +605,11 @@ async def test_what_is_in_flight_at_an_early_end_is_told_and_logged(caplog: pyte
     source = Input(5)
     async with Sandbox(latency=SOON) as sandbox, client_of(sandbox, on_outcome=events.append) as client:
         many = client.posts.create_many(source)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await anext(many)
+        fetching = asyncio.create_task(drain(many))
+        while sandbox.ledger.attempts() < 5:  # noqa: ASYNC110 - the server is another program in principle
+            await asyncio.sleep(0.001)
+        fetching.cancel()
+        await asyncio.wait([fetching])
         assert {type(outcome.error) for outcome in many.undelivered} == {OutcomeUnknownError}
         assert [event.cancelled for event in events] == [True] * 5
         assert "5 posts" in caplog.text
@@ -631,7 +655,7 @@ async def test_an_error_in_the_consumer_ends_it() -> None:
         await account(sandbox, source, got, many)
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 15, 30])
 @pytest.mark.parametrize("times", [1, 3])
 async def test_cancelling_the_consumer_ends_it(turns: int, times: int) -> None:
     source, got = Input(), list[PostOutcome]()
@@ -694,12 +718,10 @@ async def test_a_fetch_that_took_too_long_does_not_pass_for_the_end() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await anext(many)
-        # Either it goes on, or it says that it was broken off. A clean end would say that all posts are done.
-        try:
-            outcomes = await drain(many)
-        except Exception:  # noqa: BLE001 - any will do
-            return
-        assert len(outcomes) == 6
+        # A clean end would say that all posts are done.
+        with pytest.raises(ConfigurationError, match="undelivered"):
+            await anext(many)
+        await account(sandbox, source, [], many)
 
 
 async def test_closing_twice_and_after_the_end_does_nothing() -> None:

@@ -47,7 +47,8 @@ TOKENS = {
     "plain": f"mb_live_{NEEDLE}_0123",
     # What Laravel Sanctum makes, and the documented host looks like Laravel.
     "sanctum": f"42|{NEEDLE}/abc+def=",
-    "awkward": f'a"b\\c&d%e<{NEEDLE}>',
+    # All that is written differently somewhere.
+    "awkward": f'42|a"b\\c&d%e<{NEEDLE}>/f+g=',
 }
 
 
@@ -166,23 +167,23 @@ async def caught(call: Any) -> MarketingBlocksError | None:
     return None
 
 
-@pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("where", [*ECHOES, *BROKEN])
 async def test_a_token_that_the_server_sends_back_is_shown_nowhere(
-    where: str, token: str, caplog: pytest.LogCaptureFixture
+    where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    token = TOKENS["awkward"]
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     events: list[Any] = []
     observers = dict.fromkeys(("on_attempt", "on_retry", "on_throttle", "on_outcome"), events.append)
     respond = echo((ECHOES | BROKEN)[where], keep=where in ECHOES)
     found: list[str] = []
-    async with RawServer(respond) as server, client_at(server.base_url, token=TOKENS[token], **observers) as client:
+    async with RawServer(respond) as server, client_at(server.base_url, token=token, **observers) as client:
         for name in ("create-post", "find-post"):
             error = await caught(CALLS[name](client))
             if error is not None:
                 found += [f"{name}: {what}" for what in leaks(shown(error))]
-        assert server.requests[0].header("Authorization") == f"Bearer {TOKENS[token]}"
+        assert server.requests[0].header("Authorization") == f"Bearer {token}"
     assert events
     found += leaks({f"event {type(event).__name__}": f"{event!r}{pickle.dumps(event)!r}" for event in events})
     found += leaks({"log": caplog.text, "log records": repr([vars(record) for record in caplog.records])})
