@@ -75,15 +75,13 @@ types: $(VENV)/.dev ## Check types: mypy, pyright, and that all of the public in
 bench: $(VENV)/.dev ## Compare this client with others (two hours): what the server saw, cost, scale (BENCH_ARGS="limit --rounds 1")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-<<<<<<< HEAD
 .PHONY: bench-quick
 bench-quick: $(VENV)/.dev ## The same in three minutes, and fail if a promise is broken (a count, never a time)
 	@$(BIN)/python -m benchmarks --quick --check $(BENCH_ARGS)
-=======
+
 .PHONY: torture
 torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
 	@$(BIN)/python -m tools.torture $(TORTURE_ARGS)
->>>>>>> main
 
 .PHONY: clean
 clean: ## Remove what the other targets made
