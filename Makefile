@@ -72,7 +72,7 @@ types: $(VENV)/.dev ## Check types: mypy, pyright, and that all of the public in
 	  --ignoreexternal --verifytypes marketingblocks_async
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Compare this client with others (two hours): what the server saw, cost, scale (BENCH_ARGS="limit --rounds 1")
+bench: $(VENV)/.dev ## Compare with other clients, in an hour and a half: the limit as the server sees it, cost, scale
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: bench-quick

@@ -30,7 +30,12 @@ def _measuring() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=_EPILOG)
     parser.add_argument("case", nargs="*", help=f"what to measure (default: all): {', '.join(CASES)}")
     parser.add_argument(
-        "--quick", dest="size", action="store_const", const=Size.QUICK, default=Size.FULL, help="minutes, not two hours"
+        "--quick",
+        dest="size",
+        action="store_const",
+        const=Size.QUICK,
+        default=Size.FULL,
+        help="three minutes, not an hour and a half",
     )
     parser.add_argument(
         "--smoke", dest="size", action="store_const", const=Size.SMOKE, help="seconds, to see that everything runs"

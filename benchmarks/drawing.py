@@ -73,7 +73,7 @@ def draw_limit(results: Results, path: Path) -> None:
         axes.fill_between(
             seconds, 0, [min(count, LIMIT) for count in counts], color=GOOD if kept else QUIET, alpha=0.35
         )
-        axes.fill_between(seconds, LIMIT, [max(count, LIMIT) for count in counts], color=BAD, alpha=0.85)
+        axes.fill_between(seconds, LIMIT, [max(count, LIMIT) for count in counts], color=BAD, alpha=0.85, linewidth=0)
         axes.axhline(LIMIT, color=INK, linewidth=1)
         axes.set_ylim(0, ceiling)
         axes.set_yticks([0, LIMIT, 2 * LIMIT])
