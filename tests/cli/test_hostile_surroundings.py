@@ -76,18 +76,18 @@ def test_encodings_and_widths(tmp_path: Path, variables: dict[str, str]) -> None
     assert "x9" not in ran.out
 
 
-def test_names_that_are_no_text(sandbox: Sandbox, tmp_path: Path) -> None:
-    name = b"\xff posts.csv"
-    posts_file(Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))), 2, BAD_LINE)  # noqa: PTH118 - bytes
-    env = environment(sandbox)
-    words = ("--journal", b"\xff.journal", "--skip-invalid", "--limit", "0", "--json")
-    ran = process("bulk", "run", name, *words, env=env, cwd=tmp_path).check()
-    assert ran.json["done"] == 2
-    report = ("bulk", "report", b"\xff.journal", "--html", b"\xff.html", "--failures", b"\xff.csv", "--json")
-    ran = process(*report, env=env, cwd=tmp_path).check()
+def test_names_that_are_no_text(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    name, journal = os.fsdecode(b"\xff posts.csv"), os.fsdecode(b"\xff.journal")
+    posts_file(tmp_path / name, 2, BAD_LINE)
+    run = ("bulk", "run", name, "--journal", journal, "--skip-invalid", "--limit", "0", "--json")
+    assert command(*run).json["done"] == 2
+    files = ("--html", os.fsdecode(b"\xff.html"), "--failures", os.fsdecode(b"\xff.csv"))
+    ran = command("bulk", "report", journal, *files, "--json")
     assert (ran.code, ran.json["failed"]) == (0, 1)
-    again = process("bulk", "run", name, *words, env=env, cwd=tmp_path).check()
+    again = command(*run)
     assert (again.code, again.json["error"]["type"]) == (1, "JournalExistsError")
+    people = process("bulk", "status", os.fsencode(journal), env=environment(sandbox), cwd=tmp_path).check()
+    assert (people.code, "done     2" in people.out) == (0, True)
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
@@ -193,7 +193,7 @@ def test_journals_that_cannot_be_made(command: Command, sandbox: Sandbox, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv"]
 
 
-def test_a_full_disk(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_full_disk(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
     """A limit of the size of files stands in for it: writing fails in the same places."""
     lines = [BAD_LINE.replace("Bad one", "Bad " * 100)] * 300
     posts_file(tmp_path / "posts.csv", 0, *lines)
@@ -203,7 +203,7 @@ def test_a_full_disk(sandbox: Sandbox, tmp_path: Path) -> None:
     assert (ran.code, ran.json["error"]["type"]) == (1, "JournalError")
     assert "cannot make a journal" in ran.json["error"]["message"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv"]
-    process("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--limit", "0", env=env, cwd=tmp_path)
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--limit", "0")
     ran = shell(f"{limited} mb bulk report j --failures f.csv --json", env, tmp_path).check()
     assert (ran.code, ran.json["error"]["type"]) == (1, "OSError")
     assert "File too large" in ran.json["error"]["message"]

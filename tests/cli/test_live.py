@@ -16,6 +16,7 @@ from marketingblocks_async.bulk.states import Counts
 from marketingblocks_async.cli import progress
 from marketingblocks_async.cli.output import Output
 from marketingblocks_async.sandbox import Sandbox
+from tests.cli.conftest import Command
 from tests.cli.support import COUNTS, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
 
 
@@ -118,7 +119,7 @@ def running(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Running]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_once_finishes_what_is_in_flight(
-    running: Callable[..., Running], sandbox: Sandbox, number: signal.Signals
+    running: Callable[..., Running], command: Command, sandbox: Sandbox, number: signal.Signals
 ) -> None:
     sandbox.faults.add("slow_answer:after=20,delay=0.5,endpoint=create-post")
     run = running("--limit", "0")
@@ -132,13 +133,13 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
     assert ended.json["done"] == sandbox.ledger.carried_out_at("create-post")
     assert ended.json["pending"] == 200 - ended.json["done"] > 0
     sandbox.faults.clear()
-    again = process("bulk", "resume", "j", "--limit", "0", "--json", env=environment(sandbox), cwd=run.folder)
+    again = command("bulk", "resume", "j", "--limit", "0", "--json")
     assert (again.code, again.json["done"]) == (0, 200)
     assert len(sandbox.ledger.commits) == 200
     assert not sandbox.ledger.duplicates()
 
 
-def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], sandbox: Sandbox) -> None:
+def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
     sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
     run = running("--limit", "0")
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
@@ -148,20 +149,20 @@ def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], sandbox: Sa
     ended = run.ended()
     assert ended.code == 130
     assert (ended.json["ending"], ended.json["unknown"], ended.json["done"]) == ("aborted", 4, 20)
-    status = process("bulk", "status", "j", "--json", env=environment(), cwd=run.folder).json
+    status = command("bulk", "status", "j", "--json").json
     assert {name: status[name] for name in COUNTS} == {name: ended.json[name] for name in COUNTS}
     assert status["state"] == "aborted"
     assert not list(run.folder.glob("j.lock"))
 
 
-def test_a_killed_run_is_said_to_be_killed(running: Callable[..., Running], sandbox: Sandbox) -> None:
+def test_a_killed_run_is_said_to_be_killed(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
     sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
     run = running("--limit", "0")
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
-    assert process("bulk", "status", "j", "--json", env=environment(), cwd=run.folder).json["state"] == "running"
+    assert command("bulk", "status", "j", "--json").json["state"] == "running"
     run.process.kill()
     run.process.communicate()
-    status = process("bulk", "status", "j", "--json", env=environment(), cwd=run.folder).json
+    status = command("bulk", "status", "j", "--json").json
     assert (status["state"], status["unknown"]) == ("killed", 4)
 
 
