@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from .cases.imports import TITLES as IMPORT_TITLES
@@ -79,7 +80,7 @@ def _limit(results: Results) -> str:
         f"Allowed: 100 in any second. Worst second: the largest of all rounds, for up to {words} ms of network jitter. "
         f"429s: of {calls:,} creates at each jitter, summed, the median of the rounds; without retries each of them is "
         "a post that was not created. Ideal: an even 100 per second. Overtaken: calls that one started later has "
-        "overtaken, without jitter and refusals."
+        "overtaken, without jitter and refusals. Ranges are over rounds, jitters and policies."
     )
     return f"{table(header, rows)}\n\n{note}"
 
@@ -223,8 +224,10 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
 def one_table(results: Results, case: str) -> str:
     """Return the table of a case, with its heading."""
     heading, make = _TABLES[case]
-    rounds = 1 + max(record.round for record in results.of(case))
-    return f"## {heading}\n\n{make(results)}\n\nRounds: {rounds}. Medians, in brackets the range.\n"
+    rounds = Counter(record.key for record in results.of(case)).values()
+    # A run that was interrupted has fewer of some.
+    number = f"{max(rounds)}" if min(rounds) == max(rounds) else f"{min(rounds)} to {max(rounds)}"
+    return f"## {heading}\n\n{make(results)}\n\nRounds: {number}. Medians, in brackets the range.\n"
 
 
 def all_tables(results: Results) -> str:
