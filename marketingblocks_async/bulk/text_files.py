@@ -55,7 +55,7 @@ class HashingFile(io.RawIOBase):
         except (OSError, ValueError) as exc:
             raise SourceError(reason(exc), file=file) from exc
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size: int = 0
 
     def readable(self) -> bool:
         """Return ``True``."""
@@ -74,7 +74,8 @@ class HashingFile(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        if not self.closed:
+        # It is also called for an object whose file could not be opened.
+        if not self.closed and hasattr(self, "_raw"):
             self._raw.close()
         super().close()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.bulk import BulkResult, JournalReader, Plan
 
-app = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
+app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
 
 
 class Unknown(StrEnum):
