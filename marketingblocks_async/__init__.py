@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RateLimitedError,
         ServerError,
     )
+    from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .middleware import HttpAnswer, HttpRequest, Middleware, Send
     from .models import (
@@ -61,8 +62,11 @@ if TYPE_CHECKING:
         YouTubeCategory,
         YouTubeExtra,
     )
+    from .observers import Observer, ObserverOptions, observed_by
+    from .overrides import CallOverrides, ChangedOptions
     from .protocol import Outcome
     from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
+    from .raw import RawResponse
     from .resources.many import CreateMany, PostOutcome
     from .retry import RetryPolicy
 
@@ -73,6 +77,8 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallError",
+    "CallOverrides",
+    "ChangedOptions",
     "ChannelConnection",
     "ChannelType",
     "CommentAutomation",
@@ -84,6 +90,7 @@ __all__ = [
     "CreatePost",
     "CreatedPost",
     "Endpoint",
+    "EventLog",
     "FoundPost",
     "Generation",
     "GenerationPostType",
@@ -99,6 +106,8 @@ __all__ = [
     "Middleware",
     "NotFoundError",
     "NotSentError",
+    "Observer",
+    "ObserverOptions",
     "Outcome",
     "OutcomeEvent",
     "OutcomeUnknownError",
@@ -114,6 +123,7 @@ __all__ = [
     "RateLimit",
     "RateLimitedError",
     "RateLimiterSnapshot",
+    "RawResponse",
     "RetryEvent",
     "RetryPolicy",
     "Send",
@@ -127,6 +137,7 @@ __all__ = [
     "YouTubeCategory",
     "YouTubeExtra",
     "__version__",
+    "observed_by",
 ]
 
 # Where the names are, from what loads quickly to what loads everything.
@@ -139,6 +150,10 @@ _HOMES = (
     "protocol",
     "rate_limit",
     "retry",
+    "overrides",
+    "observers",
+    "event_log",
+    "raw",
     "resources.many",
     "client",
 )
