@@ -433,7 +433,13 @@ class Executor:
             # Closed between two attempts.
             raise _ClientClosed
         limiter = scope.limiter
-        permit = None if limiter is None else await self._wait_for_permit(call, limiter)
+        permit: Permit | None = None
+        if limiter is not None:
+            # Not in a method of its own, whose coroutine would take up memory for as long as the call waits.
+            asked = time.monotonic()
+            permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=transport)
+            call.last_wait = time.monotonic() - asked
+            call.waited += call.last_wait
         if call.before_send is not None:
             try:
                 await call.before_send()
@@ -463,13 +469,6 @@ class Executor:
         if self._options.observers is not None:
             self._tell_attempt(call, attempt, answer, None)
         return result
-
-    async def _wait_for_permit(self, call: Call[T], limiter: Limiter) -> Permit:
-        asked = time.monotonic()
-        permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=self._transport)
-        call.last_wait = time.monotonic() - asked
-        call.waited += call.last_wait
-        return permit
 
     async def _send_through_middlewares(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
         scope = self._scope

@@ -1,7 +1,8 @@
 """Bytes over aiohttp: the only module that uses its client.
 
 One session per open client. Every request that reaches a socket passes :class:`_ObservedRequest`, which stamps it when
-it was really written and keeps aiohttp from repeating it in silence, so that each has a permit of its own.
+it was really written, and :class:`_ObservedConnector`, which keeps aiohttp from repeating it in silence, so that each
+has a permit of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 KEEPALIVE = 4.0
 """Seconds after which an idle connection is not used again.
@@ -174,13 +176,23 @@ class Attempt:
 _current: ContextVar[Attempt | None] = ContextVar("marketingblocks_attempt", default=None)
 
 
-class _ObservedRequest(aiohttp.ClientRequest):
-    """aiohttp's request, which tells its attempt when it is written."""
+class _ObservedConnector(aiohttp.TCPConnector):
+    """aiohttp's pool, which hands out no connection for a second request of an attempt.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    The request object would be the other place to refuse it, but to pass its twenty arguments on costs a twentieth of a
+    call.
+    """
+
+    def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Any:  # the coroutine of the method of the same name; the type checkers differ about what that is
         if (attempt := _current.get()) is not None:
             attempt.refuse_second_request()
-        super().__init__(*args, **kwargs)
+        return super().connect(req, traces, timeout)
+
+
+class _ObservedRequest(aiohttp.ClientRequest):
+    """aiohttp's request, which tells its attempt when it is written."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         attempt, protocol = _current.get(), conn.protocol
@@ -339,7 +351,7 @@ class Transport:
         session = self._given_session
         if session is None:
             return aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_ObservedConnector(
                     # No limit: what is in flight is bounded by the rate limit and the timeout, and a pool that is full
                     # would be a second queue, without order and inside the timeout.
                     limit=0,

@@ -45,7 +45,9 @@ class RequestModel(BaseModel):
 
     def wire_json(self) -> bytes:
         """Return :meth:`wire` as JSON bytes."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        # What model_dump_json() does, without making a text of it that has to be encoded again: a fifth of all that
+        # this package adds to the cost of a call.
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
 
 
 class OpenRequestModel(RequestModel):

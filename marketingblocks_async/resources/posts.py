@@ -114,20 +114,26 @@ class Posts(Resource):
         Documented on the page "Create Post" of the API reference.
 
         """
-        fields = {
-            "channel_type": channel_type,
-            "channel_id": channel_id,
-            "post_type": post_type,
-            "caption_text": caption_text,
-            "media_urls": media_urls,
-            "publish_mode": publish_mode,
-            "schedule_time": schedule_time,
-            "time_zone": time_zone,
-            "hash_tags": hash_tags,
-            "twitter_threads": twitter_threads,
-            "post_extra": post_extra,
-        }
-        return await self._run(_CREATE_POST, request_from(CreatePost, post, fields, overrides), overrides)
+        request = request_from(
+            CreatePost,
+            post,
+            # Not in a variable of its own, which would take up memory for as long as the call waits.
+            {
+                "channel_type": channel_type,
+                "channel_id": channel_id,
+                "post_type": post_type,
+                "caption_text": caption_text,
+                "media_urls": media_urls,
+                "publish_mode": publish_mode,
+                "schedule_time": schedule_time,
+                "time_zone": time_zone,
+                "hash_tags": hash_tags,
+                "twitter_threads": twitter_threads,
+                "post_extra": post_extra,
+            },
+            overrides,
+        )
+        return await self._run(_CREATE_POST, request, overrides)
 
     async def get(self, post_id: Identifier, **overrides: Unpack[CallOverrides]) -> FoundPost:
         """Find one post by its id.

@@ -1,6 +1,7 @@
 """A minimal HTTP server for measuring clients: it answers every request alike and remembers when it arrived.
 
-``python -m benchmarks.server`` prints its port. It is much faster than the clients, so that they are what is measured.
+``python -m benchmarks.fast_server`` prints its port. It is much faster than the clients, so that they
+are what is measured.
 """
 
 from __future__ import annotations

@@ -1,0 +1,22 @@
+"""This client, with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from marketingblocks_async import MarketingBlocks, RateLimit
+
+from .base import Contestant, Create, Target
+
+
+@asynccontextmanager
+async def _open(target: Target) -> AsyncGenerator[Create]:
+    rate_limit = RateLimit() if target.limited else RateLimit(limit=None)
+    async with MarketingBlocks(
+        target.token, base_url=target.base_url, timeout=target.timeout, rate_limit=rate_limit
+    ) as client:
+        yield client.posts.create
+
+
+OURS = Contestant("ours", "marketingblocks-async", _open, retries=True)

@@ -1,0 +1,28 @@
+"""asyncio-throttle: ``async with throttler`` around each request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from asyncio_throttle.throttler import Throttler
+
+from marketingblocks_async import CreatePost
+
+from .base import Contestant, Create, Target
+from .plain_aiohttp import create_post, session_for
+
+
+@asynccontextmanager
+async def _open(target: Target) -> AsyncGenerator[Create]:
+    throttler = Throttler(rate_limit=100, period=1.0)
+    async with session_for(target) as session:
+
+        async def create(post: CreatePost) -> object:
+            async with throttler:
+                return await create_post(session, target, post)
+
+        yield create
+
+
+THROTTLER = Contestant("throttler", "aiohttp + asyncio-throttle", _open)

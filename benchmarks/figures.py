@@ -1,0 +1,65 @@
+"""The figures by their names in the results: what they mean, and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class Kind(Enum):
+    """How a figure may be compared.
+
+    ``COUNT``: exact, and the same on every machine. ``RATIO``: of two times of one round, so mostly free of the
+    machine. ``TIME``: depends on the machine; comparable on the same one only.
+    """
+
+    COUNT = "count"
+    RATIO = "ratio"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a figure means.
+
+    Attributes:
+        words: what it is, with its unit.
+        kind: how it may be compared.
+        lower_is_better: which way is better.
+
+    """
+
+    words: str
+    kind: Kind
+    lower_is_better: bool = True
+
+
+FIGURES = MappingProxyType(
+    {
+        "worst_second": Figure("most requests of a token in any second", Kind.COUNT),
+        "duplicates": Figure("posts that were created once too often", Kind.COUNT),
+        "copies_of_one": Figure("how often one post was created", Kind.COUNT),
+        "refused_fixed_window": Figure("429s of a fixed window", Kind.COUNT),
+        "refused_sliding_log": Figure("429s of a sliding log", Kind.COUNT),
+        "refused_token_bucket": Figure("429s of a token bucket", Kind.COUNT),
+        "refused_gcra": Figure("429s of GCRA", Kind.COUNT),
+        "rate_to_raw": Figure("calls per second, as a share of bare aiohttp's", Kind.RATIO, lower_is_better=False),
+        "cpu_to_raw": Figure("processor time of a call, in that of bare aiohttp's", Kind.RATIO),
+        "seconds_to_libraries": Figure("import time, in that of the four libraries", Kind.RATIO),
+        "wall_to_ideal": Figure("time for all creates, in that of an even 100 per second", Kind.RATIO),
+        "rate_to_limit": Figure("rate, as a share of the tokens' limits", Kind.RATIO, lower_is_better=False),
+        "bytes": Figure("bytes per waiting call", Kind.RATIO),
+        "blocks": Figure("blocks of memory per waiting call", Kind.RATIO),
+        "rate": Figure("requests per second", Kind.TIME, lower_is_better=False),
+        "cpu": Figure("processor microseconds per call", Kind.TIME),
+        "seconds": Figure("seconds", Kind.TIME),
+        "wait_p50": Figure("seconds until half of the creates were answered", Kind.TIME),
+        "wait_p99": Figure("seconds until 99 % of the creates were answered", Kind.TIME),
+        "wait_max": Figure("seconds until all creates were answered", Kind.TIME),
+        "slowest_token": Figure("rate of the slowest token", Kind.TIME, lower_is_better=False),
+        "starting": Figure("seconds to start all calls", Kind.TIME),
+        "cancelling": Figure("seconds to cancel all calls", Kind.TIME),
+    }
+)
+"""Those that two runs are compared by; the results hold more."""
