@@ -54,7 +54,7 @@ from .models import (
     YouTubeExtra,
 )
 from .protocol import Outcome
-from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
+from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
 from .resources.many import CreateMany, PostOutcome
 from .retry import RetryPolicy
 
@@ -86,6 +86,7 @@ __all__ = [
     "InvalidResponseError",
     "Lane",
     "Limiter",
+    "ManagedLimiter",
     "MarketingBlocks",
     "MarketingBlocksError",
     "Middleware",
@@ -110,6 +111,7 @@ __all__ = [
     "RetryPolicy",
     "Send",
     "ServerError",
+    "SharedRateLimit",
     "TargetType",
     "ThrottleEvent",
     "TriggerType",

@@ -16,7 +16,7 @@ from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
 from .middleware import Middleware
 from .protocol import decode_any, encode_query
-from .rate_limit import Lane, Limiter, RateLimit
+from .rate_limit import Lane, Limiter, RateLimit, SharedRateLimit
 from .resources.channels import Channels
 from .resources.comment_automations import CommentAutomations
 from .resources.docs import Docs
@@ -57,7 +57,8 @@ class MarketingBlocks:
         token: access token; by default the environment variable ``MARKETINGBLOCKS_API_TOKEN``.
         base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. Plain http only for
             loopback addresses.
-        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it.
+        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a :class:`SharedRateLimit` such as
+            ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
         timeout: seconds for one attempt, from its permit to the last byte of the answer; waiting for the permit does
             not count.
@@ -89,7 +90,7 @@ class MarketingBlocks:
         token: str | None = None,
         *,
         base_url: str | None = None,
-        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        rate_limit: RateLimit | SharedRateLimit = RateLimit(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeout: float = 30.0,
         deadline: float | None = None,
@@ -113,9 +114,9 @@ class MarketingBlocks:
             middlewares=tuple(middlewares),
             observers=Observers(on_attempt, on_retry, on_throttle, on_outcome) if observed else None,
         )
-        scope = TokenScope(
-            resolve_token(token), resolve_base_url(base_url), _instance_of(RateLimit, rate_limit, "rate_limit")
-        )
+        if not isinstance(rate_limit, SharedRateLimit):
+            _instance_of(RateLimit, rate_limit, "rate_limit")
+        scope = TokenScope(resolve_token(token), resolve_base_url(base_url), rate_limit)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
         docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
@@ -224,7 +225,7 @@ class MarketingBlocks:
             changes["lane"] = Lane(changes["lane"])
         return self._copy(self._executor.with_options(**changes))
 
-    def with_token(self, token: str, *, rate_limit: RateLimit | None = None) -> MarketingBlocks:
+    def with_token(self, token: str, *, rate_limit: RateLimit | SharedRateLimit | None = None) -> MarketingBlocks:
         """Return a copy for another access token over the same connections, with that token's own limiter.
 
         The copy is cheap, lives as long as this client, and need not be opened or closed.

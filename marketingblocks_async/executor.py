@@ -36,7 +36,7 @@ from .errors import (
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .middleware import HttpAnswer, HttpRequest, Middleware, Send
 from .protocol import JSON_TYPE, Outcome, error_from_answer, judge, parse_retry_after
-from .rate_limit import Lane, Limiter, Permit, RateLimit
+from .rate_limit import Lane, Limiter, Permit, RateLimit, SharedRateLimit, WaitEndedError
 from .retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
 from .shared_limiters import REGISTRY
 from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
@@ -94,7 +94,7 @@ class TokenScope:
 
     """
 
-    def __init__(self, token: Secret | None, base_url: str, rate_limit: RateLimit) -> None:
+    def __init__(self, token: Secret | None, base_url: str, rate_limit: RateLimit | SharedRateLimit) -> None:
         self.token = token
         self.base_url = base_url
         self.rate_limit = rate_limit
@@ -137,7 +137,7 @@ class TokenScope:
         """
         self.bound = False
         if self.limiter is not None and self.token is not None:
-            self.limiter.abort(transport, _ClientClosed)
+            self.limiter.abort(transport, _client_closed)
             REGISTRY.release(self.base_url, self.token, self)
 
     def scrub(self, text: str) -> str:
@@ -260,8 +260,8 @@ class Call(Generic[T]):
         return self.operation.name
 
 
-class _ClientClosed(Exception):  # noqa: N818 - a signal inside the package; the caller gets an error that says more
-    """The client was closed while the call waited."""
+def _client_closed() -> WaitEndedError:
+    return WaitEndedError("the client was closed")
 
 
 class Executor:
@@ -312,8 +312,8 @@ class Executor:
                     result = await self._run_until_deadline(call, self._options.deadline)
             except Failure as first:
                 result = await self._go_on(call, first)
-            except _ClientClosed:
-                raise self._interrupted_error(call, "the client was closed") from None
+            except WaitEndedError as ended:
+                raise self._interrupted_error(call, ended.why) from ended.__cause__
         except CallError as error:
             self._tell_outcome(call, began, error)
             raise
@@ -376,15 +376,15 @@ class Executor:
         except Failure as last:
             error = self._final_error(call, last)
             raise error from error.__cause__
-        except _ClientClosed:
-            raise self._interrupted_error(call, "the client was closed") from None
+        except WaitEndedError as ended:
+            raise self._interrupted_error(call, ended.why) from ended.__cause__
 
     async def _attempt(self, call: Call[T]) -> T:
         """Make one attempt; raise what it failed with as a :class:`Failure`."""
         scope, transport = self._scope, self._transport
         if not transport.is_open:
             # Closed between two attempts.
-            raise _ClientClosed
+            raise _client_closed()
         limiter = scope.limiter
         permit = None if limiter is None else await self._wait_for_permit(call, limiter)
         if call.before_send is not None:
@@ -538,7 +538,7 @@ class Executor:
         elif call.unknown is not None:
             error = call.unknown
         else:
-            error = NotSentError(f"{call.name}: not sent: {why} first", endpoint=call.name)
+            error = NotSentError(f"{call.name}: not sent: {why}", endpoint=call.name)
         return self._complete(call, error)
 
     def _complete(self, call: Call[T], error: CallError) -> CallError:
@@ -557,7 +557,7 @@ class Executor:
 
     async def _sleep(self, seconds: float) -> None:
         if await self._transport.wait_for_close(seconds):
-            raise _ClientClosed
+            raise _client_closed()
 
     def _tell_attempt(
         self, call: Call[T], attempt: Attempt, answer: HttpAnswer | None, failure: Outcome | None
