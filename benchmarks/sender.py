@@ -29,13 +29,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=int)
     parser.add_argument("--on-failure")
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--guard", type=float, default=0.05)
     return parser.parse_args()
 
 
 async def main(options: argparse.Namespace) -> None:
     """Send until the time is over."""
     limit = RedisRateLimit(
-        options.redis, limit=options.limit, share=options.share, on_failure=options.on_failure
+        options.redis, limit=options.limit, share=options.share, on_failure=options.on_failure, guard=options.guard
     )
     answered: Counter[float] = Counter()
     errors: Counter[str] = Counter()

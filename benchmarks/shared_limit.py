@@ -141,14 +141,14 @@ async def _happen(
     if event == "kill":
         senders[0].send_signal(signal.SIGKILL)
         return {0}
-    if event == "sleep":
+    if "flush" in event:
+        await server.command("FLUSHALL")
+    if "sleep" in event:
         await server.command("DEBUG", "SLEEP", str(lasting))
-    elif event == "restart":
+    if event == "restart":
         await server.kill()
         await asyncio.sleep(lasting)
         await server.start()
-    elif event == "flush":
-        await server.command("FLUSHALL")
     return set()
 
 
@@ -167,8 +167,7 @@ def main() -> None:
     parser.add_argument("--event", default="none")
     parser.add_argument("--at", type=float, default=5.0)
     parser.add_argument("--lasting", type=float, default=2.0)
-    parser.add_argument("--share", type=int)
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()
     outcome = asyncio.run(
         play(
             processes=options.processes,
@@ -177,7 +176,7 @@ def main() -> None:
             event=options.event,
             at=options.at,
             lasting=options.lasting,
-            options=("--share", str(options.share)) if options.share else (),
+            options=tuple(more),
         )
     )
     print(f"  worst second   {outcome.worst_second}")
@@ -189,7 +188,9 @@ def main() -> None:
     print("  errors        ", *(result["errors"] for result in outcome.results))
     if options.event != "none":
         print(f"  event          {outcome.event_at:.1f} s to {outcome.back_at:.1f} s")
-    print("  each half second", *(round(outcome.rate(n / 2, n / 2 + 0.5)) for n in range(int(outcome.arrivals[-1] * 2))))
+    print(
+        "  each half second", *(round(outcome.rate(n / 2, n / 2 + 0.5)) for n in range(int(outcome.arrivals[-1] * 2)))
+    )
 
 
 if __name__ == "__main__":

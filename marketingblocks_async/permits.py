@@ -61,7 +61,7 @@ class PermitLedger:
         self.granted: int = 0
         self.refused: int = 0
         self._lock = threading.Lock()
-        self._in_use = 0
+        self._in_use: int = 0
         # (time, tie-breaker, slot). A slot may stand here twice, by guard and by answer; the earlier one counts.
         self._releases: list[tuple[float, int, Slot]] = []
         self._sequence = 0

@@ -123,11 +123,11 @@ class Limiter(Protocol):
         """The limit that it keeps."""
         ...
 
-    async def acquire(self, lane: Lane, *, retry: bool, owner: object) -> Permit:
+    async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
         """Wait for a permit."""
         ...
 
-    async def write_turn(self, *, owner: object) -> None:
+    async def write_turn(self, *, owner: object = None) -> None:
         """Wait until a granted request may be written; called with its connection at hand."""
         ...
 

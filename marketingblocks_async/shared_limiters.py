@@ -35,7 +35,11 @@ class _Entry:
         """Go on with other settings; nobody uses the limiter now."""
         limiter = self.limiter
         # Two local ones; a shared one may be built on the local one.
-        if isinstance(settings, RateLimit) and isinstance(self.settings, RateLimit) and isinstance(limiter, RateLimiter):
+        if (
+            isinstance(settings, RateLimit)
+            and isinstance(self.settings, RateLimit)
+            and isinstance(limiter, RateLimiter)
+        ):
             limiter.configure(settings)
         elif self.limiter.busy:
             msg = (

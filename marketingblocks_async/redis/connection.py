@@ -107,7 +107,9 @@ class Connection:
     def _make_client(self) -> redis.asyncio.Redis:
         if self._settings.connect is not None:
             return self._settings.connect()
-        return redis.asyncio.Redis.from_url(
+        # redis-py leaves the types of its options open.
+        kind: Any = redis.asyncio.Redis
+        client: redis.asyncio.Redis = kind.from_url(
             self._settings.url,
             socket_timeout=self._settings.lease,
             socket_connect_timeout=self._settings.lease,
@@ -115,3 +117,4 @@ class Connection:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
+        return client

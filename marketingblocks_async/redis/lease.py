@@ -147,7 +147,7 @@ class Lease:
             # From about now on Redis gives them to others.
             ledger.forfeit()
         # What is given back in an exchange that fails is lost for a while, so nothing is while that is to be expected.
-        offer = ledger.offer(0 if self.closing else self._queued(), nothing_back=self.is_failing)
+        offer = ledger.offer(self._queued(), nothing_back=self.is_failing, leaving=self.closing)
         self._idle = (offer.idle or self.closing) and not self.falls_back
         self._sequence += 1
         with self._lock:
@@ -176,7 +176,7 @@ class Lease:
             # Overtaken by a later one; cannot be, since the next one is prepared after this.
             self.due = self._clock()
             return
-        _, held, target, share, paused, refusals, in_pool, *comes_back = reply
+        _, held, target, share, paused, refusals, in_pool, quarantine, *comes_back = reply
         now, ledger = self._clock(), self.ledger
         self._answered = self._sequence
         self.is_failing = self.falls_back = False
@@ -202,6 +202,8 @@ class Lease:
             self.due = now
         else:
             self.due = self._began + self.every
+            if quarantine and held < target:
+                self.due = min(self.due, now + quarantine / 1e6)
         if self._signalled:
             # While this exchange was under way.
             self.hurry()

@@ -125,18 +125,19 @@ class LeasedLedger(PermitLedger):
         self._unwritten.discard(slot)
         return super()._release_of_given_up(slot)
 
-    def offer(self, queued: int, *, nothing_back: bool = False) -> Offer:
+    def offer(self, queued: int, *, nothing_back: bool = False, leaving: bool = False) -> Offer:
         """Decide what to keep and what to give back, and take the latter out of the books.
 
         Args:
             queued: how many calls wait for a permit.
             nothing_back: whether to keep all.
+            leaving: whether nothing will be needed any more.
 
         """
         with self._lock:
             self._collect()
             used, self._granted_before = self.granted - self._granted_before, self.granted
-            idle = not queued and not used
+            idle = leaving or not (queued or used)
             coming_back = self._coming_back()
             # Those without a time to come back cannot be given back.
             least = self._in_use - len(coming_back)

@@ -99,12 +99,10 @@ class Office:
                 earliest = min((lease.due for lease in self._active), default=math.inf)
                 await self._sleep_until(min(earliest, beat))
                 now = time.monotonic()
-                if now >= beat:
-                    beat = now + BEAT
-                    await self._exchange(connection, [])
                 due = sorted((lease for lease in self._active if lease.due <= now), key=lambda lease: lease.due)
-                if due:
+                if due or now >= beat:
                     await self._exchange(connection, due[:_AT_ONCE])
+                    beat = max(beat, now + BEAT)
         finally:
             await connection.close()
 
@@ -128,9 +126,7 @@ class Office:
 
     async def _exchange(self, connection: Connection, leases: Sequence[Lease]) -> None:
         """Speak with Redis, for some leases or just to give a sign of life."""
-        exchanges = [Exchange(lease.keys, lease.prepare()) for lease in leases]
-        if not exchanges:
-            exchanges = [self._sign_of_life()]
+        exchanges = [Exchange(lease.keys, lease.prepare()) for lease in leases] or [self._sign_of_life()]
         try:
             replies = await connection.run(exchanges)
         except RedisRefusal as refusal:
@@ -145,12 +141,15 @@ class Office:
             self._note_success()
             for lease, reply in zip(leases, replies, strict=False):
                 lease.accept(reply)
+        self._dismiss(leases)
+
+    def _dismiss(self, leases: Sequence[Lease]) -> None:
+        """Look no more at those that need nothing."""
         for lease in leases:
             if lease.closing:
                 with self._lock:
                     self._leases.discard(lease)
-                self._active.discard(lease)
-            elif lease.due == math.inf:
+            if lease.closing or lease.due == math.inf:
                 self._active.discard(lease)
 
     def _sign_of_life(self) -> Exchange:

@@ -1,4 +1,4 @@
-"""A Redis server of one's own, for tests, demos and benchmarks: on a free port, without persistence, gone afterwards."""
+"""A Redis server of one's own, for tests, demos and benchmarks: on a free port, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _START_SECONDS = 20.0
 
 _SETTLE = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-redis.call('SET', KEYS[1], cmsgpack.pack({run = run, born = 0, seen = 0}))
+local now = redis.call('TIME')[1] * 1000000
+redis.call('SET', KEYS[1], cmsgpack.pack({run = run, born = 0, seen = now}))
 """
 
 
@@ -116,7 +117,8 @@ class PrivateRedis:
 
     async def command(self, *words: str | int) -> Any:
         """Run a command over a connection of its own, and return the answer."""
-        client = redis.asyncio.Redis.from_url(self.url, socket_timeout=60.0)
+        # redis-py leaves types open.
+        client: Any = redis.asyncio.Redis(host="127.0.0.1", port=self._port, socket_timeout=60.0)
         try:
             return await client.execute_command(*words)
         finally:

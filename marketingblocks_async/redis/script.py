@@ -41,7 +41,7 @@ if not marked or marker.run ~= run then
   local promoted = not string.find(redis.call('INFO', 'replication'), 'second_repl_offset:-1', 1, true)
   if not flushed and not promoted then
     -- Whatever was known before was known before it started. The uptime is in whole seconds, up to one too long.
-    born = now - (tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) - 1) * 1000000
+    born = math.min(now, now - (tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) - 1) * 1000000)
   end
   marker = {run = run, born = born, seen = now}
   marked = false
@@ -72,7 +72,7 @@ end
 
 local function others()
   for name, member in pairs(state.members) do
-    if name ~= id and not member.void then
+    if name ~= id and not member.void and now <= member.ends + grace then
       return true
     end
   end
@@ -211,7 +211,8 @@ end
 
 redis.call('SET', KEYS[2], cmsgpack.pack(state), 'PX', math.ceil(recovery / 1000) + 61000)
 
-local reply = {0, member.held, target, share, math.max(0, state.paused - now), state.refusals, state.free + #state.pool}
+local reply = {0, member.held, target, share, math.max(0, state.paused - now), state.refusals, state.free + #state.pool,
+  state.quarantined > 0 and math.max(0, state.quarantine_ends - now) or 0}
 for _, when in ipairs(member.granted) do
   reply[#reply + 1] = math.max(0, when - now)
 end
@@ -223,8 +224,8 @@ number of shares to fall back to or 0; then for each permit given back the time 
 microseconds. Keys: the marker and the token's state; without the second only the marker is looked after.
 
 Answer: ``0``, permits held, permits it should hold at most, permits it may count on for its pace, pause left, refusals
-so far, permits in the pool, then for each new permit that cannot be used yet the time until it may be. Or ``1`` if it came too late, or
-``2`` and the settings that others use.
+so far, permits in the pool, time until the quarantine ends, then for each new permit that cannot be used yet the time
+until it may be. Or ``1`` if it came too late, or ``2`` and the settings that others use.
 """
 
 EXCHANGE_SHA: str = hashlib.sha1(EXCHANGE.encode(), usedforsecurity=False).hexdigest()

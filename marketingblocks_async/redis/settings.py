@@ -71,7 +71,7 @@ class RedisRateLimit:
         if self.on_failure not in (None, "wait", "share", "fail"):
             msg = f"RedisRateLimit(on_failure={self.on_failure!r}): give 'wait', 'share' or 'fail'"
             raise ConfigurationError(msg)
-        if (self.share is None) == (self.on_failure == "share") or (self.share and self.on_failure in ("wait", "fail")):
+        if (self.on_failure == "share" and self.share is None) or (self.share and self.on_failure in ("wait", "fail")):
             msg = "RedisRateLimit: share=N and on_failure='share' belong together; N is the most processes there may be"
             raise ConfigurationError(msg)
         if self.local.limit is None:
