@@ -6,6 +6,7 @@ It keeps the API's rate limit where the server counts, and never publishes a pos
 
 from ._version import __version__
 from .client import MarketingBlocks
+from .connection_slots import ConnectionSlots
 from .endpoints import ENDPOINTS, Endpoint
 from .errors import (
     APIError,
@@ -24,6 +25,7 @@ from .errors import (
     ServerError,
 )
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .fleet import FleetSnapshot, TokenFleet
 from .middleware import HttpAnswer, HttpRequest, Middleware, Send
 from .models import (
     ChannelConnection,
@@ -70,12 +72,14 @@ __all__ = [
     "CommentAutomation",
     "ConfigurationError",
     "ConnectChannel",
+    "ConnectionSlots",
     "CreateCommentAutomation",
     "CreateGeneration",
     "CreateMany",
     "CreatePost",
     "CreatedPost",
     "Endpoint",
+    "FleetSnapshot",
     "FoundPost",
     "Generation",
     "GenerationPostType",
@@ -114,6 +118,7 @@ __all__ = [
     "SharedRateLimit",
     "TargetType",
     "ThrottleEvent",
+    "TokenFleet",
     "TriggerType",
     "TwitterThreadItem",
     "UpcomingPosts",

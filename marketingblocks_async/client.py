@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpac
 from yarl import URL
 
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
+from .connection_slots import ConnectionSlots
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
@@ -65,6 +66,8 @@ class MarketingBlocks:
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the answers alone (as with ``RateLimit(guard=math.inf)``).
+        max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
+            for no cap. No token can take them all, see ``connection_slots.py``.
         max_response_bytes: the largest answer to read, at least 1.
         middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
         on_attempt: called after every attempt.
@@ -95,6 +98,7 @@ class MarketingBlocks:
         timeout: float = 30.0,
         deadline: float | None = None,
         session: aiohttp.ClientSession | None = None,
+        max_connections: int | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         middlewares: Sequence[Middleware] = (),
         on_attempt: Callable[[AttemptEvent], None] | None = None,
@@ -116,7 +120,8 @@ class MarketingBlocks:
         )
         if not isinstance(rate_limit, SharedRateLimit):
             _instance_of(RateLimit, rate_limit, "rate_limit")
-        scope = TokenScope(resolve_token(token), resolve_base_url(base_url), rate_limit)
+        slots = None if max_connections is None else ConnectionSlots(max_connections)
+        scope = TokenScope(resolve_token(token), resolve_base_url(base_url), rate_limit, slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
         docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
@@ -198,6 +203,16 @@ class MarketingBlocks:
             raise ConfigurationError(msg)
         return scope.limiter
 
+    @property
+    def has_limiter(self) -> bool:
+        """Whether :attr:`rate_limiter` exists: from :meth:`open` on, or for a copy from its first call on."""
+        return self._executor.scope.limiter is not None
+
+    @property
+    def connection_slots(self) -> ConnectionSlots | None:
+        """The cap on connections, shared with all copies; ``None`` if there is none."""
+        return self._executor.scope.slots
+
     def with_options(self, **changes: Unpack[ChangedOptions]) -> MarketingBlocks:
         """Return a copy with other options over the same connections and the same limiter.
 
@@ -239,7 +254,7 @@ class MarketingBlocks:
 
         """
         scope = self._executor.scope
-        other = TokenScope(resolve_token(token), scope.base_url, rate_limit or scope.rate_limit)
+        other = TokenScope(resolve_token(token), scope.base_url, rate_limit or scope.rate_limit, scope.slots)
         return self._copy(self._executor.with_scope(other))
 
     def _copy(self, executor: Executor) -> MarketingBlocks:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from typing import Any, Generic, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from yarl import URL
 
 from ._version import __version__
 from .configuration import Secret
+from .connection_slots import ConnectionSlots, SlotLimiter
 from .errors import (
     APIError,
     CallError,
@@ -91,13 +93,21 @@ class TokenScope:
         token: the access token; ``None`` for the documentation, which gets none.
         base_url: API root without a trailing slash.
         rate_limit: the limit; ``limit=None`` in it lifts it.
+        slots: the cap on connections; ``None`` for none.
 
     """
 
-    def __init__(self, token: Secret | None, base_url: str, rate_limit: RateLimit | SharedRateLimit) -> None:
+    def __init__(
+        self,
+        token: Secret | None,
+        base_url: str,
+        rate_limit: RateLimit | SharedRateLimit,
+        slots: ConnectionSlots | None = None,
+    ) -> None:
         self.token = token
         self.base_url = base_url
         self.rate_limit = rate_limit
+        self.slots = slots
         self.budget: RetryBudget = RetryBudget()
         self.limiter: Limiter | None = None
         self.bound: bool = False
@@ -126,7 +136,10 @@ class TokenScope:
         """Take the token's limiter into use, until the transport closes."""
         if not self.bound:
             if self.rate_limit.limit is not None and self.token is not None:
-                self.limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+                limiter: Limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+                if self.slots is not None:
+                    limiter = SlotLimiter(limiter, self.slots, sha256(self.token.encode()).digest())
+                self.limiter = limiter
             transport.users.add(self)
             self.bound = True
 

@@ -105,7 +105,7 @@ class LimiterRegistry:
         with self._lock:
             if entry := self._entries.get(_key(base_url, token)):
                 entry.users.discard(user)
-        self._sweep_later()
+        self.sweep_later()
 
     def _sweep(self) -> None:
         """Drop what does not matter any more, at most every ``SWEEP_EVERY`` seconds. The lock is held."""
@@ -117,8 +117,8 @@ class LimiterRegistry:
                 self._entries[key].limiter.close()
             self._entries = kept
 
-    def _sweep_later(self) -> None:
-        """Sweep while this loop runs, so that a process that goes on without clients does not keep their limiters."""
+    def sweep_later(self) -> None:
+        """Look soon for limiters that nobody uses, while this loop runs, so that a process that goes on without clients does not keep their limiters."""
         if self._sweeping_loop is None or self._sweeping_loop.is_closed():
             self._sweeping_loop = asyncio.get_running_loop()
             self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
@@ -129,7 +129,7 @@ class LimiterRegistry:
             self._sweep()
             lingering = any(not entry.users for entry in self._entries.values())
         if lingering:
-            self._sweep_later()
+            self.sweep_later()
 
 
 def _key(base_url: str, token: str) -> tuple[str, bytes]:

@@ -17,9 +17,9 @@ to the proof but that no permit is ever in two places.
 
 **Exchanges.** A process in use speaks with Redis three times in the time of a *lease* (every 0.25 s), for all its
 tokens in one round trip: it gives back what it does not need, says what it would like, and gets what is its due. A
-permit that has no instant yet at which it comes back cannot be given away. One that has may be given at once, together with the
-time that is left; whoever gets it waits that long. So permits are neither idle on the way nor used too early, and
-saturated processes, which keep their permits, send about four commands a second each, however many requests that is.
+permit that has no instant yet at which it comes back cannot be given away. One that has may be given at once, together
+with the time that is left; whoever gets it waits that long. So permits are neither idle on the way nor used too early,
+and saturated processes, which keep theirs, send about four commands a second each, however many requests that is.
 
 **Fairness.** Max-min: nobody gets more than it wants, and nobody more than an equal part of what the others leave. Each
 process paces at the part that it may count on. What an idle process held is given away by its second exchange, half a
