@@ -2,9 +2,9 @@
 
 Every attempt takes a *slot* after its permit and returns it at its end; there are as many slots as there may be
 connections. A plain queue would let one token whose answers are slow fill all of them. So a token gets one more only
-while it has fewer than there are free: one greedy token is left half of them, n of them the n-th part of n + 1 each, and
-always as much is free for the others. (Switches share their buffers by this rule, as "dynamic thresholds".) Those that
-wait are served in turn, a token at a time, each token's calls in order.
+while it has fewer than there are free: one greedy token gets half of them, two get a third each, and always as much is
+free for the others. (Switches share their buffers by this rule, as "dynamic thresholds".) Those that wait are served in
+turn, a token at a time, each token's calls in order.
 """
 
 from __future__ import annotations

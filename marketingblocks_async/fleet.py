@@ -45,10 +45,9 @@ class FleetSnapshot:
 class TokenFleet:
     """Clients of any number of access tokens, over one connection pool.
 
-    ``fleet.client(token)`` is a client like any other. It costs some microseconds, needs no opening or closing, and can
-    be asked for again for every call. What is kept of a token that is not in use is nothing; one in use takes about
-    8 KB, until ``idle_after`` seconds after the last time that its client was asked for. Each token has its own limiter,
-    the same one for all clients of it in the process.
+    ``fleet.client(token)`` is a client like any other. It needs no opening or closing, and can be asked for again for
+    every call. Nothing is kept of a token that is not in use; one in use takes about 8 KB, until ``idle_after`` seconds
+    after its client was last asked for. Each token has its own limiter, the same one for all its clients in the process.
 
     Args:
         base_url: API root; by default as for :class:`~marketingblocks_async.MarketingBlocks`.

@@ -118,7 +118,7 @@ class LimiterRegistry:
             self._entries = kept
 
     def sweep_later(self) -> None:
-        """Look soon for limiters that nobody uses, while this loop runs, so that a process that goes on without clients does not keep their limiters."""
+        """Look soon for limiters that nobody uses; a process that goes on without clients must not keep them."""
         if self._sweeping_loop is None or self._sweeping_loop.is_closed():
             self._sweeping_loop = asyncio.get_running_loop()
             self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
