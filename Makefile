@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+TORTURE_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
@@ -24,7 +25,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.package: pyproject.toml $(VENV)/.created
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,xlsx]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.package
@@ -32,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.package
 	@touch $@
 
 .PHONY: install
-install: $(VENV)/.package ## Install the package into .venv
+install: $(VENV)/.package ## Install the package and its command into .venv
 
 .PHONY: demo
 demo: $(VENV)/.package ## Send 3,000 posts through a local sandbox at the full rate (DEMO_ARGS="--count 500 --tokens 3")
@@ -73,6 +74,10 @@ types: $(VENV)/.dev ## Check types: mypy, pyright, and that all of the public in
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure throughput, cost and the limit (BENCH_ARGS="--quick")
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: torture
+torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
+	@$(BIN)/python -m tools.torture $(TORTURE_ARGS)
 
 .PHONY: clean
 clean: ## Remove what the other targets made

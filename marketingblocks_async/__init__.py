@@ -2,63 +2,71 @@
 
 It keeps the API's rate limit where the server counts, and never publishes a post twice. Start with
 :class:`MarketingBlocks`; everything public is importable from here.
+
+The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an
+HTTP client, and whoever only checks a spreadsheet loads the models and nothing else.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .client import MarketingBlocks
-from .connection_slots import ConnectionSlots
-from .endpoints import ENDPOINTS, Endpoint
-from .errors import (
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    CallError,
-    ConfigurationError,
-    Headers,
-    InvalidResponseError,
-    MarketingBlocksError,
-    NotFoundError,
-    NotSentError,
-    OutcomeUnknownError,
-    PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
-)
-from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
-from .fleet import FleetSnapshot, TokenFleet
-from .middleware import HttpAnswer, HttpRequest, Middleware, Send
-from .models import (
-    ChannelConnection,
-    ChannelType,
-    CommentAutomation,
-    ConnectChannel,
-    CreateCommentAutomation,
-    CreatedPost,
-    CreateGeneration,
-    CreatePost,
-    FoundPost,
-    Generation,
-    GenerationPostType,
-    GenerationStatus,
-    Post,
-    PostList,
-    PostStatus,
-    PostStatusFilter,
-    PostType,
-    PrivacyStatus,
-    PublishMode,
-    TargetType,
-    TriggerType,
-    TwitterThreadItem,
-    UpcomingPosts,
-    UpdateCommentAutomation,
-    YouTubeCategory,
-    YouTubeExtra,
-)
-from .protocol import Outcome
-from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
-from .resources.many import CreateMany, PostOutcome
-from .retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from .client import MarketingBlocks
+    from .connection_slots import ConnectionSlots
+    from .endpoints import ENDPOINTS, Endpoint
+    from .errors import (
+        APIError,
+        AuthenticationError,
+        BadRequestError,
+        CallError,
+        ConfigurationError,
+        Headers,
+        InvalidResponseError,
+        MarketingBlocksError,
+        NotFoundError,
+        NotSentError,
+        OutcomeUnknownError,
+        PermissionDeniedError,
+        RateLimitedError,
+        ServerError,
+    )
+    from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+    from .fleet import FleetSnapshot, TokenFleet
+    from .middleware import HttpAnswer, HttpRequest, Middleware, Send
+    from .models import (
+        ChannelConnection,
+        ChannelType,
+        CommentAutomation,
+        ConnectChannel,
+        CreateCommentAutomation,
+        CreatedPost,
+        CreateGeneration,
+        CreatePost,
+        FoundPost,
+        Generation,
+        GenerationPostType,
+        GenerationStatus,
+        Post,
+        PostList,
+        PostStatus,
+        PostStatusFilter,
+        PostType,
+        PrivacyStatus,
+        PublishMode,
+        TargetType,
+        TriggerType,
+        TwitterThreadItem,
+        UpcomingPosts,
+        UpdateCommentAutomation,
+        YouTubeCategory,
+        YouTubeExtra,
+    )
+    from .protocol import Outcome
+    from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
+    from .resources.many import CreateMany, PostOutcome
+    from .retry import RetryPolicy
 
 __all__ = [
     "ENDPOINTS",
@@ -127,3 +135,35 @@ __all__ = [
     "YouTubeExtra",
     "__version__",
 ]
+
+# Where the names are, from what loads quickly to what loads everything.
+_HOMES = (
+    "errors",
+    "endpoints",
+    "models",
+    "events",
+    "middleware",
+    "protocol",
+    "rate_limit",
+    "retry",
+    "connection_slots",
+    "resources.many",
+    "client",
+    "fleet",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home in _HOMES:
+            module = importlib.import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                value: object = getattr(module, name)
+                globals()[name] = value
+                return value
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json as json_module
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, cast
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
@@ -107,21 +110,30 @@ class MarketingBlocks:
         on_outcome: Callable[[OutcomeEvent], None] | None = None,
         docs_url: str = DEFAULT_DOCS_URL,
     ) -> None:
+        try:
+            secret = resolve_token(token)
+        finally:
+            # Crash reports show local variables.
+            del token
         if max_response_bytes < 1:
             msg = f"max_response_bytes={max_response_bytes!r}: give 1 or more"
             raise ConfigurationError(msg)
-        observed = on_attempt or on_retry or on_throttle or on_outcome
+        for middleware in middlewares:
+            if not callable(cast("object", middleware)):
+                msg = f"middlewares holds {middleware!r}: give async functions of a request and of what sends it"
+                raise ConfigurationError(msg)
+        observers = Observers(on_attempt, on_retry, on_throttle, on_outcome)
         options = CallOptions(
             timeout=check_seconds(timeout, "timeout"),
             deadline=None if deadline is None else check_seconds(deadline, "deadline"),
             retry=_instance_of(RetryPolicy, retry, "retry"),
             middlewares=tuple(middlewares),
-            observers=Observers(on_attempt, on_retry, on_throttle, on_outcome) if observed else None,
+            observers=None if observers == Observers() else observers,
         )
         if not isinstance(rate_limit, SharedRateLimit):
             _instance_of(RateLimit, rate_limit, "rate_limit")
         slots = None if max_connections is None else ConnectionSlots(max_connections)
-        scope = TokenScope(resolve_token(token), resolve_base_url(base_url), rate_limit, slots)
+        scope = TokenScope(secret, resolve_base_url(base_url), rate_limit, slots=slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
         docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
@@ -139,7 +151,15 @@ class MarketingBlocks:
         self.comment_automations: CommentAutomations = CommentAutomations(executor)
         self.docs: Docs = self._docs
 
+    @property
+    def base_url(self) -> str:
+        """The API root that the calls go to, without a trailing slash."""
+        return self._executor.scope.base_url
+
     def __repr__(self) -> str:
+        if not hasattr(self, "_executor"):
+            # In a traceback of the constructor, which has refused a setting.
+            return "<MarketingBlocks, not set up>"
         state = "open" if self._pools[0].is_open else "not open"
         return f"<MarketingBlocks at {self._executor.scope.base_url}, {state}>"
 
@@ -156,24 +176,26 @@ class MarketingBlocks:
                 with another rate limit.
 
         """
-        opened: list[Transport] = []
+        opened: tuple[Transport, ...] = ()
         try:
             for pool in self._pools:
                 pool.open()
-                opened.append(pool)
+                opened += (pool,)
             self._executor.scope.bind(self._pools[0])
         except ConfigurationError:
-            for pool in opened:
-                await pool.close()
+            await _close(opened)
             raise
 
     async def close(self) -> None:
         """Close the client; ``async with`` does it. Calls that are still waiting or in flight end with an error.
 
         A session that was handed in stays open. Copies made by :meth:`with_options` and :meth:`with_token` close too.
+
+        Raises:
+            ConfigurationError: it is open on another event loop.
+
         """
-        for pool in self._pools:
-            await pool.close()
+        await _close(self._pools)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -253,8 +275,13 @@ class MarketingBlocks:
             ConfigurationError: the token cannot be one.
 
         """
+        try:
+            secret = resolve_token(token)
+        finally:
+            # Crash reports show local variables.
+            del token
         scope = self._executor.scope
-        other = TokenScope(resolve_token(token), scope.base_url, rate_limit or scope.rate_limit, scope.slots)
+        other = TokenScope(secret, scope.base_url, rate_limit or scope.rate_limit, scope.budget, scope.slots)
         return self._copy(self._executor.with_scope(other))
 
     def _copy(self, executor: Executor) -> MarketingBlocks:
@@ -304,26 +331,42 @@ class MarketingBlocks:
             resend_is_harmless=method in ("GET", "HEAD") if resend is None else resend,
             decode=partial(decode_any, path, method),
         )
-        request = {"method": method, "path": path, "params": params, "json": json}
         body = None if json is None else json_module.dumps(json, allow_nan=False).encode()
+        # Copies, since the caller may change its objects before an error shows them.
+        sent = {
+            "params": None if params is None else {name: _copy_of(value) for name, value in params.items()},
+            "json": None if body is None else json_module.loads(body),
+        }
+        request = {"method": method, "path": path, **sent}
         return await self._executor.execute(Call(operation, request, self._url_of(path, params), body))
 
     def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
         """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""
         root = URL(self._executor.scope.base_url)
+        if not path.isprintable() or "#" in path or "\\" in path:
+            msg = f"path={path!r} holds a '#', a backslash or what cannot be printed; percent-encode it (quote())"
+            raise ConfigurationError(msg)
         given, _, query = path.partition("?")
-        try:
-            # As a path and nothing else, so that "https://…" or "//host" cannot name another host.
-            url = URL(f"{root}/{given.lstrip('/')}")
-        except ValueError as exc:
-            msg = f"path={path!r} is no path: {exc}"
-            raise ConfigurationError(msg) from None
-        if url.origin() != root.origin() or not url.path.startswith(f"{root.path.rstrip('/')}/") or "://" in given:
+        # As a path and nothing else, so that "https://…" or "//host" cannot name another host.
+        url = URL(f"{root}/{given.lstrip('/')}")
+        # Some servers decode before they resolve, and some take a backslash for a slash.
+        leads_up = ".." in re.split(r"[/\\]", unquote(given))
+        if leads_up or url.origin() != root.origin() or "://" in given:
             msg = f"path={path!r} must be below the API root {root}, for example 'social-sparks/any-path'"
             raise ConfigurationError(msg)
-        encoded = encode_query(params or {}).removeprefix("?")
-        both = "&".join(part for part in (query, encoded) if part)
+        # What is encoded already stays as it is.
+        given_query = quote(query, safe="%/?:@!$&'()*+,;=~-._")
+        both = "&".join(part for part in (given_query, encode_query(params or {}).removeprefix("?")) if part)
         return URL(f"{url}?{both}" if both else str(url), encoded=True)
+
+
+async def _close(pools: Iterable[Transport]) -> None:
+    # All before anything is awaited, since the client may be opened again meanwhile. Cancelled, it leaves nothing open.
+    await asyncio.shield(asyncio.gather(*(task for pool in pools for task in pool.begin_close())))
+
+
+def _copy_of(value: Any) -> Any:
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else value
 
 
 def _instance_of(kind: type[T], value: object, name: str) -> T:

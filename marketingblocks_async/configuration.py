@@ -54,17 +54,24 @@ def resolve_token(token: object) -> Secret:
         if token is None:
             msg = f"no access token: pass token=… or set the environment variable {TOKEN_VARIABLE}"
             raise ConfigurationError(msg)
-    if not isinstance(token, str):
-        msg = f"{source} must be a string, not {type(token).__name__}"
-        raise ConfigurationError(msg)
-    if not token.strip():
-        msg = f"{source} is blank; an access token is made on the API Tokens page of MarketingBlocks"
-        raise ConfigurationError(msg)
-    if not _VISIBLE_ASCII.fullmatch(token):
-        where = "at its beginning or end (strip it)" if _VISIBLE_ASCII.fullmatch(token.strip()) else "in it"
-        msg = f"{source} has white space, control or non-ASCII characters {where}; copy the token again"
+    problem = _problem_of_token(token)
+    if problem:
+        # Crash reports show local variables.
+        del token
+        msg = f"{source} {problem}"
         raise ConfigurationError(msg)
     return Secret(token)
+
+
+def _problem_of_token(token: object) -> str | None:
+    if not isinstance(token, str):
+        return f"must be a string, not {type(token).__name__}"
+    if not token.strip():
+        return "is blank; an access token is made on the API Tokens page of MarketingBlocks"
+    if not _VISIBLE_ASCII.fullmatch(token):
+        where = "at its beginning or end (strip it)" if _VISIBLE_ASCII.fullmatch(token.strip()) else "in it"
+        return f"has white space, control or non-ASCII characters {where}; copy the token again"
+    return None
 
 
 def resolve_base_url(base_url: str | None) -> str:

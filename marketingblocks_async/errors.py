@@ -84,7 +84,8 @@ class CallError(MarketingBlocksError):
     Attributes:
         endpoint: the operation, for example ``"create-post"`` (or the path of a generic ``request()``).
         attempts: how many attempts were started, the failed last one included; 0 if none was.
-        first_failure: what went wrong first, when a later attempt failed differently and would hide it; else ``None``.
+        first_failure: the failure after which it may have been carried out, or else what went wrong first, when a later
+            attempt failed differently and would hide it; else ``None``.
 
     """
 

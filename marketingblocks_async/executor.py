@@ -7,17 +7,18 @@ turned into a result or into an error that says what may have happened at the se
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import logging
 import math
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from hashlib import sha256
-from typing import Any, Generic, NoReturn, TypeVar
-from urllib.parse import quote
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -34,6 +35,7 @@ from .errors import (
     NotSentError,
     OutcomeUnknownError,
     RateLimitedError,
+    excerpt,
 )
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .middleware import HttpAnswer, HttpRequest, Middleware, Send
@@ -63,6 +65,14 @@ class Observers:
     on_throttle: Callable[[ThrottleEvent], None] | None = None
     on_outcome: Callable[[OutcomeEvent], None] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called, or would have to be awaited."""
+        for name in (field.name for field in fields(self)):
+            observer = getattr(self, name)
+            if observer is not None and (not callable(observer) or inspect.iscoroutinefunction(observer)):
+                msg = f"{name}={observer!r}: give a function, which is called and not awaited"
+                raise ConfigurationError(msg)
+
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
@@ -87,13 +97,14 @@ class CallOptions:
 
 
 class TokenScope:
-    """What belongs to one access token at one API root: its header, its limiter, its retry budget.
+    """What belongs to one access token at one API root: its header and its limiter.
 
     Args:
         token: the access token; ``None`` for the documentation, which gets none.
         base_url: API root without a trailing slash.
         rate_limit: the limit; ``limit=None`` in it lifts it.
-        slots: the cap on connections; ``None`` for none.
+        budget: the client's, which its copies for other tokens share: an outage is one of the API.
+        slots: the cap on connections, shared likewise; ``None`` for none.
 
     """
 
@@ -102,13 +113,14 @@ class TokenScope:
         token: Secret | None,
         base_url: str,
         rate_limit: RateLimit | SharedRateLimit,
+        budget: RetryBudget | None = None,
         slots: ConnectionSlots | None = None,
     ) -> None:
         self.token = token
         self.base_url = base_url
         self.rate_limit = rate_limit
         self.slots = slots
-        self.budget: RetryBudget = RetryBudget()
+        self.budget: RetryBudget = budget or RetryBudget()
         self.limiter: Limiter | None = None
         self.bound: bool = False
         self._urls: dict[str, URL] = {}
@@ -155,24 +167,35 @@ class TokenScope:
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without the token, should a server have echoed it."""
-        for form in self._forms():
-            text = text.replace(form, "***")
-        return text
+        return text if self._echo is None else self._echo.sub("***", text)
 
     def scrub_answer(self, answer: HttpAnswer) -> HttpAnswer:
         """Return ``answer`` without the token in it."""
-        body = answer.body
-        for form in self._forms():
-            body = body.replace(form.encode(), b"***")
-        headers = Headers(answer.headers)
-        return HttpAnswer(answer.status, Headers({name: self.scrub(value) for name, value in headers.items()}), body)
+        # Latin-1 is a character a byte, and all that is looked for is ASCII.
+        body = self.scrub(answer.body.decode("latin-1")).encode("latin-1")
+        headers = {self.scrub(name): self.scrub(value) for name, value in Headers(answer.headers).items()}
+        return HttpAnswer(answer.status, Headers(headers), body)
 
-    def _forms(self) -> set[str]:
-        # As it is, in JSON (PHP escapes slashes), in a URL. A very short one would be found in innocent text.
-        if self.token is None or len(self.token) < 4:
-            return set()
-        token = str(self.token)
-        return {token, token.replace("/", "\\/"), quote(token, safe="")}
+    @cached_property
+    def _echo(self) -> re.Pattern[str] | None:
+        """What finds the token in any way of writing."""
+        # A very short one would be found in innocent text.
+        return None if self.token is None or len(self.token) < 4 else re.compile("".join(map(_any_form, self.token)))
+
+
+def _any_form(character: str) -> str:
+    r"""Return a pattern for an ASCII character as it is, and as in JSON (PHP escapes slashes), URLs and HTML."""
+    number, plain = ord(character), re.escape(character)
+    digits = "".join(f"[{digit}{digit.upper()}]" for digit in f"{number:02x}")
+    name = {"&": "amp|", "<": "lt|", ">": "gt|", '"': "quot|", "'": "apos|"}.get(character, "")
+    # None of these begins with a repetition, so that the search skips what cannot be a beginning.
+    forms = (
+        plain,
+        rf"\\(?:\\){{0,3}}(?:{plain}|u00{digits})",
+        f"%{digits}",
+        f"&(?:{name}#0*{number}|#[xX]0*{digits});",
+    )
+    return f"(?:{'|'.join(forms)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +243,7 @@ class Call(Generic[T]):
         first_failure: what went wrong first.
         unknown: the first failure after which it may have been carried out.
         ended_as: what became of it if it was cancelled.
-        on_grant: called at each permit.
+        on_grant: called at its first permit.
         before_send: awaited before each attempt goes out, when it has its permit.
 
     """
@@ -248,11 +271,11 @@ class Call(Generic[T]):
     def begin(self, attempt: Attempt) -> None:
         """Note that an attempt begins: it has its permit."""
         self.attempt = attempt
-        if self.attempts == 0:
-            self.started = attempt.began
         self.attempts += 1
-        if self.on_grant is not None:
-            self.on_grant()
+        if self.attempts == 1:
+            self.started = attempt.began
+            if self.on_grant is not None:
+                self.on_grant()
 
     def end(self, failure: Failure) -> None:
         """Note that an attempt has failed."""
@@ -326,12 +349,19 @@ class Executor:
             except Failure as first:
                 result = await self._go_on(call, first)
             except WaitEndedError as ended:
-                raise self._interrupted_error(call, ended.why) from ended.__cause__
+                raise self.interrupted_error(call, ended.why) from ended.__cause__
         except CallError as error:
             self._tell_outcome(call, began, error)
             raise
+        except Exception as mistake:
+            ended_as = self._ended_by(call, mistake)
+            self._tell_outcome(call, began, ended_as)
+            if isinstance(ended_as, OutcomeUnknownError) and not call.operation.is_read:
+                # What failed otherwise looks as if it had not happened, and is done again.
+                raise ended_as from mistake
+            raise
         except asyncio.CancelledError as cancelled:
-            call.ended_as = self._interrupted_error(call, "the call was cancelled")
+            call.ended_as = self.interrupted_error(call, "the call was cancelled")
             if isinstance(call.ended_as, OutcomeUnknownError) and not call.operation.is_read:
                 cancelled.add_note(str(call.ended_as))
                 logger.warning("%s", call.ended_as)
@@ -340,6 +370,11 @@ class Executor:
         if self._options.observers is not None:
             self._tell_outcome(call, began, None)
         return result
+
+    def _ended_by(self, call: Call[T], mistake: Exception) -> CallError:
+        """Return what became of a call when a middleware or a hook raised."""
+        what = excerpt(self._scope.scrub(f"{type(mistake).__name__}: {mistake}"))
+        return self.interrupted_error(call, f"it was ended by {what}")
 
     def _check_open(self) -> None:
         transport = self._transport
@@ -364,14 +399,18 @@ class Executor:
             )
             raise NotSentError(msg, endpoint=call.name)
         call.ends = time.monotonic() + seconds
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with limit:
                 try:
                     return await self._attempt(call)
                 except Failure as first:
                     return await self._go_on(call, first)
         except TimeoutError:
-            raise self._interrupted_error(call, f"the deadline of {seconds:g} s passed") from None
+            if not limit.expired():
+                # A middleware's own.
+                raise
+            raise self.interrupted_error(call, f"the deadline of {seconds:g} s passed") from None
 
     async def _go_on(self, call: Call[T], first: Failure) -> T:
         """Go on after a first failure, as far as the retry policy allows."""
@@ -390,7 +429,7 @@ class Executor:
             error = self._final_error(call, last)
             raise error from error.__cause__
         except WaitEndedError as ended:
-            raise self._interrupted_error(call, ended.why) from ended.__cause__
+            raise self.interrupted_error(call, ended.why) from ended.__cause__
 
     async def _attempt(self, call: Call[T]) -> T:
         """Make one attempt; raise what it failed with as a :class:`Failure`."""
@@ -439,8 +478,15 @@ class Executor:
 
     async def _send_through_middlewares(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
         scope = self._scope
+        sent = False
 
         async def innermost(request: HttpRequest) -> HttpAnswer:
+            nonlocal sent
+            if sent:
+                # Its permit is for one request.
+                msg = "a middleware called send() a second time; sending again is up to the retry policy"
+                raise ConfigurationError(msg)
+            sent = True
             complete = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
             if (authorization := scope.headers.get("Authorization")) is not None:
                 complete["Authorization"] = authorization
@@ -453,9 +499,13 @@ class Executor:
         headers = scope.headers if call.body is None else scope.headers_with_body
         visible = {name: value for name, value in headers.items() if name != "Authorization"}
         try:
-            return await send(
+            answer = await send(
                 HttpRequest(call.name, call.attempts, call.operation.method, str(call.url), visible, call.body)
             )
+            if not isinstance(cast("object", answer), HttpAnswer):
+                msg = f"a middleware returned {type(answer).__name__} instead of an HttpAnswer"
+                raise ConfigurationError(msg)
+            return answer
         finally:
             if attempt.permit is not None:
                 # A middleware may have answered by itself.
@@ -468,8 +518,8 @@ class Executor:
         if isinstance(exc, SendFailure):
             return self._send_failure(call, exc)
         assert isinstance(exc, APIError | InvalidResponseError)  # noqa: S101 - what decode raises
-        assert answer is not None  # noqa: S101 - decode had one
-        return Failure(Outcome.FINAL, self._decoding_error(call, answer, exc))
+        # Without an answer it comes from a middleware.
+        return Failure(Outcome.FINAL, exc if answer is None else self._decoding_error(call, answer, exc))
 
     def _refuse(self, call: Call[T], answer: HttpAnswer) -> NoReturn:
         """Raise what an answer that is no success means."""
@@ -486,11 +536,12 @@ class Executor:
     def _decoding_error(self, call: Call[T], answer: HttpAnswer, found: CallError) -> CallError:
         """Return ``found``, without the token in case the answer echoes it."""
         clean = self._scope.scrub_answer(answer)
-        if clean.body != answer.body:
+        if clean.body != answer.body or clean.headers != Headers(answer.headers):
             try:
                 call.operation.decode(clean)
             except (APIError, InvalidResponseError) as error:
-                found = error
+                # Without its frames, whose variables may be shown: one of them is this one's.
+                found = error.with_traceback(None)
         if isinstance(found, InvalidResponseError):
             found.request = call.request
         return found
@@ -499,7 +550,9 @@ class Executor:
         """Pause the token, since the API refused to begin (429, or 503 with ``Retry-After``)."""
         scope = self._scope
         retry_after = parse_retry_after(answer.headers)
-        pause = retry_after or min(scope.rate_limit.per * 2.0**call.refusals, self._options.retry.max_backoff)
+        pause = retry_after or min(
+            scope.rate_limit.per * 2.0 ** min(call.refusals, 60), self._options.retry.max_backoff
+        )
         # Longer by chance, never shorter, so that several processes do not come back at one instant.
         pause *= 1 + 0.05 * random.random()  # noqa: S311 - no secret
         call.refusals += 1
@@ -521,14 +574,28 @@ class Executor:
             error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
         else:
             error = self._unknown_error(call, reason)
-        # A server may have echoed the token in what it sent instead of an answer; then its words stay out.
-        if failure.__cause__ is not None and reason == failure.reason:
-            error.__cause__ = failure.__cause__
+        error.__cause__ = self._presentable(failure.__cause__)
         return Failure(failure.outcome, error)
+
+    def _presentable(self, cause: BaseException | None) -> BaseException | None:
+        """Return what went wrong below, if nothing of it shows the token that a server may have echoed."""
+        chain: list[BaseException] = []
+        each = cause
+        # An exception object that is raised again and again may be its own context.
+        while each is not None and each not in chain:
+            if self._scope.scrub(text := f"{each} {each!r}") != text:
+                return None
+            # The variables of its frames hold what was received.
+            each.__traceback__ = None
+            chain.append(each)
+            each = each.__cause__ or each.__context__
+        return cause
 
     def _unknown_error(self, call: Call[T], reason: str) -> OutcomeUnknownError:
         if call.operation.is_read:
             msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
+        elif call.operation.resend_is_harmless:
+            msg = f"{call.name}: it may or may not have been carried out: {reason}; to send it again does no harm"
         else:
             msg = (
                 f"{call.name}: it may or may not have been carried out: {reason}; "
@@ -544,10 +611,10 @@ class Executor:
             error, error.__cause__ = call.unknown, last.error
         return self._complete(call, error)
 
-    def _interrupted_error(self, call: Call[T], why: str) -> CallError:
+    def interrupted_error(self, call: Call[T], why: str) -> CallError:
         """Return what became of a call that did not come to its end."""
         if call.attempt is not None and self._transport.may_have_left(call.attempt):
-            error: CallError = self._unknown_error(call, f"{why} before the answer came")
+            error: CallError = self._unknown_error(call, f"{why} before its end")
         elif call.unknown is not None:
             error = call.unknown
         else:
@@ -556,7 +623,8 @@ class Executor:
 
     def _complete(self, call: Call[T], error: CallError) -> CallError:
         error.attempts = call.attempts
-        first = call.first_failure
+        # What may have been carried out matters more than what came first.
+        first = call.first_failure if call.unknown in (None, error) else call.unknown
         if first is not None and first is not error and _kind(first) != _kind(error):
             error.first_failure = first
         return error
@@ -608,7 +676,8 @@ def _wrap(middleware: Middleware, send: Send) -> Send:
 def _tell(observer: Callable[[EventT], None], event: EventT) -> None:
     try:
         observer(event)
-    except Exception:
+    except (Exception, asyncio.CancelledError):
+        # The cancellation is not the call's: nothing was awaited.
         logger.exception("an observer failed on %s", type(event).__name__)
 
 

@@ -47,7 +47,7 @@ class TokenFleet:
 
     ``fleet.client(token)`` is a client like any other. It needs no opening or closing, and can be asked for again for
     every call. Nothing is kept of a token that is not in use; one in use takes about 8 KB, until ``idle_after`` seconds
-    after its client was last asked for. Each token has its own limiter, the same one for all its clients in the process.
+    after its client was last asked for. Each token has a limiter of its own, common to all its clients in the process.
 
     Args:
         base_url: API root; by default as for :class:`~marketingblocks_async.MarketingBlocks`.
@@ -152,10 +152,14 @@ class TokenFleet:
 
         """
         loop = asyncio.get_running_loop()
-        key = hashlib.sha256(token.encode()).digest()
-        client = self._alive.get(key)
-        if client is None:
-            client = self._alive[key] = self._root.with_token(token, rate_limit=self._rate_limit)
+        try:
+            key = hashlib.sha256(token.encode()).digest()
+            client = self._alive.get(key)
+            if client is None:
+                client = self._alive[key] = self._root.with_token(token, rate_limit=self._rate_limit)
+        finally:
+            # Crash reports show local variables.
+            del token
         if name is not None or key not in self._names:
             self._names[key] = name or key.hex()[:12]
         self._recent[key] = loop.time(), client

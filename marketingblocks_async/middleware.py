@@ -52,7 +52,8 @@ class Middleware(Protocol):
 
     It passes the request on by ``await send(request)``, as it came or with other headers or another body
     (``dataclasses.replace``); method and URL stay what they are. It may look at the answer or replace it. It calls
-    ``send`` at most once: sending again is the retry policy's business. An exception of its own ends the call.
+    ``send`` at most once: sending again is the retry policy's business. An exception of its own ends the call and
+    reaches the caller as it is; after a write was sent, as the cause of an :class:`OutcomeUnknownError`.
     """
 
     async def __call__(self, request: HttpRequest, send: Send, /) -> HttpAnswer:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import quote
+from uuid import UUID
 
 import pydantic
 from pydantic import BaseModel
@@ -113,6 +115,9 @@ def _query_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         items = cast("Iterable[object]", value)
         return ",".join(_query_value(item) for item in items if item is not None)
+    if not isinstance(value, str | int | float | Decimal | date | UUID):
+        msg = f"a {type(value).__name__} cannot be part of an address"
+        raise TypeError(msg)
     try:
         return quote(str(value), safe=",")
     except (UnicodeEncodeError, ValueError) as exc:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import aiohttp
 from yarl import URL
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, excerpt
 from .middleware import HttpAnswer
 from .protocol import Outcome
 from .rate_limit import Limiter, Permit
@@ -35,7 +35,7 @@ A write on a connection that the server is just closing ends with an unknown out
 connection. Common servers close after 5 s or more (Node.js, uvicorn and Apache 5, nginx 75), so below that it is rare.
 """
 
-CHECK_AFTER = 0.25
+CHECK_AFTER = 0.02
 """Seconds of idleness after which a connection is asked, before it is written to, whether the server has closed it.
 
 The event loop has noticed a connection that was closed longer ago, unless the loop itself was blocked meanwhile.
@@ -69,7 +69,7 @@ class AnswerTooLarge(SendFailure):
 
 
 class _StaleConnectionError(aiohttp.ClientConnectionError):
-    """A pooled connection turned out to be closed by the server; nothing was written to it."""
+    """A pooled connection turned out to be of no use any more; nothing was written to it."""
 
 
 class _ResendRefusedError(aiohttp.ClientConnectionError):
@@ -218,7 +218,12 @@ async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandle
     if attempt is not None:
         attempt.refuse_second_request()
         attempt.leaves()
-    return await handler(request)
+    try:
+        return await handler(request)
+    except _BEFORE_SENDING:
+        if attempt is not None:
+            attempt.sent = False
+        raise
 
 
 class _Watch:
@@ -230,12 +235,14 @@ class _Watch:
     Args:
         loop: the event loop.
         seconds: what an attempt may take.
+        watches: where it stands while there is something to watch, by its seconds.
 
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, watches: dict[float, _Watch]) -> None:
         self._loop = loop
         self._seconds = seconds
+        self._watches = watches
         self._timer: asyncio.TimerHandle | None = None
         # With the instant at which each must have ended, the oldest first.
         self.attempts: dict[Attempt, float] = {}
@@ -251,8 +258,9 @@ class _Watch:
         for attempt, end in self.attempts.items():
             if end > now:
                 self._timer = self._loop.call_at(end, self._look)
-                break
+                return
             attempt.interrupt(f"no complete answer within {self._seconds:g} s")
+        del self._watches[self._seconds]
 
     def close(self) -> None:
         if self._timer is not None:
@@ -356,14 +364,29 @@ class Transport:
         }
         return session
 
-    async def close(self) -> None:
-        """Undo one :meth:`open`; the last one ends all waiting, interrupts what is in flight and closes the pool."""
-        if self._session is None:
-            return
+    def begin_close(self) -> list[asyncio.Task[None]]:
+        """Undo one :meth:`open`; the last one ends all waiting, interrupts what is in flight and closes the pool.
+
+        From here on it can be opened again.
+
+        Returns:
+            Who closes the connections, if there is something to close.
+
+        Raises:
+            ConfigurationError: it is open on another event loop.
+
+        """
+        session = self._session
+        if session is None or self._loop is None:
+            return []
+        if self._loop is not asyncio.get_running_loop() and not self._loop.is_closed():
+            msg = "the client is open on another event loop; close it there"
+            raise ConfigurationError(msg)
         self._openings -= 1
         if self._openings:
-            return
-        session, self._session = self._session, None
+            return []
+        loop = self._loop
+        self._session = self._loop = None
         for user in list(self.users):
             user.transport_closed(self)
         self.users.clear()
@@ -372,9 +395,7 @@ class Transport:
         for watch in self._watches.values():
             watch.close()
         self._watches = {}
-        if self._given_session is None:
-            await session.close()
-        self._loop = None
+        return [] if session is self._given_session else [loop.create_task(_close(session))]
 
     async def wait_for_close(self, seconds: float) -> bool:
         """Wait, but not beyond the closing of the pool; return whether it was closed."""
@@ -387,12 +408,16 @@ class Transport:
         """Return whether a connection is fresh, that is, has not brought an answer yet.
 
         Raises:
-            _StaleConnectionError: it brought some, and the server has closed it since.
+            _StaleConnectionError: it brought some, and since then the server has closed it or sent more.
 
         """
         answered_at = self._answered_at.get(protocol)
         if answered_at is None:
             return True
+        # It closes by itself what brings something unasked, but only when it is put back into the pool. Until then that
+        # would pass for the answer to the next request.
+        if protocol.should_close:
+            raise _StaleConnectionError
         if time.monotonic() - answered_at > CHECK_AFTER and _is_at_end(protocol.transport):
             raise _StaleConnectionError
         return False
@@ -406,22 +431,23 @@ class Transport:
             seconds: how long it may take until the last byte of the answer.
 
         Returns:
-            The answer, whatever its status. If the body of an answer that is no success breaks off, it is empty: the
-            status says enough.
+            The answer, whatever its status. If the body of an answer that is no success breaks off or does not come in
+            time, it is empty: the status says enough.
 
         Raises:
             SendFailure: no answer, or the body of a success broke off or is too large.
-            ConfigurationError: the session that was handed in cannot carry the request.
+            ConfigurationError: what a middleware or a session that was handed in made of the request cannot be sent.
 
         """
         watch = self._watches.get(seconds)
         if watch is None:
-            watch = self._watches[seconds] = _Watch(self.loop, seconds)
+            watch = self._new_watch(attempt, seconds)
         watch.begin(attempt)
         attempt.begin(self)
         context = _current.set(attempt)
+        response: aiohttp.ClientResponse | None = None
         try:
-            response = await self._request(request)
+            response = await self._request(attempt, request)
             attempt.answered = True
             if attempt.permit is not None:
                 attempt.permit.answered()
@@ -435,7 +461,7 @@ class Transport:
         except asyncio.CancelledError:
             if (why := attempt.interrupted()) is None:
                 raise
-            raise SendFailure(Outcome.UNKNOWN if self.may_have_left(attempt) else Outcome.NOT_SENT, why) from None
+            return self._answer_of_interrupted(attempt, response, why)
         except (aiohttp.ClientError, OSError, RuntimeError) as exc:
             raise SendFailure(self._outcome_of(exc, attempt), _describe(exc)) from exc
         finally:
@@ -445,7 +471,22 @@ class Transport:
             if attempt.permit is not None:
                 attempt.permit.given_up()
 
-    async def _request(self, request: Outgoing) -> aiohttp.ClientResponse:
+    def _new_watch(self, attempt: Attempt, seconds: float) -> _Watch:
+        if self._session is None:
+            # Closed since the attempt began: a hook or a middleware took its time.
+            if attempt.permit is not None:
+                attempt.permit.given_up()
+            raise SendFailure(Outcome.NOT_SENT, "the client was closed")
+        watch = self._watches[seconds] = _Watch(self.loop, seconds, self._watches)
+        return watch
+
+    def _answer_of_interrupted(self, attempt: Attempt, response: aiohttp.ClientResponse | None, why: str) -> HttpAnswer:
+        """Return what is known of the answer, if that says enough."""
+        if response is not None and not _is_success(response):
+            return HttpAnswer(response.status, response.headers, b"")
+        raise SendFailure(Outcome.UNKNOWN if self.may_have_left(attempt) else Outcome.NOT_SENT, why) from None
+
+    async def _request(self, attempt: Attempt, request: Outgoing) -> aiohttp.ClientResponse:
         method, url, headers, content = request
         while True:
             # aiohttp warns of more than this as bytes; as a stream it goes out in parts, and when the last of them has
@@ -462,12 +503,15 @@ class Transport:
             except ValueError as exc:
                 if isinstance(exc, aiohttp.ClientError):
                     raise
-                msg = f"the session that was handed in cannot send the request: {exc}"
+                # Refused before anything of it was written.
+                attempt.sent = False
+                culprit = "a middleware" if self._given_session is None else "a middleware or the session handed in"
+                msg = f"{culprit} made a request that cannot be sent: {exc}"
                 raise ConfigurationError(msg) from exc
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """Return the body, as far as it is not too large; empty if it breaks off and the status says enough."""
-        success = 200 <= response.status < 300
+        success = _is_success(response)
         chunks: list[bytes] = []
         size = 0
         try:
@@ -501,6 +545,18 @@ class Transport:
         return Outcome.NOT_SENT
 
 
+def _is_success(response: aiohttp.ClientResponse) -> bool:
+    return 200 <= response.status < 300
+
+
+async def _close(session: aiohttp.ClientSession) -> None:
+    try:
+        await session.close()
+    finally:
+        # Should the program end meanwhile: the connections are closing, and the session has nothing any more.
+        session.detach()
+
+
 def _is_at_end(transport: asyncio.Transport | None) -> bool:
     """Return whether a connection that should be silent has something to read, which can only be its end."""
     socket = transport.get_extra_info("socket") if transport is not None else None
@@ -523,6 +579,6 @@ def _describe(exc: BaseException) -> str:
     if isinstance(exc, _ResendRefusedError):
         return "the connection was lost after the request was sent"
     if isinstance(exc, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP: {exc.message}"
-    text = str(exc) or type(exc).__name__
+        return f"the answer is not HTTP: {excerpt(exc.message)}"
+    text = excerpt(exc) or type(exc).__name__
     return f"{type(exc).__name__}: {text}" if text != type(exc).__name__ else text

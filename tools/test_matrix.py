@@ -19,9 +19,10 @@ VERSIONS = ("3.11", "3.12", "3.13")
 
 
 def lowest_requirements() -> list[str]:
-    """Return the base dependencies of ``pyproject.toml``, each pinned to its lower bound."""
+    """Return the dependencies of ``pyproject.toml``, those of the extras too, each pinned to its lower bound."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [re.sub(r">=", "==", requirement) for requirement in project["dependencies"]]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    return sorted({re.sub(r">=", "==", requirement) for requirement in [*project["dependencies"], *extras]})
 
 
 def find_python(version: str) -> str | None:

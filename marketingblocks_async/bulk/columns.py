@@ -3,6 +3,10 @@
 The names are the fields of :class:`~marketingblocks_async.CreatePost`; capitals, spaces, ``-``, ``_`` and ``.`` do not
 matter. :data:`ALIASES` is the one table of all names. A name that is not in it is refused, since a misspelt column
 would otherwise be left out of every post without a word.
+
+A column whose name begins with an underscore (``_row``, ``_error``) is a note and is ignored, whatever the rest of its
+name, in files and in objects alike; a mapping that names it, underscore included, still decides. Files of failures
+carry such notes, and are read in again as they are.
 """
 
 from __future__ import annotations
@@ -66,6 +70,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Every field, and the other names of its column. ``twitter_threads.1.message``, ``twitter_threads.1.media_urls``,
 ``twitter_threads.2.message``, … are understood as well."""
 
+NOTE_SIGN = "_"
+"""What the names of columns begin with that are ignored."""
+
 LISTED_IN_MESSAGES = 5
 """How many wrong columns one message names; all are in the error's ``errors``."""
 
@@ -87,6 +94,11 @@ def normal_name(name: str) -> str:
     )
 
 
+def is_note(name: str) -> bool:
+    """Return whether a column of this name is a note, which is ignored: the name begins with an underscore."""
+    return name.lstrip(BLANKS).startswith(NOTE_SIGN)
+
+
 _TARGETS: dict[str, str] = {
     normal_name(name): target for target, aliases in ALIASES.items() for name in (target, *aliases)
 }
@@ -102,6 +114,8 @@ def target_of(name: str) -> str | None:
         A key of :data:`ALIASES`, or ``twitter_threads.<number>.message`` or ``….media_urls``.
 
     """
+    if is_note(name):
+        return None
     normal = normal_name(name)
     if found := _TARGETS.get(normal):
         return found
@@ -118,12 +132,16 @@ def nearest_target(name: str) -> str | None:
     return _TARGETS[close[0]] if close else None
 
 
+def _similar_name(name: str) -> tuple[bool, str]:
+    return is_note(name), normal_name(name)
+
+
 class ColumnRules:
     """What a caller says about the columns, checked once and used for every header.
 
     Args:
         mapping: name of a column → field (or another name of it), ``None`` to ignore the column. Names are compared
-            exactly first, then without what does not matter.
+            exactly first, then without what does not matter (an underscore at the beginning does).
         list_separator: what separates the entries of a list inside one cell.
 
     Raises:
@@ -144,25 +162,31 @@ class ColumnRules:
                 msg = f'columns: "{visible(field)}", which "{visible(name)}" is mapped to, is no field of a post'
                 raise ConfigurationError(msg + _suggestion(field))
             self._exact[name] = target
-        self._normal = {normal_name(name): target for name, target in self._exact.items()}
+        self._similar = {_similar_name(name): target for name, target in self._exact.items()}
 
     def find(self, name: str) -> tuple[bool, str | None]:
         """Return whether a column's name is known, and the field that it holds (``None`` if it is to be ignored)."""
-        for table, wanted in ((self._exact, name), (self._normal, normal_name(name))):
-            if wanted in table:
-                return True, table[wanted]
-        target = target_of(name)
-        return target is not None, target
+        known, target = self._find_named(name)
+        return known or is_note(name), target
 
     def count_known(self, names: Iterable[str]) -> int:
-        """Return how many of ``names`` are known: how much a row looks like a header."""
-        return sum(self.find(name)[0] for name in names if name.strip(BLANKS))
+        """Return how many of ``names`` are known: how much a row looks like a header. Notes may have any name."""
+        return sum(self._find_named(name)[0] for name in names if name.strip(BLANKS))
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the mapping's names that no column has."""
         present = set(names)
-        normal = {normal_name(name) for name in present}
-        return [name for name in self.names if name not in present and normal_name(name) not in normal]
+        similar = {_similar_name(name) for name in present}
+        return [name for name in self.names if name not in present and _similar_name(name) not in similar]
+
+    def _find_named(self, name: str) -> tuple[bool, str | None]:
+        if name in self._exact:
+            return True, self._exact[name]
+        similar = _similar_name(name)
+        if similar in self._similar:
+            return True, self._similar[similar]
+        target = target_of(name)
+        return target is not None, target
 
 
 class Step(NamedTuple):

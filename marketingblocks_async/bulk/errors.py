@@ -29,10 +29,3 @@ class JournalInUseError(JournalError):
         """Keep who holds it."""
         super().__init__(message)
         self.holder: int | None = holder
-
-
-class RunStoppedError(BulkError):
-    """A run stopped before its end for a reason that concerns all rows. The message says what to do.
-
-    Rows that were not sent are pending, and a resumed run goes on with them.
-    """

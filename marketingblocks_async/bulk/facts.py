@@ -18,8 +18,8 @@ class SourceFacts:
         encoding: encoding of a text file.
         delimiter: the sign between the columns of a CSV file.
         sheet: name of the worksheet.
-        columns: name of a column in the file → field that it holds, ``None`` if it is ignored. Empty for sources whose
-            rows name their fields themselves.
+        columns: name of a column in the file → field that it holds, ``None`` if it is ignored: by the caller, or since
+            its name begins with an underscore. Empty for sources whose rows name their fields themselves.
 
     """
 

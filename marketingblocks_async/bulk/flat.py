@@ -8,7 +8,7 @@ from marketingblocks_async.models import CreatePost
 
 from .columns import LIST_SEPARATOR
 
-FLAT_COLUMNS = (
+FLAT_COLUMNS: tuple[str, ...] = (
     "channel_type",
     "channel_id",
     "post_type",

@@ -9,12 +9,16 @@ Nobody is told before the flush. (An asynchronous SQLite library hands every sta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Statement = tuple[str, Sequence[object]]
+
+TIDY_EVERY = 1000
+"""Commits after which the database is tidied up."""
 
 
 class GroupCommit:
@@ -23,18 +27,26 @@ class GroupCommit:
     Args:
         path: the database.
         connect: opens the connection, called in the thread.
+        tidy: called in the thread between commits, after every :data:`TIDY_EVERY` of them.
 
     """
 
-    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connect: Callable[[Path], sqlite3.Connection],
+        tidy: Callable[[sqlite3.Connection], None],
+    ) -> None:
         self._path = path
         self._connect = connect
+        self._tidy = tidy
+        self._untidy = 0
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
         self._statements: list[Statement] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._stopping = False
-        self._failure: BaseException | None = None
+        self._failure: sqlite3.Error | None = None
         self._thread = threading.Thread(target=self._run, name="bulk journal", daemon=True)
         self._thread.start()
 
@@ -98,7 +110,7 @@ class GroupCommit:
     def _run(self) -> None:
         try:
             connection = self._connect(self._path)
-        except sqlite3.Error as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             self._fail(exc, [])
             return
         try:
@@ -120,16 +132,23 @@ class GroupCommit:
             for sql, parameters in statements:
                 connection.execute(sql, parameters)
             connection.execute("COMMIT")
-        except sqlite3.Error as exc:
-            # A half-written group must not become durable with a later one.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            self._untidy += 1
+            if self._untidy >= TIDY_EVERY:
+                self._untidy = 0
+                self._tidy(connection)
+        except Exception as exc:  # noqa: BLE001 - a value that SQLite cannot take is no error of SQLite's
+            # A half-written group must not become durable with a later one; the thread ends here, and closing the
+            # connection takes back what cannot be rolled back.
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             self._fail(exc, waiting)
             return False
         self._tell(waiting, None)
         return True
 
-    def _fail(self, failure: BaseException, waiting: list[asyncio.Future[None]]) -> None:
+    def _fail(self, exc: Exception, waiting: list[asyncio.Future[None]]) -> None:
+        failure = exc if isinstance(exc, sqlite3.Error) else sqlite3.DataError(f"{type(exc).__name__}: {exc}")
         with self._condition:
             self._failure = failure
             waiting = waiting + self._waiting

@@ -20,12 +20,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from .errors import JournalError, JournalExistsError, JournalInUseError
 from .group_commit import GroupCommit
@@ -36,6 +36,9 @@ APPLICATION_ID = 0x4D424A52
 """Marks an SQLite file as a journal of this package."""
 
 SCHEMA_VERSION = 1
+
+INVALID_ROW = "InvalidRow"
+"""Error class of rows that never made a request."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -82,32 +85,14 @@ ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.po
 
 _CHUNK = 1000
 
+_INSTANT = 1e-6
+"""Seconds between two times in a journal at least; less than that a float of today's Unix time cannot hold."""
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How the rows of a file relate to those of a journal, by their keys.
+_LOCK_TRIES, _LOCK_PAUSE = 5, 0.02
+"""How often the lock is tried, and seconds in between."""
 
-    Attributes:
-        same: rows with the same key and content at the same place.
-        moved: rows with the same key and content at another place.
-        changed: rows with the same key and another content.
-        added: rows whose key the journal does not have.
-        removed: rows of the journal whose key the file does not have.
-        examples: up to five keys of changed, added or removed rows.
-
-    """
-
-    same: int
-    moved: int
-    changed: int
-    added: int
-    removed: int
-    examples: tuple[str, ...]
-
-    @property
-    def is_the_same(self) -> bool:
-        """Whether the file holds what the journal holds, in whatever order."""
-        return not (self.changed or self.added or self.removed)
+_WAL_MARK, _BESIDE, _HERE = "wal", "beside", "here"
+"""Name and values of the fact about where the latest writes are, see :func:`_seal`."""
 
 
 class JournalBuilder:
@@ -118,31 +103,48 @@ class JournalBuilder:
 
     Raises:
         JournalExistsError: something is there already.
+        JournalInUseError: another process is making it.
         JournalError: it cannot be made there.
 
     """
 
     def __init__(self, path: Path) -> None:
         self.path: Path = path
+        if not path.parent.is_dir():
+            msg = f"cannot make a journal at {path}: there is no folder {path.parent}"
+            raise JournalError(msg)
+        # Against another process that makes the same one: it would replace the file under our hands.
+        self._lock = _locked(path)
         if path.exists():
+            self._lock.release()
             msg = f"{path} exists already"
             raise JournalExistsError(msg)
-        self._partial = path.with_name(f"{path.name}.importing")
+        if _wal(path).exists():
+            self._lock.release()
+            # SQLite would read it into the new journal: rows would have outcomes that are not theirs.
+            msg = (
+                f"{_wal(path)} belongs to a journal that was at {path} and is not there any more; "
+                "if it was moved, move this file along with it, otherwise remove this file"
+            )
+            raise JournalError(msg)
+        self._partial = _partial(path)
         try:
-            self._partial.unlink(missing_ok=True)
+            self._remove_partial()
             # Before SQLite makes it with the umask's mode: it holds what is to be published.
             os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as exc:
+            self._lock.release()
             msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
             raise JournalError(msg) from exc
         self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
-        # If this is cut short there is no journal, so nothing needs to be durable before the end.
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("BEGIN")
+        with self._reported():
+            # If this is cut short there is no journal, so nothing needs to be durable before the end.
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("BEGIN")
         self._rows: list[tuple[int, str, str, str]] = []
 
     def add(self, number: int, key: str, content_hash: str, request: str) -> None:
@@ -157,12 +159,22 @@ class JournalBuilder:
         """
         self._rows.append((number, key, content_hash, request))
         if len(self._rows) >= _CHUNK:
-            self._write_rows()
+            with self._reported():
+                self._write_rows()
 
-    def add_invalid(self, number: int, key: str, error: str) -> None:
-        """Add a row that cannot be sent; it counts as failed."""
-        self._rows.append((number, key, "", ""))
-        self._connection.execute(_END, (number, RowState.FAILED, None, error, "InvalidRow", time.time()))
+    def add_invalid(self, number: int, key: str, cells: Mapping[str, str], error: str) -> None:
+        """Add a row that cannot be sent; it counts as failed.
+
+        Args:
+            number: 1 for the first row of the data.
+            key: its identity as far as it has one; it need not be unique.
+            cells: what the row holds, by field or else by column.
+            error: what is wrong with it.
+
+        """
+        self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
+        with self._reported():
+            self._connection.execute(_END, (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Make the journal exist.
@@ -174,16 +186,23 @@ class JournalBuilder:
             JournalError: two rows have one key, or the disk is full.
 
         """
-        try:
+        with self._reported():
             self._write_rows()
             self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key)")
+            self._connection.execute("CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''")
             self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.close()
             _sync(self._partial)
             self._partial.rename(self.path)
             _sync(self.path.parent)
+            self._lock.release()
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        """Turn what the disk refuses into an error of this package, and leave nothing behind then."""
+        try:
+            yield
         except (sqlite3.Error, OSError) as exc:
             self.abandon()
             msg = f"cannot make a journal at {self.path}: {exc}"
@@ -192,6 +211,10 @@ class JournalBuilder:
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._connection.close()
+        self._remove_partial()
+        self._lock.release()
+
+    def _remove_partial(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             self._partial.with_name(self._partial.name + suffix).unlink(missing_ok=True)
 
@@ -211,29 +234,54 @@ class JournalReader:
 
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path: Path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path)
+        path = self.path
         if not path.is_file():
             msg = f"there is no journal at {path}"
+            if _partial(path).exists():
+                msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
         self._lock = threading.Lock()
+        has_wal = _wal(path).exists()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        except sqlite3.Error as exc:
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
+        try:
+            self._check(has_wal=has_wal)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check(self, *, has_wal: bool) -> None:
+        path = self.path
+        try:
             self._connection.execute("PRAGMA query_only = ON")
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as exc:
+            # A full disk, for example: also to be read, a journal needs room for the index of its log.
+            msg = f"cannot read {path}: {exc}"
+            raise JournalError(msg) from exc
         except sqlite3.DatabaseError as exc:
             msg = f"{path} is no journal of a bulk run: {exc}"
             raise JournalError(msg) from exc
         if application != APPLICATION_ID:
-            self._connection.close()
             msg = f"{path} is an SQLite file, but no journal of a bulk run"
             raise JournalError(msg)
         if version != SCHEMA_VERSION:
-            self._connection.close()
             msg = (
                 f"{path} was written by another version of this package "
                 f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
+            )
+            raise JournalError(msg)
+        if not has_wal and self.meta.get(_WAL_MARK) == _BESIDE and not self.is_running():
+            msg = (
+                f"{_wal(path)} is missing, and it holds what was sent last; put it back beside the journal (a journal "
+                "is moved or copied together with it). Without it nobody knows which rows were sent: if it is lost, "
+                "look them up, and give what is missing to a journal of its own"
             )
             raise JournalError(msg)
 
@@ -277,6 +325,14 @@ class JournalReader:
             yield from map(_stored, found)
             after = found[-1][0]
 
+    def is_running(self) -> bool:
+        """Whether a process is running it at this moment."""
+        try:
+            _locked(self.path, tries=1).release()
+        except JournalInUseError:
+            return True
+        return False
+
     def last_activity(self) -> float | None:
         """Return the Unix time of the last intent or outcome, ``None`` if nothing was ever sent."""
         return self._all("SELECT max(max(coalesce(sent_at, 0)), max(coalesce(ended_at, 0))) FROM states")[0][0] or None
@@ -285,7 +341,8 @@ class JournalReader:
         """Return (Unix second, state, how many rows ended so in it), in order: the course of the run."""
         return self._all(
             "SELECT cast(ended_at AS INTEGER), state, count(*) FROM states WHERE ended_at IS NOT NULL "
-            "AND error_type IS NOT 'InvalidRow' GROUP BY 1, 2 ORDER BY 1, 2"
+            "AND state >= ? AND error_type IS NOT ? GROUP BY 1, 2 ORDER BY 1, 2",
+            (RowState.DONE, INVALID_ROW),
         )
 
     def sessions(self) -> list[tuple[float, float | None, str | None]]:
@@ -308,34 +365,13 @@ class JournalReader:
         found += self._all(f"{done} >= ? ORDER BY s.sent_at LIMIT {10 * _CHUNK}", (earliest,))
         return [_stored(values) for values in found]
 
-    def difference(self, rows: Iterable[tuple[int, str, str]]) -> Difference:
-        """Compare with the rows of a file.
-
-        Args:
-            rows: number, key and content hash of each.
-
-        """
-        same = moved = changed = added = 0
-        examples: list[str] = []
-        for number, key, content_hash in rows:
-            found = self._all("SELECT number, hash FROM requests WHERE key = ?", (key,))
-            if not found:
-                added += 1
-            elif found[0][1] != content_hash:
-                changed += 1
-            else:
-                same += found[0][0] == number
-                moved += found[0][0] != number
-                continue
-            examples.append(key)
-            del examples[5:]
-        total = self.counts().total
-        removed = total - same - moved - changed
-        return Difference(same, moved, changed, added, removed, tuple(examples))
-
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
-            return cursor.fetchall()
+        try:
+            with self._lock, closing(self._connection.execute(sql, parameters)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as exc:
+            msg = f"cannot read {self.path}: {exc}"
+            raise JournalError(msg) from exc
 
 
 def _stored(values: tuple[Any, ...]) -> StoredRow:
@@ -355,21 +391,20 @@ class Journal(JournalReader):
 
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        self._file_lock = FileLock(path.with_name(f"{path.name}.lock"))
         try:
-            self._file_lock.acquire()
-        except LockHeldError as exc:
+            self._file_lock = _locked(self.path)
+        except JournalError:
             self._connection.close()
-            who = f"process {exc.holder}" if exc.holder is not None else "another process"
-            msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
-            raise JournalInUseError(msg, holder=exc.holder) from None
-        except OSError as exc:
+            raise
+        try:
+            self._latest = self._latest_time()
+        except JournalError:
             self._connection.close()
-            msg = f"cannot lock {path}: {exc}"
-            raise JournalError(msg) from exc
-        self._writer = GroupCommit(path, _connect_for_writing)
+            self._file_lock.release()
+            raise
+        self._writer = GroupCommit(self.path, _connect_for_writing, _seal)
         self._session: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -391,10 +426,22 @@ class Journal(JournalReader):
             self.close()
             self._file_lock.release()
 
+    def _latest_time(self) -> float:
+        sessions = self._all("SELECT max(max(began_at, coalesce(ended_at, 0))) FROM sessions")[0][0]
+        return max(self.last_activity() or 0.0, sessions or 0.0)
+
+    def _now(self) -> float:
+        """Return the Unix time, but later than any in the journal, also if the clock was set back.
+
+        Which session sent a row, and which of two rows was sent first, is read from these times.
+        """
+        self._latest = max(time.time(), self._latest + _INSTANT)
+        return self._latest
+
     async def begin_session(self) -> None:
         """Note that a run begins."""
         self._session = len(self.sessions()) + 1
-        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, time.time()))
+        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, self._now()))
 
     async def end_session(self, ending: str) -> None:
         """Note that it ended in an orderly way.
@@ -404,7 +451,7 @@ class Journal(JournalReader):
 
         """
         await self._durably(
-            "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (time.time(), ending, self._session)
+            "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (self._now(), ending, self._session)
         )
 
     async def note_floor(self, post_id: int) -> None:
@@ -413,6 +460,23 @@ class Journal(JournalReader):
         floors[str(self._session)] = post_id
         await self._durably("INSERT OR REPLACE INTO meta VALUES ('floors', ?)", (json.dumps(floors),))
 
+    async def check_api(self, base_url: str) -> None:
+        """Keep at which API the run is, and hold to it: its post ids mean nothing at another.
+
+        Args:
+            base_url: API root. The port of a server on this machine does not matter, since it changes.
+
+        Raises:
+            JournalError: the run was begun at another API.
+
+        """
+        begun = self.meta.get("base_url")
+        if begun is None:
+            await self._durably("INSERT INTO meta VALUES ('base_url', ?)", (base_url,))
+        elif _place(begun) != _place(base_url):
+            msg = f"{self.path} was begun at {begun}, and this is {base_url}; set the base URL to the former"
+            raise JournalError(msg)
+
     async def intend(self, number: int) -> None:
         """Note that a row is about to be sent; return when that is on the disk.
 
@@ -420,7 +484,7 @@ class Journal(JournalReader):
             JournalError: it could not be written; the row must not be sent.
 
         """
-        await self._durably(_INTEND, (number, time.time()))
+        await self._durably(_INTEND, (number, self._now()))
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
         """Note what became of a row; it is on the disk soon, and at the latest when :meth:`flush` returns.
@@ -429,9 +493,10 @@ class Journal(JournalReader):
             JournalError: the disk refused an earlier write.
 
         """
-        words, kind = (None, None) if error is None else (str(error), type(error).__name__)
+        words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
+        post_id = None if post_id is None else _storable(post_id)
         try:
-            self._writer.soon(_END, (number, state, post_id, words, kind, time.time()))
+            self._writer.soon(_END, (number, state, post_id, words, kind, self._now()))
         except sqlite3.Error as exc:
             msg = f"cannot write to {self.path}: {exc}"
             raise JournalError(msg) from exc
@@ -475,6 +540,43 @@ class Journal(JournalReader):
             raise JournalError(msg) from exc
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.importing")
+
+
+def _wal(path: Path) -> Path:
+    # SQLite follows links, too.
+    path = path.resolve()
+    return path.with_name(f"{path.name}-wal")
+
+
+def _storable(text: str) -> str:
+    """Return text as SQLite takes it: a server can send halves of characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _locked(path: Path, *, tries: int = _LOCK_TRIES) -> FileLock:
+    # Two names of one journal are one journal.
+    resolved = path.resolve()
+    lock = FileLock(resolved.with_name(f"{resolved.name}.lock"))
+    for patience in range(tries, 0, -1):
+        try:
+            lock.acquire()
+        except LockHeldError as exc:
+            if patience > 1:
+                # Somebody may only be looking whether it is held.
+                time.sleep(_LOCK_PAUSE)
+                continue
+            who = f"process {exc.holder}" if exc.holder is not None else "another process"
+            msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
+            raise JournalInUseError(msg, holder=exc.holder) from None
+        except OSError as exc:
+            msg = f"cannot lock {path}: {exc.strerror or exc}"
+            raise JournalError(msg) from exc
+        break
+    return lock
+
+
 class _KilledError(Exception):
     """Stands in the journal for what a killed process could not write."""
 
@@ -487,7 +589,29 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     # A commit returns when it is on the disk, not merely with the operating system.
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    _seal(connection)
     return connection
+
+
+def _seal(connection: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the journal's file, and have that say that it is incomplete from now on.
+
+    What is written after this is in the log only. Were the log deleted, or left behind when the journal is moved, the
+    rows sent since would be pending again, and would be sent twice. So the file alone says "beside", and only with the
+    log says "here". An orderly end moves that into the file.
+    """
+    for where in (_BESIDE, _HERE):
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_WAL_MARK, where))
+        if where == _BESIDE:
+            # Passive, so it waits for no reader. What one keeps from being moved now is moved the next time.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _place(base_url: str) -> tuple[str, str]:
+    parts = urlsplit(base_url)
+    is_here = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
+    return ("this machine" if is_here else parts.netloc.lower(), "" if is_here else parts.path.rstrip("/"))
 
 
 def _sync(path: Path) -> None:

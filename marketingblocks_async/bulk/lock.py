@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ class FileLock:
     It is not taken on the database, because closing any descriptor of that would release SQLite's own locks.
 
     Args:
-        path: the lock's file; it stays behind, empty of meaning, when the lock is released.
+        path: the lock's file; it is removed with the lock's release, and means nothing if a killed process left it.
 
     """
 
@@ -42,6 +43,18 @@ class FileLock:
             OSError: the file cannot be made.
 
         """
+        descriptor = self._open()
+        while not self._is_current(descriptor):
+            # Between our opening and our locking it the former holder removed it.
+            os.close(descriptor)
+            descriptor = self._open()
+        self._descriptor = descriptor
+        # Who holds it is only for people; on a full disk it is not said.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+
+    def _open(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(descriptor)
@@ -49,14 +62,21 @@ class FileLock:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise LockHeldError(int(holder) if holder.isdigit() else None) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
+        return descriptor
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Give the lock back; twice does nothing."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            # While it is still held, so that it is nobody else's. Windows removes no open file; there it stays.
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
             os.close(descriptor)
 
 

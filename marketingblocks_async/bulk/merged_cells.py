@@ -16,7 +16,9 @@ from .workbook_safety import UnsafeWorkbookError
 AREA_LIMIT = 100_000
 """Merged areas in one sheet: more have never been made by hand."""
 
-_CHUNK = 2**18
+CHUNK = 2**18
+"""Bytes of the sheet's XML that are looked through at a time."""
+
 _LONGEST_TAG = 512
 _MERGE = re.compile(
     rb"<(?:\w+:)?mergeCell\s[^<>]*?ref\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
@@ -44,7 +46,7 @@ def find_areas(sheet: IO[bytes]) -> list[Area]:
     """
     areas: set[Area] = set()
     rest = b""
-    while chunk := sheet.read(_CHUNK):
+    while chunk := sheet.read(CHUNK):
         data = rest + chunk
         for match in _MERGE.finditer(data):
             first, last = (_column(match[1]), int(match[2])), (_column(match[3]), int(match[4]))

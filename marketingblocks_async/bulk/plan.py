@@ -213,14 +213,14 @@ class PlanBuilder:
         self._duplicates = _Duplicates()
         self._schedule = _Schedule(now)
 
-    def add(self, raw: RawRow) -> Row | None:
+    def add(self, raw: RawRow) -> Row | list[RowError]:
         """Take the next row into the plan.
 
         Args:
             raw: the row, in the order of the source.
 
         Returns:
-            The valid row, ``None`` if it is not valid.
+            The valid row, or everything that is wrong with it.
 
         """
         self._rows += 1
@@ -234,7 +234,7 @@ class PlanBuilder:
             self._invalid += 1
             self._error_count += len(errors)
             self._errors += errors[: self._max_errors - len(self._errors)]
-            return None
+            return errors
         self._duplicates.add(row)
         post = row.post
         channel = (post.channel_type.value, post.channel_id, post.publish_mode.value)
@@ -432,7 +432,7 @@ def make_plan(
         try:
             for raw in stream:
                 row = builder.add(raw)
-                if row is not None and on_row is not None:
+                if isinstance(row, Row) and on_row is not None:
                     on_row(row)
         except SourceError as exc:
             exc.plan = builder.finish(stream.facts, exc)
@@ -485,7 +485,7 @@ async def amake_plan(
         try:
             async for raw in stream:
                 row = builder.add(raw)
-                if row is not None and on_row is not None:
+                if isinstance(row, Row) and on_row is not None:
                     waiting = on_row(row)
                     if inspect.isawaitable(waiting):
                         await waiting

@@ -61,9 +61,8 @@ def readable(value: object) -> str:
         return "{…}"
     if isinstance(value, list | tuple | set | frozenset):
         return "[…]"
-    if isinstance(value, str | int | float | date | time | timedelta):
-        return visible(str(value))
-    shown = getattr(value, "shown", None)
+    is_plain = isinstance(value, str | int | float | date | time | timedelta)
+    shown = str(value) if is_plain else getattr(value, "shown", None)
     if value is None or isinstance(shown, str):
         return visible(shown or "")
     return f"({type(value).__name__})"

@@ -6,10 +6,19 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks, MarketingBlocksError, Post
+from marketingblocks_async import (
+    APIError,
+    CallError,
+    ChannelType,
+    CreatePost,
+    MarketingBlocks,
+    MarketingBlocksError,
+    Post,
+)
 
 from .journal import Journal
 from .matching import ListedPost, SentRow, decide
@@ -21,6 +30,9 @@ timeout of an attempt."""
 
 LARGEST_LISTING = 10_000
 """How many posts are asked for at most."""
+
+LISTING_DEADLINE = 15.0
+"""Seconds that a listing may take, retries included."""
 
 SPARE = 200
 """How many posts more than the run sent since are asked for, in case others post too."""
@@ -52,7 +64,8 @@ async def note_floor(client: MarketingBlocks, journal: Journal) -> None:
     Later it tells posts of this run from older ones. If it cannot be read nothing is noted, and unknown rows of this
     session cannot be found.
     """
-    listings, trouble = await _listings(client, list(ChannelType), SPARE)
+    platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
+    listings, trouble = await _listings(client, platforms, SPARE)
     if trouble is None:
         numbers = [post.number for listing in listings for post in listing if post.number is not None]
         await journal.note_floor(max(numbers, default=0))
@@ -127,11 +140,23 @@ async def _listings(
     """Return what is listed, and why something could not be read."""
     listings: list[list[ListedPost]] = []
     trouble: str | None = None
-    for ask in (lambda: client.posts.upcoming(limit=size), lambda: client.posts.list(channels=platforms, limit=size)):
+    # Without an answer the run goes on, so it does not wait for one as long as a post would.
+    client = client.with_options(deadline=LISTING_DEADLINE)
+    # Whether the listing takes "threads" is not documented; a refusal must not cost the others.
+    others = [platform for platform in platforms if platform is not ChannelType.THREADS]
+    groups = (others, [platform for platform in platforms if platform not in others])
+    questions: list[Callable[[], Awaitable[Iterable[Post]]]] = [
+        partial(client.posts.upcoming, limit=size),
+        *(partial(client.posts.list, channels=group, limit=size) for group in groups if group),
+    ]
+    for ask in questions:
         try:
-            posts: list[Post] = list(await ask())
+            posts = await ask()
         except MarketingBlocksError as error:
             trouble = str(error)
+            if isinstance(error, CallError) and not isinstance(error, APIError):
+                # Nothing answers; the next question would only take its time as well.
+                break
             continue
         listings.append([listed for post in posts if (listed := ListedPost.of(post)) is not None])
     return listings, trouble

@@ -11,29 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from marketingblocks_async.models import CreatePost
+
+from .columns import KEY
+from .flat import FLAT_COLUMNS, flatten_post
 from .journal import JournalReader
 from .states import Counts, RowState, StoredRow
 from .timeline import Bin, timeline
 
 SHOWN_ROWS = 100
 """How many failed and unknown rows a report lists; the files of failures have all."""
-
-FIELDS = (
-    "channel_type",
-    "channel_id",
-    "post_type",
-    "caption_text",
-    "media_urls",
-    "publish_mode",
-    "schedule_time",
-    "time_zone",
-    "hash_tags",
-    "twitter_threads",
-    "post_extra.title",
-    "post_extra.category",
-    "post_extra.privacyStatus",
-)
-"""Columns of a file of failures; it can be corrected and fed in again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +120,23 @@ def write_failures(journal: JournalReader, path: Path, states: Sequence[RowState
     """Write rows as a CSV file that can be corrected and fed in again; return how many there are.
 
     The columns ``_row``, ``_state`` and ``_error`` say what went wrong; columns that begin with an underscore are
-    ignored when the file is read. Rows that were invalid in the first place hold nothing but these, since their content
-    was never understood: correct them in the original file.
+    ignored when the file is read. Rows that were invalid in the first place have the cells of the original file.
 
     Args:
         journal: the run.
         path: where to; an existing file is replaced.
         states: which rows.
 
+    Raises:
+        OSError: it cannot be written there.
+
     """
+    others: list[str] = json.loads(journal.meta.get("other_columns", "[]"))
     count = 0
-    with path.open("w", newline="", encoding="utf-8-sig") as lines:
-        writer = csv.DictWriter(lines, ["key", *FIELDS, "_row", "_state", "_error"], restval="")
+    # With the byte order mark that tells spreadsheets the encoding.
+    with path.open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as lines:
+        columns = [KEY, *FLAT_COLUMNS, *others, "_row", "_state", "_error"]
+        writer = csv.DictWriter(lines, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         for row in journal.rows(states):
             writer.writerow(_cells(row))
@@ -153,16 +145,11 @@ def write_failures(journal: JournalReader, path: Path, states: Sequence[RowState
 
 
 def _cells(row: StoredRow) -> dict[str, object]:
-    cells: dict[str, object] = {"key": row.key, "_row": row.number, "_state": row.state.word, "_error": row.error or ""}
-    if not row.request:
-        return cells
-    request: dict[str, Any] = json.loads(row.request)
-    request["media_urls"] = "|".join(request["media_urls"])
-    if threads := request.get("twitter_threads"):
-        request["twitter_threads"] = json.dumps(threads, ensure_ascii=False)
-    for name, value in request.pop("post_extra", {}).items():
-        cells[f"post_extra.{name}"] = value
-    return cells | request
+    notes = {KEY: row.key, "_row": row.number, "_state": row.state.word, "_error": row.error or ""}
+    if not row.content_hash:
+        cells: dict[str, str] = json.loads(row.request)
+        return {**cells, **notes}
+    return {**flatten_post(CreatePost.model_validate_json(row.request)), **notes}
 
 
 def _moments(journal: JournalReader) -> Iterator[tuple[float, float | None, str | None]]:

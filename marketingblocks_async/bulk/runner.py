@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from marketingblocks_async import (
@@ -102,7 +102,7 @@ class BulkResult:
     Attributes:
         counts: rows by state, from the journal.
         ending: how it ended.
-        reason: for ``stopped``, what to do about it.
+        reason: why rows are still pending, and what to do about it; ``None`` if nothing is in the way.
         seconds: how long it took.
         sent: rows that this run sent.
         reconciliation: what was found out about unknown rows.
@@ -115,6 +115,17 @@ class BulkResult:
     seconds: float
     sent: int
     reconciliation: Reconciliation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values; the counts stand at the top."""
+        return {
+            **self.counts.to_dict(),
+            "ending": self.ending.value,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "sent": self.sent,
+            "reconciliation": asdict(self.reconciliation),
+        }
 
 
 class BulkRun:
@@ -147,6 +158,9 @@ class BulkRun:
         if max_failures is not None and max_failures < 1:
             msg = f"max_failures={max_failures}: give 1 or more, or None for no bound"
             raise ConfigurationError(msg)
+        if not 0 <= settle_after < float("inf"):
+            msg = f"settle_after={settle_after}: give seconds, 0 or more"
+            raise ConfigurationError(msg)
         self._client = client
         self._journal = journal
         self._unknown = UnknownPolicy(unknown)
@@ -166,14 +180,26 @@ class BulkRun:
         self._sent = 0
         self._failed_here = 0
         self._not_sent_in_a_row = 0
+        self._put_off_by: Exception | None = None
         self._began = 0.0
         self._samples: deque[tuple[float, int]] = deque(maxlen=12)
 
     def stop(self, ending: Ending = Ending.INTERRUPTED, reason: str | None = None) -> None:
-        """Take no further row; what is in flight comes to its end."""
+        """Send no further row; what is in flight comes to its end."""
         if not self._stopping.is_set():
             self._ending, self._reason = ending, reason
             self._stopping.set()
+            self._end_if_drained()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop, or stops by itself."""
+        return self._stopping.is_set()
+
+    def _end_if_drained(self) -> None:
+        # What only waits for a permit need not get it first; a pause after a 429 may be long.
+        if self._stopping.is_set() and not self._in_flight and self._task is not None:
+            self._task.cancel()
 
     def abort(self) -> None:
         """Stop at once; rows in flight become unknown."""
@@ -192,29 +218,30 @@ class BulkRun:
             What it came to. Failures of rows do not raise.
 
         Raises:
-            JournalError: the journal could not be written, and nothing was sent that is not in it.
+            JournalError: the run was begun at another API, or the journal could not be written, and nothing was sent
+                that is not in it.
 
         """
         self._began = time.monotonic()
         journal = self._journal
+        await journal.check_api(self._client.base_url)
         await journal.begin_session()
         await journal.settle_unfinished()
         self._counts = await asyncio.to_thread(journal.counts)
         self._hold_back()
         painter = asyncio.create_task(self._paint())
+        found: list[Reconciliation] = []
         try:
-            if self._counts.pending or self._counts.unknown:
-                await note_floor(self._client, journal)
-            first = await self._settle_unknown()
-            self._task = asyncio.create_task(self._send_all())
-            with suppress(asyncio.CancelledError):
-                await self._wait_for_sending()
-            second = await self._look_again()
+            for step in (partial(self._prepare, found), self._send_all, partial(self._look_again, found)):
+                await self._take(step)
         finally:
             painter.cancel()
             await asyncio.gather(painter, return_exceptions=True)
+            await journal.flush()
+            await journal.end_session(self._ending)
         self._counts = await asyncio.to_thread(journal.counts)
-        await journal.end_session(self._ending)
+        if self._counts.pending and self._ending is Ending.COMPLETE and self._put_off_by is not None:
+            self._reason = f"rows could not be sent, the last one because: {self._put_off_by}"
         self._tell_progress()
         return BulkResult(
             self._counts,
@@ -222,46 +249,69 @@ class BulkRun:
             self._reason,
             time.monotonic() - self._began,
             self._sent,
-            replace(second, found=first.found + second.found, absent=first.absent + second.absent),
+            replace(
+                found[-1] if found else Reconciliation(undecided=self._counts.unknown),
+                found=sum(each.found for each in found),
+                absent=sum(each.absent for each in found),
+            ),
         )
+
+    async def _take(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Take a step of the run, unless it was told to stop; :meth:`stop` and :meth:`abort` cancel the step."""
+        if self._stopping.is_set():
+            return
+        self._task = asyncio.create_task(step())
+        try:
+            await asyncio.wait([self._task])
+        finally:
+            if not self._task.done():
+                # Somebody cancels the run, which ends what is in flight as well.
+                self.abort()
+                await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            # Raises what it raised; its being cancelled is our own doing.
+            self._task.result()
+
+    async def _prepare(self, found: list[Reconciliation]) -> None:
+        """Look for the rows that an earlier run left without an outcome, and note what is listed before this one."""
+        if self._counts.pending or self._counts.unknown:
+            await note_floor(self._client, self._journal)
+        if self._counts.unknown:
+            found.append(await self._settle_unknown())
 
     def _hold_back(self) -> None:
         """Keep the limit across processes: what an earlier one sent a moment ago still counts at the server."""
-        last = self._journal.last_activity()
-        ago = time.time() - last if last is not None else COUNTED_FOR
-        # A negative age is a clock that was set back; then it is not known.
-        if ago < COUNTED_FOR and (snapshot := self._limiter_snapshot()) is not None:
-            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - max(ago, 0.0), over_limit=False)
-
-    async def _wait_for_sending(self) -> None:
-        assert self._task is not None  # noqa: S101 - it was just made
-        try:
-            await self._task
-        except asyncio.CancelledError:
-            if not self._task.cancelled():
-                # Not our own abort: somebody cancels the run, which ends what is in flight as well.
-                self.abort()
-                await asyncio.gather(self._task, return_exceptions=True)
-                raise
+        earlier = self._journal.sessions()[:-1]
+        if not earlier or (snapshot := self._limiter_snapshot()) is None:
+            return
+        ended = earlier[-1][1]
+        # When a killed one asked for a listing last is not written down anywhere; it may have been just now. A negative
+        # age is a clock that was set back; then it is not known either.
+        ago = 0.0 if ended is None else max(time.time() - ended, 0.0)
+        if ago < COUNTED_FOR:
+            self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - ago, over_limit=False)
 
     async def _settle_unknown(self) -> Reconciliation:
-        if not self._counts.unknown:
-            return Reconciliation()
         if self._unknown is UnknownPolicy.SKIP:
+            found = Reconciliation()
             await self._move_unknown(RowState.FAILED, "skipped: its outcome is unknown, and it was not sent again")
-            return Reconciliation()
-        found = await reconcile(self._client, self._journal, settle_after=self._settle_after)
+        else:
+            found = await reconcile(self._client, self._journal, settle_after=self._settle_after)
         if self._unknown is UnknownPolicy.RESEND:
             await self._move_unknown(RowState.PENDING, None)
         self._counts = await asyncio.to_thread(self._journal.counts)
         return found
 
-    async def _look_again(self) -> Reconciliation:
+    async def _look_again(self, found: list[Reconciliation]) -> None:
         """At the end: what became unknown meanwhile, and what could not be decided at the beginning."""
-        await self._journal.flush()
-        if not self._counts.unknown or self._ending is Ending.ABORTED or self._unknown is UnknownPolicy.SKIP:
-            return Reconciliation(undecided=self._counts.unknown)
-        return await reconcile(self._client, self._journal, settle_after=self._settle_after)
+        for _ in range(MOST_PASSES):
+            if not self._counts.unknown or self._unknown is UnknownPolicy.SKIP:
+                return
+            found.append(await reconcile(self._client, self._journal, settle_after=self._settle_after))
+            if not found[-1].absent:
+                return
+            self._counts = await asyncio.to_thread(self._journal.counts)
+            await self._send_all()
 
     async def _move_unknown(self, state: RowState, why: str | None) -> None:
         rows = await asyncio.to_thread(lambda: list(self._journal.rows([RowState.UNKNOWN])))
@@ -300,11 +350,14 @@ class BulkRun:
             yield CreatePost.model_validate_json(row.request)
 
     async def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> None:
+        if self._stopping.is_set():
+            raise _StoppingError
         number = self._numbers[index]
-        await self._journal.intend(number)
         if number not in self._in_flight:
+            # Even before the intent is on the disk: if it is interrupted there, it has to be taken back.
             self._in_flight.add(number)
             self._sent += 1
+        await self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
         """Write down what became of a row."""
@@ -321,7 +374,10 @@ class BulkRun:
             post_id = outcome.result.post_id if outcome.result is not None else None
             self._journal.end(number, state, post_id=None if post_id is None else str(post_id), error=error)
         self._count(state)
+        if state is RowState.PENDING and not isinstance(error, _StoppingError):
+            self._put_off_by = error
         self._stop_if_hopeless(error, state)
+        self._end_if_drained()
 
     def _count(self, state: RowState) -> None:
         counts = self._counts
@@ -387,6 +443,10 @@ class _SkippedError(Exception):
     """Stands in the journal for rows that were skipped by choice."""
 
 
+class _StoppingError(Exception):
+    """Keeps a row from being sent when the run is about to stop."""
+
+
 def _state_after(error: Exception | None) -> RowState:
     """Return what a row is after its call ended so."""
     if error is None:
@@ -403,7 +463,8 @@ def _state_after(error: Exception | None) -> RowState:
         | AuthenticationError
         | PermissionDeniedError
         | ConfigurationError
-        | JournalError,
+        | JournalError
+        | _StoppingError,
     ):
         return RowState.PENDING
     if isinstance(error, APIError | ValueError):

@@ -111,7 +111,7 @@ def read_rows(
         source: a path that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson`` or ``.xlsx``, or an iterable
             of mappings or :class:`~marketingblocks_async.CreatePost`.
         columns: name of a column in the file → field of the post, ``None`` to ignore the column; for columns that are
-            not called as the fields are.
+            not called as the fields are. Those whose names begin with an underscore are ignored without it.
         encoding: of a text file; ``None`` for what its first bytes say, UTF-8 if they say nothing.
         sheet: name of the worksheet, ``None`` for the first one that is not hidden.
         list_separator: what separates the entries of a list inside one cell.
@@ -194,9 +194,9 @@ def _read_file(file: str, rules: ColumnRules, encoding: str | None, sheet: str |
 
 def _check_kind(source: object) -> None:
     # A mapping and a post can be iterated over too, and would give their fields as rows.
+    kind = type(source).__name__
     is_one_row = isinstance(source, Mapping | CreatePost | bytes | bytearray)
     if is_one_row or not isinstance(source, Iterable | AsyncIterable):
-        kind = type(cast("object", source)).__name__  # pyright: ignore[reportUnnecessaryCast]  # mypy differs
         msg = f"a source is a path, or an iterable or async iterable of mappings or CreatePost, not {kind}"
         raise TypeError(msg)
 

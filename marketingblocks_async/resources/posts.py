@@ -201,8 +201,8 @@ class Posts(Resource):
         order; a failure is an outcome like any other and stops nothing. Posts are taken from ``posts`` only as fast as
         they can be sent, so it may be endless.
 
-        Stop early with ``aclose()`` (or leave an ``async with``): what is in flight is cancelled, and
-        :attr:`CreateMany.undelivered` says what became of it.
+        Stop early with ``aclose()`` (or leave an ``async with``, or cancel the task that waits for an outcome): what is
+        in flight is cancelled, and :attr:`CreateMany.undelivered` says what became of it.
 
         Args:
             posts: an iterable or async iterable of :class:`CreatePost`, or of mappings with its fields.
@@ -216,8 +216,8 @@ class Posts(Resource):
             An async iterator of :class:`PostOutcome`.
 
         Raises:
-            ValueError: ``concurrency`` is below 1.
-            TypeError: ``posts`` is not iterable.
+            ValueError: ``concurrency`` is no whole number of 1 or more.
+            TypeError: ``posts`` is not iterable, or is one post.
 
         """
 

@@ -24,17 +24,18 @@ from .settings import SandboxOptions, SandboxSettings
 _PARENT_CHECK_SECONDS = 1.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m marketingblocks_async.sandbox") -> int:
     """Run the sandbox until SIGINT or SIGTERM.
 
     Args:
         arguments: the command line without the program's name; the process's own unless given.
+        program: what help texts call it.
 
     Returns:
         the exit code: 0 after a stop, 1 if it cannot listen, 2 for a wrong command line (by ``SystemExit``).
 
     """
-    parser = argument_parser()
+    parser = argument_parser(program)
     given = parser.parse_args(arguments)
     try:
         settings = settings_of(given)

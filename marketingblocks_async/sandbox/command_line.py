@@ -30,13 +30,18 @@ _DIRECT = (
 )
 
 
-def argument_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``python -m marketingblocks_async.sandbox``; options that were not given are not set."""
+def argument_parser(program: str = "python -m marketingblocks_async.sandbox") -> argparse.ArgumentParser:
+    """Return the parser of ``python -m marketingblocks_async.sandbox``; options that were not given are not set.
+
+    Args:
+        program: what help texts call it.
+
+    """
     defaults = SandboxSettings()
     parser = argparse.ArgumentParser(
-        prog="python -m marketingblocks_async.sandbox",
+        prog=program,
         description="The documented MarketingBlocks API as a local server, with selectable limits and scripted faults.",
-        epilog=_epilog(),
+        epilog=_epilog(program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
@@ -72,9 +77,12 @@ def _parameters(kind: FaultKind) -> str:
     return f" [{shown}]" if shown else ""
 
 
-def _epilog() -> str:
+def _epilog(program: str) -> str:
     kinds = "\n".join(f"  {name:<23}{kind.summary}{_parameters(kind)}" for name, kind in FAULT_KINDS.items())
     return (
+        "examples:\n"
+        f"  {program} --port 8080\n"
+        f"  {program} --policy gcra --fault commit_then_drop:endpoint=create-post,times=3\n\n"
         "faults (endpoint=, times=, after=, rate=, token=, and what is in brackets, shown with its default):\n"
         f"{kinds}\n\n"
         "variants:\n"

@@ -14,6 +14,9 @@ from marketingblocks_async.bulk.rows import Row, parse_row
 from marketingblocks_async.bulk.sources import SyncSource, read_rows
 from marketingblocks_async.models import CreatePost
 
+# It has no types.
+openpyxl: Any = importlib.import_module("openpyxl")
+
 FIELDS: dict[str, str] = {
     "channel_type": "facebook",
     "channel_id": "11",
@@ -55,8 +58,9 @@ def as_csv(*rows: Mapping[str, str], delimiter: str = ",", end: str = "\r\n") ->
     """Return a CSV file with these rows; the first one has the header's names."""
     buffer = io.StringIO(newline="")
     # Before Python 3.13 the writer does not quote a line break that is not its own.
-    quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    writer = csv.writer(
+        buffer, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL
+    )
     writer.writerow(rows[0])
     writer.writerows(list(row.values()) for row in rows)
     return buffer.getvalue()
@@ -126,7 +130,7 @@ def workbook(
     path: Path, *rows: Sequence[object], formats: Mapping[str, str] | None = None, merged: Iterable[str] = ()
 ) -> Path:
     """Write an XLSX file with one sheet; ``formats`` gives cells their number formats."""
-    book: Any = importlib.import_module("openpyxl").Workbook()
+    book = openpyxl.Workbook()
     sheet = book.active
     for row in rows:
         sheet.append(list(row))

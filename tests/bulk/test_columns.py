@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,24 @@ from marketingblocks_async.bulk.columns import (
 )
 from marketingblocks_async.bulk.flat import FLAT_COLUMNS
 from marketingblocks_async.bulk.problems import SourceError
+from marketingblocks_async.bulk.rows import Row, parse_row
+from marketingblocks_async.bulk.sources import read_rows
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost, TwitterThreadItem, YouTubeExtra
-from tests.bulk.sheets import FIELDS, HEADER, LINE, as_csv, cells, errors_of, failure, fields, parsed, post, written
+from tests.bulk.sheets import (
+    FIELDS,
+    HEADER,
+    LINE,
+    as_csv,
+    cells,
+    errors_of,
+    failure,
+    fields,
+    parsed,
+    post,
+    workbook,
+    written,
+)
 
 
 @pytest.fixture
@@ -51,7 +67,8 @@ class TestNames:
         "name",
         [
             "caption_text", "Caption Text", "CAPTION-TEXT", "captionText", " caption_text ", "caption\ntext",
-            "caption\u00a0text", "\ufeffcaption_text", "caption\u200b_text", "ｃａｐｔｉｏｎ＿ｔｅｘｔ", "Caption", "text",
+            "caption\u00a0text", "\ufeffcaption_text", "caption\u200b_text", "ｃａｐｔｉｏｎ＿ｔｅｘｔ", "Caption",
+            "text",
         ],
     )  # fmt: skip
     def test_case_and_separators_do_not_matter(self, name: str) -> None:
@@ -186,9 +203,10 @@ class TestMapping:
     def test_for_objects_it_need_not_be_there(self) -> None:
         assert post([fields()], columns={"Notes": None}).caption_text == "Hello"
 
-    def test_a_field_that_there_is_not_is_refused_at_once(self, file: Path) -> None:
+    @pytest.mark.parametrize("field", ["captoin_text", "_caption_text"])
+    def test_a_field_that_there_is_not_is_refused_at_once(self, field: str) -> None:
         with pytest.raises(ConfigurationError, match="did you mean caption_text"):
-            ColumnRules({"Text": "captoin_text"})
+            ColumnRules({"Text": field})
 
     def test_it_helps_to_find_header_and_delimiter(self, file: Path) -> None:
         written(file, "Kanal;Konto\nfacebook;11\n")
@@ -196,6 +214,55 @@ class TestMapping:
         (row,) = parsed(file, columns=columns)
         assert isinstance(row, list)
         assert {error.column for error in row} == {"post_type", "caption_text", "publish_mode"}
+
+
+class TestNotes:
+    NAMES = ("_row", "_state", "_error", "_error", "_caption_text", "_", " _Anything Else")
+
+    def test_columns_that_begin_with_an_underscore_are_ignored(self, file: Path) -> None:
+        notes = ",".join(self.NAMES)
+        written(file, f"{notes},{HEADER}\n7,failed,=1+1,#N/A,other,,\x07,{LINE}\n")
+        with read_rows(file) as stream:
+            (row,) = map(parse_row, stream)
+        assert isinstance(row, Row)
+        assert (row.key, row.post.caption_text) == ("1", "Hello")
+        assert stream.facts.columns == {name.strip(): None for name in self.NAMES} | {name: name for name in FIELDS}
+
+    def test_in_workbooks_too(self, tmp_path: Path) -> None:
+        row = [7, True, "=1+1", None, None, None, None, *FIELDS.values()]
+        with read_rows(workbook(tmp_path / "posts.xlsx", [*self.NAMES, *FIELDS], row)) as stream:
+            (found,) = map(parse_row, stream)
+        assert isinstance(found, Row)
+        assert stream.facts.columns["_error"] is None
+
+    def test_in_objects_too(self, tmp_path: Path) -> None:
+        item = fields(**{name: {"any": ["value"]} for name in self.NAMES})
+        path = written(tmp_path / "posts.jsonl", json.dumps(item))
+        assert parsed([item]) == parsed(path) == parsed([fields()])
+
+    def test_inside_of_a_field_there_are_none(self) -> None:
+        assert "_note" in errors_of(fields(post_extra={"title": "t", "_note": "a"}))["post_extra"]
+
+    def test_a_mapping_that_names_one_decides(self, file: Path) -> None:
+        written(file, f"{HEADER},_row,_Note\n{LINE},7,#a\n")
+        (row,) = parsed(file, columns={"_ROW": "key", "_Note": "hash_tags"})
+        assert isinstance(row, Row)
+        assert (row.key, row.post.hash_tags) == ("7", "#a")
+
+    def test_a_mapping_of_the_name_without_the_underscore_does_not(self, file: Path) -> None:
+        written(file, f"{HEADER},Error,_error\n{LINE},#a,#b\n")
+        assert post(file, columns={"Error": "hash_tags"}).hash_tags == "#a"
+        error = header_failure(file, "_error", columns={"Error": None})
+        assert [each.column for each in error.errors] == ["Error"]
+
+    def test_they_do_not_make_a_header(self, file: Path) -> None:
+        assert "no known column name" in failure(written(file, "_row,_error\n1,x\n")).message
+        text = (
+            as_csv(cells(), delimiter=";")
+            .replace("channel_type", "_a,_b,_c;channel_type")
+            .replace("facebook", ";facebook")
+        )
+        assert post(written(file, text)).caption_text == "Hello"
 
 
 class TestThreads:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from marketingblocks_async.bulk import group_commit
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
 from marketingblocks_async.bulk.journal import Journal, JournalBuilder, JournalReader
 from marketingblocks_async.bulk.states import Counts, RowState
@@ -53,12 +58,17 @@ def test_nothing_exists_until_all_rows_are_in(path: Path) -> None:
 
 
 def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
-    builder = JournalBuilder(path)
-    builder.add(1, "a", "h", "{}")
-    # As a killed process leaves it.
-    del builder
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom marketingblocks_async.bulk.journal import JournalBuilder\n"
+        "JournalBuilder(Path(sys.argv[1])).add(1, 'a', 'h', '{}')\nos._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)  # noqa: S603 - our own code
+    with pytest.raises(JournalError, match="nothing was sent; start it anew"):
+        JournalReader(path)
     make(path)
-    assert JournalReader(path).counts().total == 5
+    with JournalReader(path) as journal:
+        assert journal.counts().total == 5
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_two_rows_with_one_key_make_no_journal(path: Path) -> None:
@@ -175,7 +185,8 @@ def test_a_journal_is_run_by_one_process_at_a_time(path: Path) -> None:
 def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
     code = (
         "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
-        "from marketingblocks_async.bulk.journal import Journal\nfrom marketingblocks_async.bulk.states import RowState\n"
+        "from marketingblocks_async.bulk.journal import Journal\n"
+        "from marketingblocks_async.bulk.states import RowState\n"
         "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
         "        await journal.begin_session()\n        await journal.intend(1)\n        await journal.intend(2)\n"
         "        journal.end(1, RowState.DONE, post_id='7')\n        await journal.flush()\n"
@@ -197,18 +208,21 @@ def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
 
 async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
     # A table that vanished stands for any write that the disk refuses.
-    async with Journal(make(path)) as journal:
-        with sqlite3.connect(path, isolation_level=None) as vandal:
-            vandal.execute("ALTER TABLE states RENAME TO gone")
-        with pytest.raises(JournalError, match="cannot write"):
-            await journal.intend(1)
-        with pytest.raises(JournalError, match="cannot write"):
-            journal.end(1, RowState.DONE)
-        with sqlite3.connect(path, isolation_level=None) as vandal:
-            vandal.execute("ALTER TABLE gone RENAME TO states")
-        with pytest.raises(JournalError, match="cannot write"):
-            await journal.intend(2)
-        journal._writer._failure = None
+    journal = Journal(make(path))
+    with sqlite3.connect(path, isolation_level=None) as vandal:
+        vandal.execute("ALTER TABLE states RENAME TO gone")
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(1)
+    with pytest.raises(JournalError, match="cannot write"):
+        journal.end(1, RowState.DONE)
+    with sqlite3.connect(path, isolation_level=None) as vandal:
+        vandal.execute("ALTER TABLE gone RENAME TO states")
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(2)
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.aclose()
+    # Others can have it all the same.
+    await Journal(path).aclose()
 
 
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:
@@ -216,26 +230,6 @@ async def test_a_closed_journal_takes_nothing(path: Path) -> None:
     await journal.aclose()
     with pytest.raises(JournalError):
         await journal.intend(1)
-
-
-class TestDifference:
-    ROWS = [(number, f"key-{number}", f"hash-{number}") for number in range(1, 6)]
-
-    def compare(self, path: Path, rows: list[tuple[int, str, str]]) -> tuple[int, int, int, int, int]:
-        with JournalReader(make(path)) as journal:
-            found = journal.difference(rows)
-            return found.same, found.moved, found.changed, found.added, found.removed
-
-    def test_the_same_file(self, path: Path) -> None:
-        assert self.compare(path, self.ROWS) == (5, 0, 0, 0, 0)
-
-    def test_a_reordered_file(self, path: Path) -> None:
-        rows = [(number, *rest) for number, (_, *rest) in enumerate(reversed(self.ROWS), 1)]
-        assert self.compare(path, rows) == (1, 4, 0, 0, 0)  # type: ignore[arg-type]
-
-    def test_changed_added_and_removed_rows(self, path: Path) -> None:
-        rows = [self.ROWS[0], (2, "key-2", "another"), (6, "key-6", "hash-6")]
-        assert self.compare(path, rows) == (1, 0, 1, 1, 3)
 
 
 def test_rows_stream_in_flat_memory(path: Path) -> None:
@@ -252,3 +246,243 @@ def test_the_umask_does_not_matter(path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def run_and_kill(path: Path, number: int = 1) -> None:
+    """Leave what a process leaves that was killed when it had sent a row: the journal, its log, its lock."""
+    code = (
+        "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal import Journal\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
+        "        await journal.begin_session()\n        await journal.intend(int(sys.argv[2]))\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path), str(number)], check=False)  # noqa: S603 - our own code
+    assert done.returncode == -9
+
+
+def beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
+
+
+def test_a_journal_without_its_log_is_refused(path: Path, tmp_path: Path) -> None:
+    run_and_kill(make(path))
+    moved = tmp_path / "elsewhere.journal"
+    shutil.copy(path, moved)
+    # Its row 1 would be pending again, and be sent a second time.
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"elsewhere\.journal-wal is missing"):
+            JournalReader(moved)
+    shutil.copy(beside(path, "-wal"), beside(moved, "-wal"))
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 4, 1)
+
+
+def test_a_journal_that_ended_in_order_needs_no_log(path: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with Journal(make(path)) as journal:
+            await journal.intend(1)
+            journal.end(1, RowState.DONE, post_id="7")
+
+    asyncio.run(run())
+    moved = path.rename(tmp_path / "elsewhere.journal")
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 1, 0, 4, 0)
+
+
+def test_looking_at_a_killed_run_takes_nothing_from_it(path: Path, tmp_path: Path) -> None:
+    run_and_kill(make(path))
+    for _ in range(2):
+        with JournalReader(path) as reader:
+            assert reader.counts() == Counts(5, 0, 0, 4, 1)
+    # The log has been moved into the journal by that.
+    moved = path.rename(tmp_path / "elsewhere.journal")
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 4, 1)
+
+
+async def test_a_journal_without_its_log_is_noticed_after_many_writes_too(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "TIDY_EVERY", 3)
+    async with Journal(make(path)) as journal:
+        for number in (1, 2, 3, 4):
+            await journal.intend(number)
+        moved = tmp_path / "elsewhere.journal"
+        shutil.copy(path, moved)
+    with closing(sqlite3.connect(moved)) as connection:
+        assert connection.execute("SELECT count(*) FROM states").fetchone()[0] >= 3
+    with pytest.raises(JournalError, match="-wal is missing"):
+        JournalReader(moved)
+
+
+def test_a_new_journal_takes_no_outcomes_from_the_log_of_a_removed_one(path: Path) -> None:
+    run_and_kill(make(path))
+    path.unlink()
+    with pytest.raises(JournalError, match="belongs to a journal"):
+        make(path)
+    assert beside(path, "-wal").exists()
+    beside(path, "-wal").unlink()
+    with JournalReader(make(path)) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 5, 0)
+
+
+def test_what_a_killed_import_left_is_not_taken_over(path: Path) -> None:
+    run_and_kill(make(path))
+    for suffix in ("-wal", "-shm"):
+        beside(path, suffix).rename(beside(path, f".importing{suffix}"))
+    path.unlink()
+    with JournalReader(make(path)) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 5, 0)
+    assert not beside(path, ".importing-wal").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+async def test_one_journal_under_two_names_is_run_once(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.journal"
+    link.symlink_to(make(path))
+    async with Journal(path):
+        with pytest.raises(JournalInUseError):
+            Journal(link)
+        with JournalReader(link) as reader:
+            assert reader.is_running()
+
+
+async def test_looking_whether_a_journal_runs_does_not_keep_it_from_running(path: Path) -> None:
+    make(path)
+    looking = threading.Event()
+
+    def look() -> None:
+        with JournalReader(path) as reader:
+            while not looking.is_set():
+                reader.is_running()
+
+    watcher = asyncio.create_task(asyncio.to_thread(look))
+    try:
+        for _ in range(20):
+            await Journal(path).aclose()
+    finally:
+        looking.set()
+        await watcher
+
+
+async def test_half_characters_of_a_server_do_not_end_the_writing(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        journal.end(1, RowState.FAILED, post_id="\udfff", error=ValueError("bad \ud800 text"))
+        await journal.intend(2)
+        rows = {row.number: row for row in journal.rows()}
+        assert (rows[1].error, rows[1].post_id) == ("bad ? text", "?")
+
+
+async def test_whatever_ends_the_writing_is_heard_by_those_who_wait(path: Path) -> None:
+    journal = Journal(make(path))
+    # An integer that SQLite has no room for: no error of SQLite's.
+    with pytest.raises(JournalError, match="OverflowError"):
+        await journal.intend(2**70)
+    with pytest.raises(JournalError):
+        await journal.flush()
+    with pytest.raises(JournalError):
+        await journal.aclose()
+
+
+async def test_times_in_a_journal_grow_although_the_clock_is_set_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 2_000_000_000.0
+    monkeypatch.setattr(time, "time", lambda: clock)
+    async with Journal(make(path)) as journal:
+        await journal.begin_session()
+        await journal.intend(1)
+    clock -= 86_400
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        await journal.intend(2)
+        await journal.intend(3)
+        began = [session[0] for session in journal.sessions()]
+        sent = [row.sent_at or 0.0 for row in journal.rows([RowState.SENDING])]
+        assert began[0] < sent[0] < began[1] < sent[1] < sent[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_file_that_cannot_grow_stops_the_run_and_loses_nothing(path: Path) -> None:
+    make(path, range(1, 501))
+    code = (
+        "import asyncio, resource, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.errors import JournalError\n"
+        "from marketingblocks_async.bulk.journal import Journal\n"
+        "async def main():\n    journal = Journal(Path(sys.argv[1]))\n    await journal.begin_session()\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n    number = 0\n"
+        "    try:\n        while True:\n            await journal.intend(number + 1)\n            number += 1\n"
+        "    except JournalError as error:\n        print(number, error)\n"
+        "    try:\n        await journal.aclose()\n    except JournalError:\n        pass\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False, text=True)  # noqa: S603 - our own code
+    number, _, error = done.stdout.partition(" ")
+    assert "cannot write" in error, done.stderr
+    with JournalReader(path) as reader:
+        assert [row.number for row in reader.rows([RowState.SENDING])] == list(range(1, int(number) + 1))
+
+
+def test_after_a_power_cut_every_intent_that_was_told_is_there(path: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    kept = tmp_path / "kept.journal"
+
+    async def run() -> None:
+        async with Journal(make(path, range(1, 41))) as journal:
+            for number in range(1, 41):
+                await journal.intend(number)
+                told.append((beside(path, "-wal").stat().st_size, number))
+            shutil.copy(path, kept)
+            shutil.copy(beside(path, "-wal"), beside(kept, "-wal"))
+
+    asyncio.run(run())
+    log, database = beside(kept, "-wal").read_bytes(), kept.read_bytes()
+    cut = tmp_path / "cut.journal"
+    # The disk has at least what was flushed, and of what came later any part.
+    for size in range(told[0][0], len(log), 3_333):
+        cut.write_bytes(database)
+        beside(cut, "-wal").write_bytes(log[:size])
+        expected = max(number for flushed, number in told if flushed <= size)
+        with JournalReader(cut) as reader:
+            assert [row.number for row in reader.rows([RowState.SENDING])] == list(range(1, expected + 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+@pytest.mark.parametrize("room", [0, 4_096, 12_288, 30_000, 200_000])
+def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(path: Path, room: int) -> None:
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.errors import JournalError\n"
+        "from marketingblocks_async.bulk.journal import JournalBuilder\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))\n"
+        "try:\n    builder = JournalBuilder(Path(sys.argv[1]))\n    for number in range(5_000):\n"
+        "        builder.add(number, str(number), 'h', '{}' * 50)\n    builder.finish({})\n"
+        "except JournalError as error:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(path), str(room)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603 - our own code
+    assert "cannot " in done.stdout, done.stderr
+    assert str(path) in done.stdout
+    assert [file.name for file in path.parent.iterdir() if file.suffix != ".lock"] == []
+
+
+def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
+    make(path, range(1, 2001))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with pytest.raises(JournalError, match="cannot read"), JournalReader(path) as reader:
+        reader.counts()
+
+    async def run() -> None:
+        async with Journal(path):
+            pass
+
+    for _ in range(2):
+        # The lock is free again.
+        with pytest.raises(JournalError, match="cannot read"):
+            asyncio.run(run())

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from marketingblocks_async.bulk.plan import Plan, PlanBuilder, amake_plan, make_
 from marketingblocks_async.bulk.problems import SourceError
 from marketingblocks_async.bulk.rows import Row
 from marketingblocks_async.bulk.seen import RowKeys, SeenRows
+from marketingblocks_async.bulk.sources import read_rows
 from tests.bulk.sheets import HEADER, LINE, as_csv, cells, fields, parsed, scheduled, written
 
 NOW = datetime(2027, 1, 8, 12, 0, tzinfo=UTC)
@@ -263,12 +265,12 @@ class TestDuplicates:
         step = 0x9E3779B97F4A7C15
         tracemalloc.start()
         try:
-            for row in range(1, 100_001):
+            for row in range(1, 30_001):
                 assert seen.add(row * step % 2**64, row) is None
-            assert tracemalloc.get_traced_memory()[0] < 100_000 * 36
+            assert tracemalloc.get_traced_memory()[0] < 30_000 * 36
         finally:
             tracemalloc.stop()
-        assert all(seen.add(row * step % 2**64, 5) == (row, True) for row in range(1, 100_001, 1000))
+        assert all(seen.add(row * step % 2**64, 5) == (row, True) for row in range(1, 30_001, 1000))
 
 
 class TestTimes:
@@ -298,7 +300,7 @@ class TestTimes:
 
     def test_a_machine_without_zones_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(name: str) -> None:
-            raise plan_module.ZoneInfoNotFoundError(name)
+            raise ZoneInfoNotFoundError(name)
 
         monkeypatch.setattr(plan_module, "ZoneInfo", missing)
         found = make_plan([scheduled()], now=NOW)
@@ -330,14 +332,14 @@ class TestBounds:
                 tracemalloc.stop()
 
         measure(10)
-        (_, small), (found, large) = measure(2_000), measure(8_000)
-        assert found.valid == 8_000
+        (_, small), (found, large) = measure(1_000), measure(4_000)
+        assert found.valid == 4_000
         # Two tables while one grows into the other, one byte for each row, and some room for caches.
-        assert large - small < 8_000 * 60 + 100_000
+        assert large - small < 4_000 * 60 + 100_000
 
 
 class TestOnePass:
-    def test_every_valid_row_is_handed_on_as_it_is_read(self, file: Path) -> None:
+    def test_every_valid_row_is_handed_on_as_it_is_read(self) -> None:
         order: list[str] = []
 
         def items() -> Iterator[dict[str, Any]]:
@@ -389,9 +391,7 @@ class TestOnePass:
         assert await amake_plan(file, now=NOW) == make_plan(file, now=NOW)
 
     def test_a_builder_can_be_driven_by_hand(self, file: Path) -> None:
-        from marketingblocks_async.bulk.sources import read_rows
-
         builder = PlanBuilder(now=NOW)
         with read_rows(written(file, as_csv(cells(), cells(channel_id="x")))) as stream:
-            assert [row is not None for row in map(builder.add, stream)] == [True, False]
+            assert [isinstance(row, Row) for row in map(builder.add, stream)] == [True, False]
         assert builder.finish(stream.facts) == make_plan(file, now=NOW)

@@ -45,9 +45,9 @@ def youtube(**changes: str) -> dict[str, str]:
 class TestText:
     @pytest.mark.parametrize(
         "caption",
-        [" Hello ", "\u00a0Hello", "a\nb\tc\r\n", "=1+1", '="0011"', "-5", "@you", "+1", "'quoted", "0011", "1e3", "TRUE",
-         "1,234", "null", "None", "NaN", "\N{PILE OF POO}", "👩‍👩‍👧‍👦", "\u202bעברית\u202c", "<b>&amp;</b>", '"', "|", "\ufeff.",
-         '=HYPERLINK("https://example.com")'],
+        [" Hello ", "\u00a0Hello", "a\nb\tc\r\n", "=1+1", '="0011"', "-5", "@you", "+1", "'quoted", "0011", "1e3",
+         "TRUE", "1,234", "null", "None", "NaN", "\N{PILE OF POO}", "👩‍👩‍👧‍👦", "\u202bעברית\u202c", "<b>&amp;</b>",
+         '"', "|", "\ufeff.", '=HYPERLINK("https://example.com")'],
     )  # fmt: skip
     def test_a_caption_is_kept_exactly(self, file: Path, caption: str) -> None:
         assert post(written(file, as_csv(cells(caption_text=caption)))).caption_text == caption
@@ -65,23 +65,21 @@ class TestText:
         assert parsed([padded]) == parsed([plain])
 
     @pytest.mark.parametrize(
-        "character", ["\0", "\x07", "\x0b", "\x0c", "\x1b", "\x1f", "\x7f", "\x80", "\x9f", "\x85"]
-    )
-    @pytest.mark.parametrize(
         "column", ["caption_text", "hash_tags", "media_urls", "post_extra.title", "twitter_threads.1.message", "key"]
     )
-    def test_control_characters_make_the_row_bad(self, column: str, character: str) -> None:
+    def test_control_characters_make_the_row_bad(self, column: str) -> None:
         row = cells(post_type="thread", **{"twitter_threads.1.message": "a", "post_extra.title": "t"})
-        error = error_of(row | {column: f"a{character}b"})
-        assert error.column == column
-        assert "control character" in error.message
-        assert error.value == f"a<U+{ord(character):04X}>b"
+        for character in "\0\x07\x0b\x0c\x1b\x1f\x7f\x80\x9f\x85":
+            error = error_of(row | {column: f"a{character}b"})
+            assert error.column == column
+            assert "control character" in error.message
+            assert error.value == f"a<U+{ord(character):04X}>b"
 
-    @pytest.mark.parametrize("character", ["\0", "\x1f", "\x85"])
     @pytest.mark.parametrize("column", ["channel_type", "channel_id", "publish_mode", "media_urls", "hash_tags", "key"])
-    def test_they_are_not_taken_off_like_white_space(self, column: str, character: str) -> None:
+    def test_they_are_not_taken_off_like_white_space(self, column: str) -> None:
         row = cells(hash_tags="#a", key="k")
-        assert error_of(row | {column: row[column] + character}).column == column
+        for character in "\0\x1f\x85":
+            assert error_of(row | {column: row[column] + character}).column == column
 
     @pytest.mark.parametrize("text", ["\ud83d", "\ude00 x", "a\udc80"])
     def test_halves_of_characters_make_the_row_bad(self, text: str) -> None:
@@ -93,20 +91,20 @@ class TestText:
         row = cells(post_type="thread", twitter_threads='[{"message": "a\\u0000"}]')
         assert error_of(row).column == "twitter_threads"
 
-    @pytest.mark.parametrize("value", ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"])
     @pytest.mark.parametrize(
         "column", ["caption_text", "hash_tags", "media_urls", "channel_id", "schedule_time", "key"]
     )
-    def test_errors_of_the_spreadsheet_are_not_posted(self, column: str, value: str) -> None:
-        error = error_of(scheduled() | {column: value})
-        assert error.column == column
-        assert value in error.message
+    def test_errors_of_the_spreadsheet_are_not_posted(self, column: str) -> None:
+        for value in ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"):
+            error = error_of(scheduled() | {column: value})
+            assert error.column == column
+            assert value in error.message
 
-    @pytest.mark.parametrize("value", [5, 1.5, True, ["a"], {"a": 1}, date(2027, 1, 8), b"bytes", object()])
     @pytest.mark.parametrize("column", ["caption_text", "time_zone", "post_extra.title", "twitter_threads.1.message"])
-    def test_what_is_no_text_is_refused(self, column: str, value: object) -> None:
-        row: dict[str, Any] = {**scheduled(), column: value}
-        assert errors_of(row).keys() == {column}
+    def test_what_is_no_text_is_refused(self, column: str) -> None:
+        for value in (5, 1.5, True, ["a"], {"a": 1}, date(2027, 1, 8), b"bytes", object()):
+            row: dict[str, Any] = {**scheduled(), column: value}
+            assert errors_of(row).keys() == {column}, value
 
 
 class TestNumbers:
@@ -124,7 +122,8 @@ class TestNumbers:
         ("text", "word"),
         [
             ("1,234", "separators"), ("1.234", "separators"), ("1 234", "separators"), ("1\u00a0234", "separators"),
-            ("1\u202f234", "separators"), ("1'234", "separators"), ("1,23,456", "separators"), ("1.234,0", "separators"),
+            ("1\u202f234", "separators"), ("1'234", "separators"), ("1,23,456", "separators"),
+            ("1.234,0", "separators"),
             ("1e3", "shortened"), ("1E3", "shortened"), ("1.23457E+14", "shortened"), ("1,23457E+14", "shortened"),
             ("TRUE", "digits only"), ("1.5", "digits only"), ("0011", "digits only"), ("+11", "digits only"),
             ("1_000", "digits only"), ("١٢", "digits only"), ("１２", "digits only"), ("²", "digits only"),
@@ -185,12 +184,12 @@ class TestFixedValues:
             ("post_extra.privacy_status", "public, private, unlisted"),
         ],
     )
-    @pytest.mark.parametrize("text", ["facebok", "TRUE", "1", "fa ce book", "x" * 1_000_000, "feed\0", "ＮＯＷ"])
-    def test_another_value_is_refused_with_the_allowed_ones(self, column: str, allowed: str, text: str) -> None:
-        error = error_of(youtube(**{column: text}))
-        assert error.column == column
-        assert error.message.endswith(f"is not one of: {allowed}")
-        assert len(error.message) < 300
+    def test_another_value_is_refused_with_the_allowed_ones(self, column: str, allowed: str) -> None:
+        for text in ("facebok", "TRUE", "1", "fa ce book", "x" * 1_000_000, "feed\0", "ＮＯＷ"):
+            error = error_of(youtube(**{column: text}))
+            assert error.column == column
+            assert error.message.endswith(f"is not one of: {allowed}")
+            assert len(error.message) < 300
 
     @pytest.mark.parametrize("value", [1, True, ["post"], {"a": 1}, 1.5])
     def test_values_of_other_kinds_are_refused(self, value: object) -> None:
@@ -240,11 +239,13 @@ class TestTimes:
             ("01-02-2026 14:30", "cannot be told apart"), ("01/02/26", "cannot be told apart"),
             ("2027-01-08", "no time of day"), ("2027-01-08 14:30:27", "whole minutes"),
             ("2027-01-08 14:30:00.5", "whole minutes"), ("2027-02-30 14:30", "no real date"),
-            ("2027-13-01 14:30", "no real date"), ("2027-01-08 25:00", "no real date"), ("0000-01-08 14:30", "no real date"),
+            ("2027-13-01 14:30", "no real date"), ("2027-01-08 25:00", "no real date"),
+            ("0000-01-08 14:30", "no real date"),
             ("2027-01-08 14:60", "no real date"), ("2027-01-08T14:30+01:99", "no real date"),
             ("2027-01-08T14:30+25:00", "no real date"), ("2027/01/08 14:30", "clear to everyone"),
             ("2027-1-8 14:30", "clear to everyone"), ("2027-01-08 02:30 PM", "clear to everyone"),
-            ("2027-01-08 14.30", "clear to everyone"), ("tomorrow", "clear to everyone"), ("46395.6", "clear to everyone"),
+            ("2027-01-08 14.30", "clear to everyone"), ("tomorrow", "clear to everyone"),
+            ("46395.6", "clear to everyone"),
             ("8 January 2027 14:30", "clear to everyone"), ("2027-01-08 14:30 Lagos", "clear to everyone"),
             ("########", "widen the column"), ("2027-01-08 14:30\0", "clear to everyone"),
             ("٢٠٢٧-01-08 14:30", "clear to everyone"), ("1" * 100_000, "clear to everyone"),
@@ -541,8 +542,9 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("value", "shown"),
         [
-            (None, ""), ("", ""), (" a\n b ", "a b"), (True, "TRUE"), (5, "5"), (1.5, "1.5"), ([1], "[…]"), ({"a": 1}, "{…}"),
-            pytest.param(10**5000, "a very long number", id="5000 digits"), ("x" * 81, "x" * 79 + "…"), ("x" * 10**7, "x" * 79 + "…"), ("\x1b[31m", "<U+001B>[31m"),
+            (None, ""), ("", ""), (" a\n b ", "a b"), (True, "TRUE"), (5, "5"), (1.5, "1.5"), ([1], "[…]"),
+            ({"a": 1}, "{…}"), pytest.param(10**5000, "a very long number", id="5000 digits"),
+            ("x" * 81, "x" * 79 + "…"), ("x" * 10**7, "x" * 79 + "…"), ("\x1b[31m", "<U+001B>[31m"),
             ("\u202e", "<U+202E>"), ("👩‍👩‍👧", "👩‍👩‍👧"), (" " * 200 + "x", "…"),
         ],
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -15,7 +15,7 @@ import pytest
 from marketingblocks_async.bulk.problems import SourceError
 from marketingblocks_async.bulk.raw_rows import RawRow
 from marketingblocks_async.bulk.rows import Row, parse_row
-from marketingblocks_async.bulk.sources import AsyncRowStream, Source, SyncSource, aread_rows, read_rows
+from marketingblocks_async.bulk.sources import AsyncRowStream, Item, Source, SyncSource, aread_rows, read_rows
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost, TwitterThreadItem
 from tests.bulk.sheets import HEADER, LINE, errors, failure, fields, parsed, post, posts, written
@@ -25,7 +25,7 @@ def create_post(**changes: Any) -> CreatePost:
     return CreatePost.model_validate(fields(**changes))
 
 
-async def slowly(*items: CreatePost | Mapping[str, Any]) -> AsyncIterator[CreatePost | Mapping[str, Any]]:
+async def slowly(*items: Item) -> AsyncIterator[Item]:
     for item in items:
         await asyncio.sleep(0)
         yield item
@@ -38,7 +38,11 @@ async def all_of(stream: AsyncRowStream) -> list[RawRow]:
 
 class TestIterables:
     def test_mappings_and_posts_may_be_mixed(self) -> None:
-        items = [fields(caption_text="a"), create_post(caption_text="b"), MappingProxyType(fields(caption_text="c"))]
+        items: list[Item] = [
+            fields(caption_text="a"),
+            create_post(caption_text="b"),
+            MappingProxyType(fields(caption_text="c")),
+        ]
         assert [each.caption_text for each in posts(items)] == ["a", "b", "c"]
 
     def test_a_ready_made_post_comes_out_as_it_is(self) -> None:
@@ -97,10 +101,12 @@ class TestIterables:
     def test_what_the_iterable_raises_comes_out(self) -> None:
         def items() -> Iterator[dict[str, Any]]:
             yield fields()
-            raise KeyError("mine")
+            raise fault
 
-        with pytest.raises(KeyError, match="mine"):
+        fault = KeyError("mine")
+        with pytest.raises(KeyError) as caught:
             parsed(items())
+        assert caught.value is fault
 
     @pytest.mark.parametrize("source", [fields(), create_post(), b"posts.csv", 5, None])
     def test_what_is_no_source_is_refused_at_once(self, source: Any) -> None:
@@ -178,12 +184,10 @@ class TestWithoutBlocking:
 
     async def test_rows_before_a_fault_are_handed_out_first(self, tmp_path: Path) -> None:
         path = written(tmp_path / "posts.csv", f'{HEADER}\n{LINE}\n{LINE}\n"a"b\n')
-        numbers: list[int] = []
         stream = aread_rows(path)
+        assert [(await anext(stream)).number for _ in range(2)] == [1, 2]
         with pytest.raises(SourceError, match="closing quote"):
-            async for raw in stream:
-                numbers.append(raw.number)
-        assert numbers == [1, 2]
+            await anext(stream)
 
     async def test_an_early_end_closes_the_file(self, tmp_path: Path) -> None:
         # An unclosed file would be a warning, and so an error.

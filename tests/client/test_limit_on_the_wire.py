@@ -17,6 +17,8 @@ from marketingblocks_async import MarketingBlocks, MarketingBlocksError, RateLim
 from marketingblocks_async.sandbox import Fault, SandboxProcess
 from tests.client.support import post
 
+pytestmark = pytest.mark.slow
+
 CALLS = 350
 
 _EXPECTED = (MarketingBlocksError, asyncio.CancelledError)

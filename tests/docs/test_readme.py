@@ -20,7 +20,7 @@ SNIPPETS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=[f"snippet {number}" for number in range(1, len(SNIPPETS) + 1)])
-async def test_a_snippet_runs(snippet: str) -> None:
+async def test_a_snippet_runs(snippet: str, tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         variables = {"MARKETINGBLOCKS_API_TOKEN": sandbox.token, "MARKETINGBLOCKS_BASE_URL": sandbox.base_url}
         process = await asyncio.create_subprocess_exec(
@@ -30,6 +30,7 @@ async def test_a_snippet_runs(snippet: str) -> None:
             "-c",
             snippet,
             env=os.environ | variables,
+            cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -55,8 +56,8 @@ def test_the_settings_table_has_the_defaults() -> None:
 def test_the_error_table_has_every_error() -> None:
     errors = {
         name
-        for name, value in vars(marketingblocks_async).items()
-        if isinstance(value, type) and issubclass(value, MarketingBlocksError)
+        for name in marketingblocks_async.__all__
+        if isinstance(value := getattr(marketingblocks_async, name), type) and issubclass(value, MarketingBlocksError)
     }
     table = README.split("## Errors")[1].split("##")[0]
     assert {name for name in errors - {"CallError"} if f"`{name}`" not in table} == set()

@@ -1,0 +1,1 @@
+"""The ``marketingblocks`` command (extra ``cli``). Nothing here is imported by the client."""

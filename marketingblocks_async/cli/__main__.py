@@ -1,0 +1,7 @@
+"""``python -m marketingblocks_async.cli``: the command without its script."""
+
+import sys
+
+from .entry import main
+
+sys.exit(main())

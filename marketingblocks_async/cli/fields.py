@@ -1,0 +1,86 @@
+"""From options, JSON texts and files to the fields of a request."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+FromJson = Annotated[
+    str | None,
+    typer.Option(
+        "--from-json", metavar="FILE", help="Take fields from a JSON object in this file (- for the standard input); "
+        "other options come on top.",
+    ),
+]  # fmt: skip
+
+
+def request_fields(from_json: str | None, options: Mapping[str, object]) -> dict[str, Any]:
+    """Return the fields of a request.
+
+    Args:
+        from_json: file with some of them, ``-`` for the standard input, ``None`` for no file.
+        options: the others; ``None`` and empty lists are options that were not given.
+
+    Raises:
+        ValueError: the file holds no JSON object.
+        OSError: the file cannot be read.
+
+    """
+    fields: dict[str, Any] = {}
+    if from_json is not None:
+        found = read_json(f"@{from_json}" if from_json != "-" else "-")
+        if not isinstance(found, dict):
+            msg = f"{from_json} must hold a JSON object: the fields of the request"
+            raise ValueError(msg)
+        fields |= cast("dict[str, Any]", found)
+    fields |= {name: value for name, value in options.items() if value is not None and value != []}
+    return fields
+
+
+def read_json(text: str) -> Any:
+    """Return the JSON value that an option gives: a text, ``@FILE``, or ``-`` for the standard input.
+
+    Raises:
+        ValueError: it is no JSON.
+        OSError: the file cannot be read.
+
+    """
+    where = "the option"
+    try:
+        if text == "-":
+            where, text = "the standard input", sys.stdin.read()
+        elif text.startswith("@"):
+            where, text = text[1:], Path(text[1:]).read_text(encoding="utf-8-sig")
+        return json.loads(text)
+    except UnicodeDecodeError:
+        msg = f"{where} is no JSON: it is not text in UTF-8"
+    except ValueError as exc:
+        msg = f"{where} is no JSON: {exc}"
+    except RecursionError:
+        msg = f"{where} is JSON with too many brackets inside each other"
+    raise ValueError(msg)
+
+
+def pairs(given: Iterable[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
+    """Return the pairs of a repeated option ``NAME=VALUE``.
+
+    Raises:
+        ValueError: there is no ``=`` in one, or one name is given twice.
+
+    """
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip():
+            msg = f"{option} {each!r}: write {form}"
+            raise ValueError(msg)
+        if name in found:
+            msg = f"{option} gives {name!r} twice"
+            raise ValueError(msg)
+        found[name] = value
+    return found

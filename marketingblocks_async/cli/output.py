@@ -1,0 +1,152 @@
+"""How results and errors are shown: tables and panels for people, one line of JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would command the terminal, or change the direction of what is written, or cannot be encoded."""
+
+
+class Output:
+    """Where a command's words go: results to the standard output, everything else to the standard error.
+
+    Args:
+        as_json: whether results and errors are printed as one line of JSON.
+
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json: bool = as_json
+        self._began = False
+
+    @cached_property
+    def console(self) -> Console:
+        """The standard output."""
+        return _console(stderr=False)
+
+    @cached_property
+    def notes(self) -> Console:
+        """The standard error."""
+        return _console(stderr=True)
+
+    def result(self, data: Any, show: Callable[[], None]) -> None:
+        """Print what a command came to.
+
+        Args:
+            data: as JSON values.
+            show: prints it for people.
+
+        """
+        if self.as_json:
+            print_json(data)
+        else:
+            show()
+
+    def error(self, title: str, message: str, data: Mapping[str, Any]) -> None:
+        """Print why a command failed.
+
+        Args:
+            title: what kind of failure, in a few words.
+            message: what went wrong and what to do.
+            data: the same for programs.
+
+        """
+        if self.as_json:
+            print_json({"error": data})
+            return
+        from rich.panel import Panel
+        from rich.text import Text
+
+        self.notes.print(Panel(Text(shown(message)), title=Text(title), title_align="left", border_style="red"))
+
+    def note(self, message: str) -> None:
+        """Print a remark, in one line however long, since it may hold a command to be copied."""
+        from rich.text import Text
+
+        self.notes.print(Text(shown(message)), soft_wrap=True)
+
+    def words(self, text: str) -> None:
+        """Print a text as it is."""
+        from rich.text import Text
+
+        self.console.print(Text(shown(text)), soft_wrap=True)
+
+    def table(
+        self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+    ) -> None:
+        """Print a table for people.
+
+        Args:
+            title: above it.
+            columns: their headings.
+            rows: their cells.
+            right: the columns that are aligned to the right.
+
+        """
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(header_style="bold")
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text("" if cell is None else shown(str(cell))) for cell in row))
+        self._title(title if table.row_count else f"{title}: none")
+        if table.row_count:
+            self.console.print(table)
+
+    def facts(self, title: str, facts: Iterable[tuple[str, object]]) -> None:
+        """Print names and values for people, each in one line; values that are ``None`` are left out."""
+        from rich.text import Text
+
+        texts = [(shown(name), shown(_as_text(value))) for name, value in facts if value is not None]
+        width = max((len(name) for name, _ in texts), default=0)
+        self._title(title)
+        for name, text in texts:
+            self.console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", text), soft_wrap=True)
+
+    def _title(self, title: str) -> None:
+        from rich.text import Text
+
+        if self._began:
+            self.console.print()
+        self._began = True
+        # By itself, since a table would break it at its own width.
+        self.console.print(Text(shown(title), style="bold underline"), soft_wrap=True)
+
+
+def shown(text: str) -> str:
+    """Return a text that can do nothing to a terminal: what is not to be seen is written as an escape."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def json_of(answer: BaseModel) -> dict[str, Any]:
+    """Return an answer of the API as JSON values, under the API's own names."""
+    values: dict[str, Any] = answer.model_dump(mode="json", by_alias=True)
+    return values
+
+
+def print_json(data: Any) -> None:
+    """Print one line of JSON, readable in whatever encoding the terminal has."""
+    sys.stdout.write(json.dumps(data, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)

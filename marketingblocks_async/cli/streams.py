@@ -1,0 +1,63 @@
+"""The standard streams, made so that nothing that happens to them ends a command."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from typing import TextIO, cast
+
+
+def prepare() -> None:
+    """Make the standard streams of this process usable whatever they are.
+
+    A stream that is closed is the null device: otherwise the next file that is opened, perhaps a journal, would take
+    its number and be written to. Characters that the encoding does not have are written as escapes. When nobody reads
+    a pipe any more, what is written to it is dropped; a bulk run must not break off because of that.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.__stdin__ is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the life of the process
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _forgiving(sys.stdout, 1)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _forgiving(sys.stderr, 2)
+
+
+def flush() -> OSError | None:
+    """Write what is left; return why that was not possible."""
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        # The interpreter would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return exc
+    return None
+
+
+class _Pipe(io.FileIO):
+    """A file that takes everything once its reader has gone."""
+
+    def write(self, data: object, /) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            return len(data)  # type: ignore[arg-type]
+
+
+def _forgiving(stream: TextIO | None, number: int) -> TextIO:
+    encoding = "utf-8" if stream is None else stream.encoding
+    if stream is not None and not hasattr(signal, "SIGPIPE"):
+        # Windows, where the console is no file.
+        cast("io.TextIOWrapper", stream).reconfigure(errors="backslashreplace")
+        return stream
+    raw = _Pipe(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=number == 2 or raw.isatty()
+    )

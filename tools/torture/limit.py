@@ -1,0 +1,74 @@
+"""Whether the rate limit was kept, as far as this machine lets it be judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Self
+
+from marketingblocks_async.sandbox import SandboxProcess
+
+GUARD = 0.05
+"""Seconds by which the times from writing a request to its being counted may differ: the client's one assumption."""
+
+_EVERY = 0.02
+
+
+class LimitWatch:
+    """Asks a server for a sign of life all the time, to know whether it ever lagged.
+
+    A server that was kept from the processor counts requests later than they came, and then more of them in a second
+    than were sent in any. That is nobody's fault but the machine's.
+
+    Args:
+        sandbox: the server.
+
+    Attributes:
+        lag: the longest time that an answer took, in seconds.
+
+    """
+
+    def __init__(self, sandbox: SandboxProcess) -> None:
+        self._sandbox = sandbox
+        self._task: asyncio.Task[None] | None = None
+        self.lag: float = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def lagged(self) -> bool:
+        """Whether the server counted so late that a second may look fuller than it was."""
+        return self.lag > GUARD
+
+    async def _watch(self) -> None:
+        while True:
+            asked = time.monotonic()
+            await self._sandbox.health()
+            self.lag = max(self.lag, time.monotonic() - asked)
+            await asyncio.sleep(_EVERY)
+
+    async def verdict(self, token: str) -> tuple[int, str | None]:
+        """Return the most requests of a token in a second, and what is wrong with that.
+
+        Args:
+            token: its label.
+
+        """
+        report = (await self._sandbox.ledger()).tokens[token]
+        worst = report.worst_window
+        if self.lagged:
+            # What is left to say: two halves that ought to be a second apart were not sent at once.
+            shorter = max(0.1, 1.0 - 2 * self.lag)
+            worst = (await self._sandbox.ledger(shorter)).tokens[token].worst_window
+        complaint = f"{worst} requests in a second (lag {self.lag:.3f} s), {report.over_limit} refused by the limit"
+        return worst, complaint if worst > 100 or (report.over_limit and not self.lagged) else None
