@@ -32,6 +32,7 @@ class PrivateRedis:
     Args:
         settled: whether the limiter is to believe that this server has been running for long. A server that has just
             started may have forgotten permits of before, so for a few seconds none are given.
+        durable: whether it writes everything to the disk before it answers, as a shared journal needs it.
         prefix: as in ``RedisRateLimit``.
 
     Raises:
@@ -39,8 +40,9 @@ class PrivateRedis:
 
     """
 
-    def __init__(self, *, settled: bool = True, prefix: str = "marketingblocks") -> None:
+    def __init__(self, *, settled: bool = True, durable: bool = False, prefix: str = "marketingblocks") -> None:
         self._settled = settled
+        self._durable = durable
         self._prefix = prefix
         self._process: asyncio.subprocess.Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -84,7 +86,8 @@ class PrivateRedis:
         if binary is None or self._folder is None:
             msg = "redis-server is not installed; on Debian: apt-get install redis-server"
             raise RedisServerMissingError(msg)
-        options = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes")
+        log = ("yes", "--appendfsync", "always") if self._durable else ("no",)
+        options = ("--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes", "--appendonly", *log)
         self._process = await asyncio.create_subprocess_exec(
             binary,
             "--port",
