@@ -51,7 +51,7 @@ async def main(words: Sequence[str]) -> None:
             await send_row.kiq(number)
 
     async with (
-        MarketingBlocks(rate_limit=RedisRateLimit(url)) as client,
+        MarketingBlocks(rate_limit=RedisRateLimit(url, guard=0.4)) as client,
         SharedJournal(url, run) as journal,
     ):
         await broker.startup()

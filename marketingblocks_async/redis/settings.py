@@ -30,7 +30,8 @@ class RedisRateLimit:
         limit: requests per ``per`` seconds of all processes together, at least 1.
         per: length of the window in seconds, above 0.
         burst: how many requests each process may send back to back after a rest, at least 1.
-        guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds.
+        guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds. It has to cover also how much the ways from
+            the processes to the server differ, so it is twice the local one.
         on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
             ``"fail"``: raise :class:`~marketingblocks_async.NotSentError`. ``"share"``: go on with a fixed share of the
             limit after :attr:`recovery` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
@@ -52,7 +53,7 @@ class RedisRateLimit:
     limit: int = 100
     per: float = 1.0
     burst: float = 5
-    guard: float = 0.05
+    guard: float = 0.1
     on_failure: OnFailure | None = None
     share: int | None = None
     lease: float = 0.75

@@ -204,21 +204,23 @@ async def test_clients_use_it_like_any_other_limit(setting: RedisRateLimit) -> N
                 pass
 
 
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "marketingblocks redis"]
+def threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "marketingblocks redis"}
 
 
 async def test_the_thread_ends_with_the_last_limiter(setting: RedisRateLimit) -> None:
+    before = threads()
     limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
     end(await limiter.acquire())
-    assert threads()
+    (thread,) = threads() - before
     limiter.close()
-    await until(lambda: not threads())
+    await until(lambda: thread not in threads())
     # And a new one begins with the next.
     limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
     end(await limiter.acquire())
+    assert threads() - before
     limiter.close()
-    await until(lambda: not threads())
+    await until(lambda: not threads() - before)
 
 
 @pytest.mark.parametrize(
@@ -246,5 +248,5 @@ def test_settings_show_no_password_and_compare() -> None:
     assert "secret" not in repr(setting) + setting.where
     assert setting.where == "cache:6380"
     assert setting == RedisRateLimit("redis://user:secret@cache:6380/1")
-    assert setting.local == RateLimit()
+    assert setting.local == RateLimit(guard=0.1)
     assert setting.recovery == 2.75

@@ -12,6 +12,8 @@ from marketingblocks_async.redis.private_server import PrivateRedis
 
 GUARD = ("--guard", "0.5")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _needs_redis(server: PrivateRedis) -> None:
