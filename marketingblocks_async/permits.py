@@ -130,9 +130,12 @@ class PermitLedger:
             self._collect()
             if self._in_use >= self.limit:
                 return None
-            self._in_use += 1
-            self.granted += 1
+            self._take_out()
         return LocalPermit(self)
+
+    def _take_out(self) -> None:
+        self._in_use += 1
+        self.granted += 1
 
     def pause(self, seconds: float, *, over_limit: bool) -> None:
         """Grant nothing for ``seconds``, at most ``LONGEST_PAUSE``; after a 429 (``over_limit``) pace more slowly."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import Counts, Row, aread_rows, parse_row
 from marketingblocks_async.distributed import DistributedRun, SharedJournal
-from marketingblocks_async.distributed.broker import TASK, RowBroker
+from marketingblocks_async.distributed.broker import TASK, row_broker
 from marketingblocks_async.redis import RedisRateLimit
 
 TIMEOUT = float(os.environ.get("TIMEOUT", "30"))
@@ -40,7 +40,7 @@ def show(counts: Counts) -> None:
 async def main(words: Sequence[str]) -> None:
     """Run."""
     url, run = os.environ["REDIS_URL"], os.environ["RUN"]
-    broker = RowBroker(url, run)
+    broker = row_broker(url, run)
 
     @broker.task(task_name=TASK)
     async def send_row(_number: int) -> None:

@@ -13,7 +13,7 @@ from taskiq.api import run_receiver_task
 
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.distributed import RowSender, SharedJournal
-from marketingblocks_async.distributed.broker import TASK, RowBroker
+from marketingblocks_async.distributed.broker import TASK, row_broker
 from marketingblocks_async.redis import RedisRateLimit
 
 TIMEOUT = float(os.environ.get("TIMEOUT", "30"))
@@ -22,10 +22,10 @@ TIMEOUT = float(os.environ.get("TIMEOUT", "30"))
 async def main() -> None:
     """Work until told to stop."""
     url, run = os.environ["REDIS_URL"], os.environ["RUN"]
-    broker = RowBroker(url, run, redeliver_after=2 * TIMEOUT)
+    broker = row_broker(url, run, redeliver_after=2 * TIMEOUT)
     async with (
-        # All workers together keep the limit of the token. The guard is wide, since in the demo one machine does it all,
-        # and may hold up the counting server.
+        # All workers together keep the limit of the token. The guard is wide, since in the demo one machine does it
+        # all, and may hold up the counting server.
         MarketingBlocks(rate_limit=RedisRateLimit(url, guard=0.4), timeout=TIMEOUT) as client,
         SharedJournal(url, run) as journal,
     ):

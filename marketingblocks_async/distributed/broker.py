@@ -8,7 +8,7 @@ that receives is written here; all else is taskiq's.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -19,8 +19,10 @@ TASK = "marketingblocks:send-row"
 """Name of the task; its one argument is the row's number."""
 
 
-class RowBroker(RedisStreamBroker):
-    """A broker for the rows of one run.
+def row_broker(
+    url: str, run: str, *, redeliver_after: float = 60.0, prefix: str = "marketingblocks"
+) -> RedisStreamBroker:
+    """Return a broker for the rows of one run.
 
     Args:
         url: the Redis.
@@ -30,21 +32,23 @@ class RowBroker(RedisStreamBroker):
         prefix: how the stream's name begins.
 
     """
+    return _RowBroker(
+        url,
+        queue_name=f"{prefix}:queue:{run}",
+        consumer_group_name="workers",
+        # From the beginning: rows may be there before the first worker is.
+        consumer_id="0",
+        xread_count=10,
+        xread_block=500,
+        idle_timeout=round(redeliver_after * 1000),
+    )
 
-    def __init__(self, url: str, run: str, *, redeliver_after: float = 60.0, prefix: str = "marketingblocks") -> None:
-        super().__init__(
-            url,
-            queue_name=f"{prefix}:queue:{run}",
-            consumer_group_name="workers",
-            # From the beginning: rows may be there before the first worker is.
-            consumer_id="0",
-            xread_count=10,
-            xread_block=500,
-            idle_timeout=round(redeliver_after * 1000),
-        )
+
+class _RowBroker(RedisStreamBroker):
+    """Receives what nobody acknowledged in time as well, whether something new comes or not."""
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
-        """Yield deliveries: those that nobody acknowledged in time, then new ones."""
+        """Yield deliveries."""
         # redis-py leaves types open.
         async with Redis(connection_pool=self.connection_pool) as opened:
             connection: Any = opened
@@ -66,4 +70,13 @@ class RowBroker(RedisStreamBroker):
                 )
                 fresh = [message for _, messages in fetched or () for message in messages]
                 for name, message in [*stale, *fresh]:
-                    yield AckableMessage(data=message[b"data"], ack=self._ack_generator(name, self.queue_name))
+                    if message:  # else it was deleted from the stream
+                        yield AckableMessage(data=message[b"data"], ack=self._acknowledgement(name))
+
+    def _acknowledgement(self, name: bytes) -> Callable[[], Awaitable[None]]:
+        async def acknowledge() -> None:
+            async with Redis(connection_pool=self.connection_pool) as opened:
+                connection: Any = opened
+                await connection.xack(self.queue_name, self.consumer_group_name, name)
+
+        return acknowledge

@@ -71,8 +71,8 @@ from .settings import OnFailure, RedisRateLimit
 
 try:
     from .limiter import RedisRateLimiter, RedisRateLimiterSnapshot
-except ModuleNotFoundError as exc:
-    msg = "marketingblocks_async.redis needs redis-py: pip install 'marketingblocks-async[redis]'"
-    raise ModuleNotFoundError(msg, name=exc.name) from exc
+except ModuleNotFoundError as _exc:
+    _MISSING = "marketingblocks_async.redis needs redis-py: pip install 'marketingblocks-async[redis]'"
+    raise ModuleNotFoundError(_MISSING, name=_exc.name) from _exc
 
 __all__ = ["OnFailure", "RedisRateLimit", "RedisRateLimiter", "RedisRateLimiterSnapshot"]

@@ -85,8 +85,7 @@ class LeasedLedger(PermitLedger):
             at_hand = self._held - self._in_use if self.clock() < self._usable_until else 0
             permit = None
             if at_hand > 0:
-                self._in_use += 1
-                self.granted += 1
+                self._take_out()
                 permit = LeasedPermit(self)
         if at_hand <= LOW + 1:
             self._hungry()

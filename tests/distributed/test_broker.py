@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from taskiq.message import BrokerMessage
+from taskiq_redis import RedisStreamBroker
 
-from marketingblocks_async.distributed.broker import RowBroker
+from marketingblocks_async.distributed.broker import row_broker
 from marketingblocks_async.redis.private_server import PrivateRedis
 
 
 @asynccontextmanager
-async def started(server: PrivateRedis) -> AsyncIterator[RowBroker]:
-    broker = RowBroker(server.url, "spring", redeliver_after=0.05)
+async def started(server: PrivateRedis) -> AsyncGenerator[RedisStreamBroker]:
+    broker = row_broker(server.url, "spring", redeliver_after=0.05)
     await broker.startup()
     try:
         yield broker
@@ -40,7 +41,9 @@ async def test_what_a_dead_worker_had_is_delivered_again_when_nothing_else_comes
             while len(found) < 2:
                 delivery = await anext(again)
                 found.add(delivery.data)
-                await delivery.ack()
+                acknowledgement = delivery.ack()
+                assert acknowledgement is not None
+                await acknowledgement
             await again.aclose()
         assert found == {b"a", b"b"}
         assert (await server.command("XPENDING", alive.queue_name, "workers"))["pending"] == 0
