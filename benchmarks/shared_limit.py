@@ -1,8 +1,9 @@
 """Several processes, one token, one Redis: what the server counts. Run as ``python -m benchmarks.shared_limit``.
 
 Starts a Redis, a sandbox and the senders, each in a process of its own, lets something happen to them, and prints what
-the sandbox's ledger says. With ``--event`` one of: ``none``, ``kill`` (SIGKILL of a sender), ``leave`` (a sender
-becomes idle), ``sleep`` (Redis stands still for a while), ``restart`` (Redis is killed and started again), ``flush``.
+the sandbox's ledger says. ``--event`` is one of: ``none``, ``kill`` (SIGKILL of a sender), ``stop`` (it stands still for a
+while), ``leave`` (it becomes idle), ``sleep`` (Redis stands still), ``restart`` (Redis is killed and started again),
+``flush``.
 """
 
 from __future__ import annotations
@@ -141,6 +142,11 @@ async def _happen(
     if event == "kill":
         senders[0].send_signal(signal.SIGKILL)
         return {0}
+    if event == "stop":
+        # Longer than its lease; the others have its permits when it goes on.
+        senders[0].send_signal(signal.SIGSTOP)
+        await asyncio.sleep(lasting)
+        senders[0].send_signal(signal.SIGCONT)
     if "flush" in event:
         await server.command("FLUSHALL")
     if "sleep" in event:

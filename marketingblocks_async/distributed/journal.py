@@ -263,6 +263,14 @@ class SharedJournal:
         except RedisError as exc:
             raise _unreachable(exc) from exc
 
+    async def now(self) -> float:
+        """Return the Unix time of Redis, by which the journal is kept."""
+        try:
+            seconds, micros = await self._redis.time()
+        except RedisError as exc:
+            raise _unreachable(exc) from exc
+        return float(seconds) + float(micros) / 1e6
+
     async def stop(self, reason: str) -> None:
         """Let no worker send anything any more.
 

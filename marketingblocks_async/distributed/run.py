@@ -137,7 +137,8 @@ class DistributedRun:
         ]
         platforms = sorted({ChannelType(row.post.channel_type) for row in unknown})
         size = min(len(done) + len(unknown) + SPARE, LARGEST_LISTING)
-        now = time.time()
+        # The clock that stamped the intents; this machine's may be wrong by minutes.
+        now = await journal.now()
         listings, _ = await ask_listings(self._client, platforms, size)
         verdicts = decide(
             unknown,

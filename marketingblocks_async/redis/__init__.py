@@ -30,7 +30,8 @@ successful exchange. Redis waits ``lease`` seconds from when it *ran* that excha
 second, more with a wider ``guard``) in which requests that were written before may be counted late, then ``per``; only
 then do others get the permits. A killed process leaks its permits for ``recovery = lease + grace + per`` (2.75 s), and
 nothing longer. The last look at the lease is directly before the write, in the same turn of the event loop. What is
-assumed beyond the local proof is that a process is not suspended for longer than ``grace`` exactly between these two.
+assumed beyond the local proof is that a process is not stopped for longer than ``grace`` exactly between these two, and
+that its clock (``clock.py``) goes on while it is stopped; that of a paused virtual machine may not.
 (With a session handed in, writes are not seen; then the last look is at the grant, and setting up a connection must not
 take longer than ``grace`` beyond the end of a lease.)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -13,6 +12,7 @@ from marketingblocks_async.permits import PermitLedger
 from marketingblocks_async.queueing import LoopQueue
 from marketingblocks_async.rate_limit import Lane, RateLimit, RateLimiterSnapshot
 
+from . import clock
 from .lease import Lease
 from .ledger import LeasedLedger
 from .office import Office, office_of
@@ -109,7 +109,7 @@ class RedisRateLimiter(RateLimiter):
             settings,
             base_url,
             token,
-            clock=time.monotonic,
+            clock=clock.now,
             queued=self._queued,
             wake=self._office.wake,
             fail=self._fail_all,
@@ -118,6 +118,7 @@ class RedisRateLimiter(RateLimiter):
         self._office.join(self._lease)
 
     def _make_ledger(self, settings: RateLimit, clock: Callable[[], float]) -> PermitLedger:
+        # It has these settings already, and a clock of its own.
         del settings, clock
         return self._lease.ledger
 

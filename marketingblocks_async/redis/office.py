@@ -13,9 +13,9 @@ import logging
 import math
 import os
 import threading
-import time
 from collections.abc import Sequence
 
+from . import clock
 from .connection import Connection, Exchange, RedisFailure, RedisRefusal
 from .lease import Lease, sign_of_life
 from .settings import RedisRateLimit
@@ -53,7 +53,7 @@ class Office:
     def failing_for(self) -> float | None:
         """Seconds since the first of the latest failures to reach Redis; ``None`` if the last exchange succeeded."""
         since = self._failing_since
-        return None if since is None else time.monotonic() - since
+        return None if since is None else clock.now() - since
 
     def join(self, lease: Lease) -> None:
         """Take a lease in."""
@@ -93,12 +93,12 @@ class Office:
 
     async def _work(self) -> None:
         connection = Connection(self._settings)
-        beat = time.monotonic() if self._settings.share is not None else math.inf
+        beat = clock.now() if self._settings.share is not None else math.inf
         try:
             while not self._is_done():
                 earliest = min((lease.due for lease in self._active), default=math.inf)
                 await self._sleep_until(min(earliest, beat))
-                now = time.monotonic()
+                now = clock.now()
                 due = sorted((lease for lease in self._active if lease.due <= now), key=lambda lease: lease.due)
                 if due or now >= beat:
                     await self._exchange(connection, due[:_AT_ONCE])
@@ -115,7 +115,7 @@ class Office:
             return True
 
     async def _sleep_until(self, when: float) -> None:
-        seconds = when - time.monotonic()
+        seconds = when - clock.now()
         if seconds > 0:
             try:
                 async with asyncio.timeout(None if seconds == math.inf else seconds):
@@ -158,7 +158,7 @@ class Office:
         return Exchange((marker,), sign_of_life(settings))
 
     def _note_failure(self, failure: Exception) -> float:
-        now = time.monotonic()
+        now = clock.now()
         if self._failing_since is None:
             self._failing_since = now
             logger.warning(
@@ -168,7 +168,7 @@ class Office:
 
     def _note_success(self) -> None:
         if self._failing_since is not None:
-            seconds, self._failing_since = time.monotonic() - self._failing_since, None
+            seconds, self._failing_since = clock.now() - self._failing_since, None
             logger.warning("Redis at %s answers again, after %.1f s", self._settings.where, seconds)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import redis.asyncio
 
 from marketingblocks_async import ConfigurationError, Lane, MarketingBlocks, NotSentError, RateLimit
 from marketingblocks_async.rate_limit import Permit, WaitEndedError
@@ -176,6 +177,39 @@ async def test_wait_means_waiting_until_it_is_there(server: PrivateRedis) -> Non
     end(await waiting)
     assert limiter.snapshot().out_of_reach_for is None
     limiter.close()
+
+
+async def test_a_replica_that_takes_over_is_believed_nothing(server: PrivateRedis) -> None:
+    async with PrivateRedis() as replica:
+        await replica.command("REPLICAOF", *server.url.removeprefix("redis://").split(":"))
+        is_synced = 'return string.find(redis.call("INFO"), "master_link_status:up", 1, true) and 1'
+        while not await replica.command("EVAL", is_synced, 0):  # noqa: ASYNC110 - asking is the only way
+            await asyncio.sleep(0.02)
+        urls = [server.url, replica.url]
+        # As Sentinel would say it: whoever leads now.
+        setting = RedisRateLimit("redis://leader", limit=20, connect=lambda: client_of(urls[0]))
+        one, two = (RedisRateLimiter(setting, "https://api.example/v1", TOKEN) for _ in range(2))
+        permits = [await one.acquire() for _ in range(5)]
+        held = one.snapshot().held
+        await server.kill()
+        await replica.command("REPLICAOF", "NO", "ONE")
+        urls.reverse()
+        waiting = asyncio.create_task(two.acquire())
+        await until(lambda: one.snapshot().out_of_reach_for is None and one.snapshot().lease_left > 0)
+        # The one that holds permits keeps them; the other one waits until nothing unknown can have an effect.
+        await asyncio.wait([waiting], timeout=0.5)
+        assert not waiting.done()
+        assert one.snapshot().held >= min(held, 5)
+        end(await waiting)
+        for permit in permits:
+            end(permit)
+        one.close()
+        two.close()
+
+
+def client_of(url: str) -> redis.asyncio.Redis:
+    host, port = url.removeprefix("redis://").split(":")
+    return redis.asyncio.Redis(host=host, port=int(port), socket_timeout=1.0)
 
 
 async def test_share_means_a_fixed_part_after_the_stated_time(server: PrivateRedis) -> None:

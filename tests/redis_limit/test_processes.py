@@ -36,8 +36,10 @@ async def test_they_share_the_limit_and_what_a_killed_one_held_comes_back() -> N
     assert outcome.rate(outcome.back_at + 3.0, outcome.back_at + 4.0) > 50
 
 
-@pytest.mark.parametrize(("event", "lasting", "seconds"), [("flush and sleep", 1.5, 5.0), ("restart", 2.0, 7.0)])
-async def test_whatever_happens_to_redis(event: str, lasting: float, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("event", "lasting", "seconds"), [("flush and sleep", 1.5, 5.0), ("restart", 2.0, 7.0), ("stop", 3.5, 7.0)]
+)
+async def test_whatever_happens(event: str, lasting: float, seconds: float) -> None:
     outcome = await play(processes=2, seconds=seconds, event=event, at=1.5, lasting=lasting, options=GUARD)
     judge(outcome, processes=2)
     assert any(t > outcome.back_at + lasting for t in outcome.arrivals)
