@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=int)
     parser.add_argument("--on-failure")
     parser.add_argument("--limit", type=int, default=100)
-    parser.add_argument("--guard", type=float, default=0.1)
+    parser.add_argument("--guard", type=float, default=0.25)
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Several processes, one token, one Redis: what the server counts. Run as ``python -m benchmarks.shared_limit``.
 
-Starts a Redis, a sandbox and the senders, each in a process of its own, lets something happen to them, and prints what
-the sandbox's ledger says. ``--event`` is one of: ``none``, ``kill`` (SIGKILL of a sender), ``stop`` (it stands still for a
-while), ``leave`` (it becomes idle), ``sleep`` (Redis stands still), ``restart`` (Redis is killed and started again),
+Starts a Redis, a sandbox and the senders, each in a process of its own, lets something happen, and prints what the
+sandbox's ledger says. ``--event`` is one of: ``none``, ``kill`` (SIGKILL of a sender), ``stop`` (it stands still for
+a while), ``leave`` (it becomes idle), ``sleep`` (Redis stands still), ``restart`` (Redis is killed and started again),
 ``flush``.
 """
 

@@ -31,7 +31,8 @@ class RedisRateLimit:
         per: length of the window in seconds, above 0.
         burst: how many requests each process may send back to back after a rest, at least 1.
         guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds. It has to cover also how much the ways from
-            the processes to the server differ, so it is twice the local one.
+            the processes to the server differ, so it is wider than the local one. The price: where answers take longer
+            than it, at most ``limit / (per + guard)`` requests per second are reached.
         on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
             ``"fail"``: raise :class:`~marketingblocks_async.NotSentError`. ``"share"``: go on with a fixed share of the
             limit after :attr:`recovery` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
@@ -53,7 +54,7 @@ class RedisRateLimit:
     limit: int = 100
     per: float = 1.0
     burst: float = 5
-    guard: float = 0.1
+    guard: float = 0.25
     on_failure: OnFailure | None = None
     share: int | None = None
     lease: float = 0.75

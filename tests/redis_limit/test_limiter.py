@@ -282,5 +282,5 @@ def test_settings_show_no_password_and_compare() -> None:
     assert "secret" not in repr(setting) + setting.where
     assert setting.where == "cache:6380"
     assert setting == RedisRateLimit("redis://user:secret@cache:6380/1")
-    assert setting.local == RateLimit(guard=0.1)
+    assert setting.local == RateLimit(guard=0.25)
     assert setting.recovery == 2.75
