@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Comparison:
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("CREATE TABLE given (number INTEGER, key TEXT PRIMARY KEY, hash TEXT) WITHOUT ROWID")
-        self._connection.execute("ATTACH ? AS journal", (str(path),))
+        self._connection.execute("ATTACH ? AS journal", (os.fsencode(path),))
         self._connection.execute(
             "CREATE TEMP VIEW held AS SELECT number, key, hash FROM journal.requests WHERE hash <> ''"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from .columns import KEY, LIST_SEPARATOR, ColumnMapping, is_note
 from .comparison import Comparison
-from .errors import BulkError, JournalExistsError
+from .errors import BulkError, JournalError, JournalExistsError
 from .facts import SourceFacts
 from .flat import FLAT_COLUMNS
 from .journal import JournalBuilder, JournalReader
@@ -86,6 +87,9 @@ async def create_journal(
 
     """
     path = Path(path)
+    if not path.name or os.path.isdir(path):  # noqa: ASYNC240, PTH112 - Path's raises for a long name
+        msg = f"cannot make a journal at {path}: it is a folder; give the name of a file"
+        raise JournalError(msg)
     plan_builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
     try:
         rows = aread_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)

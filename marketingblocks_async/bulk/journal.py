@@ -244,13 +244,14 @@ class JournalReader:
             raise JournalError(msg)
         self._lock = threading.Lock()
         has_wal = _wal(path).exists()
-        try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        except sqlite3.Error as exc:
-            msg = f"cannot read {path}: {exc}"
-            raise JournalError(msg) from exc
+        self._connection = _connect_for_reading(path, read_only=has_wal)
         try:
             self._check(has_wal=has_wal)
+            if has_wal and self.meta.get(_WAL_MARK) != _BESIDE:
+                # Whoever closes a journal last moves its log, unless he may only read. That is welcome, but not after a
+                # kill in the middle of its being moved (see _seal): then the log is all that says so.
+                self._connection.close()
+                self._connection = _connect_for_reading(path, read_only=False)
         except BaseException:
             self._connection.close()
             raise
@@ -258,7 +259,6 @@ class JournalReader:
     def _check(self, *, has_wal: bool) -> None:
         path = self.path
         try:
-            self._connection.execute("PRAGMA query_only = ON")
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError as exc:
@@ -417,13 +417,14 @@ class Journal(JournalReader):
 
     async def aclose(self) -> None:
         """Write what is left and let others have it."""
+        # First, so that the writer is the last one, who may move the log.
+        self.close()
         try:
             await self._writer.close()
         except sqlite3.Error as exc:
             msg = f"cannot write to {self.path}: {exc}"
             raise JournalError(msg) from exc
         finally:
-            self.close()
             self._file_lock.release()
 
     def _latest_time(self) -> float:
@@ -582,6 +583,21 @@ class _KilledError(Exception):
 
 
 _KILLED = _KilledError("the run was killed after the row was meant to be sent and before its outcome was recorded")
+
+
+def _connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+    try:
+        connection = sqlite3.connect(address, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.OperationalError as exc:
+        # A full disk, for example: also to be read, a journal needs room for the index of its log.
+        msg = f"cannot read {path}: {exc}"
+        raise JournalError(msg) from exc
+    except sqlite3.DatabaseError as exc:
+        msg = f"{path} is no journal of a bulk run: {exc}"
+        raise JournalError(msg) from exc
+    return connection
 
 
 def _connect_for_writing(path: Path) -> sqlite3.Connection:

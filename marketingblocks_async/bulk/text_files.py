@@ -55,7 +55,7 @@ class HashingFile(io.RawIOBase):
         except (OSError, ValueError) as exc:
             raise SourceError(reason(exc), file=file) from exc
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size: int = 0
 
     def readable(self) -> bool:
         """Return ``True``."""

@@ -12,7 +12,7 @@ from .commands import new_app
 from .doctor import add_doctor
 from .sandbox_command import add_sandbox
 
-app = new_app(
+app: typer.Typer = new_app(
     "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests per "
     "second and never twice.\n\nExit codes: 0 all done; 1 usage, configuration or token; 2 something failed or is "
     "still to be sent; 3 an outcome is unknown; 130 interrupted."

@@ -11,7 +11,7 @@ from .fields import FromJson, pairs, read_json, request_fields
 from .output import json_of
 from .settings import Settings
 
-app = new_app("Create and change comment automations.")
+app: typer.Typer = new_app("Create and change comment automations.")
 
 Channel = Annotated[list[int] | None, typer.Option(help="Id of a channel; may be repeated.")]
 Target = Annotated[str | None, typer.Option(help="all, posts or campaigns.")]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.bulk import BulkResult, JournalReader, Plan
 
-app = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
+app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
 
 
 class Unknown(StrEnum):
@@ -54,8 +54,21 @@ UnknownOption = Annotated[
 MaxFailures = Annotated[int | None, typer.Option(min=1, help="Stop after so many rows failed.")]
 Concurrency = Annotated[int | None, typer.Option(min=1, help="Rows in flight at most; by default what the rate needs.")]
 Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
+
+
+def _not_negative(seconds: float) -> float:
+    """Check before a journal is made: afterwards it would have to be resumed."""
+    if not 0 <= seconds < float("inf"):
+        msg = f"{seconds} is not 0 or more seconds"
+        raise typer.BadParameter(msg)
+    return seconds
+
+
 SettleAfter = Annotated[
-    float, typer.Option(help="Seconds after which a request that was sent is carried out and listed, or never.")
+    float,
+    typer.Option(
+        callback=_not_negative, help="Seconds after which a request that was sent is carried out and listed, or never."
+    ),
 ]
 
 

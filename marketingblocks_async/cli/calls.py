@@ -12,7 +12,7 @@ from .fields import pairs, read_json
 from .output import json_of
 from .settings import Settings
 
-docs = new_app("Ask the documentation.")
+docs: typer.Typer = new_app("Ask the documentation.")
 
 
 def add_calls(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from .commands import command, new_app, run_async
 from .output import json_of
 from .settings import Settings
 
-app = new_app("Connect social accounts.")
+app: typer.Typer = new_app("Connect social accounts.")
 
 
 @command(app, "connect", examples="marketingblocks channels connect user-1 --redirect-url https://example.com/done")

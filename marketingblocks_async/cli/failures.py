@@ -127,7 +127,7 @@ def _explain(error: BaseException) -> tuple[str, str, ExitCode, dict[str, Any]]:
         ((BulkError,), "The journal cannot be used", ExitCode.USAGE),
         ((MarketingBlocksError,), "Configuration", ExitCode.USAGE),
         ((OSError,), "Files", ExitCode.USAGE),
-        ((ValueError, TypeError), "Not valid", ExitCode.USAGE),
+        ((ValueError,), "Not valid", ExitCode.USAGE),
     )
     for classes, title, code in kinds:
         if isinstance(error, classes):

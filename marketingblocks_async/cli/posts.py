@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from marketingblocks_async import Post
 
-app = new_app("Create, find and list posts.")
+app: typer.Typer = new_app("Create, find and list posts.")
 
 
 @command(

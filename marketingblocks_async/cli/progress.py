@@ -83,21 +83,25 @@ def _bar(progress: BulkProgress, width: int) -> RenderableType:
     counts = progress.counts
     ended = counts.done + counts.failed + counts.unknown
     share = ended / counts.total if counts.total else 1.0
-    numbers = Text.assemble(
+    speed = Text.assemble(
         (f"{share:4.0%} ", "bold"),
         f"{ended:,}/{counts.total:,}  ",
         (f"{progress.rate:.1f}/s", "bold cyan"),
         "" if progress.cap is None else f" of {progress.cap:.0f}",
-        "  ",
-        (f"done {counts.done:,}", "green"),
+        "  ETA " + ("unknown" if progress.eta is None else duration(progress.eta)),
+        (f"  paused for {progress.paused_for:.0f} s" if progress.paused_for > 0 else "", "yellow"),
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+    states = Text.assemble(
+        (f"     done {counts.done:,}", "green"),
         "  ",
         (f"failed {counts.failed:,}", "red" if counts.failed else "dim"),
         "  ",
         (f"unknown {counts.unknown:,}", "yellow" if counts.unknown else "dim"),
-        f"  in flight {progress.in_flight:,}  queued {progress.queued:,}  ",
-        (f"paused for {progress.paused_for:.0f} s  " if progress.paused_for > 0 else "", "yellow"),
-        "ETA " + ("unknown" if progress.eta is None else duration(progress.eta)),
+        f"  in flight {progress.in_flight:,}  queued {progress.queued:,}",
         overflow="ellipsis",
         no_wrap=True,
     )
-    return Group(numbers, ProgressBar(total=max(counts.total, 1), completed=ended, width=min(width, 80)))
+    bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=min(width, 80))
+    return Group(speed, states, bar)

@@ -23,7 +23,7 @@ def prepare() -> None:
             # It gets the lowest number that is free, which is this one.
             os.open(os.devnull, os.O_RDWR)
     if sys.__stdin__ is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for the life of the process
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
     if sys.stdout is sys.__stdout__:
         sys.stdout = _forgiving(sys.stdout, 1)
     if sys.stderr is sys.__stderr__:

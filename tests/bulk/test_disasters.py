@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -17,11 +19,12 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async.bulk import JournalReader
+from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.bulk import BulkRun, Journal, JournalReader
+from marketingblocks_async.bulk.journal import JournalBuilder
 from marketingblocks_async.sandbox import SandboxProcess
 from tools.torture.audit import audit
 from tools.torture.limit import LimitWatch
-from tools.torture.nursery import Child, Job, Nursery
 from tools.torture.rows import make_rows, write_csv
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and file size limits")
@@ -75,9 +78,6 @@ class Run:
             sys.executable, *by, *self.arguments(command, *options), env={**os.environ, **self.environment},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-
-    async def start_in(self, nursery: Nursery, command: str, kill: tuple[str, str, int]) -> Child:
-        return await nursery.start(Job(self.arguments(command), self.environment, os.devnull, os.devnull, kill))
 
     async def end(self, process: asyncio.subprocess.Process) -> Ended:
         output, errors = await process.communicate()
@@ -181,20 +181,13 @@ async def test_permits_that_age_while_the_process_is_stopped_break_no_limit(tmp_
 
 
 async def test_the_limit_holds_across_a_kill_and_an_instant_resume(tmp_path: Path) -> None:
-    async with (
-        a_sandbox(limit=100, policy="sliding_log_strict") as sandbox,
-        LimitWatch(sandbox) as watch,
-        Nursery() as nursery,
-    ):
+    async with a_sandbox(limit=100, policy="sliding_log_strict") as sandbox, LimitWatch(sandbox) as watch:
         run = Run(tmp_path, sandbox, 200)
         process = await run.start("run")
         while len(await sandbox.arrivals()) < 90:  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.005)
         process.kill()
         await process.wait()
-        # What a process asks for before it sends anything counts as well.
-        for _ in range(3):
-            assert await (await run.start_in(nursery, "resume", ("note-floor", "after", 1))).wait() == -signal.SIGKILL
         ended = await run.go("resume")
         assert ended.told["pending"] == ended.told["failed"] == 0
         assert (await watch.verdict("default"))[1] is None
@@ -224,3 +217,27 @@ async def test_a_disk_that_fills_up_stops_the_run_and_a_resume_ends_it(tmp_path:
         last = await run.go("resume", "--limit", "0")
         assert last.told["pending"] == last.told["failed"] == 0
         await run.judge()
+
+
+@pytest.mark.parametrize(
+    ("ended", "waits"),
+    [(None, True), (-3600.0, False), (3600.0, True)],
+    ids=["killed, and nobody knows when", "ended long ago", "the clock was set back"],
+)
+async def test_a_run_waits_until_what_the_one_before_asked_counts_no_more(
+    tmp_path: Path, ended: float | None, waits: bool
+) -> None:
+    path = tmp_path / "run.journal"
+    builder = JournalBuilder(path)
+    builder.add(1, "1", "hash", "{}")
+    builder.finish({})
+    now = time.time()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO states (number, state, ended_at) VALUES (1, 2, ?)", (now - 7200,))
+        session = (now - 7200, None if ended is None else now + ended)
+        connection.execute("INSERT INTO sessions (id, began_at, ended_at) VALUES (1, ?, ?)", session)
+    # There is nothing to send, so nobody is asked.
+    client = MarketingBlocks(f"token-of-{ended}", base_url="http://127.0.0.1:9/api/v1")
+    async with client, Journal(path) as journal:
+        await BulkRun(client, journal).run()
+        assert (client.rate_limiter.snapshot().paused_for > 0) == waits

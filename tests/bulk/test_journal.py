@@ -225,6 +225,25 @@ async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> Non
     await Journal(path).aclose()
 
 
+async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: Path) -> None:
+    code = (
+        "import os, sqlite3, sys\nfrom marketingblocks_async.bulk import journal\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA journal_mode = WAL')\n"
+        "connection.set_trace_callback(lambda sql: os._exit(9) if \"'here'\" in sql else None)\n"
+        "journal._seal(connection)"
+    )
+    make(path)
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
+    assert await died.wait() == 9
+    for _ in range(2):
+        with JournalReader(path) as reader:
+            assert reader.counts().total == 5
+    async with Journal(path) as journal:
+        assert journal.counts().pending == 5
+    assert list(path.parent.iterdir()) == [path]
+
+
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:
     journal = Journal(make(path))
     await journal.aclose()

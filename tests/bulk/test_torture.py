@@ -24,7 +24,7 @@ if sys.platform == "win32":
 
 async def test_killed_runs_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
     said: list[str] = []
-    campaign = Campaign(Plan(kills=25, rows=12, workers=5, seed=5, folder=tmp_path), say=said.append)
+    campaign = Campaign(Plan(kills=25, rows=12, workers=6, seed=5, folder=tmp_path), say=said.append)
     await campaign.run()
     assert campaign.violating == [], "\n".join(said)
     assert campaign.kills.total() >= 25

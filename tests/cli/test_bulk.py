@@ -1,0 +1,374 @@
+"""``marketingblocks bulk``: what it prints, its exit codes, and the files that it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sqlite3
+import stat
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from marketingblocks_async.bulk.lock import FileLock
+from marketingblocks_async.sandbox import Sandbox
+from tests.cli.conftest import Command
+from tests.cli.support import BAD_LINE, COUNTS, HEADER, LocalSandbox, environment, posts_file
+
+LIFTED = ("--limit", "0", "--timeout", "5")
+
+
+def created(sandbox: Sandbox) -> int:
+    return sandbox.ledger.carried_out_at("create-post")
+
+
+def test_the_plan_as_json(command: Command, tmp_path: Path) -> None:
+    ran = command("bulk", "plan", posts_file(tmp_path / "posts.csv", 3, BAD_LINE), "--json")
+    plan = ran.json
+    assert (ran.code, ran.err) == (2, "")
+    assert (plan["rows"], plan["valid"], plan["invalid"]) == (4, 3, 1)
+    [error] = plan["errors"]
+    assert (error["row"], error["column"], error["line"]) == (4, "channel_id", 5)
+    assert "not a whole number" in error["message"]
+
+
+def test_the_plan_for_people(command: Command, tmp_path: Path) -> None:
+    past = "facebook,1,post,Late,,scheduled,2020-01-08 14:30,Africa/Lagos"
+    file = tmp_path / "posts.csv"
+    good = "facebook,1,post,Twice,,now,,"
+    file.write_text(f"{HEADER},schedule_time,time_zone\n"
+                    f"{good}\n{good}\n{past}\n{BAD_LINE},,\n")  # fmt: skip
+    ran = command("bulk", "plan", file)
+    assert ran.code == 2
+    for words in ("rows 4: 3 valid, 1 not valid", "less than a second at 100 per second", "social create post",
+                  "1 row is scheduled in the past (row 3)", "2 rows are the same post (rows 1, 2)", "x9"):  # fmt: skip
+        assert words in ran.words, words
+
+
+def test_a_good_plan_ends_with_0_and_needs_no_token(command: Command, tmp_path: Path) -> None:
+    ran = command("bulk", "plan", posts_file(tmp_path / "posts.csv", 250), "--limit", "50", "--json")
+    assert ran.code == 0
+    assert (ran.json["rate"], ran.json["estimated_seconds"]) == (50.0, 5.0)
+    assert command("bulk", "plan", "posts.csv", "--limit", "0", "--json").json["estimated_seconds"] is None
+
+
+def test_a_plan_of_a_file_that_breaks_off_shows_what_was_read(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_bytes(b'{"channel_type": "facebook"}\n\xff\xfe\xff\n')
+    ran = command("bulk", "plan", "posts.jsonl", "--json")
+    assert ran.code in (1, 2)
+    assert "error" in ran.json or ran.json["errors"]
+
+
+def test_run_status_report_and_exit_code_0(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 5)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED)
+    assert ran.code == 0
+    assert list(ran.json)[:5] == COUNTS
+    assert {name: ran.json[name] for name in COUNTS} == {"total": 5, "done": 5, "failed": 0, "pending": 0, "unknown": 0}
+    assert ran.json["ending"] == "complete"
+    status = command("bulk", "status", "j", "--json")
+    assert {name: status.json[name] for name in COUNTS} == {name: ran.json[name] for name in COUNTS}
+    assert (status.code, status.json["state"]) == (0, "complete")
+    report = command("bulk", "report", "j", "--json").json
+    assert (report["done"], report["rows"], report["source"]) == (5, [], "posts.csv")
+    again = command("bulk", "resume", "j", "--json", *LIFTED)
+    assert (again.code, again.json["sent"], again.json["done"]) == (0, 0, 5)
+    assert created(sandbox) == 5
+    assert stat.S_IMODE((tmp_path / "j").stat().st_mode) == 0o600
+
+
+def test_for_people_a_run_ends_with_what_to_do_next(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("unprocessable:times=1,endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 3)
+    ran = command("bulk", "run", "posts.csv", "--journal", "my journal", *LIFTED)
+    assert ran.code == 2
+    for line in ("Complete: my journal", "total    3", "done     2", "failed   1"):
+        assert line in ran.out, line
+    # A line that can be copied into a shell.
+    assert "marketingblocks bulk report 'my journal' --failures failed.csv\n" in ran.err
+    assert "my journal: complete" in command("bulk", "status", "my journal").out
+    assert "Rows that are not done" in command("bulk", "report", "my journal").out
+
+
+def test_invalid_rows_stop_it_until_told_otherwise(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 2, BAD_LINE)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    assert ran.code == 2
+    assert "--skip-invalid" in ran.err
+    assert "skip_invalid" not in ran.err
+    assert "what to change" in ran.out
+    error = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED).json["error"]
+    assert (error["type"], error["plan"]["invalid"]) == ("InvalidRowsError", 1)
+    assert "--skip-invalid" in error["message"]
+    assert (created(sandbox), list(tmp_path.glob("j*"))) == (0, [])
+    skipped = command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--json", *LIFTED)
+    assert skipped.code == 2
+    assert [skipped.json[name] for name in COUNTS] == [3, 2, 1, 0, 0]
+    assert "1 row is not valid and left out" in skipped.err
+
+
+def test_failures_are_corrected_and_fed_in_again(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(
+        tmp_path / "posts.csv", 3, BAD_LINE, 'facebook,1,post,"=1+1, ""é"" 🎉\n2nd line",https://e.com/a.jpg,now'
+    )
+    sandbox.faults.add("unprocessable:after=3,times=1,endpoint=create-post")
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--concurrency", "1", *LIFTED)
+    assert command("bulk", "report", "j", "--failures", "failed.csv").code == 0
+    with (tmp_path / "failed.csv").open(newline="", encoding="utf-8-sig") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["_row"] for row in rows] == ["4", "5"]
+    assert rows[1]["caption_text"] == '=1+1, "é" 🎉\n2nd line'
+    assert command("bulk", "plan", "failed.csv", "--json").json["invalid"] == 1
+    text = (tmp_path / "failed.csv").read_text(encoding="utf-8")
+    (tmp_path / "failed.csv").write_text(text.replace("x9", "9"), encoding="utf-8")
+    ran = command("bulk", "run", "failed.csv", "--journal", "j2", "--json", *LIFTED)
+    assert (ran.code, ran.json["done"]) == (0, 2)
+    captions = sorted(commit.request["caption_text"] for commit in sandbox.ledger.commits)
+    assert captions == ['=1+1, "é" 🎉\n2nd line', "Bad one", "Row 1", "Row 2", "Row 3"]
+    assert not sandbox.ledger.duplicates()
+
+
+def test_unknown_rows_are_exit_code_3_and_are_never_sent_again(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("commit_then_drop:times=1,endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 3)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED)
+    assert (ran.code, ran.json["unknown"], ran.json["done"]) == (3, 1, 2)
+    people = command("bulk", "resume", "j", *LIFTED)
+    assert people.code == 3
+    assert "marketingblocks bulk resume j\n" in people.err
+    command("bulk", "report", "j", "--unknowns", "unknown.csv")
+    assert len((tmp_path / "unknown.csv").read_text(encoding="utf-8-sig").splitlines()) == 2
+    assert created(sandbox) == 3
+    skipped = command("bulk", "resume", "j", "--unknown", "skip", "--json", *LIFTED)
+    assert (skipped.code, skipped.json["failed"], created(sandbox)) == (2, 1, 3)
+
+
+def test_unknown_rows_are_sent_again_when_asked(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("drop_before:times=1,endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 3)
+    assert command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED).code == 3
+    ran = command("bulk", "resume", "j", "--unknown", "resend", "--json", *LIFTED)
+    assert (ran.code, ran.json["done"], created(sandbox)) == (0, 3, 3)
+
+
+def test_what_is_listed_is_found_again(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "commit_then_drop:times=1,endpoint=create-post"
+    with LocalSandbox(variants={"extra_fields": True}, faults=[fault]) as sandbox:
+        for name, value in environment(sandbox).items():
+            if name.startswith("MARKETINGBLOCKS_"):
+                monkeypatch.setenv(name, value)
+        posts_file(tmp_path / "posts.csv", 3)
+        ran = command("bulk", "run", "posts.csv", "--journal", "j", "--settle-after", "0", "--json", *LIFTED)
+        assert (ran.code, ran.json["done"], ran.json["reconciliation"]["found"]) == (0, 3, 1)
+        assert created(sandbox) == 3
+
+
+def test_max_failures_stops_it(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 50)
+    ran = command(
+        "bulk", "run", "posts.csv", "--journal", "j", "--max-failures", "2", "--concurrency", "1", "--json", *LIFTED
+    )
+    assert (ran.code, ran.json["ending"]) == (2, "stopped")
+    assert 2 <= ran.json["failed"] < 10
+    assert "2 rows failed" in ran.json["reason"]
+
+
+def test_a_refused_token_stops_it_and_fails_no_row(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("expire_token:after=2,endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 20)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", "--concurrency", "2", *LIFTED)
+    assert ran.code == 2
+    assert "Stopped: j" in ran.out
+    assert "resume the run when the token is right" in ran.words
+    assert command("bulk", "status", "j", "--json").json["failed"] == 0
+
+
+def test_the_same_file_again_is_pointed_at_resume(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 3)
+    command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    assert ran.code == 1
+    assert "3 of 3 rows done" in ran.words
+    assert "the same rows; resume it" in ran.words
+    posts_file(tmp_path / "posts.csv", 4)
+    changed = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED).json["error"]
+    assert changed["type"] == "JournalExistsError"
+    assert "1 added" in changed["message"]
+    assert created(sandbox) == 3
+
+
+def test_columns_are_mapped_and_lists_separated(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "posts.txt").write_bytes(
+        "channel_type;channel_id;post_type;Text;media_urls;publish_mode;Notes\n"
+        "facebook;1;post;Grüße;https://e.com/a.jpg, https://e.com/b.jpg;now;secret plan\n".encode("cp1252")
+    )
+    ran = command("bulk", "run", "posts.txt", "--journal", "j", "--map", "Text=caption_text", "--map", "Notes=",
+                  "--encoding", "cp1252", "--list-separator", ",", "--json", *LIFTED)  # fmt: skip
+    assert ran.code == 0, ran
+    [commit] = sandbox.ledger.commits
+    assert commit.request["caption_text"] == "Grüße"
+    assert commit.request["media_urls"] == ["https://e.com/a.jpg", "https://e.com/b.jpg"]
+    assert b"secret plan" not in commit.body
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--map", "Text"], "--map 'Text': write COLUMN=FIELD"),
+        (["--map", "a=key", "--map", "a=key"], "--map gives 'a' twice"),
+        (["--map", "caption_text=nonsense"], "is no field of a post"),
+        (["--list-separator", ""], "--list-separator=''"),
+        (["--encoding", "klingon"], "is not the name of a text encoding"),
+        (["--sheet", "January"], "is for XLSX files only"),
+        (["--timeout", "nan"], "timeout=nan"),
+        (["--timeout", "-1"], "timeout=-1"),
+        (["--settle-after", "nan"], "nan is not 0 or more seconds"),
+        (["--settle-after", "-1"], "-1.0 is not 0 or more seconds"),
+        (
+            ["--base-url", "http://example.com"],
+            "--base-url='http://example.com' would send the access token unencrypted",
+        ),
+        (["--base-url", "http://user:password@127.0.0.1"], "must not contain a user name or password"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_happens(
+    command: Command, sandbox: Sandbox, tmp_path: Path, words: list[str], message: str
+) -> None:
+    posts_file(tmp_path / "posts.csv")
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *words)
+    assert ran.code == 1
+    assert message in ran.json["error"]["message"]
+    assert sandbox.ledger.attempts() == 0
+
+
+@pytest.fixture
+def finished(command: Command, sandbox: Sandbox, tmp_path: Path) -> Path:
+    """A journal with a failed row whose text is markup."""
+    sandbox.faults.add("bad_request:times=1,endpoint=create-post")
+    line = 'facebook,1,post,"</td><script>alert(1)</script>",,now'
+    posts_file(tmp_path / "posts.csv", 2, BAD_LINE.replace("x9", "<img src=x>"), line)
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", *LIFTED)
+    return tmp_path
+
+
+class _Page(HTMLParser):
+    """Notes what a page asks a browser to load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.asked: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.asked += [
+            f"{name}={value}" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")
+        ]
+        self.asked += [f"{name}={value}" for name, value in attrs if name.startswith("on")]
+
+
+def test_the_page_opens_without_network_and_runs_nothing(command: Command, finished: Path) -> None:
+    assert command("bulk", "report", "j", "--html", "report.html").code == 0
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(text)
+    page.close()
+    assert {"svg", "table", "style"} <= page.tags
+    assert not page.tags & {"script", "img", "link", "iframe", "object", "base"}
+    assert page.asked == []
+    assert not re.search(r"https?://|url\(|@import", text)
+
+
+@pytest.mark.parametrize("option", ["--html", "--failures", "--unknowns"])
+@pytest.mark.parametrize("target", ["j", "posts.csv"])
+def test_a_report_does_not_write_over_what_the_run_needs(
+    command: Command, finished: Path, option: str, target: str
+) -> None:
+    before = (finished / target).read_bytes()
+    ran = command("bulk", "report", "j", option, f"./{target}")
+    assert ran.code == 1
+    assert "written over" in ran.words
+    assert (finished / target).read_bytes() == before
+
+
+def test_a_report_into_a_folder_is_refused(command: Command, finished: Path) -> None:
+    for option in ("--html", "--failures"):
+        ran = command("bulk", "report", "j", option, finished)
+        assert ran.code == 1
+        assert "Is a directory" in ran.words
+
+
+def test_the_report_as_json(command: Command, finished: Path) -> None:
+    del finished
+    report = command("bulk", "report", "j", "--json").json
+    assert [report[name] for name in COUNTS] == [4, 2, 2, 0, 0]
+    assert report["errors"] == {"BadRequestError": 1, "InvalidRow": 1}
+    assert [session["ending"] for session in report["sessions"]] == ["complete"]
+    assert sum(step["done"] for step in report["timeline"]) == 2
+
+
+def not_a_journal(path: Path) -> None:
+    path.write_text("channel_type,channel_id\n")
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def another_database(path: Path) -> None:
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE things (name TEXT)")
+    connection.commit()
+    connection.close()
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("spoil", [not_a_journal, cut_short, another_database, a_folder, empty, Path.unlink])
+@pytest.mark.parametrize("name", ["status", "report", "resume"])
+def test_what_is_no_journal_is_said_to_be_none(
+    command: Command, finished: Path, name: str, spoil: Callable[[Path], object]
+) -> None:
+    spoil(finished / "j")
+    ran = command("bulk", name, "j", "--json")
+    assert ran.code == 1, ran
+    assert ran.json["error"]["type"] == "JournalError"
+    assert "j" in ran.json["error"]["message"]
+
+
+def test_a_journal_that_is_being_run(command: Command, finished: Path) -> None:
+    lock = FileLock(finished / "j.lock")
+    lock.acquire()
+    try:
+        assert command("bulk", "status", "j", "--json").json["state"] == "running"
+        ran = command("bulk", "resume", "j", *LIFTED)
+        assert ran.code == 1
+        assert f"is being run by process {os.getpid()}" in ran.words
+    finally:
+        lock.release()
+
+
+def test_json_lines_with_nested_fields(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    post = {
+        "key": "a", "channel_type": "youtube", "channel_id": 1, "post_type": "post", "caption_text": "Film",
+        "media_urls": ["https://e.com/a.mp4"], "publish_mode": "now", "post_extra": {"title": "A | B"},
+    }  # fmt: skip
+    (tmp_path / "posts.jsonl").write_text(json.dumps(post) + "\n")
+    assert command("bulk", "run", "posts.jsonl", "--journal", "j", *LIFTED).code == 0
+    [commit] = sandbox.ledger.commits
+    assert commit.request["post_extra"]["title"] == "A | B"

@@ -1,0 +1,143 @@
+"""``marketingblocks doctor`` against sandboxes that something is wrong with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from marketingblocks_async.cli import doctor
+from marketingblocks_async.sandbox import Sandbox
+from tests.cli.conftest import Command
+
+PERMISSIONS = [
+    "social-create-post",
+    "social-view-post",
+    "social-read-posts",
+    "social-post-generation",
+    "add-channels",
+    "create-comment-automation",
+    "update-comment-automation",
+]
+
+
+@pytest.fixture
+def diagnosis(command: Command) -> Callable[..., tuple[int, dict[str, tuple[str, str]]]]:
+    """Return the exit code, and status and detail of each check by its name."""
+
+    def ask(*words: str) -> tuple[int, dict[str, tuple[str, str]]]:
+        ran = command("doctor", "--json", *words)
+        checks: list[dict[str, Any]] = ran.json["checks"]
+        return ran.code, {check["name"]: (check["status"], check["detail"]) for check in checks}
+
+    return ask
+
+
+Diagnosis = Callable[..., tuple[int, dict[str, tuple[str, str]]]]
+
+
+def test_all_is_well(command: Command, diagnosis: Diagnosis, sandbox: Sandbox) -> None:
+    code, checks = diagnosis()
+    assert code == 0
+    for name in ("base URL", "rate limit", "reachable", "clock", "access token", "social-read-posts"):
+        assert checks[name][0] == "ok", name
+    assert [name for name in checks if name in PERMISSIONS] == PERMISSIONS
+    assert checks["social-view-post"] == ("not tried", "there is no post yet that could be read")
+    assert sandbox.ledger.carried_out_at() == 2  # two listings
+    assert sandbox.ledger.commits == []
+    command("posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "Hello")
+    assert diagnosis()[1]["social-view-post"][0] == "ok"
+    ran = command("doctor")
+    assert ran.code == 0
+    for word in ("Versions", "Python", "aiohttp", "pydantic", "typer", "Checks", "accepted (from the environment"):
+        assert word in ran.words, word
+    assert sandbox.token not in ran.out
+
+
+def test_no_server(diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", "some-token")
+    code, checks = diagnosis("--base-url", "http://127.0.0.1:9/api/v1")
+    assert code == 1
+    assert checks["reachable"][0] == "failed"
+    assert "Cannot connect" in checks["reachable"][1]
+    assert checks["access token"][0] == "not tried"
+
+
+def test_a_server_that_says_nothing_in_time(
+    diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "REACH_TIMEOUT", 1e-6)
+    code, checks = diagnosis()
+    assert code == 1
+    assert "nothing within 1e-06 s" in checks["reachable"][1]
+    assert sandbox.ledger.carried_out_at() == 0
+
+
+def test_no_token_and_a_wrong_one(
+    diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    del sandbox
+    monkeypatch.delenv("MARKETINGBLOCKS_API_TOKEN")
+    code, checks = diagnosis()
+    assert (code, checks["access token"][0], checks["reachable"][0]) == (1, "failed", "ok")
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", "a-wrong-token")
+    code, checks = diagnosis()
+    assert code == 1
+    assert checks["access token"][1].startswith("refused (from the environment variable")
+    assert "a-wrong-token" not in str(checks)
+    (tmp_path / "token").write_text("a-wrong-token")
+    assert "can be read by others" in diagnosis("--token-file", str(tmp_path / "token"))[1]["access token"][1]
+
+
+def test_a_missing_permission(diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", sandbox.add_token("writer", permissions=["social-create-post"]))
+    code, checks = diagnosis()
+    assert (code, checks["access token"][0]) == (0, "ok")
+    assert checks["social-read-posts"][0] == "warning"
+    assert "social-read-posts" in checks["social-read-posts"][1]
+    reader = sandbox.add_token("reader", permissions=["social-read-posts", "social-create-post"])
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", reader)
+    sandbox.faults.add("forbidden:endpoint=find-post")
+    assert diagnosis()[1]["social-view-post"][0] == "not tried"
+
+
+@pytest.mark.parametrize(("hours", "words"), [(1.0, "3600 s ahead of"), (-1.0, "3600 s behind")])
+def test_the_clock(
+    diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, hours: float, words: str
+) -> None:
+    del sandbox
+    now = 1_800_000_000.0
+    theirs = datetime.fromtimestamp(now, UTC)
+    monkeypatch.setattr(doctor, "parsedate_to_datetime", Mock(return_value=theirs))
+    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+    code, checks = diagnosis()
+    assert code == 0
+    assert checks["clock"][0] == "warning"
+    assert words in checks["clock"][1]
+
+
+def test_settings_that_are_wrong(diagnosis: Diagnosis, sandbox: Sandbox) -> None:
+    del sandbox
+    code, checks = diagnosis("--base-url", "http://example.com")
+    assert (code, list(checks)) == (1, ["base URL"])
+    assert diagnosis("--limit", "0")[1]["rate limit"][0] == "warning"
+    assert diagnosis("--limit", "500")[1]["rate limit"] == ("warning", "500 requests per second; the API documents 100")
+
+
+@pytest.mark.parametrize("fault", ["error_503", "broken_json", "html_502", "wrong_shape", "echo_authorization"])
+def test_a_server_that_is_out_of_order(
+    diagnosis: Diagnosis, sandbox: Sandbox, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "REACH_TIMEOUT", 0.5)
+    began = time.monotonic()
+    sandbox.faults.add(fault)
+    _, checks = diagnosis()
+    assert checks["access token"][0] == "warning"
+    assert "could not be tried" in checks["access token"][1]
+    assert sandbox.token not in str(checks)
+    assert time.monotonic() - began < 30

@@ -1,0 +1,205 @@
+"""A bulk run while it runs: progress on a terminal and in a pipe, Ctrl-C once and twice."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from marketingblocks_async.bulk.runner import BulkProgress
+from marketingblocks_async.bulk.states import Counts
+from marketingblocks_async.cli import progress
+from marketingblocks_async.cli.output import Output
+from marketingblocks_async.sandbox import Sandbox
+from tests.cli.conftest import Command
+from tests.cli.support import COUNTS, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
+
+
+def test_live_progress_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow:endpoint=create-post,delay=0.6,times=1")
+    posts_file(tmp_path / "posts.csv", 60)
+    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j")]
+    with Terminal(words, environment(sandbox, TERM="xterm"), columns=80) as terminal:
+        assert terminal.finish() == 0
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.output)
+        assert re.search(r"\d+% \d+/60  \d+\.\d/s of 100  ETA ", plain)
+        assert re.search(r"done \d+  failed 0  unknown 0  in flight \d+  queued \d+", plain)
+        # It is taken away at the end, and the cursor comes back.
+        assert "\x1b[?25h" in terminal.output
+        assert "done     60" in plain.split("Complete:")[1]
+        assert "Traceback" not in plain
+
+
+def test_with_json_a_terminal_still_shows_progress_and_the_pipe_gets_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 5)
+    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--limit", "0", "--json"]
+    with (tmp_path / "out").open("w+") as out:
+        with Terminal(words, environment(sandbox, TERM="xterm"), stdout=out.fileno()) as terminal:
+            assert terminal.finish() == 0
+            assert "5/5" in terminal.output
+        assert Ran(0, (tmp_path / "out").read_text(), "").json["done"] == 5
+
+
+def test_a_dumb_terminal_and_a_pipe_get_plain_lines(sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 5)
+    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--limit", "0"]
+    with Terminal(words, environment(sandbox, TERM="dumb")) as terminal:
+        assert terminal.finish() == 0
+        assert "\x1b" not in terminal.output
+    piped = process("bulk", "resume", str(tmp_path / "j"), "--json", env=environment(sandbox))
+    assert (piped.json["done"], "\x1b" in piped.err) == (5, False)
+
+
+def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    made = BulkProgress(Counts(2000, 10, 1, 1988, 1), 7, 20, 98.25, 100.0, 2.4, 3725.0, 60.0)
+    with progress.shown_progress(Output(as_json=False)) as show:
+        for _ in range(40):
+            now += 0.5
+            show(made)
+    lines = capsys.readouterr().err.splitlines()
+    states = "done 10  failed 1  unknown 1  in flight 7  queued 20"
+    assert lines == [f"12/2,000  98.2/s (cap 100)  {states}  paused for 2 s  ETA 1:02:05"] * 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (750, "12:30"), (3599.7, "1:00:00"), (11100, "3:05:00")],
+)
+def test_lengths_of_time(seconds: float, words: str) -> None:
+    assert progress.duration(seconds) == words
+
+
+class Running:
+    """A bulk run in its own process, whose requests are held by the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, *words: str) -> None:
+        posts_file(folder / "posts.csv", 200)
+        self.sandbox, self.folder = sandbox, folder
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            [*MODULE, "bulk", "run", "posts.csv", "--journal", "j", "--json", "--concurrency", "4", *words],
+            cwd=folder,
+            env=environment(sandbox),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> Ran:
+        out, err = self.process.communicate(timeout=60)
+        return Ran(self.process.returncode, out.decode(), err.decode()).check()
+
+    def said(self, words: str) -> None:
+        """Wait until it said something on its standard error."""
+        assert self.process.stderr is not None
+        assert words in self.process.stderr.readline().decode()
+
+
+@pytest.fixture
+def running(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(*words: str) -> Running:
+        started.append(Running(sandbox, tmp_path, *words))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_once_finishes_what_is_in_flight(
+    running: Callable[..., Running], command: Command, sandbox: Sandbox, number: signal.Signals
+) -> None:
+    sandbox.faults.add("slow_answer:after=20,delay=0.5,endpoint=create-post")
+    run = running("--limit", "0")
+    wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
+    run.interrupt(number)
+    run.said("Ctrl-C again to stop at once")
+    ended = run.ended()
+    assert ended.code == 130
+    assert list(ended.json)[:5] == COUNTS
+    assert (ended.json["ending"], ended.json["unknown"], ended.json["failed"]) == ("interrupted", 0, 0)
+    assert ended.json["done"] == sandbox.ledger.carried_out_at("create-post")
+    assert ended.json["pending"] == 200 - ended.json["done"] > 0
+    sandbox.faults.clear()
+    again = command("bulk", "resume", "j", "--limit", "0", "--json")
+    assert (again.code, again.json["done"]) == (0, 200)
+    assert len(sandbox.ledger.commits) == 200
+    assert not sandbox.ledger.duplicates()
+
+
+def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
+    sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
+    run = running("--limit", "0")
+    wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
+    run.interrupt()
+    run.said("Ctrl-C again to stop at once")
+    run.interrupt()
+    ended = run.ended()
+    assert ended.code == 130
+    assert (ended.json["ending"], ended.json["unknown"], ended.json["done"]) == ("aborted", 4, 20)
+    status = command("bulk", "status", "j", "--json").json
+    assert {name: status[name] for name in COUNTS} == {name: ended.json[name] for name in COUNTS}
+    assert status["state"] == "aborted"
+    assert not list(run.folder.glob("j.lock"))
+
+
+def test_a_killed_run_is_said_to_be_killed(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
+    sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
+    run = running("--limit", "0")
+    wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
+    assert command("bulk", "status", "j", "--json").json["state"] == "running"
+    run.process.kill()
+    run.process.communicate()
+    status = command("bulk", "status", "j", "--json").json
+    assert (status["state"], status["unknown"]) == ("killed", 4)
+
+
+def test_ctrl_c_during_a_call_says_what_is_known(sandbox: Sandbox) -> None:
+    sandbox.faults.add("commit_then_stall")
+    call = subprocess.Popen(  # noqa: S603 - our own command
+        [
+            *MODULE,
+            "posts",
+            "create",
+            "--channel-type",
+            "facebook",
+            "--channel-id",
+            "1",
+            "--caption-text",
+            "x",
+            "--json",
+        ],
+        env=environment(sandbox),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: sandbox.ledger.carried_out_at("create-post") == 1)
+    call.send_signal(signal.SIGINT)
+    out, err = call.communicate(timeout=60)
+    ran = Ran(call.returncode, out.decode(), err.decode()).check()
+    assert (ran.code, ran.json["error"]["type"]) == (130, "Interrupted")
+    assert "may or may not" in ran.json["error"]["message"]
+
+
+def test_the_sandbox_runs_until_ctrl_c() -> None:
+    server = subprocess.Popen(  # noqa: S603 - our own command
+        [*MODULE, "sandbox", "--json", "--fault", "error_500"], env=environment(), stdout=subprocess.PIPE
+    )
+    assert server.stdout is not None
+    assert b'"base_url"' in server.stdout.readline()
+    server.send_signal(signal.SIGINT)
+    server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert process("sandbox", "--port", "nonsense", env=environment()).code == 1
