@@ -37,12 +37,12 @@ async def test_they_share_the_limit_and_what_a_killed_one_held_comes_back() -> N
 
 
 @pytest.mark.parametrize(
-    ("event", "lasting", "seconds"), [("flush and sleep", 1.5, 5.0), ("restart", 2.0, 7.0), ("stop", 3.5, 7.0)]
+    ("event", "lasting", "seconds"), [("flush and sleep", 1.5, 5.0), ("restart", 1.9, 8.0), ("stop", 3.2, 6.0)]
 )
 async def test_whatever_happens(event: str, lasting: float, seconds: float) -> None:
     outcome = await play(processes=2, seconds=seconds, event=event, at=1.5, lasting=lasting, options=GUARD)
     judge(outcome, processes=2)
-    assert any(t > outcome.back_at + lasting for t in outcome.arrivals)
+    assert outcome.arrivals[-1] > outcome.back_at
 
 
 async def test_with_shares_they_go_on_without_redis() -> None:
