@@ -83,6 +83,18 @@ bench: $(VENV)/.dev ## Measure throughput, cost and the limit (BENCH_ARGS="--qui
 torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
 	@$(BIN)/python -m tools.torture $(TORTURE_ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.dev ## Build the documentation into build/site
+	@$(BIN)/python -m zensical build --strict --clean
+
+.PHONY: api
+api: $(VENV)/.dev ## Compare the public interface with the last release
+	@$(BIN)/python tools/check_api.py
+
+.PHONY: dist
+dist: $(VENV)/.dev ## Build wheel and source distribution into dist, and check them
+	@$(BIN)/python tools/check_release.py
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,13 +9,13 @@ hint and printed as it is. In real life the address must be public; here it is o
 from __future__ import annotations
 
 import asyncio
-import secrets
+import socket
 import sys
-from typing import Any
 
 from aiohttp import web
 
 from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.webhooks import WebhookReceiver
 
 LONGEST_WAIT = 120.0
 """Seconds."""
@@ -23,29 +23,19 @@ LONGEST_WAIT = 120.0
 
 async def main(subject: str) -> None:
     """Generate a post about ``subject``."""
-    result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    async def receive(request: web.Request) -> web.Response:
-        if not result.done():
-            result.set_result(await request.json())
-        return web.Response()
-
-    app = web.Application(client_max_size=2**20)
-    # Whoever knows the path can post to it, so it is not to be guessed.
-    path = f"/generations/{secrets.token_urlsafe(32)}"
-    app.add_routes([web.post(path, receive)])
+    listening = socket.create_server(("127.0.0.1", 0))
+    receiver = WebhookReceiver(f"http://127.0.0.1:{listening.getsockname()[1]}/generations")
+    app = web.Application()
+    app.router.add_post("/generations/{secret}", receiver.aiohttp_handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port = runner.addresses[0][1]
+        await web.SockSite(runner, listening).start()
         async with MarketingBlocks() as client:
-            job = await client.generations.create(
-                post_type="breel", input=subject, web_hook=f"http://127.0.0.1:{port}{path}"
-            )
+            job = await client.generations.create(post_type="breel", input=subject, web_hook=receiver.url)
             print(f"job {job.id}: {job.status}")
-            async with asyncio.timeout(LONGEST_WAIT):
-                print(f"the web hook received: {await result}")
+            result = await job.wait(receiver, deadline=LONGEST_WAIT)
+            print(f"the web hook received: {result.raw}")
     finally:
         await runner.cleanup()
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RateLimitedError,
         ServerError,
     )
+    from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .fleet import FleetSnapshot, TokenFleet
     from .middleware import HttpAnswer, HttpRequest, Middleware, Send
@@ -63,8 +64,11 @@ if TYPE_CHECKING:
         YouTubeCategory,
         YouTubeExtra,
     )
+    from .observers import Observer, ObserverOptions, observed_by
+    from .overrides import CallOverrides, ChangedOptions
     from .protocol import Outcome
     from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
+    from .raw import RawResponse
     from .resources.many import CreateMany, PostOutcome
     from .retry import RetryPolicy
 
@@ -75,6 +79,8 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallError",
+    "CallOverrides",
+    "ChangedOptions",
     "ChannelConnection",
     "ChannelType",
     "CommentAutomation",
@@ -87,6 +93,7 @@ __all__ = [
     "CreatePost",
     "CreatedPost",
     "Endpoint",
+    "EventLog",
     "FleetSnapshot",
     "FoundPost",
     "Generation",
@@ -104,6 +111,8 @@ __all__ = [
     "Middleware",
     "NotFoundError",
     "NotSentError",
+    "Observer",
+    "ObserverOptions",
     "Outcome",
     "OutcomeEvent",
     "OutcomeUnknownError",
@@ -119,6 +128,7 @@ __all__ = [
     "RateLimit",
     "RateLimitedError",
     "RateLimiterSnapshot",
+    "RawResponse",
     "RetryEvent",
     "RetryPolicy",
     "Send",
@@ -134,6 +144,7 @@ __all__ = [
     "YouTubeCategory",
     "YouTubeExtra",
     "__version__",
+    "observed_by",
 ]
 
 # Where the names are, from what loads quickly to what loads everything.
@@ -147,6 +158,10 @@ _HOMES = (
     "rate_limit",
     "retry",
     "connection_slots",
+    "overrides",
+    "observers",
+    "event_log",
+    "raw",
     "resources.many",
     "client",
     "fleet",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json as json_module
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
 from urllib.parse import quote, unquote
 
 from yarl import URL
@@ -19,8 +19,10 @@ from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
 from .middleware import Middleware
+from .overrides import ChangedOptions, check_changes
 from .protocol import decode_any, encode_query
-from .rate_limit import Lane, Limiter, RateLimit, SharedRateLimit
+from .rate_limit import Limiter, RateLimit, SharedRateLimit
+from .raw import RawResponse, Recorder, RecordingExecutor
 from .resources.channels import Channels
 from .resources.comment_automations import CommentAutomations
 from .resources.docs import Docs
@@ -38,15 +40,6 @@ DEFAULT_MAX_RESPONSE_BYTES = 16 * 2**20
 T = TypeVar("T")
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-class ChangedOptions(TypedDict, total=False):
-    """What :meth:`MarketingBlocks.with_options` can change."""
-
-    timeout: float
-    deadline: float | None
-    retry: RetryPolicy
-    lane: Lane
 
 
 class MarketingBlocks:
@@ -249,18 +242,7 @@ class MarketingBlocks:
             TypeError: an option that does not exist.
 
         """
-        if unknown := changes.keys() - ChangedOptions.__annotations__.keys():
-            msg = f"with_options() cannot change {', '.join(sorted(unknown))}"
-            raise TypeError(msg)
-        if "timeout" in changes:
-            changes["timeout"] = check_seconds(changes["timeout"], "timeout")
-        if (deadline := changes.get("deadline")) is not None:
-            changes["deadline"] = check_seconds(deadline, "deadline")
-        if "retry" in changes:
-            _instance_of(RetryPolicy, changes["retry"], "retry")
-        if "lane" in changes:
-            changes["lane"] = Lane(changes["lane"])
-        return self._copy(self._executor.with_options(**changes))
+        return self._copy(self._executor.with_options(**check_changes(changes, "with_options()")))
 
     def with_token(self, token: str, *, rate_limit: RateLimit | SharedRateLimit | None = None) -> MarketingBlocks:
         """Return a copy for another access token over the same connections, with that token's own limiter.
@@ -299,6 +281,7 @@ class MarketingBlocks:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         resend: bool | None = None,
+        **overrides: Unpack[ChangedOptions],
     ) -> Any:
         """Make a call that the documentation does not show, under the same limit and the same retry rules.
 
@@ -309,6 +292,7 @@ class MarketingBlocks:
             json: body, any JSON value; ``None`` for no body.
             resend: whether the call may be sent again when it is not known whether the first one arrived. By default
                 yes for ``GET`` and ``HEAD``, no for all others.
+            overrides: ``timeout``, ``deadline``, ``retry``, ``lane`` for this call alone; see :meth:`with_options`.
 
         Returns:
             The decoded JSON answer; ``None`` for a 204 or an answer to ``HEAD``.
@@ -338,7 +322,34 @@ class MarketingBlocks:
             "json": None if body is None else json_module.loads(body),
         }
         request = {"method": method, "path": path, **sent}
-        return await self._executor.execute(Call(operation, request, self._url_of(path, params), body))
+        executor = self._executor.with_options(**check_changes(overrides, "request()")) if overrides else self._executor
+        return await executor.execute(Call(operation, request, self._url_of(path, params), body))
+
+    async def raw(self, call: Callable[[MarketingBlocks], Awaitable[T]]) -> RawResponse[T]:
+        """Make a call and return the whole answer and what it took, beside the result.
+
+        ::
+
+            response = await client.raw(lambda client: client.posts.get(1246))
+            response.result, response.status, response.headers, response.body, response.attempts, response.waited
+
+        It works for every method that calls the API, :meth:`request` included. A call that fails raises what it raises
+        otherwise; an :class:`APIError` has status, headers, body and attempts as well.
+
+        Args:
+            call: is given a copy of this client, and returns what the one call on it returns.
+
+        Returns:
+            The result, and the answer as it came; if the server echoed the access token, without it.
+
+        Raises:
+            TypeError: ``call`` called nothing.
+            MarketingBlocksError: what the call raises.
+
+        """
+        recorder = Recorder()
+        result = await call(self._copy(RecordingExecutor(self._executor, recorder)))
+        return recorder.response(result)
 
     def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
         """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""

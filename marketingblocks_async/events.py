@@ -25,6 +25,8 @@ class AttemptEvent:
         seconds: from the permit to the last byte of the answer, or to the failure.
         status_code: HTTP status, ``None`` if no answer came.
         failure: what kind of failure it was, ``None`` for a success.
+        method: HTTP method.
+        url: where it went, percent-encoded.
 
     """
 
@@ -35,6 +37,8 @@ class AttemptEvent:
     seconds: float
     status_code: int | None
     failure: Outcome | None
+    method: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class OutcomeEvent:
         error: how it failed, ``None`` for a success. A call that was cancelled while its write may have been carried
             out ends in an ``OutcomeUnknownError`` here, although the caller sees the cancellation.
         cancelled: whether the caller cancelled it.
+        method: HTTP method.
 
     """
 
@@ -102,3 +107,4 @@ class OutcomeEvent:
     seconds: float
     error: CallError | None
     cancelled: bool = False
+    method: str = ""

@@ -46,6 +46,8 @@ from .shared_limiters import REGISTRY
 from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
+# Quiet until the program says where records go.
+logger.addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 EventT = TypeVar("EventT")
@@ -326,6 +328,11 @@ class Executor:
     def scope(self) -> TokenScope:
         """The token."""
         return self._scope
+
+    @property
+    def transport(self) -> Transport:
+        """The connection pool."""
+        return self._transport
 
     async def execute(self, call: Call[T]) -> T:
         """Make a call.
@@ -630,11 +637,12 @@ class Executor:
         return error
 
     def _before_retry(self, call: Call[T], failure: Failure, next_attempt: int, delay: float) -> None:
-        logger.info("%s: attempt %d in %.2f s: %s", call.name, next_attempt, delay, failure.error)
         observers = self._options.observers
         if observers is not None and observers.on_retry is not None:
             event = RetryEvent(call.id, call.name, next_attempt, delay, failure.outcome, failure.error)
             _tell(observers.on_retry, event)
+        else:
+            logger.info("%s: attempt %d in %.2f s: %s", call.name, next_attempt, delay, failure.error)
 
     async def _sleep(self, seconds: float) -> None:
         if await self._transport.wait_for_close(seconds):
@@ -647,14 +655,16 @@ class Executor:
         if observers is not None and observers.on_attempt is not None:
             seconds = time.monotonic() - attempt.began
             status = None if answer is None else answer.status
-            event = AttemptEvent(call.id, call.name, call.attempts, call.last_wait, seconds, status, failure)
+            numbers = (call.attempts, call.last_wait, seconds, status)
+            event = AttemptEvent(call.id, call.name, *numbers, failure, call.operation.method, str(call.url))
             _tell(observers.on_attempt, event)
 
     def _tell_outcome(self, call: Call[T], began: float, error: CallError | None, *, cancelled: bool = False) -> None:
         observers = self._options.observers
         if observers is not None and observers.on_outcome is not None:
             seconds = time.monotonic() - began
-            event = OutcomeEvent(call.id, call.name, call.attempts, call.waited, seconds, error, cancelled)
+            numbers = (call.attempts, call.waited, seconds)
+            event = OutcomeEvent(call.id, call.name, *numbers, error, cancelled, call.operation.method)
             _tell(observers.on_outcome, event)
 
     def with_options(self, **changes: Any) -> Executor:

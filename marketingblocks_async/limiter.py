@@ -84,15 +84,15 @@ class RateLimiter:
 
     Args:
         settings: the limit; ``settings.limit`` must not be ``None``.
-        clock: monotonic seconds.
+        clock: monotonic seconds; by default ``time.monotonic``, as it is when the limiter is made.
 
     """
 
-    def __init__(self, settings: RateLimit, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: RateLimit, *, clock: Callable[[], float] | None = None) -> None:
         if settings.limit is None:
             msg = "a lifted limit needs no RateLimiter"
             raise ConfigurationError(msg)
-        self._ledger = self._make_ledger(settings, clock)
+        self._ledger = self._make_ledger(settings, clock or time.monotonic)
         self._queues: dict[asyncio.AbstractEventLoop, LoopQueue] = {}
 
     def _make_ledger(self, settings: RateLimit, clock: Callable[[], float]) -> PermitLedger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,13 @@ from marketingblocks_async.shared_limiters import LimiterRegistry
 
 TOKEN = "mb_live_0123456789abcdef"
 API = "https://app.marketingblocks.ai/api/v1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_reaches_children() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    # Shells have it ignored in what they start in the background, and children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Run the tests on every supported Python found on this machine, and with the lowest supported library versions.
 
-``python tools/test_matrix.py all|lowest|3.12 [pytest arguments]``. Each combination has a virtual environment of its
-own below ``.venvs``, made once and remade when ``pyproject.toml`` changes.
+``python tools/test_matrix.py all|lowest|3.12|3.12,3.13,lowest [pytest arguments]``. Several run at the same time. Each
+combination has a virtual environment of its own below ``.venvs``, made once and remade when ``pyproject.toml`` changes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
+LOWEST = "lowest"
 
 
 def lowest_requirements() -> list[str]:
@@ -51,28 +54,35 @@ def prepare(name: str, python: str, pins: list[str]) -> Path:
     return interpreter
 
 
-def run(name: str, python: str, pins: list[str], arguments: list[str]) -> bool:
-    """Run the tests in one environment; return whether they passed."""
-    print(f"=== {name}{' with ' + ', '.join(pins) if pins else ''}", flush=True)
+def run(name: str, arguments: list[str]) -> tuple[bool, str]:
+    """Run the tests in one environment; return whether they passed, and what there is to say."""
+    pins = lowest_requirements() if name == LOWEST else []
+    version = VERSIONS[0] if name == LOWEST else name
+    python = find_python(version)
+    if python is None:
+        return True, f"=== {name}: Python {version} is not on this machine, not tested"
     interpreter = prepare(name, python, pins)
-    return subprocess.run([interpreter, "-m", "pytest", "-q", *arguments], cwd=ROOT, check=False).returncode == 0
+    done = subprocess.run(
+        [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output = done.stdout if done.returncode else done.stdout.rstrip().rpartition("\n")[2]
+    return done.returncode == 0, f"=== {name}{' with ' + ', '.join(pins) if pins else ''}\n{output}"
 
 
 def main() -> int:
     """Run what the command line asks for; return the exit status."""
     wanted, *arguments = sys.argv[1:] or ["all"]
+    names = [*VERSIONS, LOWEST] if wanted == "all" else wanted.split(",")
     passed = True
-    for version in VERSIONS:
-        if wanted not in ("all", version):
-            continue
-        python = find_python(version)
-        if python is None:
-            print(f"=== {version}: not on this machine, not tested", flush=True)
-            continue
-        passed &= run(version, python, [], arguments)
-    if wanted in ("all", "lowest"):
-        python = find_python(VERSIONS[0]) or sys.executable
-        passed &= run("lowest", python, lowest_requirements(), arguments)
+    with ThreadPoolExecutor(len(names)) as together:
+        for each_passed, words in together.map(partial(run, arguments=arguments), names):
+            print(words, flush=True)
+            passed &= each_passed
     return 0 if passed else 1
 
 

@@ -74,7 +74,8 @@ class HashingFile(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        if not self.closed:
+        # It is also called for an object whose file could not be opened.
+        if not self.closed and hasattr(self, "_raw"):
             self._raw.close()
         super().close()
 

@@ -10,6 +10,7 @@ from . import automations, bulk, channels, posts
 from .calls import add_calls, docs
 from .commands import new_app
 from .doctor import add_doctor
+from .openapi_command import add_openapi
 from .sandbox_command import add_sandbox
 
 app: typer.Typer = new_app(
@@ -44,4 +45,5 @@ add_calls(app)
 app.add_typer(automations.app, name="automations")
 app.add_typer(docs, name="docs")
 add_sandbox(app)
+add_openapi(app)
 add_doctor(app)

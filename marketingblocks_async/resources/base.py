@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
@@ -10,7 +12,8 @@ from pydantic import BaseModel
 from marketingblocks_async.endpoints import Endpoint
 from marketingblocks_async.executor import Call, Executor, Operation
 from marketingblocks_async.models import RequestModel
-from marketingblocks_async.protocol import decode, encode
+from marketingblocks_async.overrides import OVERRIDES, CallOverrides, check_changes
+from marketingblocks_async.protocol import decode, encode, encode_query
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 RequestT = TypeVar("RequestT", bound=RequestModel)
@@ -47,15 +50,52 @@ class Resource:
         wire = encode(operation.endpoint, request)
         return Call(operation.operation, request, self._executor.scope.url(wire.path), wire.body)
 
+    def _run(
+        self, operation: EndpointOperation[ResponseT], request: RequestModel, overrides: CallOverrides
+    ) -> Coroutine[Any, Any, ResponseT]:
+        """Return the making of a call, to be awaited."""
+        if not overrides:
+            return self._executor.execute(self._call(operation, request))
+        changes: dict[str, Any] = dict(overrides)
+        extra = changes.pop("extra_fields", None)
+        executor = self._executor.with_options(**check_changes(changes, operation.endpoint.name))
+        if not extra:
+            return executor.execute(self._call(operation, request))
+        return executor.execute(self._call_with(operation, request, extra))
 
-def request_from(kind: type[RequestT], given: RequestT | None, fields: dict[str, Any]) -> RequestT:
+    def _call_with(
+        self, operation: EndpointOperation[ResponseT], request: RequestModel, extra: Mapping[str, Any]
+    ) -> Call[ResponseT]:
+        """Return a call with fields that the documentation does not show."""
+        documented = type(request).model_fields
+        names = {*documented, *(field.alias for field in documented.values() if field.alias)}
+        if doubled := names & extra.keys():
+            msg = f"extra_fields has what is documented: {', '.join(sorted(doubled))}; give it as an argument"
+            raise TypeError(msg)
+        wire = encode(operation.endpoint, request)
+        sent = {**request.wire(), **extra}
+        if operation.endpoint.method == "GET":
+            query = encode_query(extra).removeprefix("?")
+            path = f"{wire.path}{'&' if '?' in wire.path else '?'}{query}"
+            return Call(operation.operation, sent, self._executor.scope.url(path), None)
+        body = json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()
+        # A copy, since the caller may change its objects before an error shows them.
+        return Call(operation.operation, json.loads(body), self._executor.scope.url(wire.path), body)
+
+
+def request_from(
+    kind: type[RequestT], given: RequestT | None, fields: dict[str, Any], overrides: CallOverrides
+) -> RequestT:
     """Return the ready-made request object, or one made of the keyword arguments that are not ``None``.
 
     Raises:
-        TypeError: both were given, or the object is of another kind.
+        TypeError: both were given, the object is of another kind, or there is no such keyword argument.
         pydantic.ValidationError: the arguments make no valid request.
 
     """
+    if overrides and (unknown := overrides.keys() - OVERRIDES):
+        msg = f"got an unexpected keyword argument: {', '.join(sorted(unknown))}"
+        raise TypeError(msg)
     fields = {name: value for name, value in fields.items() if value is not None}
     if given is None:
         return kind(**fields)
@@ -66,3 +106,8 @@ def request_from(kind: type[RequestT], given: RequestT | None, fields: dict[str,
         msg = f"pass a {kind.__name__} or keyword arguments, not both (got {', '.join(fields)})"
         raise TypeError(msg)
     return given
+
+
+def take_overrides(further: dict[str, Any]) -> CallOverrides:
+    """Take what is no field out of the keyword arguments of a call whose fields are not all documented."""
+    return cast("CallOverrides", {name: further.pop(name) for name in OVERRIDES & further.keys()})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import Unpack, overload
 
 from marketingblocks_async.endpoints import CONNECT_CHANNEL
 from marketingblocks_async.models import ChannelConnection, ConnectChannel
+from marketingblocks_async.overrides import CallOverrides
 
 from .base import EndpointOperation, Resource, request_from
 
@@ -18,10 +19,12 @@ class Channels(Resource):
     __slots__ = ()
 
     @overload
-    async def connect(self, request: ConnectChannel, /) -> ChannelConnection: ...
+    async def connect(self, request: ConnectChannel, /, **overrides: Unpack[CallOverrides]) -> ChannelConnection: ...
 
     @overload
-    async def connect(self, /, *, user_id: str, redirect_url: str | None = None) -> ChannelConnection: ...
+    async def connect(
+        self, /, *, user_id: str, redirect_url: str | None = None, **overrides: Unpack[CallOverrides]
+    ) -> ChannelConnection: ...
 
     async def connect(
         self,
@@ -30,6 +33,7 @@ class Channels(Resource):
         *,
         user_id: str | None = None,
         redirect_url: str | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> ChannelConnection:
         """Start the hosted sign-in by which one of your own users connects a social account.
 
@@ -37,6 +41,8 @@ class Channels(Resource):
             request: a ready-made request, instead of the keyword arguments.
             user_id: your own id of that user.
             redirect_url: URL or deep link to return to; tools that poll need none.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             ``connect_url`` to open in the user's browser, and ``connect_token``. How the connection's state is polled
@@ -50,5 +56,5 @@ class Channels(Resource):
         Documented on the page "Connect channel" of the API reference.
 
         """
-        request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url})
-        return await self._executor.execute(self._call(_CONNECT_CHANNEL, request))
+        request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url}, overrides)
+        return await self._run(_CONNECT_CHANNEL, request, overrides)

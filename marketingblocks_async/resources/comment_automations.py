@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
 from marketingblocks_async.models import (
@@ -13,8 +13,9 @@ from marketingblocks_async.models import (
     TriggerType,
     UpdateCommentAutomation,
 )
+from marketingblocks_async.overrides import CallOverrides
 
-from .base import EndpointOperation, Resource, request_from
+from .base import EndpointOperation, Resource, request_from, take_overrides
 
 _Numbers = Sequence[int] | str
 _Words = Sequence[str] | str
@@ -29,7 +30,9 @@ class CommentAutomations(Resource):
     __slots__ = ()
 
     @overload
-    async def create(self, request: CreateCommentAutomation, /) -> CommentAutomation: ...
+    async def create(
+        self, request: CreateCommentAutomation, /, **overrides: Unpack[CallOverrides]
+    ) -> CommentAutomation: ...
 
     @overload
     async def create(
@@ -74,7 +77,9 @@ class CommentAutomations(Resource):
             trigger_type: ``any`` (the API's default) or ``keywords``.
             keywords: required for ``trigger_type="keywords"``.
             response_type: optional; its values are not documented.
-            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given.
+            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given. But
+                ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The answer; its shape is not documented.
@@ -87,6 +92,7 @@ class CommentAutomations(Resource):
         Documented on the page "Create comment automation" of the API reference.
 
         """
+        overrides = take_overrides(further)
         fields = {
             "name": name,
             "channels": channels,
@@ -98,11 +104,13 @@ class CommentAutomations(Resource):
             "response_type": response_type,
             **further,
         }
-        request = request_from(CreateCommentAutomation, request, fields)
-        return await self._executor.execute(self._call(_CREATE_COMMENT_AUTOMATION, request))
+        request = request_from(CreateCommentAutomation, request, fields, overrides)
+        return await self._run(_CREATE_COMMENT_AUTOMATION, request, overrides)
 
     @overload
-    async def update(self, request: UpdateCommentAutomation, /) -> CommentAutomation: ...
+    async def update(
+        self, request: UpdateCommentAutomation, /, **overrides: Unpack[CallOverrides]
+    ) -> CommentAutomation: ...
 
     @overload
     async def update(
@@ -147,7 +155,8 @@ class CommentAutomations(Resource):
             campaign_ids: campaigns to watch.
             trigger_type: ``any`` or ``keywords``.
             keywords: words to react to.
-            further: fields that exist and are not documented; sent as given.
+            further: fields that exist and are not documented; sent as given. But ``timeout``,
+                ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see :class:`CallOverrides`.
 
         Returns:
             The answer; its shape is not documented.
@@ -161,6 +170,7 @@ class CommentAutomations(Resource):
         Documented on the page "Update comment automation" of the API reference.
 
         """
+        overrides = take_overrides(further)
         fields = {
             "comment_bot_id": comment_bot_id,
             "name": name,
@@ -171,5 +181,5 @@ class CommentAutomations(Resource):
             "keywords": keywords,
             **further,
         }
-        request = request_from(UpdateCommentAutomation, request, fields)
-        return await self._executor.execute(self._call(_UPDATE_COMMENT_AUTOMATION, request))
+        request = request_from(UpdateCommentAutomation, request, fields, overrides)
+        return await self._run(_UPDATE_COMMENT_AUTOMATION, request, overrides)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import Unpack, overload
 
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
 from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
+from marketingblocks_async.overrides import CallOverrides
 
 from .base import EndpointOperation, Resource, request_from
 
@@ -18,7 +19,7 @@ class Generations(Resource):
     __slots__ = ()
 
     @overload
-    async def create(self, request: CreateGeneration, /) -> Generation: ...
+    async def create(self, request: CreateGeneration, /, **overrides: Unpack[CallOverrides]) -> Generation: ...
 
     @overload
     async def create(
@@ -29,6 +30,7 @@ class Generations(Resource):
         input: str,
         web_hook: str | None = None,
         brand_id: Identifier | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> Generation: ...
 
     async def create(
@@ -40,6 +42,7 @@ class Generations(Resource):
         input: str | None = None,
         web_hook: str | None = None,
         brand_id: Identifier | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> Generation:
         """Ask for a generated post; the job runs in the background.
 
@@ -50,6 +53,8 @@ class Generations(Resource):
             input: theme or subject.
             web_hook: address that receives the result; what is posted there is not documented.
             brand_id: brand to write for; inferred from the answer, which echoes it.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The job, usually ``queued``. How its result is fetched by id is not documented.
@@ -63,5 +68,5 @@ class Generations(Resource):
 
         """
         fields = {"post_type": post_type, "input": input, "web_hook": web_hook, "brand_id": brand_id}
-        request = request_from(CreateGeneration, request, fields)
-        return await self._executor.execute(self._call(_CREATE_POST_GENERATION, request))
+        request = request_from(CreateGeneration, request, fields, overrides)
+        return await self._run(_CREATE_POST_GENERATION, request, overrides)

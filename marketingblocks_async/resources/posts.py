@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
 from marketingblocks_async.executor import Call
@@ -25,6 +25,7 @@ from marketingblocks_async.models import (
     UpcomingPostsQuery,
     YouTubeExtra,
 )
+from marketingblocks_async.overrides import CallOverrides
 from marketingblocks_async.rate_limit import Lane
 
 from .base import EndpointOperation, Resource, request_from
@@ -42,7 +43,7 @@ class Posts(Resource):
     __slots__ = ()
 
     @overload
-    async def create(self, post: CreatePost, /) -> CreatedPost: ...
+    async def create(self, post: CreatePost, /, **overrides: Unpack[CallOverrides]) -> CreatedPost: ...
 
     @overload
     async def create(
@@ -60,6 +61,7 @@ class Posts(Resource):
         hash_tags: str | Sequence[str] | None = None,
         twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
         post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> CreatedPost: ...
 
     async def create(
@@ -78,6 +80,7 @@ class Posts(Resource):
         hash_tags: str | Sequence[str] | None = None,
         twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
         post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> CreatedPost:
         """Create one post on one channel.
 
@@ -95,6 +98,8 @@ class Posts(Resource):
             hash_tags: one string, or a list of tags.
             twitter_threads: required for ``post_type="thread"``.
             post_extra: required for ``channel_type="youtube"``.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The answer; its shape is not documented, ``post_id`` is looked up where it probably is.
@@ -122,13 +127,15 @@ class Posts(Resource):
             "twitter_threads": twitter_threads,
             "post_extra": post_extra,
         }
-        return await self._executor.execute(self._call(_CREATE_POST, request_from(CreatePost, post, fields)))
+        return await self._run(_CREATE_POST, request_from(CreatePost, post, fields, overrides), overrides)
 
-    async def get(self, post_id: Identifier) -> FoundPost:
+    async def get(self, post_id: Identifier, **overrides: Unpack[CallOverrides]) -> FoundPost:
         """Find one post by its id.
 
         Args:
             post_id: the id that creating or listing returned.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The post in its envelope; the post's fields can be read from either.
@@ -140,7 +147,7 @@ class Posts(Resource):
         Documented on the page "Find Post" of the API reference.
 
         """
-        return await self._executor.execute(self._call(_FIND_POST, FindPost(post_id=post_id)))
+        return await self._run(_FIND_POST, FindPost(post_id=post_id), overrides)
 
     async def list(
         self,
@@ -148,6 +155,7 @@ class Posts(Resource):
         channels: Sequence[ChannelType | str] | str,
         limit: int | None = None,
         status: Sequence[PostStatusFilter | str] | str | None = None,
+        **overrides: Unpack[CallOverrides],
     ) -> PostList:
         """List posts of some platforms.
 
@@ -155,6 +163,8 @@ class Posts(Resource):
             channels: platform names, as a list or one comma-separated string.
             limit: how many posts at most, above 0; the API's default "varies".
             status: ``scheduled``, ``draft``, ``queued``, ``failed``, ``published``; one or more.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The answer, whose shape is not documented; iterating yields the posts that could be recognised in it.
@@ -166,14 +176,16 @@ class Posts(Resource):
         Documented on the page "Get Posts" of the API reference.
 
         """
-        query = request_from(ListPosts, None, {"channels": channels, "limit": limit, "status": status})
-        return await self._executor.execute(self._call(_GET_POSTS, query))
+        query = request_from(ListPosts, None, {"channels": channels, "limit": limit, "status": status}, overrides)
+        return await self._run(_GET_POSTS, query, overrides)
 
-    async def upcoming(self, *, limit: int | None = None) -> UpcomingPosts:
+    async def upcoming(self, *, limit: int | None = None, **overrides: Unpack[CallOverrides]) -> UpcomingPosts:
         """List the posts that are scheduled, queued or next to share, nearest first.
 
         Args:
             limit: how many posts at most, above 0; the API's own default is 10.
+            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
+                :class:`CallOverrides`.
 
         Returns:
             The posts; iterating yields them.
@@ -185,8 +197,8 @@ class Posts(Resource):
         Documented on the page "Upcoming Posts" of the API reference.
 
         """
-        query = request_from(UpcomingPostsQuery, None, {"limit": limit})
-        return await self._executor.execute(self._call(_UPCOMING_POSTS, query))
+        query = request_from(UpcomingPostsQuery, None, {"limit": limit}, overrides)
+        return await self._run(_UPCOMING_POSTS, query, overrides)
 
     def create_many(
         self,

@@ -16,6 +16,7 @@ from marketingblocks_async.models.base import is_array, is_object
 
 from .answers import Answer, error, json_answer
 from .clock import SandboxClock
+from .dashboard import DashboardState
 from .faults import ArmedFault, Fault, FaultPlan
 from .ledger import Ledger
 from .posts import PostStore
@@ -42,6 +43,7 @@ class Control:
         tokens: the access tokens.
         faults: what goes wrong.
         posts: the posts.
+        dashboard: reads all of it for the page at the root.
         reset: puts the sandbox back to its start.
 
     """
@@ -55,6 +57,7 @@ class Control:
         tokens: TokenBook,
         faults: FaultPlan,
         posts: PostStore,
+        dashboard: DashboardState,
         reset: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
@@ -63,6 +66,7 @@ class Control:
         self._tokens = tokens
         self._faults = faults
         self._posts = posts
+        self._dashboard = dashboard
         self._reset = reset
         self._actions: dict[str, dict[str, Callable[[dict[str, str], bytes], Any]]] = {
             "health": {"GET": self._health},
@@ -73,6 +77,8 @@ class Control:
             "faults": {"GET": self._show_faults, "POST": self._add_faults, "DELETE": self._clear_faults},
             "tokens": {"GET": self._show_tokens, "POST": self._add_token},
             "advance": {"POST": self._advance},
+            "dashboard": {"GET": self._show_dashboard},
+            "dashboard/choices": {"GET": self._show_choices},
         }
 
     async def handle(self, method: str, name: str, query: dict[str, str], body: bytes) -> Answer:
@@ -175,6 +181,14 @@ class Control:
         except ValueError as exc:
             raise BadControlRequestError(str(exc)) from None
         return {"name": spec.name, "token": spec.secret}
+
+    def _show_dashboard(self, query: dict[str, str], body: bytes) -> Any:
+        del query, body
+        return self._dashboard.read()
+
+    def _show_choices(self, query: dict[str, str], body: bytes) -> Any:
+        del query, body
+        return self._dashboard.choices()
 
     def _advance(self, query: dict[str, str], body: bytes) -> Any:
         del query

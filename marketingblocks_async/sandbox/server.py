@@ -21,6 +21,7 @@ from .automations import Automations
 from .clock import Clock, SandboxClock
 from .connections import Connections
 from .control import CONTROL_PREFIX, Control
+from .dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
 from .disruptions import response_of
 from .documentation import DOCS_PREFIX, docs_answer
 from .faults import FaultPlan
@@ -56,7 +57,8 @@ class Sandbox:
             assert not sandbox.ledger.duplicates()
 
     Args:
-        clock: monotonic time in seconds; requests are counted on it.
+        clock: monotonic time in seconds, on which requests are counted; by default ``time.monotonic``, as it is when
+            the sandbox is made.
         policy_factory: returns a fresh rate-limit policy for each token, instead of one chosen by name.
         options: see :class:`SandboxSettings`.
 
@@ -77,13 +79,13 @@ class Sandbox:
     def __init__(
         self,
         *,
-        clock: Clock = time.monotonic,
+        clock: Clock | None = None,
         policy_factory: Callable[[], Policy] | None = None,
         **options: Unpack[SandboxOptions],
     ) -> None:
         settings = SandboxSettings.of(options)
         self.settings: SandboxSettings = settings
-        self._clock = SandboxClock(clock)
+        self._clock = SandboxClock(clock or time.monotonic)
         # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
         chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
         ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
@@ -125,6 +127,9 @@ class Sandbox:
             tokens=self._tokens,
             faults=self.faults,
             posts=self.posts,
+            dashboard=DashboardState(
+                settings=settings, clock=self._clock, ledger=self.ledger, faults=self.faults, posts=self.posts
+            ),
             reset=self.reset,
         )
         self._runner: web.ServerRunner | None = None
@@ -329,8 +334,12 @@ class Sandbox:
         if path.startswith(f"{DOCS_PREFIX}/") and path.endswith(".md") and request.method == "GET":
             self.ledger.docs_requests += 1
             self.ledger.docs_requests_with_authorization += "Authorization" in request.headers
-            page = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
-            return response_of(docs_answer(page, request.query.get("ask")))
+            name = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
+            return response_of(docs_answer(name, request.query.get("ask")))
+        if request.method == "GET" and (path == "/" or path.startswith(DASHBOARD_PREFIX)):
+            page = dashboard_page(path)
+            if page is not None:
+                return response_of(page)
         if path.startswith(f"{CONNECT_PREFIX}/"):
             connection = self.connections.find(path.removeprefix(f"{CONNECT_PREFIX}/"))
             if connection is not None and request.method in {"GET", "POST"}:

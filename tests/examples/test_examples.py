@@ -136,3 +136,16 @@ async def test_the_demo_keeps_its_promises(words: tuple[str, ...]) -> None:
     assert status == 0, output
     for line in ("requests        250", "429s            0", "duplicates      0", "lost            0"):
         assert line in output
+
+
+async def test_prometheus_sees_what_the_client_does() -> None:
+    async with Sandbox(faults=["error_500:endpoint=create-post,times=1"]) as sandbox:
+        status, output = await run(sandbox, "prometheus_metrics.py", "--port", "0", "--count", "5")
+        assert status == 0, output
+        for line in (
+            'marketingblocks_calls_total{outcome="success"} 4.0',
+            'marketingblocks_calls_total{outcome="OutcomeUnknownError"} 1.0',
+            'marketingblocks_request_seconds_count{endpoint="create-post",status="200"} 4.0',
+            "marketingblocks_queue_length 0.0",
+        ):
+            assert line in output

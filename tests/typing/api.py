@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from marketingblocks_async import (
     AttemptEvent,
+    CallOverrides,
     ChannelConnection,
     ChannelType,
     CommentAutomation,
@@ -32,6 +33,7 @@ from marketingblocks_async import (
     PostStatus,
     RateLimit,
     RateLimiterSnapshot,
+    RawResponse,
     RetryPolicy,
     Send,
     TwitterThreadItem,
@@ -107,6 +109,19 @@ async def calls(client: MarketingBlocks) -> None:
     assert_type(await client.request("GET", "social-sparks/x", params={"a": 1}, json={"b": 2}), Any)
     assert_type(await client.docs.ask("why?"), str)
     assert_type(client.rate_limiter.snapshot(), RateLimiterSnapshot)
+
+
+async def overrides(client: MarketingBlocks) -> None:
+    options = CallOverrides(timeout=5.0, deadline=None, retry=RetryPolicy(), extra_fields={"page": 2})
+    assert_type(await client.posts.create(POST, **options), CreatedPost)
+    assert_type(await client.posts.upcoming(timeout=5.0), UpcomingPosts)
+    assert_type(await client.request("GET", "any", deadline=5.0), Any)
+    response = await client.raw(lambda client: client.posts.get(1))
+    assert_type(response, RawResponse[FoundPost])
+    assert_type(response.result, FoundPost)
+    assert_type(response.body, bytes)
+    assert_type(await client.raw(lambda client: client.request("GET", "any")), RawResponse[Any])
+    await client.posts.create(POST, timeuot=5.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 async def clients() -> None:

@@ -1,0 +1,103 @@
+"""How sure each statement of the OpenAPI document is: documented by the vendor, inferred, or not known.
+
+What is not listed here is documented. The lists follow "What is documented, what is a guess" in the README.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from marketingblocks_async.models import UndocumentedResponse
+
+MARK = "x-evidence"
+"""The extension that holds an :class:`Evidence`."""
+
+
+class Evidence(StrEnum):
+    """Where a statement comes from.
+
+    ``documented``: the vendor's documentation says so. ``inferred``: it follows from examples or from what is usual.
+    ``unknown``: the documentation is silent, so anything is possible.
+    """
+
+    DOCUMENTED = "documented"
+    INFERRED = "inferred"
+    UNKNOWN = "unknown"
+
+
+_FIELDS: Mapping[tuple[str, str], Evidence] = MappingProxyType(
+    {
+        ("CreateGeneration", "brand_id"): Evidence.INFERRED,
+        # The names are documented, the types and whether they are there at once are not.
+        ("ChannelConnection", "connect_url"): Evidence.INFERRED,
+        ("ChannelConnection", "connect_token"): Evidence.INFERRED,
+        ("ChannelConnection", "channel_id"): Evidence.UNKNOWN,
+        ("ChannelConnection", "channel_ids"): Evidence.UNKNOWN,
+        ("Post", "schedule_time"): Evidence.UNKNOWN,
+        ("Generation", "request_body"): Evidence.DOCUMENTED,
+    }
+)
+
+STATUSES: Mapping[str, tuple[str, Evidence]] = MappingProxyType(
+    {
+        "400": ("The request makes no sense.", Evidence.DOCUMENTED),
+        "401": ("The access token is missing, expired or invalid, or lacks the permission.", Evidence.DOCUMENTED),
+        "403": ("The access token lacks the permission.", Evidence.DOCUMENTED),
+        "404": ("There is nothing at this path or of this id.", Evidence.INFERRED),
+        "422": ("A field is missing or wrong.", Evidence.INFERRED),
+        "429": ("More than 100 requests of the token in a second.", Evidence.DOCUMENTED),
+    }
+)
+"""What an error status means. That there are 400, 401, 403 and 429 is documented, which one comes when is not."""
+
+DOCUMENTED_TYPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
+    {
+        ("Post", "post_id"): {"type": "integer"},
+        ("Post", "channel_id"): {"type": "string"},
+        ("Post", "permalink"): {"type": ["string", "null"]},
+        ("FoundPost", "status"): {"type": "boolean"},
+        ("UpcomingPosts", "up_coming"): {"type": "array", "items": {"$ref": "#/components/schemas/Post"}},
+        ("Generation", "id"): {"type": "string"},
+        ("Generation", "message"): {"type": "string"},
+        ("Generation", "request_body"): {"type": "object"},
+        # The models know the documented ids by name; every other one is accepted too.
+        ("YouTubeExtra", "category"): {"type": "integer"},
+    }
+)
+"""Where the documentation is narrower than the models of the package, which read more than it promises."""
+
+REQUIRED_WHEN: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = MappingProxyType(
+    {
+        "CreatePost": (
+            ("publish_mode", "scheduled", ("schedule_time", "time_zone")),
+            ("post_type", "thread", ("twitter_threads",)),
+            ("channel_type", "youtube", ("post_extra",)),
+        ),
+        "CreateCommentAutomation": (
+            ("target_type", "posts", ("post_ids",)),
+            ("target_type", "campaigns", ("campaign_ids",)),
+            ("trigger_type", "keywords", ("keywords",)),
+        ),
+        "UpdateCommentAutomation": (
+            ("target_type", "posts", ("post_ids",)),
+            ("target_type", "campaigns", ("campaign_ids",)),
+            ("trigger_type", "keywords", ("keywords",)),
+        ),
+    }
+)
+"""Fields that a word in another field makes required: model, field, word, required fields."""
+
+
+def of_field(model: str, field: str) -> Evidence:
+    """Return how sure a field of a model is, both by their names in the schema."""
+    return _FIELDS.get((model, field), Evidence.DOCUMENTED)
+
+
+def of_answer(response: type[BaseModel]) -> Evidence:
+    """Return how sure the answer of an operation is."""
+    return Evidence.UNKNOWN if issubclass(response, UndocumentedResponse) else Evidence.DOCUMENTED

@@ -1,0 +1,20 @@
+"""OpenTelemetry (extra ``otel``): spans, metrics and propagation, made of the client's events and of nothing else.
+
+::
+
+    from marketingblocks_async import MarketingBlocks, observed_by
+    from marketingblocks_async.otel import Metrics, Tracing, propagate_context
+
+    metrics = Metrics()
+    async with MarketingBlocks(
+        **observed_by(Tracing(), metrics),
+        middlewares=[propagate_context],  # only if the API shall see your trace ids
+    ) as client:
+        metrics.watch(client)
+"""
+
+from .metrics import HasRateLimiter, Metrics
+from .propagation import propagate_context
+from .tracing import Tracing
+
+__all__ = ["HasRateLimiter", "Metrics", "Tracing", "propagate_context"]

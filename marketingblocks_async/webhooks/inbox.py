@@ -1,0 +1,105 @@
+"""What has come, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marketingblocks_async.models import GenerationStatus
+
+from .payload import GenerationResult, ids_in, parse, status_of
+
+REMEMBERED_BYTES = 32 * 2**20
+"""How much of what nobody has waited for yet is kept; the oldest is forgotten first."""
+
+REMEMBERED_DIGESTS = 10_000
+"""How many bodies are known again when they are delivered a second time."""
+
+_OVERHEAD = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    value: Any
+    ids: frozenset[str]
+    size: int
+    at: datetime
+
+    @property
+    def is_final(self) -> bool:
+        # Everything but the documented word for "not yet" may be the result.
+        return status_of(self.value) != GenerationStatus.QUEUED
+
+    def result_for(self, generation_id: int | str) -> GenerationResult:
+        return GenerationResult(generation_id, status_of(self.value), self.value, self.at)
+
+
+class Inbox:
+    """Keeps what web hooks said until somebody waits for it, in bounded memory, and wakes who waits already."""
+
+    def __init__(self) -> None:
+        self._hints: deque[_Hint] = deque()
+        self._size = 0
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+        self._waiting: dict[str, set[asyncio.Future[_Hint]]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """For how many generations somebody waits."""
+        return len(self._waiting)
+
+    def put(self, body: bytes) -> bool:
+        """Take in a body.
+
+        Returns:
+            whether it is new; a body that has come before changes nothing.
+
+        Raises:
+            NotJSONError: it is no JSON.
+
+        """
+        value = parse(body)
+        digest = hashlib.sha256(body).digest()
+        if digest in self._digests:
+            return False
+        self._digests[digest] = None
+        if len(self._digests) > REMEMBERED_DIGESTS:
+            self._digests.popitem(last=False)
+        hint = _Hint(value, ids_in(value), len(body) + _OVERHEAD, datetime.now(UTC))
+        if not hint.is_final:
+            return True
+        self._hints.append(hint)
+        self._size += hint.size
+        while self._size > REMEMBERED_BYTES:
+            self._size -= self._hints.popleft().size
+        for name in hint.ids & self._waiting.keys():
+            for future in self._waiting[name]:
+                if not future.done():
+                    future.set_result(hint)
+        return True
+
+    def find(self, generation_id: int | str) -> GenerationResult | None:
+        """Return the first result of a generation that has come, ``None`` if none has."""
+        name = str(generation_id)
+        hint = next((hint for hint in self._hints if name in hint.ids), None)
+        return None if hint is None else hint.result_for(generation_id)
+
+    async def wait(self, generation_id: int | str) -> GenerationResult:
+        """Wait for the result of a generation, however long it takes."""
+        found = self.find(generation_id)
+        if found is not None:
+            return found
+        name = str(generation_id)
+        future: asyncio.Future[_Hint] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(name, set())
+        waiting.add(future)
+        try:
+            return (await future).result_for(generation_id)
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._waiting.pop(name, None)

@@ -1,0 +1,185 @@
+"""The OpenAPI document is valid, says how sure it is of everything, and describes what the client sends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import openapi_spec_validator
+import pytest
+
+from marketingblocks_async import CreateCommentAutomation, CreatePost, TwitterThreadItem, YouTubeExtra
+from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS
+from marketingblocks_async.models.base import is_array, is_object
+from marketingblocks_async.openapi import Evidence, document, document_json, reference_table
+from marketingblocks_async.openapi.__main__ import main
+
+REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "operations.md"
+
+POST: dict[str, Any] = {
+    "channel_type": "facebook",
+    "channel_id": 1,
+    "post_type": "post",
+    "caption_text": "Hello",
+    "media_urls": [],
+    "publish_mode": "now",
+}
+
+
+def errors_of(schema: str, value: Any) -> list[str]:
+    whole = document()
+    validator = jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **whole})
+    # Their signature is partial.
+    return [error.message for error in validator.iter_errors(value)]  # pyright: ignore[reportUnknownMemberType]
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    if is_object(value):
+        yield value
+    for item in value.values() if is_object(value) else value if is_array(value) else ():
+        yield from objects(item)
+
+
+def test_it_is_valid_openapi_3_1() -> None:
+    openapi_spec_validator.validate(document())  # pyright: ignore[reportUnknownMemberType] - their signature is partial
+    assert document()["openapi"].startswith("3.1")
+
+
+def test_it_has_the_endpoints_and_nothing_else() -> None:
+    found = {
+        (method.upper(), path.removeprefix("/"), operation["operationId"], operation["x-permission"])
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert found == {(e.method, e.path, e.name, e.permission) for e in ENDPOINTS}
+    assert document()["servers"] == [{"url": DEFAULT_BASE_URL}]
+
+
+def test_every_operation_parameter_answer_and_field_says_how_sure_it_is() -> None:
+    whole = document()
+    marked: list[dict[str, Any]] = [*whole["components"]["responses"].values()]
+    for methods in whole["paths"].values():
+        for operation in methods.values():
+            marked += [operation, operation["responses"]["200"], *operation.get("parameters", [])]
+            marked += [operation["requestBody"]] if "requestBody" in operation else []
+    for schema in whole["components"]["schemas"].values():
+        marked += schema["properties"].values() if "properties" in schema else [schema]
+    assert len(marked) > 60
+    assert {str(each.get("x-evidence")) for each in marked} == {*Evidence}
+
+
+def test_what_is_not_documented_is_not_said_to_be() -> None:
+    answers = {
+        operation["operationId"]: operation["responses"]["200"]["x-evidence"]
+        for methods in document()["paths"].values()
+        for operation in methods.values()
+    }
+    unknown = {name for name, evidence in answers.items() if evidence == "unknown"}
+    assert unknown == {"create-post", "get-posts", "create-comment-automation", "update-comment-automation"}
+    schemas = document()["components"]["schemas"]
+    assert schemas["CreateGeneration"]["properties"]["brand_id"]["x-evidence"] == "inferred"
+    assert document()["components"]["responses"]["422"]["x-evidence"] == "inferred"
+
+
+def test_every_field_is_described() -> None:
+    schemas = document()["components"]["schemas"]
+    silent = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, value in schema.get("properties", {}).items()
+        if not value.get("description") and name not in ("Error", "UpcomingPosts", "FoundPost")
+    ]
+    # The post's state has its name from the wire, and the docstring speaks of the property.
+    assert silent == ["Post.STATUS"]
+    assert "``" not in document_json()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"publish_mode": "scheduled", "schedule_time": "2028-02-29 23:59", "time_zone": "UTC"},
+        {"channel_type": "youtube", "post_extra": YouTubeExtra(title="A film", category=44), "hash_tags": "a b"},
+        {"post_type": "thread", "twitter_threads": [TwitterThreadItem(message="one")]},
+    ],
+)
+def test_what_the_client_sends_fits(changes: dict[str, Any]) -> None:
+    assert errors_of("CreatePost", CreatePost.model_validate(POST | changes).wire()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channel_type": "myspace"},
+        {"channel_id": "1"},
+        {"publish_mode": "scheduled"},
+        {"publish_mode": "scheduled", "schedule_time": "2027-02-29 10:00", "time_zone": "UTC"},
+        {"publish_mode": "scheduled", "schedule_time": "2027-1-1 9:00", "time_zone": "UTC"},
+        {"publish_mode": "scheduled", "schedule_time": None, "time_zone": "UTC"},
+        {"post_type": "thread"},
+        {"channel_type": "youtube", "post_extra": {"category": 1}},
+    ],
+)
+def test_what_the_documentation_rules_out_does_not_fit(changes: dict[str, Any]) -> None:
+    assert errors_of("CreatePost", POST | changes) != []
+
+
+def test_a_condition_of_an_automation_is_kept() -> None:
+    bot = CreateCommentAutomation(name="bot", channels=[1], trigger_type="keywords", keywords=["price"])
+    assert errors_of("CreateCommentAutomation", bot.wire()) == []
+    assert errors_of("CreateCommentAutomation", bot.wire() | {"keywords": None}) != []
+    # Further fields exist, and their names are not documented.
+    assert errors_of("CreateCommentAutomation", bot.wire() | {"reply_after": 5}) == []
+
+
+def test_the_examples_fit_their_schemas() -> None:
+    whole = document()
+    contents = [each for each in objects(whole["paths"]) if "example" in each]
+    assert len(contents) == 2
+    for content in contents:
+        assert errors_of(content["schema"]["$ref"].rpartition("/")[2], content["example"]) == []
+
+
+def test_two_documents_are_independent() -> None:
+    first = document()
+    first["paths"].clear()
+    assert document()["paths"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = document()
+    for each in objects(whole):
+        if (target := each.get("$ref")) is not None:
+            place: Any = whole
+            for step in re.split("/", target)[1:]:
+                place = place[step]
+
+
+def test_the_module_prints_it() -> None:
+    command = [sys.executable, "-W", "error", "-m", "marketingblocks_async.openapi", "--server-url", "http://127.0.0.1"]
+    done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - this interpreter
+    assert json.loads(done.stdout) == document(server_url="http://127.0.0.1")
+
+
+def test_the_command_prints_it() -> None:
+    for words, status in ((["openapi", "--server-url", "http://127.0.0.1"], 0), (["openapi", "--nonsense"], 1)):
+        command = [sys.executable, "-W", "error", "-m", "marketingblocks_async.cli", *words]
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - this interpreter
+        assert done.returncode == status, done.stderr
+        assert status or json.loads(done.stdout) == document(server_url="http://127.0.0.1")
+        assert status == 0 or b"usage: marketingblocks openapi" in done.stderr
+
+
+def test_the_table_is_printed(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["--table"]) == 0
+    assert capfdbinary.readouterr().out.decode() == reference_table()
+
+
+def test_the_reference_of_the_documentation_has_the_endpoint_table() -> None:
+    assert reference_table() in REFERENCE_PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,68 @@
+"""What comes early is kept, what comes twice changes nothing, and memory is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from marketingblocks_async.webhooks import inbox as inbox_module
+from marketingblocks_async.webhooks.inbox import Inbox
+
+
+def body(generation_id: str, **fields: object) -> bytes:
+    return json.dumps({"id": generation_id, **fields}).encode()
+
+
+async def test_a_result_may_come_before_anybody_waits() -> None:
+    inbox = Inbox()
+    inbox.put(body("a", status="success"))
+    assert inbox.find("b") is None
+    result = await inbox.wait("a")
+    assert (result.generation_id, result.ok, result.raw) == ("a", True, {"id": "a", "status": "success"})
+    assert inbox.find("a") == result
+
+
+async def test_everybody_who_waits_gets_it() -> None:
+    inbox = Inbox()
+    waiting = [asyncio.create_task(inbox.wait("a")) for _ in range(3)]
+    other = asyncio.create_task(inbox.wait("b"))
+    await asyncio.sleep(0)
+    inbox.put(body("a", status="failed"))
+    assert [result.status for result in await asyncio.gather(*waiting)] == ["failed"] * 3
+    assert not other.done()
+    other.cancel()
+    await asyncio.gather(other, return_exceptions=True)
+    assert inbox.waiting == 0
+
+
+async def test_a_job_that_is_still_queued_is_no_result() -> None:
+    inbox = Inbox()
+    waiting = asyncio.create_task(inbox.wait("a"))
+    await asyncio.sleep(0)
+    inbox.put(body("a", status="queued"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    inbox.put(body("a", status="success"))
+    assert (await waiting).ok
+
+
+async def test_the_first_result_counts() -> None:
+    inbox = Inbox()
+    inbox.put(body("a", status="success", attempt=1))
+    inbox.put(body("a", status="failed", attempt=2))
+    assert (await inbox.wait("a")).raw["attempt"] == 1
+
+
+async def test_what_nobody_waits_for_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "REMEMBERED_BYTES", 10_000)
+    monkeypatch.setattr(inbox_module, "REMEMBERED_DIGESTS", 5)
+    inbox = Inbox()
+    for number in range(50):
+        inbox.put(body(f"generation-{number}", padding="x" * 1000))
+    assert inbox.find("generation-0") is None
+    assert inbox.find("generation-49") is not None
+    # Five bodies are known again, the others count as new.
+    again = [inbox.put(body(f"generation-{number}", padding="x" * 1000)) for number in (45, 49, 44)]
+    assert again == [False, False, True]
