@@ -13,7 +13,7 @@ TORTURE_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamps depend on what is installed from, so a changed dependency is noticed and nothing else is.
 $(VENV)/.created:
@@ -38,6 +38,10 @@ install: $(VENV)/.package ## Install the package and its command into .venv
 .PHONY: demo
 demo: $(VENV)/.package ## Send 3,000 posts through a local sandbox at the full rate (DEMO_ARGS="--count 500 --tokens 3")
 	@$(BIN)/python examples/demo.py $(DEMO_ARGS)
+
+.PHONY: demo-distributed
+demo-distributed: $(VENV)/.dev ## Send a spreadsheet with four workers, one limit, one of them killed (needs redis-server)
+	@$(BIN)/python examples/distributed/demo.py $(DEMO_ARGS)
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests (TEST_ARGS="-k limiter")

@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .client import MarketingBlocks
+    from .connection_slots import ConnectionSlots
     from .endpoints import ENDPOINTS, Endpoint
     from .errors import (
         APIError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     )
     from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+    from .fleet import FleetSnapshot, TokenFleet
     from .middleware import HttpAnswer, HttpRequest, Middleware, Send
     from .models import (
         ChannelConnection,
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from .observers import Observer, ObserverOptions, observed_by
     from .overrides import CallOverrides, ChangedOptions
     from .protocol import Outcome
-    from .rate_limit import Lane, Limiter, RateLimit, RateLimiterSnapshot
+    from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
     from .raw import RawResponse
     from .resources.many import CreateMany, PostOutcome
     from .retry import RetryPolicy
@@ -84,6 +86,7 @@ __all__ = [
     "CommentAutomation",
     "ConfigurationError",
     "ConnectChannel",
+    "ConnectionSlots",
     "CreateCommentAutomation",
     "CreateGeneration",
     "CreateMany",
@@ -91,6 +94,7 @@ __all__ = [
     "CreatedPost",
     "Endpoint",
     "EventLog",
+    "FleetSnapshot",
     "FoundPost",
     "Generation",
     "GenerationPostType",
@@ -101,6 +105,7 @@ __all__ = [
     "InvalidResponseError",
     "Lane",
     "Limiter",
+    "ManagedLimiter",
     "MarketingBlocks",
     "MarketingBlocksError",
     "Middleware",
@@ -128,8 +133,10 @@ __all__ = [
     "RetryPolicy",
     "Send",
     "ServerError",
+    "SharedRateLimit",
     "TargetType",
     "ThrottleEvent",
+    "TokenFleet",
     "TriggerType",
     "TwitterThreadItem",
     "UpcomingPosts",
@@ -150,12 +157,14 @@ _HOMES = (
     "protocol",
     "rate_limit",
     "retry",
+    "connection_slots",
     "overrides",
     "observers",
     "event_log",
     "raw",
     "resources.many",
     "client",
+    "fleet",
 )
 
 

@@ -14,13 +14,14 @@ from urllib.parse import quote, unquote
 from yarl import URL
 
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
+from .connection_slots import ConnectionSlots
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
 from .middleware import Middleware
 from .overrides import ChangedOptions, check_changes
 from .protocol import decode_any, encode_query
-from .rate_limit import Limiter, RateLimit
+from .rate_limit import Limiter, RateLimit, SharedRateLimit
 from .raw import RawResponse, Recorder, RecordingExecutor
 from .resources.channels import Channels
 from .resources.comment_automations import CommentAutomations
@@ -53,13 +54,16 @@ class MarketingBlocks:
         token: access token; by default the environment variable ``MARKETINGBLOCKS_API_TOKEN``.
         base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. Plain http only for
             loopback addresses.
-        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it.
+        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a :class:`SharedRateLimit` such as
+            ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
         timeout: seconds for one attempt, from its permit to the last byte of the answer; waiting for the permit does
             not count.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the answers alone (as with ``RateLimit(guard=math.inf)``).
+        max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
+            for no cap. No token can take them all, see ``connection_slots.py``.
         max_response_bytes: the largest answer to read, at least 1.
         middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
         on_attempt: called after every attempt.
@@ -85,11 +89,12 @@ class MarketingBlocks:
         token: str | None = None,
         *,
         base_url: str | None = None,
-        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        rate_limit: RateLimit | SharedRateLimit = RateLimit(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         timeout: float = 30.0,
         deadline: float | None = None,
         session: aiohttp.ClientSession | None = None,
+        max_connections: int | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         middlewares: Sequence[Middleware] = (),
         on_attempt: Callable[[AttemptEvent], None] | None = None,
@@ -118,7 +123,10 @@ class MarketingBlocks:
             middlewares=tuple(middlewares),
             observers=None if observers == Observers() else observers,
         )
-        scope = TokenScope(secret, resolve_base_url(base_url), _instance_of(RateLimit, rate_limit, "rate_limit"))
+        if not isinstance(rate_limit, SharedRateLimit):
+            _instance_of(RateLimit, rate_limit, "rate_limit")
+        slots = None if max_connections is None else ConnectionSlots(max_connections)
+        scope = TokenScope(secret, resolve_base_url(base_url), rate_limit, slots=slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
         docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
@@ -210,6 +218,16 @@ class MarketingBlocks:
             raise ConfigurationError(msg)
         return scope.limiter
 
+    @property
+    def has_limiter(self) -> bool:
+        """Whether :attr:`rate_limiter` exists: from :meth:`open` on, or for a copy from its first call on."""
+        return self._executor.scope.limiter is not None
+
+    @property
+    def connection_slots(self) -> ConnectionSlots | None:
+        """The cap on connections, shared with all copies; ``None`` if there is none."""
+        return self._executor.scope.slots
+
     def with_options(self, **changes: Unpack[ChangedOptions]) -> MarketingBlocks:
         """Return a copy with other options over the same connections and the same limiter.
 
@@ -226,7 +244,7 @@ class MarketingBlocks:
         """
         return self._copy(self._executor.with_options(**check_changes(changes, "with_options()")))
 
-    def with_token(self, token: str, *, rate_limit: RateLimit | None = None) -> MarketingBlocks:
+    def with_token(self, token: str, *, rate_limit: RateLimit | SharedRateLimit | None = None) -> MarketingBlocks:
         """Return a copy for another access token over the same connections, with that token's own limiter.
 
         The copy is cheap, lives as long as this client, and need not be opened or closed.
@@ -245,7 +263,7 @@ class MarketingBlocks:
             # Crash reports show local variables.
             del token
         scope = self._executor.scope
-        other = TokenScope(secret, scope.base_url, rate_limit or scope.rate_limit, scope.budget)
+        other = TokenScope(secret, scope.base_url, rate_limit or scope.rate_limit, scope.budget, scope.slots)
         return self._copy(self._executor.with_scope(other))
 
     def _copy(self, executor: Executor) -> MarketingBlocks:

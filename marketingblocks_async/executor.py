@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from multidict import CIMultiDict
@@ -24,6 +25,7 @@ from yarl import URL
 
 from ._version import __version__
 from .configuration import Secret
+from .connection_slots import ConnectionSlots, SlotLimiter
 from .errors import (
     APIError,
     CallError,
@@ -38,7 +40,7 @@ from .errors import (
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .middleware import HttpAnswer, HttpRequest, Middleware, Send
 from .protocol import JSON_TYPE, Outcome, error_from_answer, judge, parse_retry_after
-from .rate_limit import Lane, Limiter, Permit, RateLimit
+from .rate_limit import Lane, Limiter, Permit, RateLimit, SharedRateLimit, WaitEndedError
 from .retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
 from .shared_limiters import REGISTRY
 from .transport import AnswerTooLarge, Attempt, Outgoing, SendFailure, Transport
@@ -104,15 +106,22 @@ class TokenScope:
         base_url: API root without a trailing slash.
         rate_limit: the limit; ``limit=None`` in it lifts it.
         budget: the client's, which its copies for other tokens share: an outage is one of the API.
+        slots: the cap on connections, shared likewise; ``None`` for none.
 
     """
 
     def __init__(
-        self, token: Secret | None, base_url: str, rate_limit: RateLimit, budget: RetryBudget | None = None
+        self,
+        token: Secret | None,
+        base_url: str,
+        rate_limit: RateLimit | SharedRateLimit,
+        budget: RetryBudget | None = None,
+        slots: ConnectionSlots | None = None,
     ) -> None:
         self.token = token
         self.base_url = base_url
         self.rate_limit = rate_limit
+        self.slots = slots
         self.budget: RetryBudget = budget or RetryBudget()
         self.limiter: Limiter | None = None
         self.bound: bool = False
@@ -141,7 +150,10 @@ class TokenScope:
         """Take the token's limiter into use, until the transport closes."""
         if not self.bound:
             if self.rate_limit.limit is not None and self.token is not None:
-                self.limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+                limiter: Limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+                if self.slots is not None:
+                    limiter = SlotLimiter(limiter, self.slots, sha256(self.token.encode()).digest())
+                self.limiter = limiter
             transport.users.add(self)
             self.bound = True
 
@@ -152,7 +164,7 @@ class TokenScope:
         """
         self.bound = False
         if self.limiter is not None and self.token is not None:
-            self.limiter.abort(transport, _ClientClosed)
+            self.limiter.abort(transport, _client_closed)
             REGISTRY.release(self.base_url, self.token, self)
 
     def scrub(self, text: str) -> str:
@@ -286,8 +298,8 @@ class Call(Generic[T]):
         return self.operation.name
 
 
-class _ClientClosed(Exception):  # noqa: N818 - a signal inside the package; the caller gets an error that says more
-    """The client was closed while the call waited."""
+def _client_closed() -> WaitEndedError:
+    return WaitEndedError("the client was closed")
 
 
 class Executor:
@@ -343,8 +355,8 @@ class Executor:
                     result = await self._run_until_deadline(call, self._options.deadline)
             except Failure as first:
                 result = await self._go_on(call, first)
-            except _ClientClosed:
-                raise self.interrupted_error(call, "the client was closed") from None
+            except WaitEndedError as ended:
+                raise self.interrupted_error(call, ended.why) from ended.__cause__
         except CallError as error:
             self._tell_outcome(call, began, error)
             raise
@@ -423,15 +435,15 @@ class Executor:
         except Failure as last:
             error = self._final_error(call, last)
             raise error from error.__cause__
-        except _ClientClosed:
-            raise self.interrupted_error(call, "the client was closed") from None
+        except WaitEndedError as ended:
+            raise self.interrupted_error(call, ended.why) from ended.__cause__
 
     async def _attempt(self, call: Call[T]) -> T:
         """Make one attempt; raise what it failed with as a :class:`Failure`."""
         scope, transport = self._scope, self._transport
         if not transport.is_open:
             # Closed between two attempts.
-            raise _ClientClosed
+            raise _client_closed()
         limiter = scope.limiter
         permit: Permit | None = None
         if limiter is not None:
@@ -612,7 +624,7 @@ class Executor:
         elif call.unknown is not None:
             error = call.unknown
         else:
-            error = NotSentError(f"{call.name}: not sent: {why} first", endpoint=call.name)
+            error = NotSentError(f"{call.name}: not sent: {why}", endpoint=call.name)
         return self._complete(call, error)
 
     def _complete(self, call: Call[T], error: CallError) -> CallError:
@@ -633,7 +645,7 @@ class Executor:
 
     async def _sleep(self, seconds: float) -> None:
         if await self._transport.wait_for_close(seconds):
-            raise _ClientClosed
+            raise _client_closed()
 
     def _tell_attempt(
         self, call: Call[T], attempt: Attempt, answer: HttpAnswer | None, failure: Outcome | None

@@ -92,11 +92,20 @@ class RateLimiter:
         if settings.limit is None:
             msg = "a lifted limit needs no RateLimiter"
             raise ConfigurationError(msg)
-        self._ledger = PermitLedger(settings, clock or time.monotonic)
+        self._ledger = self._make_ledger(settings, clock or time.monotonic)
         self._queues: dict[asyncio.AbstractEventLoop, LoopQueue] = {}
 
+    def _make_ledger(self, settings: RateLimit, clock: Callable[[], float]) -> PermitLedger:
+        return PermitLedger(settings, clock)
+
+    def _make_queue(self, loop: asyncio.AbstractEventLoop) -> LoopQueue:
+        return LoopQueue(self._ledger, loop)
+
     def __repr__(self) -> str:
-        return f"<RateLimiter {self.snapshot()!r}>"
+        return f"<{type(self).__name__} {self.snapshot()!r}>"
+
+    def close(self) -> None:
+        """Nothing to give up: it holds nothing outside of this process."""
 
     @property
     def settings(self) -> RateLimit:
@@ -179,7 +188,7 @@ class RateLimiter:
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = LoopQueue(self._ledger, loop)
+            queue = self._make_queue(loop)
             # A new dictionary, since another thread may be iterating over the old one.
             self._queues = {known: q for known, q in self._queues.items() if not known.is_closed()} | {loop: queue}
             self._ledger.listen(*(each.permit_comes_back for each in self._queues.values()))

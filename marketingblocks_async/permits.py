@@ -30,13 +30,18 @@ LONGEST_PAUSE = 60.0
 """A 429 pauses the token for at most this many seconds, whatever ``Retry-After`` says; then one request tries again."""
 
 
-class _Slot:
-    """A permit's place in the books; outlives the :class:`LocalPermit` that reports on it."""
+class Slot:
+    """A permit's place in the books; outlives the :class:`LocalPermit` that reports on it.
+
+    Attributes:
+        leaving: whether some of the request may be on the wire.
+        returned: whether the permit has come back.
+
+    """
 
     __slots__ = ("leaving", "returned")
 
     def __init__(self) -> None:
-        # Some of the request may be on the wire.
         self.leaving: bool = False
         self.returned: bool = False
 
@@ -56,12 +61,12 @@ class PermitLedger:
         self.granted: int = 0
         self.refused: int = 0
         self._lock = threading.Lock()
-        self._in_use = 0
+        self._in_use: int = 0
         # (time, tie-breaker, slot). A slot may stand here twice, by guard and by answer; the earlier one counts.
-        self._releases: list[tuple[float, int, _Slot]] = []
+        self._releases: list[tuple[float, int, Slot]] = []
         self._sequence = 0
         # Slots whose task was destroyed before it ended them. Appending is atomic, so a finalizer may do it.
-        self._orphans: list[_Slot] = []
+        self._orphans: list[Slot] = []
         self._listeners: tuple[Callable[[float], None], ...] = ()
         self._paused_until = -math.inf
         self._configure(settings)
@@ -125,9 +130,12 @@ class PermitLedger:
             self._collect()
             if self._in_use >= self.limit:
                 return None
-            self._in_use += 1
-            self.granted += 1
+            self._take_out()
         return LocalPermit(self)
+
+    def _take_out(self) -> None:
+        self._in_use += 1
+        self.granted += 1
 
     def pause(self, seconds: float, *, over_limit: bool) -> None:
         """Grant nothing for ``seconds``, at most ``LONGEST_PAUSE``; after a 429 (``over_limit``) pace more slowly."""
@@ -137,47 +145,51 @@ class PermitLedger:
             if not over_limit:
                 return
             self.refused += 1
-            if self._rate.refused(now) and self._guard < WIDEST_GUARD:
-                self._guard = min(max(2 * self._guard, 0.001), WIDEST_GUARD)
-            if self._guard != self.settings.guard:
-                self._guard_narrows_at = now + GUARD_NARROWS_AFTER
+            self._slow_down(now)
 
-    def written(self, slot: _Slot, *, fresh_connection: bool) -> None:
+    def _slow_down(self, now: float) -> None:
+        """Pace more slowly and widen the guard, after a 429. The lock is held."""
+        if self._rate.refused(now) and self._guard < WIDEST_GUARD:
+            self._guard = min(max(2 * self._guard, 0.001), WIDEST_GUARD)
+        if self._guard != self.settings.guard:
+            self._guard_narrows_at = now + GUARD_NARROWS_AFTER
+
+    def written(self, slot: Slot, *, fresh_connection: bool) -> None:
         """A request went out; unless it is answered sooner, its permit comes back by the guard."""
         # The clock is read after the write, which is what the proof needs.
         guard = max(self._guard, FRESH_CONNECTION_GUARD) if fresh_connection else self._guard
         if guard < math.inf:
             self._release(slot, self.clock() + guard + self.settings.per)
 
-    def answered(self, slot: _Slot) -> None:
+    def answered(self, slot: Slot) -> None:
         """The server has counted the request."""
         self._release(slot, self.clock() + self.settings.per)
 
-    def given_up(self, slot: _Slot) -> None:
+    def given_up(self, slot: Slot) -> None:
         """The request may be counted without an answer that anybody sees; or never, if it was not written."""
         self._release(slot, self._release_of_given_up(slot))
 
-    def orphaned(self, slot: _Slot) -> None:
+    def orphaned(self, slot: Slot) -> None:
         """Leave a note that nobody reports on ``slot`` any more.
 
         Called by the garbage collector anywhere, even while the lock is held by this very thread.
         """
         self._orphans.append(slot)
 
-    def _release_of_given_up(self, slot: _Slot) -> float:
+    def _release_of_given_up(self, slot: Slot) -> float:
         if not slot.leaving:
             return -math.inf
         # Written before now or never, since its connection is closed with it; so the guard counts from now.
         guard = max(self._guard, FRESH_CONNECTION_GUARD) if self._guard < math.inf else GIVEN_UP_HOLD
         return self.clock() + guard + self.settings.per
 
-    def _release(self, slot: _Slot, when: float) -> None:
+    def _release(self, slot: Slot, when: float) -> None:
         with self._lock:
             self._schedule(slot, when)
         for listener in self._listeners:
             listener(when)
 
-    def _schedule(self, slot: _Slot, when: float) -> None:
+    def _schedule(self, slot: Slot, when: float) -> None:
         self._sequence += 1
         heapq.heappush(self._releases, (when, self._sequence, slot))
 
@@ -204,7 +216,7 @@ class LocalPermit:
 
     def __init__(self, ledger: PermitLedger) -> None:
         self._ledger: PermitLedger | None = ledger
-        self._slot = _Slot()
+        self._slot = Slot()
 
     def leaving(self) -> None:
         """From here on some of the request may be on the wire."""

@@ -84,6 +84,9 @@ class LoopQueue:
         """Wait until a granted request may be written, now that its connection is there."""
         if not self._writers and self._resumed_from == self._ledger.paused_until and self._writes.try_take():
             return
+        await self._wait_among_writers(owner)
+
+    async def _wait_among_writers(self, owner: object) -> None:
         future: asyncio.Future[None] = self._loop.create_future()
         self._writers[future] = owner
         self._dispatch_soon()

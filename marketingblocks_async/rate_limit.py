@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .errors import ConfigurationError
 
@@ -123,11 +123,11 @@ class Limiter(Protocol):
         """The limit that it keeps."""
         ...
 
-    async def acquire(self, lane: Lane, *, retry: bool, owner: object) -> Permit:
+    async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
         """Wait for a permit."""
         ...
 
-    async def write_turn(self, *, owner: object) -> None:
+    async def write_turn(self, *, owner: object = None) -> None:
         """Wait until a granted request may be written; called with its connection at hand."""
         ...
 
@@ -146,3 +146,58 @@ class Limiter(Protocol):
     def snapshot(self) -> RateLimiterSnapshot:
         """Return its state."""
         ...
+
+
+class ManagedLimiter(Limiter, Protocol):
+    """A limiter as ``shared_limiters.py`` keeps it: for all clients of a token, and a while longer."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server may still be counting requests of this limiter, or it is paused."""
+        ...
+
+    def close(self) -> None:
+        """Give up what it holds outside of this process; it is not used any more. Does not wait."""
+        ...
+
+
+@runtime_checkable
+class SharedRateLimit(Protocol):
+    """A rate limit that is counted outside of this process, so that several processes can share it.
+
+    ``MarketingBlocks(rate_limit=...)`` takes one instead of a :class:`RateLimit`. Two of them are the same limit if
+    they are equal. ``marketingblocks_async.redis.RedisRateLimit`` is one.
+    """
+
+    @property
+    def limit(self) -> int:
+        """Requests per :attr:`per` seconds, of all processes together."""
+        ...
+
+    @property
+    def per(self) -> float:
+        """Length of the window in seconds."""
+        ...
+
+    def make_limiter(self, base_url: str, token: str) -> ManagedLimiter:
+        """Return a new limiter of a token.
+
+        Args:
+            base_url: API root.
+            token: access token.
+
+        """
+        ...
+
+
+class WaitEndedError(Exception):
+    """The waiting for a permit was ended from outside; nothing was sent. A signal inside the package.
+
+    Args:
+        why: in words, to follow "not sent:" in the error that the caller gets.
+
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

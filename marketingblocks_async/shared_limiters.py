@@ -15,18 +15,42 @@ import weakref
 
 from .errors import ConfigurationError
 from .limiter import RateLimiter
-from .rate_limit import RateLimit
+from .rate_limit import ManagedLimiter, RateLimit, SharedRateLimit
 
 SWEEP_EVERY = 2.0
 """Seconds between two looks for limiters that can be dropped; each look costs about a microsecond a limiter."""
 
 
 class _Entry:
-    __slots__ = ("limiter", "users")
+    __slots__ = ("limiter", "settings", "users")
 
-    def __init__(self, settings: RateLimit) -> None:
-        self.limiter = RateLimiter(settings)
+    def __init__(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
+        self.settings = settings
+        self.limiter: ManagedLimiter = (
+            RateLimiter(settings) if isinstance(settings, RateLimit) else settings.make_limiter(base_url, token)
+        )
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
+
+    def take_on(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
+        """Go on with other settings; nobody uses the limiter now."""
+        limiter = self.limiter
+        # Two local ones; a shared one may be built on the local one.
+        if (
+            isinstance(settings, RateLimit)
+            and isinstance(self.settings, RateLimit)
+            and isinstance(limiter, RateLimiter)
+        ):
+            limiter.configure(settings)
+        elif self.limiter.busy:
+            msg = (
+                f"the server may still count requests that this process sent with {self.settings}; "
+                f"give this client the same rate_limit, or wait a few seconds (here: {settings})"
+            )
+            raise ConfigurationError(msg)
+        else:
+            self.limiter.close()
+            self.limiter = _Entry(base_url, token, settings).limiter
+        self.settings = settings
 
     @property
     def matters(self) -> bool:
@@ -46,7 +70,7 @@ class LimiterRegistry:
         """How many limiters there are, used or lingering."""
         return len(self._entries)
 
-    def get(self, base_url: str, token: str, settings: RateLimit, user: object) -> RateLimiter:
+    def get(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit, user: object) -> ManagedLimiter:
         """Return the limiter of ``token`` at ``base_url``, a new one if there is none.
 
         Args:
@@ -64,15 +88,15 @@ class LimiterRegistry:
             self._sweep()
             entry = self._entries.get(key)
             if entry is None:
-                entry = self._entries[key] = _Entry(settings)
-            elif entry.limiter.settings != settings:
+                entry = self._entries[key] = _Entry(base_url, token, settings)
+            elif entry.settings != settings:
                 if entry.users:
                     msg = (
-                        f"another client of this process uses the same token with {entry.limiter.settings}; "
+                        f"another client of this process uses the same token with {entry.settings}; "
                         f"the server counts both together, so give both the same rate_limit (here: {settings})"
                     )
                     raise ConfigurationError(msg)
-                entry.limiter.configure(settings)
+                entry.take_on(base_url, token, settings)
             entry.users.add(user)
             return entry.limiter
 
@@ -81,7 +105,7 @@ class LimiterRegistry:
         with self._lock:
             if entry := self._entries.get(_key(base_url, token)):
                 entry.users.discard(user)
-        self._sweep_later()
+        self.sweep_later()
 
     def _sweep(self) -> None:
         """Drop what does not matter any more, at most every ``SWEEP_EVERY`` seconds. The lock is held."""
@@ -89,10 +113,13 @@ class LimiterRegistry:
         # Before it: a test has played with the clock.
         if not self._swept_at <= now < self._swept_at + SWEEP_EVERY:
             self._swept_at = now
-            self._entries = {key: entry for key, entry in self._entries.items() if entry.matters}
+            kept = {key: entry for key, entry in self._entries.items() if entry.matters}
+            for key in self._entries.keys() - kept.keys():
+                self._entries[key].limiter.close()
+            self._entries = kept
 
-    def _sweep_later(self) -> None:
-        """Sweep while this loop runs, so that a process that goes on without clients does not keep their limiters."""
+    def sweep_later(self) -> None:
+        """Look soon for limiters that nobody uses; a process that goes on without clients must not keep them."""
         if self._sweeping_loop is None or self._sweeping_loop.is_closed():
             self._sweeping_loop = asyncio.get_running_loop()
             self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
@@ -103,7 +130,7 @@ class LimiterRegistry:
             self._sweep()
             lingering = any(not entry.users for entry in self._entries.values())
         if lingering:
-            self._sweep_later()
+            self.sweep_later()
 
 
 def _key(base_url: str, token: str) -> tuple[str, bytes]:

@@ -65,7 +65,7 @@ async def note_floor(client: MarketingBlocks, journal: Journal) -> None:
     session cannot be found.
     """
     platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
-    listings, trouble = await _listings(client, platforms, SPARE)
+    listings, trouble = await ask_listings(client, platforms, SPARE)
     if trouble is None:
         numbers = [post.number for listing in listings for post in listing if post.number is not None]
         await journal.note_floor(max(numbers, default=0))
@@ -91,7 +91,7 @@ async def reconcile(client: MarketingBlocks, journal: Journal, *, settle_after: 
     platforms = sorted({ChannelType(row.post.channel_type) for row in rows})
     size = min(len(done) + len(sent) + SPARE, LARGEST_LISTING)
     now = time.time()
-    listings, trouble = await _listings(client, platforms, size)
+    listings, trouble = await ask_listings(client, platforms, size)
     verdicts = decide(
         rows,
         [_sent_row(row, floors) for row in done],
@@ -134,7 +134,7 @@ def _sent_row(row: StoredRow, floors: _Floors) -> SentRow:
     return SentRow(row.number, post, sent_at, floors.at(sent_at), row.post_id)
 
 
-async def _listings(
+async def ask_listings(
     client: MarketingBlocks, platforms: Sequence[ChannelType], size: int
 ) -> tuple[list[list[ListedPost]], str | None]:
     """Return what is listed, and why something could not be read."""

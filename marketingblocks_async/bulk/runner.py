@@ -368,7 +368,7 @@ class BulkRun:
         was_sent = number in self._in_flight
         self._in_flight.discard(number)
         error = outcome.error
-        state = _state_after(error)
+        state = state_after(error)
         if isinstance(error, JournalError):
             # It was not sent, and nothing can be written about it or any other row.
             self.stop(Ending.STOPPED, str(error))
@@ -450,7 +450,7 @@ class _StoppingError(Exception):
     """Keeps a row from being sent when the run is about to stop."""
 
 
-def _state_after(error: Exception | None) -> RowState:
+def state_after(error: Exception | None) -> RowState:
     """Return what a row is after its call ended so."""
     if error is None:
         return RowState.DONE

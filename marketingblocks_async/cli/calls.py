@@ -97,7 +97,10 @@ def ask(
     docs_url: Annotated[
         str | None,
         typer.Option(
-            envvar="MARKETINGBLOCKS_DOCS_URL", metavar="URL", help="Where to ask; the public documentation by default."
+            "--docs-url",
+            envvar="MARKETINGBLOCKS_DOCS_URL",
+            metavar="URL",
+            help="Where to ask; the public documentation by default.",
         ),
     ] = None,
 ) -> None:

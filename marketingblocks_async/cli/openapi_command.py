@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from .exit_codes import CommandEnded, ExitCode
+from .commands import command
+from .settings import Settings
+
+Table = Annotated[bool, typer.Option("--table", help="Print the reference table in Markdown instead.")]
 
 
 def add_openapi(app: typer.Typer) -> None:
-    """Add the command to ``app``; its options are those of ``python -m marketingblocks_async.openapi``."""
-    app.command(
+    """Add the command to ``app``."""
+    command(
+        app,
         "openapi",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-        add_help_option=False,
+        examples="""
+            marketingblocks openapi
+            marketingblocks openapi --base-url http://127.0.0.1:8080/api/v1
+            marketingblocks openapi --table
+        """,
     )(openapi)
 
 
-def openapi(context: typer.Context) -> None:
-    """Print the API as an OpenAPI 3.1 document, with marks for what is documented and what is a guess."""
-    from marketingblocks_async.openapi.__main__ import main
+def openapi(settings: Settings, *, table: Table = False) -> None:
+    """Print the API as an OpenAPI 3.1 document, with marks for what is documented, inferred and unknown."""
+    from marketingblocks_async.endpoints import DEFAULT_BASE_URL
+    from marketingblocks_async.openapi import document, document_json, reference_table
 
-    try:
-        main(context.args, program="marketingblocks openapi")
-    except SystemExit as exc:
-        raise CommandEnded(ExitCode.DONE if exc.code in (0, None) else ExitCode.USAGE) from None
+    from .output import print_json
+
+    server_url = settings.base_url or DEFAULT_BASE_URL
+    if table:
+        typer.echo(reference_table(), nl=False)
+    elif settings.output.as_json:
+        print_json(document(server_url=server_url))
+    else:
+        typer.echo(document_json(server_url=server_url), nl=False)

@@ -12,19 +12,18 @@ from .document import document_json
 from .table import reference_table
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "python -m marketingblocks_async.openapi") -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what the command line asks for.
 
     Args:
         arguments: the words of the command line; those of this process by default.
-        program: what the help calls the program.
 
     Returns:
         The exit status.
 
     """
     parser = argparse.ArgumentParser(
-        prog=program,
+        prog="python -m marketingblocks_async.openapi",
         description="Print the MarketingBlocks API as an OpenAPI 3.1 document.",
     )
     parser.add_argument("--server-url", default=DEFAULT_BASE_URL, help="the API root that it names")

@@ -18,7 +18,7 @@ from marketingblocks_async.events import AttemptEvent
 SCOPE = "marketingblocks_async"
 """Name of the instrumentation scope."""
 
-VERSION = __version__
+VERSION: str = __version__
 """Version of the instrumentation scope."""
 
 METHOD = "http.request.method"

@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import marketingblocks_async
 from marketingblocks_async import MarketingBlocks, MarketingBlocksError, RateLimit, RetryPolicy
 from marketingblocks_async.sandbox import Sandbox
+from tests.support.redis_server import private_redis
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SNIPPETS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -21,8 +23,11 @@ SNIPPETS: list[str] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=[f"snippet {number}" for number in range(1, len(SNIPPETS) + 1)])
 async def test_a_snippet_runs(snippet: str, tmp_path: Path) -> None:
-    async with Sandbox() as sandbox:
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Sandbox())
         variables = {"MARKETINGBLOCKS_API_TOKEN": sandbox.token, "MARKETINGBLOCKS_BASE_URL": sandbox.base_url}
+        if "REDIS_URL" in snippet:
+            variables["REDIS_URL"] = (await stack.enter_async_context(private_redis())).url
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-W",

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from marketingblocks_async.sandbox import Sandbox
+from tests.support.redis_server import private_redis
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -117,6 +118,16 @@ async def test_the_service_publishes_and_passes_errors_on() -> None:
         finally:
             process.terminate()
             await process.communicate()
+
+
+@pytest.mark.slow
+async def test_the_distributed_demo_keeps_its_promises() -> None:
+    async with private_redis():
+        pass  # there is a Redis; the demo starts its own
+    status, output = await run(None, "distributed/demo.py", "--count", "200", "--quiet")
+    assert status == 0, output
+    for line in ("429s            0", "duplicates      0", "lost            0"):
+        assert line in output
 
 
 @pytest.mark.parametrize("words", [(), ("--tokens", "2", "--policy", "gcra", "--jitter", "0.01")])

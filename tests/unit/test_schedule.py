@@ -346,8 +346,8 @@ def _forget_zones(module: ModuleType) -> None:
 def no_zone_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine without time zone database, as a slim container is."""
     module = importlib.import_module("marketingblocks_async.models._schedule")
-    # The package may be installed, and parts of it loaded.
-    for name in ["tzdata", *(name for name in sys.modules if name.startswith("tzdata."))]:
+    # Its parts too, should something have looked into them before.
+    for name in {"tzdata", *(name for name in sys.modules if name.startswith("tzdata."))}:
         monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.reset_tzpath(to=())
     _forget_zones(module)

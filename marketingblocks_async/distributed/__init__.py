@@ -1,0 +1,16 @@
+"""Bulk runs by any number of workers on any number of machines (extra ``distributed``).
+
+Rows of a spreadsheet go into a shared journal (:class:`SharedJournal`), their numbers into a task queue, and workers
+take them from there (:class:`RowSender`), all under one rate limit (``marketingblocks_async.redis.RedisRateLimit``).
+:class:`DistributedRun` sees it through: it looks for rows whose worker died, and has lost deliveries made again.
+
+The promise is that of a local run, and rests on the journal alone: nothing lost, nothing silently published twice. The
+queue may lose, repeat and reorder deliveries as it likes. So any queue will do; ``broker.py`` has taskiq over Redis
+Streams, ``examples/distributed`` a whole run.
+"""
+
+from .journal import RowTakenError, SharedJournal
+from .run import DistributedResult, DistributedRun, Enqueue
+from .worker import RowSender
+
+__all__ = ["DistributedResult", "DistributedRun", "Enqueue", "RowSender", "RowTakenError", "SharedJournal"]

@@ -1,0 +1,82 @@
+"""The queue: taskiq over Redis Streams, with deliveries that survive their worker.
+
+taskiq-redis acknowledges a delivery after the work and claims the deliveries of dead workers, but only right after it
+received something new. When the queue has run dry, the last deliveries of a worker that died then would wait for ever,
+and its lock around the claiming, which claims nothing twice anyway, stays behind if its holder is killed. So the loop
+that receives is written here; all else is taskiq's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from taskiq import AckableMessage
+from taskiq_redis import RedisStreamBroker
+
+TASK = "marketingblocks:send-row"
+"""Name of the task; its one argument is the row's number."""
+
+
+def row_broker(
+    url: str, run: str, *, redeliver_after: float = 60.0, prefix: str = "marketingblocks"
+) -> RedisStreamBroker:
+    """Return a broker for the rows of one run.
+
+    Args:
+        url: the Redis.
+        run: name of the run.
+        redeliver_after: seconds after which a delivery that was not acknowledged is given to another worker. A worker
+            that still has it loses nothing but time: the journal lets only one of them send it.
+        prefix: how the stream's name begins.
+
+    """
+    return _RowBroker(
+        url,
+        queue_name=f"{prefix}:queue:{run}",
+        consumer_group_name="workers",
+        # From the beginning: rows may be there before the first worker is.
+        consumer_id="0",
+        xread_count=10,
+        xread_block=500,
+        idle_timeout=round(redeliver_after * 1000),
+    )
+
+
+class _RowBroker(RedisStreamBroker):
+    """Receives what nobody acknowledged in time as well, whether something new comes or not."""
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Yield deliveries."""
+        # redis-py leaves types open.
+        async with Redis(connection_pool=self.connection_pool) as opened:
+            connection: Any = opened
+            while True:
+                _, stale, *_ = await connection.xautoclaim(
+                    self.queue_name,
+                    self.consumer_group_name,
+                    self.consumer_name,
+                    min_idle_time=self.idle_timeout,
+                    count=self.count,
+                )
+                fetched = await connection.xreadgroup(
+                    self.consumer_group_name,
+                    self.consumer_name,
+                    {self.queue_name: ">"},
+                    # Somebody's work is waiting: no time to wait for more.
+                    block=None if stale else self.block,
+                    count=self.count,
+                )
+                fresh = [message for _, messages in fetched or () for message in messages]
+                for name, message in [*stale, *fresh]:
+                    if message:  # else it was deleted from the stream
+                        yield AckableMessage(data=message[b"data"], ack=self._acknowledgement(name))
+
+    def _acknowledgement(self, name: bytes) -> Callable[[], Awaitable[None]]:
+        async def acknowledge() -> None:
+            async with Redis(connection_pool=self.connection_pool) as opened:
+                connection: Any = opened
+                await connection.xack(self.queue_name, self.consumer_group_name, name)
+
+        return acknowledge

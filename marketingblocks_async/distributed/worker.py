@@ -1,0 +1,82 @@
+"""What a worker does with a row that a queue delivers, whichever queue it is."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from marketingblocks_async import AuthenticationError, CreatePost, MarketingBlocks, PermissionDeniedError, PostOutcome
+from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk.runner import state_after
+
+from .journal import RowTakenError, SharedJournal
+
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
+
+
+class RowSender:
+    """Sends rows of a shared journal, each at most once.
+
+    Args:
+        client: an open client of the run's token; its limit should be shared with all workers (``RedisRateLimit``). Its
+            calls queue behind ordinary calls.
+        journal: the run.
+
+    """
+
+    def __init__(self, client: MarketingBlocks, journal: SharedJournal) -> None:
+        self._client = client
+        self._journal = journal
+
+    async def send(self, number: int) -> RowState:
+        """Send a row, if it is pending.
+
+        Call it for every delivery, and acknowledge the delivery when it returns or raises: what is not done then is
+        pending or unknown in the journal, and :class:`DistributedRun` sees to it.
+
+        Args:
+            number: the row.
+
+        Returns:
+            What the row is now; of a row that was delivered before, what it was already.
+
+        Raises:
+            JournalError: the journal cannot be used, or the run was stopped; nothing was sent.
+
+        """
+        row = await self._journal.row(number)
+        if row.state is not RowState.PENDING:
+            return row.state
+        post = CreatePost.model_validate_json(row.request)
+        delivery = secrets.token_hex(8)
+
+        async def intend(_index: int, _post: CreatePost | Mapping[str, Any]) -> None:
+            await self._journal.intend(number, delivery)
+
+        many = self._client.posts.create_many([post], concurrency=1, before_send=intend)
+        async with many:
+            async for outcome in many:
+                return await self._note(number, delivery, outcome)
+        msg = "a row has one outcome"
+        raise AssertionError(msg)
+
+    async def _note(self, number: int, delivery: str, outcome: PostOutcome) -> RowState:
+        error = outcome.error
+        if isinstance(error, RowTakenError):
+            return (await self._journal.row(number)).state
+        if isinstance(error, JournalError):
+            raise error
+        if isinstance(error, AuthenticationError | PermissionDeniedError):
+            # It concerns all rows; no other worker need find out by itself.
+            await self._journal.stop(str(error))
+        state = state_after(error)
+        post_id = outcome.result.post_id if outcome.result is not None else None
+        noted = await self._journal.end(
+            number, state, delivery=delivery, post_id=None if post_id is None else str(post_id), error=error
+        )
+        if not noted and state is not RowState.PENDING:
+            # A call that was pending never had an intent, and has nothing to take back.
+            logger.error("row %d became %s, and somebody else has sent it meanwhile", number, state.word)
+        return state

@@ -1,0 +1,197 @@
+"""Thousands of access tokens over one connection pool: :class:`TokenFleet`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks
+from .configuration import check_seconds
+from .errors import ConfigurationError
+from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .middleware import Middleware
+from .rate_limit import RateLimit, RateLimiterSnapshot, SharedRateLimit
+from .retry import RetryPolicy
+from .shared_limiters import REGISTRY
+
+IDLE_AFTER = 30.0
+"""Default of ``idle_after``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSnapshot:
+    """What a fleet is doing.
+
+    Attributes:
+        tokens: the limiters' states, by the tokens' names; only of tokens in use, or used a moment ago.
+        connections: attempts that are on a connection now.
+        waiting_for_connection: attempts that have their permit and wait for a connection.
+        max_connections: the cap, ``None`` if there is none.
+
+    """
+
+    tokens: Mapping[str, RateLimiterSnapshot]
+    connections: int
+    waiting_for_connection: int
+    max_connections: int | None
+
+
+class TokenFleet:
+    """Clients of any number of access tokens, over one connection pool.
+
+    ``fleet.client(token)`` is a client like any other. It needs no opening or closing, and can be asked for again for
+    every call. Nothing is kept of a token that is not in use; one in use takes about 8 KB, until ``idle_after`` seconds
+    after its client was last asked for. Each token has a limiter of its own, common to all its clients in the process.
+
+    Args:
+        base_url: API root; by default as for :class:`~marketingblocks_async.MarketingBlocks`.
+        rate_limit: the limit of each token; a ``RedisRateLimit`` shares each with other processes.
+        max_connections: how many connections may be in use at once, over all tokens; ``None`` for no cap. No token can
+            take them all: it gets another one only while it has fewer than there are free.
+        idle_after: seconds after which a client that nobody asked for is dropped, above 0.
+        retry: how often and how long a call is tried.
+        timeout: seconds for one attempt.
+        deadline: seconds for a whole call; ``None`` for no bound.
+        max_response_bytes: the largest answer to read, at least 1.
+        middlewares: code to run around every attempt.
+        on_attempt: called after every attempt.
+        on_retry: called before every further attempt.
+        on_throttle: called when the API refuses a request for its rate.
+        on_outcome: called at the end of every call.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        rate_limit: RateLimit | SharedRateLimit = RateLimit(),  # noqa: B008 - frozen
+        max_connections: int | None = 1000,
+        idle_after: float = IDLE_AFTER,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeout: float = 30.0,
+        deadline: float | None = None,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        middlewares: Sequence[Middleware] = (),
+        on_attempt: Callable[[AttemptEvent], None] | None = None,
+        on_retry: Callable[[RetryEvent], None] | None = None,
+        on_throttle: Callable[[ThrottleEvent], None] | None = None,
+        on_outcome: Callable[[OutcomeEvent], None] | None = None,
+    ) -> None:
+        if rate_limit.limit is None:
+            msg = "TokenFleet(rate_limit=…): a fleet needs a limit for each token"
+            raise ConfigurationError(msg)
+        # Carries the pool and the options, and makes no calls itself.
+        self._root = MarketingBlocks(
+            _NO_TOKEN,
+            base_url=base_url,
+            rate_limit=RateLimit(limit=None),
+            max_connections=max_connections,
+            retry=retry,
+            timeout=timeout,
+            deadline=deadline,
+            max_response_bytes=max_response_bytes,
+            middlewares=middlewares,
+            on_attempt=on_attempt,
+            on_retry=on_retry,
+            on_throttle=on_throttle,
+            on_outcome=on_outcome,
+        )
+        self._rate_limit = rate_limit
+        self._idle_after = check_seconds(idle_after, "idle_after")
+        # A client that somebody still has must be found again, so that it is not made twice.
+        self._alive: weakref.WeakValueDictionary[bytes, MarketingBlocks] = weakref.WeakValueDictionary()
+        self._names: dict[bytes, str] = {}
+        # When each was last asked for, the longest ago first.
+        self._recent: OrderedDict[bytes, tuple[float, MarketingBlocks]] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Open the pool on the running event loop; ``async with`` does it."""
+        await self._root.open()
+
+    async def close(self) -> None:
+        """Close the pool; calls that are still waiting or in flight end with an error."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._recent.clear()
+        await self._root.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __len__(self) -> int:
+        """How many clients there are now."""
+        return len(self._alive)
+
+    def client(self, token: str, *, name: str | None = None) -> MarketingBlocks:
+        """Return the client of an access token.
+
+        Args:
+            token: the access token.
+            name: what :meth:`snapshot` calls it; by default the beginning of a digest of the token.
+
+        Raises:
+            ConfigurationError: the token cannot be one.
+
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            key = hashlib.sha256(token.encode()).digest()
+            client = self._alive.get(key)
+            if client is None:
+                client = self._alive[key] = self._root.with_token(token, rate_limit=self._rate_limit)
+        finally:
+            # Crash reports show local variables.
+            del token
+        if name is not None or key not in self._names:
+            self._names[key] = name or key.hex()[:12]
+        self._recent[key] = loop.time(), client
+        self._recent.move_to_end(key)
+        if self._timer is None:
+            self._timer = loop.call_later(self._idle_after, self._drop_idle)
+        return client
+
+    def snapshot(self) -> FleetSnapshot:
+        """Return the state of the pool and of every token in use."""
+        in_use = [(key, client) for key, client in self._alive.items() if client.has_limiter]
+        slots = self._root.connection_slots
+        return FleetSnapshot(
+            tokens={self._names[key]: client.rate_limiter.snapshot() for key, client in in_use},
+            connections=slots.in_use if slots is not None else 0,
+            waiting_for_connection=slots.waiting if slots is not None else 0,
+            max_connections=slots.limit if slots is not None else None,
+        )
+
+    def _drop_idle(self) -> None:
+        """Forget the clients that nobody has asked for; those that somebody has live on with him."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        oldest = loop.time() - self._idle_after
+        while self._recent and next(iter(self._recent.values()))[0] <= oldest:
+            self._recent.popitem(last=False)
+        alive = set(self._alive)
+        self._names = {key: name for key, name in self._names.items() if key in alive}
+        REGISTRY.sweep_later()
+        if self._recent:
+            first = next(iter(self._recent.values()))[0]
+            self._timer = loop.call_at(first + self._idle_after, self._drop_idle)
+
+
+_NO_TOKEN = "fleet"  # noqa: S105 - no token: a name for whoever looks at the client that makes no calls

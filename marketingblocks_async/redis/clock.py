@@ -1,0 +1,16 @@
+"""The clock of leases: seconds that go on while the machine sleeps, where the system has such a clock.
+
+A monotonic clock may stand still while a machine is suspended. Nobody else's does, so a lease would seem valid that is
+not.
+"""
+
+from __future__ import annotations
+
+import time
+
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def now() -> float:
+    """Return seconds of a clock that never goes back and has an arbitrary beginning."""
+    return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)

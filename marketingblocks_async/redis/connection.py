@@ -1,0 +1,120 @@
+"""One connection to Redis over redis-py: runs the script, many times in one round trip; all failures become two kinds.
+
+The only module that uses redis-py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
+
+from .script import EXCHANGE, EXCHANGE_SHA
+from .settings import RedisRateLimit
+
+
+class RedisFailure(Exception):  # noqa: N818 - a signal between two modules
+    """Redis could not be reached, or could not do it now."""
+
+
+class RedisRefusal(RedisFailure):
+    """Redis does not let this process in; trying again will not help."""
+
+
+class Exchange(NamedTuple):
+    """One run of the script.
+
+    Attributes:
+        keys: its keys.
+        arguments: its arguments.
+
+    """
+
+    keys: Sequence[str]
+    arguments: Sequence[str | int]
+
+
+class Connection:
+    """A connection that is made when it is needed, and made anew after any failure.
+
+    Args:
+        settings: where Redis is, and how long to wait for it.
+
+    """
+
+    def __init__(self, settings: RedisRateLimit) -> None:
+        self._settings = settings
+        self._client: redis.asyncio.Redis | None = None
+
+    async def run(self, exchanges: Sequence[Exchange]) -> list[list[int]]:
+        """Run the script for each exchange, in order, in one round trip.
+
+        Raises:
+            RedisRefusal: credentials or permissions are wrong.
+            RedisFailure: no answer in time, or none that makes sense. What was run is not known.
+
+        """
+        try:
+            # A late answer is of no use: the lease that it brings has run out.
+            async with asyncio.timeout(self._settings.lease):
+                replies = await self._run(exchanges)
+                missing = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+                if missing:
+                    await self._load()
+                    again = await self._run([exchanges[index] for index in missing])
+                    for index, reply in zip(missing, again, strict=True):
+                        replies[index] = reply
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        except (AuthenticationError, NoPermissionError) as exc:
+            await self.close()
+            raise RedisRefusal(str(exc)) from exc
+        except TimeoutError as exc:
+            await self.close()
+            msg = f"no answer within {self._settings.lease:g} s"
+            raise RedisFailure(msg) from exc
+        except (RedisError, OSError) as exc:
+            # Also "read only" and "loading": after a failover the name may lead elsewhere.
+            await self.close()
+            raise RedisFailure(str(exc) or type(exc).__name__) from exc
+        return cast("list[list[int]]", replies)
+
+    async def close(self) -> None:
+        """Close it; the next use makes another."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.connection_pool.disconnect()
+
+    async def _run(self, exchanges: Sequence[Exchange]) -> list[Any]:
+        if self._client is None:
+            self._client = self._make_client()
+        pipeline = self._client.pipeline(transaction=False)
+        for keys, arguments in exchanges:
+            pipeline.evalsha(EXCHANGE_SHA, len(keys), *keys, *arguments)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def _load(self) -> None:
+        if self._client is not None:
+            await self._client.script_load(EXCHANGE)
+
+    def _make_client(self) -> redis.asyncio.Redis:
+        if self._settings.connect is not None:
+            return self._settings.connect()
+        # redis-py leaves the types of its options open.
+        kind: Any = redis.asyncio.Redis
+        client: redis.asyncio.Redis = kind.from_url(
+            self._settings.url,
+            socket_timeout=self._settings.lease,
+            socket_connect_timeout=self._settings.lease,
+            # An exchange that is repeated is another one, with a number of its own.
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+        return client

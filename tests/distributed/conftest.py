@@ -1,0 +1,41 @@
+"""A Redis server that forgets nothing, for each of these tests, on a free port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from marketingblocks_async import CreatePost
+from marketingblocks_async.bulk import Row, content_hash
+from marketingblocks_async.distributed import SharedJournal
+from marketingblocks_async.redis.private_server import PrivateRedis
+from tests.support.redis_server import private_redis
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[PrivateRedis]:
+    async with private_redis(durable=True) as started:
+        yield started
+
+
+@pytest.fixture
+async def journal(server: PrivateRedis) -> AsyncIterator[SharedJournal]:
+    async with SharedJournal(server.url, "spring") as opened:
+        await opened.create(rows(5))
+        yield opened
+
+
+def rows(number: int) -> list[Row]:
+    found: list[Row] = []
+    for index in range(1, number + 1):
+        post = CreatePost(
+            channel_type="facebook",
+            channel_id=1,
+            post_type="post",
+            caption_text=f"Tip no. {index}",
+            media_urls=[],
+            publish_mode="queued",
+        )
+        found.append(Row(index, f"key-{index}", post, content_hash(post)))
+    return found

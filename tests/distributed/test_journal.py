@@ -1,0 +1,134 @@
+"""The shared journal: one intent a row, durable before the send, whoever asks and whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from marketingblocks_async.bulk import JournalError, JournalExistsError, RowState
+from marketingblocks_async.distributed import RowTakenError, SharedJournal
+from marketingblocks_async.redis.private_server import PrivateRedis
+from tests.distributed.conftest import rows
+from tests.support.redis_server import private_redis
+
+
+async def test_rows_come_back_as_they_were(journal: SharedJournal) -> None:
+    row = await journal.row(2)
+    assert (row.key, row.state, row.attempts, row.sent_at) == ("key-2", RowState.PENDING, 0, None)
+    assert '"Tip no. 2"' in row.request
+    assert await journal.numbers(RowState.PENDING) == [1, 2, 3, 4, 5]
+    counts = await journal.counts()
+    assert (counts.total, counts.pending) == (5, 5)
+    with pytest.raises(JournalError, match="no row 6"):
+        await journal.row(6)
+
+
+async def test_of_many_who_want_a_row_one_gets_it(journal: SharedJournal) -> None:
+    async def want(delivery: int) -> bool:
+        try:
+            await journal.intend(3, f"d{delivery}")
+        except RowTakenError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(want(delivery) for delivery in range(20)))) == 1
+    assert (await journal.row(3)).state is RowState.SENDING
+
+
+async def test_further_attempts_of_the_same_delivery_are_its_own(journal: SharedJournal) -> None:
+    await journal.intend(1, "a")
+    await journal.intend(1, "a")
+    assert (await journal.row(1)).attempts == 2
+
+
+@pytest.mark.parametrize("state", [RowState.DONE, RowState.FAILED, RowState.UNKNOWN])
+async def test_a_row_with_an_outcome_gets_no_intent_again(journal: SharedJournal, state: RowState) -> None:
+    await journal.intend(1, "a")
+    assert await journal.end(1, state, delivery="a", post_id="77", error=ValueError("why"))
+    row = await journal.row(1)
+    assert (row.state, row.post_id, row.error, row.error_type) == (state, "77", "why", "ValueError")
+    with pytest.raises(RowTakenError, match=state.word):
+        await journal.intend(1, "b")
+
+
+async def test_a_row_that_was_not_sent_after_all_can_be_taken_again(journal: SharedJournal) -> None:
+    await journal.intend(1, "a")
+    assert await journal.end(1, RowState.PENDING, delivery="a")
+    await journal.intend(1, "b")
+    # The first one has no say any more.
+    assert not await journal.end(1, RowState.DONE, delivery="a")
+    assert (await journal.row(1)).state is RowState.SENDING
+
+
+async def test_a_row_without_outcome_is_given_up_and_its_late_outcome_counts(journal: SharedJournal) -> None:
+    await journal.intend(1, "a")
+    assert await journal.give_up_older(60.0) == 0
+    assert await journal.give_up_older(-1.0) == 1
+    assert (await journal.counts()).unknown == 1
+    assert await journal.end(1, RowState.DONE, delivery="a", post_id="5")
+    # Who settles unknown rows comes too late.
+    assert not await journal.end(1, RowState.PENDING)
+    assert (await journal.row(1)).state is RowState.DONE
+
+
+async def test_who_settles_can_only_settle_what_is_unknown(journal: SharedJournal) -> None:
+    assert not await journal.end(1, RowState.DONE)
+    await journal.intend(1, "a")
+    assert not await journal.end(1, RowState.DONE)
+    await journal.give_up_older(-1.0)
+    assert await journal.end(1, RowState.PENDING)
+    await journal.intend(1, "b")
+
+
+async def test_a_stopped_run_sends_nothing(journal: SharedJournal) -> None:
+    await journal.stop("the token has expired")
+    with pytest.raises(JournalError, match="the token has expired"):
+        await journal.intend(1, "a")
+    assert await journal.stopped() == "the token has expired"
+    await journal.go_on()
+    await journal.intend(1, "a")
+
+
+async def test_an_intent_survives_a_power_cut(server: PrivateRedis, journal: SharedJournal) -> None:
+    await journal.intend(4, "a")
+    await server.kill()
+    with pytest.raises(JournalError, match="cannot be used"):
+        await journal.intend(5, "a")
+    await server.start()
+    assert (await journal.row(4)).state is RowState.SENDING
+    with pytest.raises(RowTakenError):
+        await journal.intend(4, "b")
+
+
+async def test_rows_that_vanished_are_not_sent(server: PrivateRedis, journal: SharedJournal) -> None:
+    await server.command("FLUSHALL")
+    with pytest.raises(JournalError, match="no row"):
+        await journal.intend(1, "a")
+
+
+async def test_a_run_is_made_once_and_whole(server: PrivateRedis, journal: SharedJournal) -> None:
+    with pytest.raises(JournalExistsError, match="spring"):
+        await journal.create(rows(2))
+    async with SharedJournal(server.url, "other") as other:
+        with pytest.raises(JournalError, match="same number"):
+            await other.create([*rows(2), *rows(1)])
+        assert (await other.counts()).total == 0
+        assert await other.create(rows(2500)) == 2500
+        assert (await other.counts()).pending == 2500
+
+
+async def test_a_redis_that_may_forget_is_refused() -> None:
+    async with private_redis() as forgetful:
+        with pytest.raises(JournalError, match="appendfsync always"):
+            async with SharedJournal(forgetful.url, "spring"):
+                pass
+        async with SharedJournal(forgetful.url, "spring", check_durability=False) as journal:
+            assert await journal.create(rows(1)) == 1
+
+
+async def test_the_floor_is_noted_once(journal: SharedJournal) -> None:
+    assert await journal.floor() is None
+    await journal.note_floor(7)
+    await journal.note_floor(9)
+    assert await journal.floor() == 7

@@ -1,0 +1,139 @@
+"""A run with a queue that loses and repeats deliveries, and with workers that die."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
+from marketingblocks_async.redis.private_server import PrivateRedis
+from marketingblocks_async.sandbox import Fault, Sandbox
+from tests.distributed.conftest import rows
+
+TIMEOUT = 0.5
+ROWS = 24
+
+
+class BadQueue:
+    """Loses every fifth delivery once, makes all others twice, and gives them to three workers."""
+
+    def __init__(self, sender: RowSender) -> None:
+        self._sender = sender
+        self._numbers: asyncio.Queue[int] = asyncio.Queue()
+        self._lost: set[int] = set()
+        self.workers = [asyncio.create_task(self._work()) for _ in range(3)]
+
+    async def put(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            if number % 5 == 0 and number not in self._lost:
+                self._lost.add(number)
+                continue
+            self._numbers.put_nowait(number)
+            self._numbers.put_nowait(number)
+
+    async def _work(self) -> None:
+        while True:
+            number = await self._numbers.get()
+            try:
+                await self._sender.send(number)
+            except JournalError:
+                continue
+
+    async def stop(self) -> None:
+        for worker in self.workers:
+            worker.cancel()
+        await asyncio.gather(*self.workers, return_exceptions=True)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(variants={"extra_fields": True}) as started:
+        yield started
+
+
+@pytest.fixture
+async def journal(server: PrivateRedis) -> AsyncIterator[SharedJournal]:
+    async with SharedJournal(server.url, "spring") as opened:
+        await opened.create(rows(ROWS))
+        yield opened
+
+
+async def play(sandbox: Sandbox, journal: SharedJournal, *, quiet: float = 0.4) -> DistributedResult:
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT) as client:
+        queue = BadQueue(RowSender(client, journal))
+        try:
+            return await DistributedRun(client, journal, queue.put, settle_after=2 * TIMEOUT, quiet=quiet).run()
+        finally:
+            await queue.stop()
+
+
+async def test_lost_and_repeated_deliveries_do_not_matter(sandbox: Sandbox, journal: SharedJournal) -> None:
+    result = await play(sandbox, journal)
+    assert (result.counts.done, result.counts.total, result.reason) == (ROWS, ROWS, None)
+    assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
+
+
+async def test_what_dead_workers_left_is_looked_for(sandbox: Sandbox, journal: SharedJournal) -> None:
+    # Two workers died after the intent: the request of one arrived, that of the other was never made.
+    arrived, lost = rows(ROWS)[7], rows(ROWS)[8]
+    await journal.note_floor(0)
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        # Controls on both sides, as in the midst of a run.
+        assert await RowSender(client, journal).send(1) is RowState.DONE
+        await journal.intend(arrived.number, "dead")
+        await client.posts.create(arrived.post)
+        await journal.intend(lost.number, "dead too")
+    result = await play(sandbox, journal)
+    assert (result.found, result.absent) == (1, 1)
+    assert result.counts.done == ROWS
+    assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
+
+
+async def test_an_unknown_outcome_is_looked_for_and_nothing_is_sent_twice(
+    sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    sandbox.faults.add(Fault("commit_then_drop", endpoint="create-post", after=3, times=2))
+    sandbox.faults.add(Fault("drop_before", endpoint="create-post", after=8, times=2))
+    sandbox.faults.add(Fault("error_503_retry_after", endpoint="create-post", after=12, times=1))
+    result = await play(sandbox, journal)
+    assert result.found == 2
+    assert not sandbox.ledger.duplicates()
+    assert result.counts.done + result.counts.unknown == ROWS
+    assert sandbox.ledger.carried_out_at("create-post") == result.counts.done
+
+
+async def test_a_token_that_may_not_stops_all_workers_and_loses_nothing(
+    sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    sandbox.faults.add(Fault("unauthorized", endpoint="create-post", after=5))
+    result = await play(sandbox, journal)
+    assert result.reason is not None
+    assert "401" in result.reason or "token" in result.reason
+    assert (result.counts.done, result.counts.pending) == (5, ROWS - 5)
+    sandbox.faults.clear()
+    # Started again, it goes on.
+    result = await play(sandbox, journal)
+    assert result.counts.done == ROWS
+    assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
+
+
+async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJournal) -> None:
+    async def nowhere(_numbers: Sequence[int]) -> None:
+        """Nobody listens."""
+
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        result = await DistributedRun(client, journal, nowhere, quiet=0.05).run()
+    assert result.reason == "nothing moves: are there workers?"
+    assert result.counts.pending == ROWS
+
+
+async def test_a_row_that_the_api_refuses_is_failed(sandbox: Sandbox, journal: SharedJournal) -> None:
+    sandbox.faults.add(Fault("unprocessable", endpoint="create-post", times=1))
+    result = await play(sandbox, journal)
+    assert (result.counts.failed, result.counts.done) == (1, ROWS - 1)
+    (number,) = await journal.numbers(RowState.FAILED)
+    assert (await journal.row(number)).error_type == "BadRequestError"
