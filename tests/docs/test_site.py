@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import marketingblocks_async
+from marketingblocks_async import bulk
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.tools import need
 
@@ -91,6 +92,8 @@ def test_everything_public_is_in_the_reference() -> None:
     undescribed = set(marketingblocks_async.__all__) - described
     # A table of its own, a type alias, and a number.
     assert undescribed == {"ENDPOINTS", "Send", "__version__"}
+    # The columns of a file, and a type alias.
+    assert set(bulk.__all__) - described == {"ColumnMapping", "FLAT_COLUMNS"}
 
 
 def test_it_builds_without_warnings_and_asks_no_other_host() -> None:
