@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -352,7 +353,8 @@ async def test_with_the_limit_lifted_there_is_no_cap(sandbox: Sandbox, path: Pat
 async def test_the_limit_is_kept(tmp_path: Path) -> None:
     await create_journal(posts(150), tmp_path / "j")
     async with Sandbox() as sandbox:
-        result = await run(sandbox, tmp_path / "j", {"rate_limit": RateLimit()})
+        # By answers only, so that nothing depends on how quick this machine is.
+        result = await run(sandbox, tmp_path / "j", {"rate_limit": RateLimit(guard=math.inf)})
         assert result.counts.done == 150
         assert sandbox.ledger.worst_window() <= 100
         assert sandbox.ledger.too_many_requests() == 0

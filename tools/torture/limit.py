@@ -23,14 +23,16 @@ class LimitWatch:
 
     Args:
         sandbox: the server.
+        allowance: seconds of lag that change nothing.
 
     Attributes:
         lag: the longest time that an answer took, in seconds.
 
     """
 
-    def __init__(self, sandbox: SandboxProcess) -> None:
+    def __init__(self, sandbox: SandboxProcess, allowance: float = GUARD) -> None:
         self._sandbox = sandbox
+        self._allowance = allowance
         self._task: asyncio.Task[None] | None = None
         self.lag: float = 0.0
 
@@ -48,7 +50,7 @@ class LimitWatch:
     @property
     def lagged(self) -> bool:
         """Whether the server counted so late that a second may look fuller than it was."""
-        return self.lag > GUARD
+        return self.lag > self._allowance
 
     async def _watch(self) -> None:
         while True:
