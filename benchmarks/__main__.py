@@ -75,7 +75,8 @@ def measure(arguments: Sequence[str]) -> int:
     print(f"{machine_in_words(results.machine)}\n", flush=True)
     for case in given.case or CASES:
         asyncio.run(_measure(case, plan, results, path))
-        print(one_table(results, case), flush=True)
+        if results.of(case):
+            print(one_table(results, case), flush=True)
     _leave_behind(results, given.out)
     return _check(results) if given.check else 0
 

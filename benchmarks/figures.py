@@ -49,6 +49,7 @@ FIGURES = MappingProxyType(
         "seconds_to_libraries": Figure("import time, in that of the four libraries", Kind.RATIO),
         "wall_to_ideal": Figure("time for all creates, in that of an even 100 per second", Kind.RATIO),
         "rate_to_limit": Figure("rate, as a share of the tokens' limits", Kind.RATIO, lower_is_better=False),
+        "unfairness": Figure("time of the slowest process, in that of the quickest", Kind.RATIO),
         "bytes": Figure("bytes per waiting call", Kind.RATIO),
         "blocks": Figure("blocks of memory per waiting call", Kind.RATIO),
         "rate": Figure("requests per second", Kind.TIME, lower_is_better=False),

@@ -200,6 +200,21 @@ def _tokens(results: Results) -> str:
     return table(header, rows)
 
 
+def _processes(results: Results) -> str:
+    rows = [
+        [
+            f"{count} processes",
+            spread(runs, "rate", ".1f"),
+            f"{largest_of(runs, 'worst_second'):.0f}",
+            spread(runs, "unfairness", ".2f"),
+            spread(runs, "cpu"),
+        ]
+        for count in results.settings("processes", "processes")
+        if (runs := results.of("processes", processes=count))
+    ]
+    return table(["one token over Redis", "requests/s", "worst second", "slowest / quickest", "CPU µs a call"], rows)
+
+
 def _imports(results: Results) -> str:
     rows = [
         [IMPORT_TITLES.get(name, name), spread(runs, "seconds", ".3f"), spread(runs, "seconds_to_libraries", ".2f")]
@@ -217,6 +232,7 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "memory": ("Memory of a waiting call", _memory),
     "waiting": ("Scale: long queues", _waiting),
     "tokens": ("Scale: many tokens", _tokens),
+    "processes": ("Scale: one token in several processes", _processes),
     "imports": ("Import time", _imports),
 }
 

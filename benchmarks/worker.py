@@ -29,6 +29,7 @@ class Order:
         token: the access token.
         calls: how many posts to create, all started together.
         timeout: seconds for one attempt.
+        redis: where processes share the limit; empty if they do not.
 
     """
 
@@ -37,6 +38,7 @@ class Order:
     token: str
     calls: int
     timeout: float = 30.0
+    redis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ async def work(order: Order) -> Report:
     ends: dict[str, float] = {}
     errors: Counter[str] = Counter()
     contestant = load(order.contestant)
-    async with contestant.opens(Target(order.base_url, order.token, order.timeout)) as create:
+    async with contestant.opens(Target(order.base_url, order.token, order.timeout, redis=order.redis)) as create:
 
         async def noted(item: CreatePost) -> None:
             try:

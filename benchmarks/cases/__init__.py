@@ -17,6 +17,7 @@ from .imports import imports
 from .layers import layers
 from .limit import limit
 from .memory import memory
+from .processes import processes
 from .throughput import throughput
 from .tokens import tokens
 from .waiting import waiting
@@ -30,6 +31,7 @@ CASES: MappingProxyType[str, Callable[[Plan], AsyncIterator[Record]]] = MappingP
         "memory": memory,
         "waiting": waiting,
         "tokens": tokens,
+        "processes": processes,
         "imports": imports,
     }
 )

@@ -22,6 +22,7 @@ class Target:
         token: the access token.
         timeout: seconds for one attempt.
         limited: whether the rate limit is to be kept; only some contestants can lift it.
+        redis: where several processes share the limit; only this client can. Empty if they do not.
 
     """
 
@@ -29,6 +30,7 @@ class Target:
     token: str
     timeout: float = 30.0
     limited: bool = True
+    redis: str = ""
 
     @property
     def url(self) -> str:

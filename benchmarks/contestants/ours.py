@@ -6,13 +6,16 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from marketingblocks_async import MarketingBlocks, RateLimit
+from marketingblocks_async.redis import RedisRateLimit
 
 from .base import Contestant, Create, Target
 
 
 @asynccontextmanager
 async def _open(target: Target) -> AsyncGenerator[Create]:
-    rate_limit = RateLimit() if target.limited else RateLimit(limit=None)
+    rate_limit: RateLimit | RedisRateLimit = RateLimit() if target.limited else RateLimit(limit=None)
+    if target.redis:
+        rate_limit = RedisRateLimit(target.redis)
     async with MarketingBlocks(
         target.token, base_url=target.base_url, timeout=target.timeout, rate_limit=rate_limit
     ) as client:
