@@ -274,10 +274,10 @@ class BulkRun:
 
     async def _prepare(self, found: list[Reconciliation]) -> None:
         """Look for the rows that an earlier run left without an outcome, and note what is listed before this one."""
-        if (snapshot := self._limiter_snapshot()) is not None and snapshot.paused_for > 0:
-            # A listing is not waited for as long as a pause may last, and without it unknown rows cannot be found.
-            await asyncio.sleep(snapshot.paused_for)
         if self._counts.pending or self._counts.unknown:
+            snapshot = self._limiter_snapshot()
+            # A listing is not waited for as long as a pause may last, and without it unknown rows cannot be found.
+            await asyncio.sleep(0.0 if snapshot is None else snapshot.paused_for)
             await note_floor(self._client, self._journal)
         if self._counts.unknown:
             found.append(await self._settle_unknown())
