@@ -17,13 +17,17 @@ PERMISSIVE = re.compile(
     r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC|MPL|Mozilla|0BSD|Unlicense)\b", re.IGNORECASE
 )
 
+# What says its licence in a file of its own and not in its metadata.
+IN_A_FILE = {"taskiq-dependencies": "MIT"}
+
 
 def licence_of(found: Distribution) -> str:
     """Return the licence that a distribution names, empty if it names none."""
     fields = found.metadata.json
     classifiers = [line.rpartition(" :: ")[2] for line in fields.get("classifier", ()) if "License ::" in line]
     first_line, *_ = str(fields.get("license", "")).strip().splitlines() or [""]
-    return str(fields.get("license_expression", "")) or ", ".join(classifiers) or first_line
+    named = str(fields.get("license_expression", "")) or ", ".join(classifiers) or first_line
+    return named or IN_A_FILE.get(found.name, "")
 
 
 def needed(name: str, extras: Iterable[str]) -> dict[str, Distribution]:

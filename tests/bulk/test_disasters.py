@@ -35,7 +35,7 @@ _SMALL_FILES = (
     """
 import resource, sys
 from marketingblocks_async.cli.entry import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000))
 sys.exit(main())
 """,
 )

@@ -209,13 +209,13 @@ def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
 async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
     # A table that vanished stands for any write that the disk refuses.
     journal = Journal(make(path))
-    with sqlite3.connect(path, isolation_level=None) as vandal:
+    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
         vandal.execute("ALTER TABLE states RENAME TO gone")
     with pytest.raises(JournalError, match="cannot write"):
         await journal.intend(1)
     with pytest.raises(JournalError, match="cannot write"):
         journal.end(1, RowState.DONE)
-    with sqlite3.connect(path, isolation_level=None) as vandal:
+    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
         vandal.execute("ALTER TABLE gone RENAME TO states")
     with pytest.raises(JournalError, match="cannot write"):
         await journal.intend(2)

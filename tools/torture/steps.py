@@ -54,7 +54,7 @@ STEPS: dict[str, Step] = {
     "begin-session": Step("start", _JOURNAL, "Journal.begin_session"),
     "settle-unfinished": Step("start", _JOURNAL, "Journal.settle_unfinished"),
     "note-floor": Step("start", _JOURNAL, "Journal.note_floor"),
-    "listing": Step("reconcile", _RECONCILE, "_listings"),
+    "listing": Step("reconcile", _RECONCILE, "ask_listings"),
     "reconcile": Step("reconcile", _RUNNER, "reconcile"),
     "decide": Step("reconcile", _RECONCILE, "decide"),
     "intend": Step("send", _JOURNAL, "Journal.intend", each_row=True),
