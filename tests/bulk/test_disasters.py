@@ -125,6 +125,7 @@ async def test_a_missing_permission_stops_the_run_and_fails_no_row(tmp_path: Pat
         assert await sandbox.posts() == []
 
 
+@pytest.mark.slow
 async def test_a_server_that_dies_and_comes_back_with_nothing(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
@@ -163,6 +164,7 @@ async def test_many_processes_that_race_for_one_journal_send_every_row_once(tmp_
         await run.judge()
 
 
+@pytest.mark.slow
 async def test_permits_that_age_while_the_process_is_stopped_break_no_limit(tmp_path: Path) -> None:
     async with a_sandbox(limit=100, policy="sliding_log_strict") as sandbox, LimitWatch(sandbox) as watch:
         run = Run(tmp_path, sandbox, 250)
@@ -180,6 +182,7 @@ async def test_permits_that_age_while_the_process_is_stopped_break_no_limit(tmp_
         await run.judge()
 
 
+@pytest.mark.slow
 async def test_the_limit_holds_across_a_kill_and_an_instant_resume(tmp_path: Path) -> None:
     async with a_sandbox(limit=100, policy="sliding_log_strict") as sandbox, LimitWatch(sandbox) as watch:
         run = Run(tmp_path, sandbox, 200)

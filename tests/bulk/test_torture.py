@@ -22,6 +22,7 @@ if sys.platform == "win32":
     pytest.skip("there is no SIGKILL", allow_module_level=True)
 
 
+@pytest.mark.slow
 async def test_killed_runs_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
     said: list[str] = []
     campaign = Campaign(Plan(kills=25, rows=12, workers=6, seed=5, folder=tmp_path), say=said.append)
