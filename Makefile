@@ -95,6 +95,10 @@ docs: $(VENV)/.dev ## Build the documentation into build/site
 api: $(VENV)/.dev ## Compare the public interface with the last release
 	@$(BIN)/python tools/check_api.py
 
+.PHONY: lock
+lock: $(VENV)/.dev ## Write down the versions that were tested, for audits
+	@$(BIN)/python tools/lock.py
+
 .PHONY: dist
 dist: $(VENV)/.dev ## Build wheel and source distribution into dist, and check them
 	@$(BIN)/python tools/check_release.py

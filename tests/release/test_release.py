@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import tarfile
+import tomllib
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support.tools import need
-from tools import check_release, licences
+from tools import check_release, licences, lock
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -45,6 +47,19 @@ def test_everything_that_comes_along_has_a_licence_that_permits_it(capsys: pytes
     listed = capsys.readouterr().out
     assert "aiohttp " in listed
     assert "opentelemetry-api " in listed
+
+
+def test_the_lock_has_every_dependency_in_a_version_that_is_allowed() -> None:
+    lines = [line for line in lock.LOCK.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    locked = dict(line.split("==") for line in lines)
+    assert len(locked) == len(lines) > 10
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for text in (
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ):
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(locked[requirement.name]), text
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
