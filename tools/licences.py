@@ -17,17 +17,18 @@ PERMISSIVE = re.compile(
     r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC|MPL|Mozilla|0BSD|Unlicense)\b", re.IGNORECASE
 )
 
-# What says its licence in a file of its own and not in its metadata.
-IN_A_FILE = {"taskiq-dependencies": "MIT"}
+# What says its licence in a file of its own and not, or not in all versions, in its metadata.
+IN_A_FILE = {"taskiq": "MIT", "taskiq-dependencies": "MIT", "taskiq-redis": "MIT"}
 
 
 def licence_of(found: Distribution) -> str:
     """Return the licence that a distribution names, empty if it names none."""
+    if found.name in IN_A_FILE:
+        return IN_A_FILE[found.name]
     fields = found.metadata.json
     classifiers = [line.rpartition(" :: ")[2] for line in fields.get("classifier", ()) if "License ::" in line]
     first_line, *_ = str(fields.get("license", "")).strip().splitlines() or [""]
-    named = str(fields.get("license_expression", "")) or ", ".join(classifiers) or first_line
-    return named or IN_A_FILE.get(found.name, "")
+    return str(fields.get("license_expression", "")) or ", ".join(classifiers) or first_line
 
 
 def needed(name: str, extras: Iterable[str]) -> dict[str, Distribution]:

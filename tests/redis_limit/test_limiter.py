@@ -196,10 +196,10 @@ async def test_a_replica_that_takes_over_is_believed_nothing(server: PrivateRedi
         urls.reverse()
         waiting = asyncio.create_task(two.acquire())
         await until(lambda: one.snapshot().out_of_reach_for is None and one.snapshot().lease_left > 0)
-        # The one that holds permits keeps them; the other one waits until nothing unknown can have an effect.
+        # The one that holds permits keeps them, and may give some of these to the other one. All others wait until
+        # nothing unknown can have an effect.
         await asyncio.wait([waiting], timeout=0.5)
-        assert not waiting.done()
-        assert one.snapshot().held >= min(held, 5)
+        assert 5 <= one.snapshot().held <= one.snapshot().held + two.snapshot().held <= held
         end(await waiting)
         for permit in permits:
             end(permit)
