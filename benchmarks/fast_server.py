@@ -26,7 +26,7 @@ class CountingProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server has no others
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checkers: TCP has no others
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

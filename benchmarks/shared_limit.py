@@ -103,7 +103,7 @@ async def play(
         ]
         try:
             for sender in senders:
-                assert sender.stdout is not None  # noqa: S101 - a pipe was asked for
+                assert sender.stdout is not None  # noqa: S101 - for the type checkers: PIPE gives one
                 await sender.stdout.readline()
             before = await _commands(server)
             await asyncio.sleep(at)

@@ -64,7 +64,7 @@ async def one_run(name: str, words: str) -> Record:
     return Record("faults", name, {"fault": words}, 0, figures)
 
 
-async def _posts_created(name: str, fault: Fault, calls: int, timeout: float) -> list[str]:  # noqa: ASYNC109 - of attempts
+async def _posts_created(name: str, fault: Fault, calls: int, timeout: float) -> list[str]:  # noqa: ASYNC109 - each attempt's, for the contestant to keep
     """Return the captions of all posts at the server."""
     async with SandboxProcess(policy=PolicyName.NONE, faults=[fault]) as sandbox:
         await work_elsewhere(Order(name, sandbox.base_url, sandbox.token, calls, timeout))

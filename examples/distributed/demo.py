@@ -88,9 +88,9 @@ async def main(options: argparse.Namespace) -> int:
                 began = time.monotonic()
                 run = await start("run.py", str(path), environment=environment, quiet=options.quiet)
                 processes.append(run)
-                while len(await sandbox.arrivals()) < options.count * options.kill_at:  # noqa: ASYNC110 - a process
+                while len(await sandbox.arrivals()) < options.count * options.kill_at:  # noqa: ASYNC110 - only its ledger tells
                     await asyncio.sleep(0.02)
-                victim = random.choice(workers)  # noqa: S311 - no secret
+                victim = random.choice(workers)  # noqa: S311 - any will do, no secret
                 victim.send_signal(signal.SIGKILL)
                 print(f"  killed worker {victim.pid} after {time.monotonic() - began:.1f} s", flush=True)
                 await run.communicate()

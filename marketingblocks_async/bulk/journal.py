@@ -88,8 +88,8 @@ _CHUNK = 1000
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; less than that a float of today's Unix time cannot hold."""
 
-_LOCK_TRIES, _LOCK_PAUSE = 5, 0.02
-"""How often the lock is tried, and seconds in between."""
+_LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
+"""How often the lock is tried, and seconds in between: half a second, in which whoever only looks lets it go."""
 
 _WAL_MARK, _BESIDE, _HERE = "wal", "beside", "here"
 """Name and values of the fact about where the latest writes are, see :func:`_seal`."""

@@ -124,7 +124,7 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> No
         try:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:
-            # Windows: its event loops know no signals.
+            # How asyncio says that the event loops of Windows know no signals.
             signal.signal(number, stop_from_handler)
 
 

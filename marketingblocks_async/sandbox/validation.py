@@ -133,7 +133,7 @@ def _compile(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> _Chec
     if kind in _TYPES:
         return _compile_type(kind)
     msg = f"the request models use JSON schema that is not understood here: {dict(schema)}"
-    raise NotImplementedError(msg)
+    raise TypeError(msg)
 
 
 def _compile_type(kind: str) -> _Check:

@@ -375,8 +375,6 @@ async def test_looking_whether_a_journal_runs_does_not_keep_it_from_running(path
         with JournalReader(path) as reader:
             while not looking.is_set():
                 reader.is_running()
-                # Often, but not without a gap, which no lock could be taken in.
-                time.sleep(0.002)
 
     watcher = asyncio.create_task(asyncio.to_thread(look))
     try:

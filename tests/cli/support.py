@@ -142,6 +142,7 @@ def waited_for(condition: Callable[[], bool], seconds: float = 30.0) -> Generato
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"
+        # Another process is waited for, which gives no sign of its own; asking again is the only way.
         time.sleep(0.01)
     yield
 

@@ -175,6 +175,7 @@ class Closer:
                 data += received
             self.requests += 1
             connection.sendall(answer())
+            # In a thread of its own, as another process would: an idle connection that is closed a little later.
             time.sleep(self.after)
         self.closed.set()
 

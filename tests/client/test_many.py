@@ -523,6 +523,7 @@ async def test_an_input_that_blocks_the_loop_now_and_then_loses_nothing() -> Non
 
     def blocking() -> Iterator[CreatePost]:
         for each in source:
+            # It blocks the loop, which is what is tested; nothing depends on how long.
             time.sleep(0.01)
             yield each
 
