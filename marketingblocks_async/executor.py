@@ -276,8 +276,6 @@ class Call(Generic[T]):
         self.attempts += 1
         if self.attempts == 1:
             self.started = attempt.began
-            if self.on_grant is not None:
-                self.on_grant()
 
     def end(self, failure: Failure) -> None:
         """Note that an attempt has failed."""
@@ -452,6 +450,9 @@ class Executor:
             permit = await limiter.acquire(self._options.lane, retry=call.attempts > 0, owner=transport)
             call.last_wait = time.monotonic() - asked
             call.waited += call.last_wait
+        if call.on_grant is not None:
+            call.on_grant()
+            call.on_grant = None
         if call.before_send is not None:
             try:
                 await call.before_send()

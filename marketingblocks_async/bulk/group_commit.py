@@ -17,6 +17,9 @@ from pathlib import Path
 
 Statement = tuple[str, Sequence[object]]
 
+SOON = 0.02
+"""Seconds for which writes that nobody waits for are gathered, unless somebody waits for another one."""
+
 TIDY_EVERY = 1000
 """Commits after which the database is tidied up."""
 
@@ -42,6 +45,11 @@ class GroupCommit:
         self._tidy = tidy
         self._untidy = 0
         self._loop = asyncio.get_running_loop()
+        # Of this turn of the event loop, which hands them over at its end: to wake the thread for each of them would
+        # cost more than all the rest.
+        self._gathered: list[Statement] = []
+        self._gathered_waiting: list[asyncio.Future[None]] = []
+        self._hand_over_is_due = False
         self._condition = threading.Condition()
         self._statements: list[Statement] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -57,10 +65,9 @@ class GroupCommit:
             sqlite3.Error: an earlier write failed; nothing more is written.
 
         """
-        with self._condition:
-            self._check()
-            self._statements.append((sql, parameters))
-            self._condition.notify()
+        self._check()
+        self._gathered.append((sql, parameters))
+        self._plan_hand_over()
 
     async def durably(self, sql: str, parameters: Sequence[object]) -> None:
         """Write, and return when it is on the disk.
@@ -69,22 +76,14 @@ class GroupCommit:
             sqlite3.Error: it could not be written.
 
         """
-        written = self._loop.create_future()
-        with self._condition:
-            self._check()
-            self._statements.append((sql, parameters))
-            self._waiting.append(written)
-            self._condition.notify()
-        await written
+        self._check()
+        self._gathered.append((sql, parameters))
+        await self._written()
 
     async def flush(self) -> None:
         """Return when everything asked for so far is on the disk."""
-        written = self._loop.create_future()
-        with self._condition:
-            self._check()
-            self._waiting.append(written)
-            self._condition.notify()
-        await written
+        self._check()
+        await self._written()
 
     async def close(self) -> None:
         """Write what is left and end the thread.
@@ -93,12 +92,39 @@ class GroupCommit:
             sqlite3.Error: something could not be written.
 
         """
+        self._hand_over()
         with self._condition:
             self._stopping = True
             self._condition.notify()
         await asyncio.to_thread(self._thread.join)
         if self._failure is not None:
             raise self._failure
+
+    async def _written(self) -> None:
+        written = self._loop.create_future()
+        self._gathered_waiting.append(written)
+        self._plan_hand_over()
+        await written
+
+    def _plan_hand_over(self) -> None:
+        if not self._hand_over_is_due:
+            self._hand_over_is_due = True
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._hand_over_is_due = False
+        with self._condition:
+            failure = self._failure
+            if failure is None:
+                # Otherwise it knows that there is something to write, and when.
+                news = bool(self._gathered_waiting) or not self._statements
+                self._statements += self._gathered
+                self._waiting += self._gathered_waiting
+                if news:
+                    self._condition.notify()
+        if failure is not None:
+            _resolve(self._gathered_waiting, failure)
+        self._gathered, self._gathered_waiting = [], []
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -121,8 +147,10 @@ class GroupCommit:
 
     def _write_once(self, connection: sqlite3.Connection) -> bool:
         with self._condition:
-            while not (self._statements or self._waiting or self._stopping):
-                self._condition.wait()
+            while not (self._waiting or self._stopping):
+                # Without an end if there is nothing to write.
+                if not self._condition.wait(SOON if self._statements else None) and self._statements:
+                    break
             if not self._statements and not self._waiting:
                 return False
             statements, self._statements = self._statements, []

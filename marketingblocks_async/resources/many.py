@@ -247,7 +247,8 @@ class _Run:
     def _ended(self, task: asyncio.Task[CreatedPost]) -> None:
         post = self._in_flight.pop(task)
         call = post.call
-        if not call.attempts:
+        if call.on_grant is not None:
+            # It never got a permit.
             self._line.release()
         result: CreatedPost | None = None
         error: BaseException | None = None
