@@ -454,12 +454,7 @@ class Executor:
             call.on_grant()
             call.on_grant = None
         if call.before_send is not None:
-            try:
-                await call.before_send()
-            except BaseException:
-                if permit is not None:
-                    permit.given_up()
-                raise
+            await _run_hook(call.before_send, permit)
         attempt = Attempt(limiter, permit)
         call.begin(attempt)
         answer: HttpAnswer | None = None
@@ -674,6 +669,15 @@ class Executor:
     def with_scope(self, scope: TokenScope) -> Executor:
         """Return an executor for another token over the same pool."""
         return Executor(self._transport, scope, self._options)
+
+
+async def _run_hook(hook: Callable[[], Awaitable[None]], permit: Permit | None) -> None:
+    try:
+        await hook()
+    except BaseException:
+        if permit is not None:
+            permit.given_up()
+        raise
 
 
 def _wrap(middleware: Middleware, send: Send) -> Send:
