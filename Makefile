@@ -59,7 +59,7 @@ test-all: $(VENV)/.created ## Run the tests on every supported Python that is he
 lint: $(VENV)/.dev ## Check style and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-logo --config pyproject.toml
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
 format: $(VENV)/.dev ## Apply style

@@ -14,7 +14,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -454,17 +454,17 @@ class Executor:
             call.on_grant()
             call.on_grant = None
         if call.before_send is not None:
-            await _run_hook(call.before_send, permit)
+            try:
+                await call.before_send()
+            except BaseException:
+                if permit is not None:
+                    permit.given_up()
+                raise
         attempt = Attempt(limiter, permit)
         call.begin(attempt)
         answer: HttpAnswer | None = None
         try:
-            if self._options.middlewares:
-                answer = await self._send_through_middlewares(call, attempt)
-            else:
-                headers = scope.headers if call.body is None else scope.headers_with_body
-                outgoing = Outgoing(call.operation.method, call.url, headers, call.body)
-                answer = await transport.send(attempt, outgoing, self._options.timeout)
+            answer = await self._send(call, attempt)
             result = call.operation.decode(answer) if 200 <= answer.status < 300 else self._refuse(call, answer)
         except (SendFailure, APIError, InvalidResponseError, Failure) as exc:
             failure = self._failure_of(call, exc, answer)
@@ -477,6 +477,13 @@ class Executor:
         if self._options.observers is not None:
             self._tell_attempt(call, attempt, answer, None)
         return result
+
+    def _send(self, call: Call[T], attempt: Attempt) -> Coroutine[Any, Any, HttpAnswer]:
+        if self._options.middlewares:
+            return self._send_through_middlewares(call, attempt)
+        headers = self._scope.headers if call.body is None else self._scope.headers_with_body
+        outgoing = Outgoing(call.operation.method, call.url, headers, call.body)
+        return self._transport.send(attempt, outgoing, self._options.timeout)
 
     async def _send_through_middlewares(self, call: Call[T], attempt: Attempt) -> HttpAnswer:
         scope = self._scope
@@ -669,15 +676,6 @@ class Executor:
     def with_scope(self, scope: TokenScope) -> Executor:
         """Return an executor for another token over the same pool."""
         return Executor(self._transport, scope, self._options)
-
-
-async def _run_hook(hook: Callable[[], Awaitable[None]], permit: Permit | None) -> None:
-    try:
-        await hook()
-    except BaseException:
-        if permit is not None:
-            permit.given_up()
-        raise
 
 
 def _wrap(middleware: Middleware, send: Send) -> Send:

@@ -1,36 +1,67 @@
 """Durable writes to SQLite from an event loop, many in one commit.
 
-A commit that survives a power cut costs a disk flush, here 2 ms, however many rows it holds. So one thread takes
-whatever has been asked for since its last commit, writes it in one transaction, and only then tells those who wait.
-Nobody is told before the flush. (An asynchronous SQLite library hands every statement to its thread alone, which costs
-50 to 100 µs each; grouped, a row costs under 10.)
+A commit that survives a power cut costs a disk flush, 0.3 to 10 ms, however many rows it holds. So what is asked for
+while one commit is under way becomes the next one, and nobody is told before the flush.
+
+Only the commit itself runs in a thread. What it commits is written by the event loop: that happens in memory and takes
+3 µs a statement, while a thread that did it would take Python's lock from the event loop, and give it back, for every
+one of them, which costs both more than the writing. (An asynchronous SQLite library, which hands every statement to its
+thread alone, costs 50 to 100 µs each.) The two use one connection, in turns.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import operator
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 Statement = tuple[str, Sequence[object]]
 
 SOON = 0.02
 """Seconds for which writes that nobody waits for are gathered, unless somebody waits for another one."""
 
-TIDY_EVERY = 1000
-"""Commits after which the database is tidied up."""
+MOST_AT_ONCE = 1000
+"""Statements that the event loop writes at a time, in about 3 ms; more are left to the thread."""
+
+TIDY_EVERY = 100
+"""Commits after which the database is tidied up.
+
+A log that is short enough to be written over and over takes half the time of one that grows: 0.13 ms for a commit
+instead of 0.25 ms (measured with 30 rows in each, on a disk with a cache that survives a power cut).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """What the thread is to do.
+
+    Attributes:
+        waiting: who is told afterwards.
+        last: whether the thread ends with it.
+        statements: what it has to write itself before.
+
+    """
+
+    waiting: list[asyncio.Future[None]]
+    last: bool = False
+    statements: Sequence[Statement] = ()
 
 
 class GroupCommit:
-    """The writing thread of one database.
+    """The writer of one database. Nobody else writes to it: a transaction is always open.
 
     Args:
         path: the database.
-        connect: opens the connection, called in the thread.
-        tidy: called in the thread between commits, after every :data:`TIDY_EVERY` of them.
+        connect: opens the connection, which must be usable from any thread; called in the thread.
+        tidy: called in the thread between transactions, after every :data:`TIDY_EVERY` of them.
+        error: makes the error that the caller sees of what SQLite says.
 
     """
 
@@ -39,22 +70,21 @@ class GroupCommit:
         path: Path,
         connect: Callable[[Path], sqlite3.Connection],
         tidy: Callable[[sqlite3.Connection], None],
+        error: Callable[[Exception], Exception],
     ) -> None:
         self._path = path
         self._connect = connect
         self._tidy = tidy
-        self._untidy = 0
+        self._error = error
         self._loop = asyncio.get_running_loop()
-        # Of this turn of the event loop, which hands them over at its end: to wake the thread for each of them would
-        # cost more than all the rest.
-        self._gathered: list[Statement] = []
-        self._gathered_waiting: list[asyncio.Future[None]] = []
-        self._hand_over_is_due = False
-        self._condition = threading.Condition()
         self._statements: list[Statement] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._stopping = False
-        self._failure: sqlite3.Error | None = None
+        self._commit_is_due = False
+        # Whose turn it is with the connection: the loop's if there is one here, otherwise the thread's.
+        self._connection: sqlite3.Connection | None = None
+        self._commits: SimpleQueue[_Commit] = SimpleQueue()
+        self._closed = False
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="bulk journal", daemon=True)
         self._thread.start()
 
@@ -62,142 +92,132 @@ class GroupCommit:
         """Write with the next commit, without waiting for it.
 
         Raises:
-            sqlite3.Error: an earlier write failed; nothing more is written.
+            Exception: what ``error`` made of the failure of an earlier write; nothing more is written.
 
         """
         self._check()
-        self._gathered.append((sql, parameters))
-        self._plan_hand_over()
+        self._statements.append((sql, parameters))
+        if len(self._statements) == 1:
+            self._loop.call_later(SOON, self._commit)
 
-    async def durably(self, sql: str, parameters: Sequence[object]) -> None:
-        """Write, and return when it is on the disk.
-
-        Raises:
-            sqlite3.Error: it could not be written.
-
-        """
+    def durably(self, sql: str, parameters: Sequence[object]) -> asyncio.Future[None]:
+        """Write; the future is done when it is on the disk, or fails as :meth:`soon` does."""
         self._check()
-        self._gathered.append((sql, parameters))
-        await self._written()
+        self._statements.append((sql, parameters))
+        return self.flush()
 
-    async def flush(self) -> None:
-        """Return when everything asked for so far is on the disk."""
+    def flush(self) -> asyncio.Future[None]:
+        """Return a future that is done when everything asked for so far is on the disk."""
         self._check()
-        await self._written()
+        written = self._loop.create_future()
+        self._waiting.append(written)
+        if not self._commit_is_due and self._connection is not None:
+            # At the end of this turn of the event loop, since more may come in it.
+            self._commit_is_due = True
+            self._loop.call_soon(self._commit)
+        return written
 
     async def close(self) -> None:
         """Write what is left and end the thread.
 
         Raises:
-            sqlite3.Error: something could not be written.
+            Exception: what ``error`` made of a failure to write something.
 
         """
-        self._hand_over()
-        with self._condition:
-            self._stopping = True
-            self._condition.notify()
+        self._closed = True
+        self._connection = None
+        # Not written here, since it may be the thread's turn.
+        self._commits.put(_Commit(self._waiting, last=True, statements=self._statements))
+        self._waiting, self._statements = [], []
         await asyncio.to_thread(self._thread.join)
         if self._failure is not None:
-            raise self._failure
-
-    async def _written(self) -> None:
-        written = self._loop.create_future()
-        self._gathered_waiting.append(written)
-        self._plan_hand_over()
-        await written
-
-    def _plan_hand_over(self) -> None:
-        if not self._hand_over_is_due:
-            self._hand_over_is_due = True
-            self._loop.call_soon(self._hand_over)
-
-    def _hand_over(self) -> None:
-        self._hand_over_is_due = False
-        with self._condition:
-            failure = self._failure
-            if failure is None:
-                # Otherwise it knows that there is something to write, and when.
-                news = bool(self._gathered_waiting) or not self._statements
-                self._statements += self._gathered
-                self._waiting += self._gathered_waiting
-                if news:
-                    self._condition.notify()
-        if failure is not None:
-            _resolve(self._gathered_waiting, failure)
-        self._gathered, self._gathered_waiting = [], []
+            raise self._error(self._failure)
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise self._failure
-        if self._stopping:
+            raise self._error(self._failure)
+        if self._closed:
             msg = "the journal is closed"
-            raise sqlite3.ProgrammingError(msg)
+            raise self._error(sqlite3.ProgrammingError(msg))
+
+    def _commit(self) -> None:
+        """Write what was gathered, and let the thread commit it; later, if it is the thread's turn."""
+        self._commit_is_due = False
+        connection = self._connection
+        if connection is None or not (self._statements or self._waiting):
+            return
+        self._connection = None
+        waiting, self._waiting = self._waiting, []
+        statements, self._statements = self._statements, []
+        if len(statements) > MOST_AT_ONCE:
+            self._commits.put(_Commit(waiting, statements=statements))
+            return
+        try:
+            _write(connection, statements)
+        except Exception as exc:  # noqa: BLE001 - a value that SQLite cannot take is no error of SQLite's
+            self._fail(exc, waiting)
+            return
+        self._commits.put(_Commit(waiting))
+
+    def _committed(self, connection: sqlite3.Connection, waiting: Sequence[asyncio.Future[None]]) -> None:
+        """Hear from the thread."""
+        if not self._closed:
+            self._connection = connection
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+        if self._waiting:
+            self._commit_is_due = True
+            self._loop.call_soon(self._commit)
+        elif self._statements:
+            self._loop.call_later(SOON, self._commit)
+
+    def _fail(self, exc: Exception, waiting: Sequence[asyncio.Future[None]]) -> None:
+        """Write nothing more."""
+        if self._failure is None:
+            self._failure = exc
+            # A half-written group must not become durable with a later one: closing the connection takes it back.
+            self._commits.put(_Commit([], last=True))
+        for future in (*waiting, *self._waiting):
+            if not future.done():
+                future.set_exception(self._error(self._failure))
+        self._waiting, self._statements = [], []
+
+    # The rest runs in the thread.
 
     def _run(self) -> None:
+        waiting: list[asyncio.Future[None]] = []
         try:
             connection = self._connect(self._path)
+            try:
+                for commits in itertools.count():
+                    if commits and commits % TIDY_EVERY == 0:
+                        self._tidy(connection)
+                    # Here, where waiting for a lock of another program stops nothing else.
+                    connection.execute("BEGIN IMMEDIATE")
+                    self._report(self._committed, connection, waiting)
+                    waiting = []
+                    asked = self._commits.get()
+                    if asked.last and self._failure is not None:
+                        return
+                    waiting = asked.waiting
+                    _write(connection, asked.statements)
+                    # Takes Python's lock once, and the statement would three times.
+                    connection.commit()
+                    if asked.last:
+                        self._report(self._committed, connection, waiting)
+                        return
+            finally:
+                connection.close()
         except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
-            self._fail(exc, [])
-            return
-        try:
-            while self._write_once(connection):
-                pass
-        finally:
-            connection.close()
+            self._report(self._fail, exc, waiting)
 
-    def _write_once(self, connection: sqlite3.Connection) -> bool:
-        with self._condition:
-            while not (self._waiting or self._stopping):
-                # Without an end if there is nothing to write.
-                if not self._condition.wait(SOON if self._statements else None) and self._statements:
-                    break
-            if not self._statements and not self._waiting:
-                return False
-            statements, self._statements = self._statements, []
-            waiting, self._waiting = self._waiting, []
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for sql, parameters in statements:
-                connection.execute(sql, parameters)
-            connection.execute("COMMIT")
-            self._untidy += 1
-            if self._untidy >= TIDY_EVERY:
-                self._untidy = 0
-                self._tidy(connection)
-        except Exception as exc:  # noqa: BLE001 - a value that SQLite cannot take is no error of SQLite's
-            # A half-written group must not become durable with a later one; the thread ends here, and closing the
-            # connection takes back what cannot be rolled back.
-            with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            self._fail(exc, waiting)
-            return False
-        self._tell(waiting, None)
-        return True
-
-    def _fail(self, exc: Exception, waiting: list[asyncio.Future[None]]) -> None:
-        failure = exc if isinstance(exc, sqlite3.Error) else sqlite3.DataError(f"{type(exc).__name__}: {exc}")
-        with self._condition:
-            self._failure = failure
-            waiting = waiting + self._waiting
-            self._waiting, self._statements = [], []
-        self._tell(waiting, failure)
-
-    def _tell(self, waiting: list[asyncio.Future[None]], failure: BaseException | None) -> None:
-        if not waiting:
-            return
-        try:
-            self._loop.call_soon_threadsafe(_resolve, waiting, failure)
-        except RuntimeError:
-            # The loop is closed; nobody waits any more.
-            return
+    def _report(self, callback: Callable[..., None], *arguments: object) -> None:
+        # A loop that is closed waits for nothing any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
 
-def _resolve(waiting: list[asyncio.Future[None]], failure: BaseException | None) -> None:
-    for future in waiting:
-        if future.done():
-            continue
-        if failure is None:
-            future.set_result(None)
-        else:
-            future.set_exception(failure)
+def _write(connection: sqlite3.Connection, statements: Iterable[Statement]) -> None:
+    for sql, group in itertools.groupby(statements, operator.itemgetter(0)):
+        connection.executemany(sql, map(operator.itemgetter(1), group))

@@ -20,7 +20,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +72,13 @@ SELECT r.number, r.key, r.hash, r.request, coalesce(s.state, 0), coalesce(s.atte
 FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
 """
 
+_CHUNK = 1000
+
+_PENDING = """
+SELECT r.number, r.request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+WHERE r.number > ? AND coalesce(s.state, 0) = 0 ORDER BY r.number LIMIT ?
+"""
+
 _INTEND = """
 INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
 ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, sent_at = excluded.sent_at
@@ -82,8 +89,6 @@ INSERT INTO states (number, state, post_id, error, error_type, ended_at) VALUES 
 ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, error = excluded.error,
     error_type = excluded.error_type, ended_at = excluded.ended_at
 """
-
-_CHUNK = 1000
 
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; less than that a float of today's Unix time cannot hold."""
@@ -404,7 +409,7 @@ class Journal(JournalReader):
             self._connection.close()
             self._file_lock.release()
             raise
-        self._writer = GroupCommit(self.path, _connect_for_writing, _seal)
+        self._writer = GroupCommit(self.path, _connect_for_writing, _seal, self._write_error)
         self._session: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -421,11 +426,14 @@ class Journal(JournalReader):
         self.close()
         try:
             await self._writer.close()
-        except sqlite3.Error as exc:
-            msg = f"cannot write to {self.path}: {exc}"
-            raise JournalError(msg) from exc
         finally:
             self._file_lock.release()
+
+    def _write_error(self, cause: Exception) -> JournalError:
+        words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"
+        error = JournalError(f"cannot write to {self.path}: {words}")
+        error.__cause__ = cause
+        return error
 
     def _latest_time(self) -> float:
         sessions = self._all("SELECT max(max(began_at, coalesce(ended_at, 0))) FROM sessions")[0][0]
@@ -442,7 +450,7 @@ class Journal(JournalReader):
     async def begin_session(self) -> None:
         """Note that a run begins."""
         self._session = len(self.sessions()) + 1
-        await self._durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, self._now()))
+        await self._writer.durably("INSERT INTO sessions (id, began_at) VALUES (?, ?)", (self._session, self._now()))
 
     async def end_session(self, ending: str) -> None:
         """Note that it ended in an orderly way.
@@ -451,7 +459,7 @@ class Journal(JournalReader):
             ending: how, in a word or two.
 
         """
-        await self._durably(
+        await self._writer.durably(
             "UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?", (self._now(), ending, self._session)
         )
 
@@ -459,7 +467,7 @@ class Journal(JournalReader):
         """Keep the highest post id that was listed before this session sent anything."""
         floors: dict[str, int] = json.loads(self.meta.get("floors", "{}"))
         floors[str(self._session)] = post_id
-        await self._durably("INSERT OR REPLACE INTO meta VALUES ('floors', ?)", (json.dumps(floors),))
+        await self._writer.durably("INSERT OR REPLACE INTO meta VALUES ('floors', ?)", (json.dumps(floors),))
 
     async def check_api(self, base_url: str) -> None:
         """Keep at which API the run is, and hold to it: its post ids mean nothing at another.
@@ -473,19 +481,19 @@ class Journal(JournalReader):
         """
         begun = self.meta.get("base_url")
         if begun is None:
-            await self._durably("INSERT INTO meta VALUES ('base_url', ?)", (base_url,))
+            await self._writer.durably("INSERT INTO meta VALUES ('base_url', ?)", (base_url,))
         elif _place(begun) != _place(base_url):
             msg = f"{self.path} was begun at {begun}, and this is {base_url}; set the base URL to the former"
             raise JournalError(msg)
 
-    async def intend(self, number: int) -> None:
-        """Note that a row is about to be sent; return when that is on the disk.
+    def intend(self, number: int) -> Awaitable[None]:
+        """Note that a row is about to be sent; to be awaited, which ends when that is on the disk.
 
         Raises:
             JournalError: it could not be written; the row must not be sent.
 
         """
-        await self._durably(_INTEND, (number, self._now()))
+        return self._writer.durably(_INTEND, (number, self._now()))
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
         """Note what became of a row; it is on the disk soon, and at the latest when :meth:`flush` returns.
@@ -496,19 +504,11 @@ class Journal(JournalReader):
         """
         words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
         post_id = None if post_id is None else _storable(post_id)
-        try:
-            self._writer.soon(_END, (number, state, post_id, words, kind, self._now()))
-        except sqlite3.Error as exc:
-            msg = f"cannot write to {self.path}: {exc}"
-            raise JournalError(msg) from exc
+        self._writer.soon(_END, (number, int(state), post_id, words, kind, self._now()))
 
     async def flush(self) -> None:
         """Return when everything noted so far is on the disk."""
-        try:
-            await self._writer.flush()
-        except sqlite3.Error as exc:
-            msg = f"cannot write to {self.path}: {exc}"
-            raise JournalError(msg) from exc
+        await self._writer.flush()
 
     async def settle_unfinished(self) -> int:
         """Turn the intents that a killed run left behind into unknown rows; return how many there were."""
@@ -518,27 +518,13 @@ class Journal(JournalReader):
         await self.flush()
         return len(unfinished)
 
-    async def pending(self) -> AsyncGenerator[StoredRow, None]:
-        """Yield the rows that are to be sent, in order, as they are when it comes to them."""
+    async def pending(self) -> AsyncGenerator[tuple[int, str], None]:
+        """Yield number and request of the rows that are to be sent, in order, as it is when it comes to them."""
         after = 0
-        while True:
-            chunk = await asyncio.to_thread(self._chunk, after)
-            if not chunk:
-                return
-            for row in chunk:
-                yield row
-            after = chunk[-1].number
-
-    def _chunk(self, after: int) -> list[StoredRow]:
-        rows = self.rows([RowState.PENDING], after=after)
-        return [row for row, _ in zip(rows, range(_CHUNK), strict=False)]
-
-    async def _durably(self, sql: str, parameters: Sequence[object]) -> None:
-        try:
-            await self._writer.durably(sql, parameters)
-        except sqlite3.Error as exc:
-            msg = f"cannot write to {self.path}: {exc}"
-            raise JournalError(msg) from exc
+        while chunk := await asyncio.to_thread(self._all, _PENDING, (after, _CHUNK)):
+            for number, request in chunk:
+                yield number, request
+            after = chunk[-1][0]
 
 
 def _partial(path: Path) -> Path:
@@ -601,7 +587,7 @@ def _connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def _connect_for_writing(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.execute("PRAGMA journal_mode = WAL")
     # A commit returns when it is on the disk, not merely with the operating system.
     connection.execute("PRAGMA synchronous = FULL")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -345,14 +345,14 @@ class BulkRun:
 
     async def _rows(self) -> AsyncGenerator[CreatePost, None]:
         index = 0
-        async for row in self._journal.pending():
+        async for number, request in self._journal.pending():
             if self._stopping.is_set():
                 return
-            self._numbers[index] = row.number
+            self._numbers[index] = number
             index += 1
-            yield CreatePost.model_validate_json(row.request)
+            yield CreatePost.model_validate_json(request)
 
-    async def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> None:
+    def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> Awaitable[None]:
         if self._stopping.is_set():
             raise _StoppingError
         number = self._numbers[index]
@@ -360,27 +360,36 @@ class BulkRun:
             # Even before the intent is on the disk: if it is interrupted there, it has to be taken back.
             self._in_flight.add(number)
             self._sent += 1
-        await self._journal.intend(number)
+        return self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
         """Write down what became of a row."""
         number = self._numbers.pop(outcome.index)
+        if outcome.result is not None:
+            self._in_flight.discard(number)
+            post_id = outcome.result.post_id
+            self._journal.end(number, RowState.DONE, post_id=None if post_id is None else str(post_id))
+            self._count(RowState.DONE)
+            self._not_sent_in_a_row = 0
+        else:
+            self._note_failure(number, outcome.error)
+        if self._stopping.is_set():
+            self._end_if_drained()
+
+    def _note_failure(self, number: int, error: Exception | None) -> None:
         was_sent = number in self._in_flight
         self._in_flight.discard(number)
-        error = outcome.error
         state = state_after(error)
         if isinstance(error, JournalError):
             # It was not sent, and nothing can be written about it or any other row.
             self.stop(Ending.STOPPED, str(error))
             raise error
         if state is not RowState.PENDING or was_sent:
-            post_id = outcome.result.post_id if outcome.result is not None else None
-            self._journal.end(number, state, post_id=None if post_id is None else str(post_id), error=error)
+            self._journal.end(number, state, error=error)
         self._count(state)
         if state is RowState.PENDING and not isinstance(error, _StoppingError):
             self._put_off_by = error
         self._stop_if_hopeless(error, state)
-        self._end_if_drained()
 
     def _count(self, state: RowState) -> None:
         counts = self._counts

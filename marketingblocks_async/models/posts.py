@@ -336,8 +336,11 @@ class CreatedPost(UndocumentedResponse):
     def post_id(self) -> Identifier | None:
         """Id of the new post, or ``None`` when the answer holds none that can be recognised."""
         places = list(self._places())
-        ids = (first_identifier(place, name) for name in ("post_id", "id") for place in places)
-        return next((found for found in ids if found is not None), None)
+        for name in ("post_id", "id"):
+            for place in places:
+                if (found := first_identifier(place, name)) is not None:
+                    return found
+        return None
 
     @property
     def post_status(self) -> str | None:

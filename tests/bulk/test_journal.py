@@ -136,7 +136,7 @@ async def test_a_row_goes_through_its_states(path: Path) -> None:
         assert journal.known_post_ids() == {"77": 1}
         rows = {row.number: row for row in journal.rows()}
         assert (rows[1].post_id, rows[2].error, rows[2].error_type) == ("77", "no", "ValueError")
-        assert [row.number async for row in journal.pending()] == [3, 4, 5]
+        assert [number async for number, _request in journal.pending()] == [3, 4, 5]
 
 
 async def test_an_intent_is_on_the_disk_when_it_returns(path: Path) -> None:

@@ -61,8 +61,9 @@ STEPS: dict[str, Step] = {
     "request": Step("send", "marketingblocks_async.transport", "Transport.send", each_row=True),
     "outcome": Step("send", _RUNNER, "BulkRun._note", each_row=True),
     "write-outcome": Step("send", _JOURNAL, "Journal.end", each_row=True),
-    "group": Step("send", f"{_BULK}.group_commit", "GroupCommit._write_once", each_row=True),
-    "group-told": Step("send", f"{_BULK}.group_commit", "GroupCommit._tell", each_row=True),
+    "group": Step("send", f"{_BULK}.group_commit", "GroupCommit._commit", each_row=True),
+    "group-written": Step("send", f"{_BULK}.group_commit", "_write", each_row=True),
+    "group-told": Step("send", f"{_BULK}.group_commit", "GroupCommit._committed", each_row=True),
     "flush": Step("end", _JOURNAL, "Journal.flush"),
     "end-session": Step("end", _JOURNAL, "Journal.end_session"),
     "close": Step("end", _JOURNAL, "Journal.aclose"),
@@ -74,7 +75,7 @@ STATEMENTS: dict[str, str] = {
     "sql-insert": "INSERT",
     "sql-commit": "COMMIT",
 }
-"""Statements of the writing thread before which a run can be killed, by name, each with how it begins."""
+"""Statements of the journal's writer before which a run can be killed, by name, each with how it begins."""
 
 
 @dataclass(slots=True)
