@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 Statement = tuple[str, Sequence[object]]
 
@@ -61,7 +61,8 @@ class GroupCommit:
         path: the database.
         connect: opens the connection, which must be usable from any thread; called in the thread.
         tidy: called in the thread between transactions, after every :data:`TIDY_EVERY` of them.
-        error: makes the error that the caller sees of what SQLite says.
+        error: makes the error that the caller sees of what went wrong.
+        ended: called in the thread at its end, when nothing is written any more.
 
     """
 
@@ -70,12 +71,14 @@ class GroupCommit:
         path: Path,
         connect: Callable[[Path], sqlite3.Connection],
         tidy: Callable[[sqlite3.Connection], None],
-        error: Callable[[Exception], Exception],
+        error: Callable[[BaseException], Exception],
+        ended: Callable[[], None],
     ) -> None:
         self._path = path
         self._connect = connect
         self._tidy = tidy
         self._error = error
+        self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._statements: list[Statement] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -84,7 +87,7 @@ class GroupCommit:
         self._connection: sqlite3.Connection | None = None
         self._commits: SimpleQueue[_Commit] = SimpleQueue()
         self._closed = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="bulk journal", daemon=True)
         self._thread.start()
 
@@ -101,7 +104,10 @@ class GroupCommit:
             self._loop.call_later(SOON, self._commit)
 
     def durably(self, sql: str, parameters: Sequence[object]) -> asyncio.Future[None]:
-        """Write; the future is done when it is on the disk, or fails as :meth:`soon` does."""
+        """Write; the future is done when it is on the disk.
+
+        It fails as :meth:`soon` does, which says that nothing more can be written, not that this was not.
+        """
         self._check()
         self._statements.append((sql, parameters))
         return self.flush()
@@ -154,10 +160,12 @@ class GroupCommit:
             return
         try:
             _write(connection, statements)
-        except Exception as exc:  # noqa: BLE001 - a value that SQLite cannot take is no error of SQLite's
+        except BaseException as exc:  # a value that SQLite cannot take is no error of SQLite's; or a second Ctrl-C
             self._fail(exc, waiting)
-            return
-        self._commits.put(_Commit(waiting))
+            if not isinstance(exc, Exception):
+                raise
+        else:
+            self._commits.put(_Commit(waiting))
 
     def _committed(self, connection: sqlite3.Connection, waiting: Sequence[asyncio.Future[None]]) -> None:
         """Hear from the thread."""
@@ -172,15 +180,19 @@ class GroupCommit:
         elif self._statements:
             self._loop.call_later(SOON, self._commit)
 
-    def _fail(self, exc: Exception, waiting: Sequence[asyncio.Future[None]]) -> None:
+    def _fail(self, exc: BaseException, waiting: Sequence[asyncio.Future[None]]) -> None:
         """Write nothing more."""
-        if self._failure is None:
-            self._failure = exc
-            # A half-written group must not become durable with a later one: closing the connection takes it back.
-            self._commits.put(_Commit([], last=True))
-        for future in (*waiting, *self._waiting):
+        self._failure = exc
+        waiting = [*waiting, *self._waiting]
+        with contextlib.suppress(Empty):
+            # What close() left to a thread that had ended.
+            while True:
+                waiting += self._commits.get_nowait().waiting
+        # A half-written group must not become durable with a later one: closing the connection takes it back.
+        self._commits.put(_Commit([], last=True))
+        for future in waiting:
             if not future.done():
-                future.set_exception(self._error(self._failure))
+                future.set_exception(self._error(exc))
         self._waiting, self._statements = [], []
 
     # The rest runs in the thread.
@@ -210,7 +222,10 @@ class GroupCommit:
             finally:
                 connection.close()
         except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            self._failure = exc
             self._report(self._fail, exc, waiting)
+        finally:
+            self._ended()
 
     def _report(self, callback: Callable[..., None], *arguments: object) -> None:
         # A loop that is closed waits for nothing any more.

@@ -409,7 +409,8 @@ class Journal(JournalReader):
             self._connection.close()
             self._file_lock.release()
             raise
-        self._writer = GroupCommit(self.path, _connect_for_writing, _seal, self._write_error)
+        # It lets go of the lock, since it may outlast a call of aclose() that is cancelled.
+        self._writer = GroupCommit(self.path, _connect_for_writing, _seal, self._write_error, self._file_lock.release)
         self._session: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -424,12 +425,9 @@ class Journal(JournalReader):
         """Write what is left and let others have it."""
         # First, so that the writer is the last one, who may move the log.
         self.close()
-        try:
-            await self._writer.close()
-        finally:
-            self._file_lock.release()
+        await self._writer.close()
 
-    def _write_error(self, cause: Exception) -> JournalError:
+    def _write_error(self, cause: BaseException) -> JournalError:
         words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"
         error = JournalError(f"cannot write to {self.path}: {words}")
         error.__cause__ = cause
@@ -575,7 +573,11 @@ def _connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
     address = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
     try:
         connection = sqlite3.connect(address, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
-        connection.execute("PRAGMA query_only = ON")
+        try:
+            connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.OperationalError as exc:
         # A full disk, for example: also to be read, a journal needs room for the index of its log.
         msg = f"cannot read {path}: {exc}"
@@ -588,11 +590,15 @@ def _connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 def _connect_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    # A commit returns when it is on the disk, not merely with the operating system.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    _seal(connection)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A commit returns when it is on the disk, not merely with the operating system.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        _seal(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from marketingblocks_async.bulk import group_commit
+from marketingblocks_async.bulk import journal as journal_module
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
 from marketingblocks_async.bulk.journal import Journal, JournalBuilder, JournalReader
 from marketingblocks_async.bulk.states import Counts, RowState
@@ -207,16 +209,17 @@ def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
 
 
 async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
-    # A table that vanished stands for any write that the disk refuses.
-    journal = Journal(make(path))
-    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
-        vandal.execute("ALTER TABLE states RENAME TO gone")
+    with closing(sqlite3.connect(make(path), isolation_level=None)) as vandal:
+        vandal.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON states BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    journal = Journal(path)
     with pytest.raises(JournalError, match="cannot write"):
         await journal.intend(1)
     with pytest.raises(JournalError, match="cannot write"):
         journal.end(1, RowState.DONE)
     with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
-        vandal.execute("ALTER TABLE gone RENAME TO states")
+        vandal.execute("DROP TRIGGER full")
     with pytest.raises(JournalError, match="cannot write"):
         await journal.intend(2)
     with pytest.raises(JournalError, match="cannot write"):
@@ -505,3 +508,39 @@ def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
         # The lock is free again.
         with pytest.raises(JournalError, match="cannot read"):
             asyncio.run(run())
+
+
+async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(path)
+    committing, go_on = threading.Event(), threading.Event()
+
+    def wait_before_commit(sql: str) -> None:
+        if sql == "COMMIT":
+            committing.set()
+            go_on.wait()
+
+    class SlowCommit(group_commit.GroupCommit):
+        def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection], *others: Any) -> None:
+            def connect_slowly(path: Path) -> sqlite3.Connection:
+                connection = connect(path)
+                connection.set_trace_callback(wait_before_commit)
+                return connection
+
+            super().__init__(path, connect_slowly, *others)
+
+    monkeypatch.setattr(journal_module, "GroupCommit", SlowCommit)
+    journal = Journal(path)
+    journal.end(1, RowState.DONE, post_id="9")
+    closing_down = asyncio.create_task(journal.aclose())
+    assert await asyncio.to_thread(committing.wait, 10)
+    closing_down.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing_down
+    with pytest.raises(JournalInUseError):
+        Journal(path)
+    go_on.set()
+    monkeypatch.undo()
+    async with Journal(path) as again:
+        assert [row.post_id for row in again.rows([RowState.DONE])] == ["9"]
