@@ -75,9 +75,14 @@ FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
 _CHUNK = 1000
 
 _PENDING = """
-SELECT r.number, r.request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
-WHERE r.number > ? AND coalesce(s.state, 0) = 0 ORDER BY r.number LIMIT ?
+SELECT json_group_array(json_array(number, request)) FROM (
+    SELECT r.number AS number, r.request AS request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+    WHERE r.number > ? AND coalesce(s.state, 0) = 0 ORDER BY r.number LIMIT ?
+)
 """
+"""In one piece: for every row that SQLite hands over, a thread has to get Python's lock back from the event loop."""
+
+_PENDING_CHUNK = 250
 
 _INTEND = """
 INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
@@ -519,10 +524,14 @@ class Journal(JournalReader):
     async def pending(self) -> AsyncGenerator[tuple[int, str], None]:
         """Yield number and request of the rows that are to be sent, in order, as it is when it comes to them."""
         after = 0
-        while chunk := await asyncio.to_thread(self._all, _PENDING, (after, _CHUNK)):
+        while chunk := await asyncio.to_thread(self._pending_after, after):
             for number, request in chunk:
                 yield number, request
             after = chunk[-1][0]
+
+    def _pending_after(self, after: int) -> list[tuple[int, str]]:
+        chunk: list[tuple[int, str]] = json.loads(self._all(_PENDING, (after, _PENDING_CHUNK))[0][0])
+        return sorted(chunk)
 
 
 def _partial(path: Path) -> Path:
