@@ -45,6 +45,7 @@ FIGURES = MappingProxyType(
         "refused_token_bucket": Figure("429s of a token bucket", Kind.COUNT),
         "refused_gcra": Figure("429s of GCRA", Kind.COUNT),
         "rate_to_raw": Figure("calls per second, as a share of bare aiohttp's", Kind.RATIO, lower_is_better=False),
+        "rate_to_without": Figure("posts per second, as a share of create_many's", Kind.RATIO, lower_is_better=False),
         "cpu_to_raw": Figure("processor time of a call, in that of bare aiohttp's", Kind.RATIO),
         "seconds_to_libraries": Figure("import time, in that of the four libraries", Kind.RATIO),
         "wall_to_ideal": Figure("time for all creates, in that of an even 100 per second", Kind.RATIO),

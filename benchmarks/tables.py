@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from .cases.imports import TITLES as IMPORT_TITLES
+from .cases.journal import TITLES as JOURNAL_TITLES
 from .cases.layers import TITLES as LAYER_TITLES
 from .cases.limit import ANY_POLICY, POLICIES
 from .cases.throughput import TITLES as THROUGHPUT_TITLES
@@ -148,6 +149,21 @@ def _layers(results: Results) -> str:
     return table(["layer", "CPU µs a call"], rows)
 
 
+def _journal(results: Results) -> str:
+    rows = [
+        [
+            JOURNAL_TITLES.get(name, name),
+            spread(runs, "rate"),
+            spread(runs, "cpu"),
+            spread(runs, "rate_to_without", ".2f"),
+        ]
+        for name in results.subjects("journal")
+        if (runs := results.of("journal", name))
+    ]
+    header = ["limit lifted, against the sandbox", "posts/s", "CPU µs a post", "rate / without a journal"]
+    return table(header, rows)
+
+
 def _memory(results: Results) -> str:
     rows = [
         [title_of(name), f"{waiting:,}", spread(runs, "bytes"), spread(runs, "blocks", ".0f")]
@@ -229,6 +245,7 @@ _TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "faults": ("Safety under faults", _faults),
     "throughput": ("Cost: the limit lifted", _throughput),
     "layers": ("Cost by layer", _layers),
+    "journal": ("Cost of a journal", _journal),
     "memory": ("Memory of a waiting call", _memory),
     "waiting": ("Scale: long queues", _waiting),
     "tokens": ("Scale: many tokens", _tokens),

@@ -14,6 +14,7 @@ from benchmarks.records import Record
 
 from .faults import faults
 from .imports import imports
+from .journal import journal
 from .layers import layers
 from .limit import limit
 from .memory import memory
@@ -28,6 +29,7 @@ CASES: MappingProxyType[str, Callable[[Plan], AsyncIterator[Record]]] = MappingP
         "faults": faults,
         "throughput": throughput,
         "layers": layers,
+        "journal": journal,
         "memory": memory,
         "waiting": waiting,
         "tokens": tokens,
