@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 Statement = tuple[str, Sequence[object]]
 
@@ -44,7 +44,7 @@ class _Commit:
 
     Attributes:
         waiting: who is told afterwards.
-        last: whether the thread ends with it.
+        last: whether the thread ends with it, since the writer is closed.
         statements: what it has to write itself before.
 
     """
@@ -62,7 +62,7 @@ class GroupCommit:
         connect: opens the connection, which must be usable from any thread; called in the thread.
         tidy: called in the thread between transactions, after every :data:`TIDY_EVERY` of them.
         error: makes the error that the caller sees of what went wrong.
-        ended: called in the thread at its end, when nothing is written any more.
+        ended: called in the thread at its end: it was closed, and nothing is written any more.
 
     """
 
@@ -182,15 +182,11 @@ class GroupCommit:
 
     def _fail(self, exc: BaseException, waiting: Sequence[asyncio.Future[None]]) -> None:
         """Write nothing more."""
-        self._failure = exc
-        waiting = [*waiting, *self._waiting]
-        with contextlib.suppress(Empty):
-            # What close() left to a thread that had ended.
-            while True:
-                waiting += self._commits.get_nowait().waiting
-        # A half-written group must not become durable with a later one: closing the connection takes it back.
-        self._commits.put(_Commit([], last=True))
-        for future in waiting:
+        if self._failure is None:
+            self._failure = exc
+            # Wakes the thread. A half-written group must not become durable with a later one: closing takes it back.
+            self._commits.put(_Commit([]))
+        for future in (*waiting, *self._waiting):
             if not future.done():
                 future.set_exception(self._error(exc))
         self._waiting, self._statements = [], []
@@ -198,7 +194,20 @@ class GroupCommit:
     # The rest runs in the thread.
 
     def _run(self) -> None:
-        waiting: list[asyncio.Future[None]] = []
+        try:
+            closed = self._serve()
+            while not closed:
+                # Something failed. Until it is closed, what was sent before that may still be on its way.
+                asked = self._commits.get()
+                closed = asked.last
+                if self._failure is not None:
+                    self._report(self._fail, self._failure, asked.waiting)
+        finally:
+            self._ended()
+
+    def _serve(self) -> bool:
+        """Commit what is asked for, until the last or a failure; return whether it was the last."""
+        asked = _Commit([])
         try:
             connection = self._connect(self._path)
             try:
@@ -207,25 +216,22 @@ class GroupCommit:
                         self._tidy(connection)
                     # Here, where waiting for a lock of another program stops nothing else.
                     connection.execute("BEGIN IMMEDIATE")
-                    self._report(self._committed, connection, waiting)
-                    waiting = []
+                    self._report(self._committed, connection, asked.waiting)
                     asked = self._commits.get()
-                    if asked.last and self._failure is not None:
-                        return
-                    waiting = asked.waiting
+                    if self._failure is not None:
+                        return asked.last
                     _write(connection, asked.statements)
                     # Takes Python's lock once, and the statement would three times.
                     connection.commit()
                     if asked.last:
-                        self._report(self._committed, connection, waiting)
-                        return
+                        self._report(self._committed, connection, asked.waiting)
+                        return True
             finally:
                 connection.close()
         except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             self._failure = exc
-            self._report(self._fail, exc, waiting)
-        finally:
-            self._ended()
+            self._report(self._fail, exc, asked.waiting)
+        return asked.last
 
     def _report(self, callback: Callable[..., None], *arguments: object) -> None:
         # A loop that is closed waits for nothing any more.
