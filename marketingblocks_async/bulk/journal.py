@@ -427,7 +427,14 @@ class Journal(JournalReader):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Write what is left and let others have it."""
+        """Write what is left and let others have it.
+
+        If it is cancelled that is carried out all the same, and others can have it then.
+
+        Raises:
+            JournalError: something could not be written.
+
+        """
         # First, so that the writer is the last one, who may move the log.
         self.close()
         await self._writer.close()
@@ -510,7 +517,12 @@ class Journal(JournalReader):
         self._writer.soon(_END, (number, int(state), post_id, words, kind, self._now()))
 
     async def flush(self) -> None:
-        """Return when everything noted so far is on the disk."""
+        """Return when everything noted so far is on the disk.
+
+        Raises:
+            JournalError: something could not be written.
+
+        """
         await self._writer.flush()
 
     async def settle_unfinished(self) -> int:

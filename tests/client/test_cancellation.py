@@ -387,7 +387,7 @@ async def test_a_cancellation_at_the_instant_of_the_time_limit_is_a_cancellation
         await until(sandbox.ledger.attempts)
         # Both in one turn: the loop is held up until the time limit has passed as well.
         loop.call_soon(task.cancel)
-        time.sleep(0.08)  # noqa: ASYNC251 - see above
+        time.sleep(0.08)  # noqa: ASYNC251 - it is to block the loop
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
         assert "may or may not" in notes_of(caught.value)

@@ -197,7 +197,7 @@ async def test_no_post_is_lost_on_a_connection_that_was_closed_while_the_loop_wa
             # The loop is blocked, which is what is tested.
             assert closer.closed.wait(SOON)
             closer.closed.clear()
-            time.sleep(0.03)  # noqa: ASYNC251 - see above
+            time.sleep(0.03)  # noqa: ASYNC251 - it is to block the loop
         assert results == [1] * 3
         assert closer.requests == 3
 
