@@ -5,7 +5,7 @@ while one commit is under way becomes the next one, and nobody is told before th
 
 Only the commit itself runs in a thread. What it commits is written by the event loop: that happens in memory and takes
 3 µs a statement, while a thread that did it would take Python's lock from the event loop, and give it back, for every
-one of them, which costs more than the writing itself. (An asynchronous SQLite library, which hands every statement to its
+one of them, which costs more than the writing does. (An asynchronous SQLite library, which hands every statement to its
 thread alone, costs 50 to 100 µs each.) The two use one connection, in turns.
 """
 

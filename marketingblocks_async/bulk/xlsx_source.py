@@ -161,7 +161,7 @@ def _worksheet(workbook: Any, name: str | None, facts: SourceFacts) -> Any:
 
 def _part_of(worksheet: Any) -> str:
     # openpyxl reads merged areas only when it does not stream, and has no public name for where the sheet is.
-    return str(worksheet._worksheet_path)  # noqa: SLF001 - see above
+    return str(worksheet._worksheet_path)  # noqa: SLF001 - it has no public name
 
 
 def _sheet_rows(worksheet: Any, facts: SourceFacts) -> Generator[list[object]]:

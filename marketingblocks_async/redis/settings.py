@@ -118,6 +118,6 @@ class RedisRateLimit:
 
         """
         # Only now, since the limiter brings in redis-py and a thread.
-        from .limiter import RedisRateLimiter  # noqa: PLC0415 - see above
+        from .limiter import RedisRateLimiter  # noqa: PLC0415 - only when it is used
 
         return RedisRateLimiter(self, base_url, token)

@@ -351,7 +351,7 @@ class Sandbox:
 def _logger() -> logging.Logger:
     """Return a logger for aiohttp's server, which speaks of broken requests as of errors of the server."""
     # A registered logger would carry the filters of every sandbox that there ever was.
-    logger = logging.Logger(f"{__package__}.http")  # noqa: LOG001 - see above
+    logger = logging.Logger(f"{__package__}.http")  # noqa: LOG001 - it is not to be registered
     logger.parent = logging.getLogger(__package__)
     logger.addFilter(_is_no_broken_request)
     return logger

@@ -84,7 +84,7 @@ def test_help_texts_have_examples_and_load_no_client() -> None:
     )
     # These two are programs of their own; the help of the sandbox says what its faults are.
     words = json.dumps([[], *(path for path in PATHS if path not in (("sandbox",), ("openapi",)))])
-    ended = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=False)  # noqa: S603
+    ended = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     assert ended.returncode == 0, ended.stderr
     assert "loaded: []" in ended.stdout
     pages = ended.stdout.split("===== ")

@@ -59,7 +59,7 @@ async def cancelled(task: asyncio.Task[Any]) -> asyncio.CancelledError:
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something has happened at the server, which is another program in principle."""
     async with asyncio.timeout(SOON):
-        while not condition():  # noqa: ASYNC110 - see above
+        while not condition():  # noqa: ASYNC110 - another program gives no sign
             await asyncio.sleep(0.001)
 
 

@@ -218,7 +218,7 @@ def test_every_error_and_event_is_the_same_in_another_process(value: Any) -> Non
         found = vars(each) if isinstance(each, Exception) else dataclasses.asdict(each)
         return {name: str(part) if isinstance(part, Exception) else part for name, part in found.items()}
 
-    for again in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301
+    for again in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301 - our own pickle
         assert type(again) is type(value)
         assert str(again) == str(value)
         assert attributes(again) == attributes(value)
@@ -230,11 +230,11 @@ async def test_errors_of_real_calls_cross_processes_with_what_was_sent(kind: str
     async with Sandbox(faults=[kind]) as sandbox, client_of(sandbox, **observed.settings) as client:
         with pytest.raises(CallError) as caught:
             await client.posts.create(post())
-        again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+        again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own pickle
         assert (str(again), again.attempts, again.endpoint) == (str(caught.value), caught.value.attempts, "create-post")
         if isinstance(caught.value, OutcomeUnknownError | InvalidResponseError):
             assert again.request == post()
-        assert len(pickle.loads(pickle.dumps(observed.events))) == len(observed.events)  # noqa: S301
+        assert len(pickle.loads(pickle.dumps(observed.events))) == len(observed.events)  # noqa: S301 - our own pickle
 
 
 @pytest.mark.parametrize("name", ["params", "json"])
@@ -251,7 +251,7 @@ async def test_what_a_generic_call_sent_is_kept_as_it_was_sent(name: str) -> Non
     sent["a"].append("too late")
     sent["b"] = "too late"
     assert "too late" not in repr(caught.value.request)
-    assert pickle.loads(pickle.dumps(caught.value)).request[name] == {"a": [1, 2]}  # noqa: S301
+    assert pickle.loads(pickle.dumps(caught.value)).request[name] == {"a": [1, 2]}  # noqa: S301 - our own pickle
 
 
 # Middlewares.

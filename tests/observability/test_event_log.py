@@ -96,5 +96,5 @@ def test_nothing_is_written_until_the_program_asks_for_it() -> None:
         "logging.getLogger('marketingblocks_async.calls').error('a secret')\n"
         "logging.getLogger('marketingblocks_async').warning('a secret')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     assert done.stderr == ""

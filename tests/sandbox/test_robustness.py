@@ -229,7 +229,7 @@ async def test_a_port_in_use_is_an_oserror_and_leaves_nothing() -> None:
             _ = second.base_url
 
 
-@pytest.mark.parametrize(("host", "root"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")])  # noqa: S104
+@pytest.mark.parametrize(("host", "root"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")])  # noqa: S104 - to be listened on is what is tested
 async def test_other_addresses(host: str, root: str) -> None:
     sandbox = Sandbox(host=host)
     try:
