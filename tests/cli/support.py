@@ -175,8 +175,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         with contextlib.suppress(ImportError):
             import fcntl  # noqa: PLC0415 - beside pty
-            import struct  # noqa: PLC0415 - Windows has no terminals of this kind
-            import termios  # noqa: PLC0415 - Windows has no terminals of this kind
+            import struct  # noqa: PLC0415 - beside fcntl
+            import termios  # noqa: PLC0415 - beside fcntl
 
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self.columns, 0, 0))
         # A session of its own, of which this is the terminal: getpass asks there, and Ctrl-C comes from there.
