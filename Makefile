@@ -85,7 +85,7 @@ bench-quick: $(VENV)/.dev ## The same in three minutes, and fail if a promise is
 
 .PHONY: torture
 torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
-	@$(BIN)/python -m tools.torture $(TORTURE_ARGS)
+	@$(BIN)/python -m tests.torture $(TORTURE_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Build the documentation into build/site

@@ -8,16 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cases import CASES
-from .compare import changes, in_words
-from .contestants import CONTESTANTS, missing
-from .machine import in_words as machine_in_words
-from .machine import machine
-from .pictures import PicturesNeedMatplotlibError, draw_all
-from .plan import Plan, Size
-from .promises import broken, checked
-from .records import Record, Results, UnreadableResultsError
-from .tables import all_tables, one_table
+from benchmarks.cases import CASES
+from benchmarks.compare import changes, in_words
+from benchmarks.contestants import CONTESTANTS, missing
+from benchmarks.machine import in_words as machine_in_words
+from benchmarks.machine import machine
+from benchmarks.pictures import PicturesNeedMatplotlibError, draw_all
+from benchmarks.plan import Plan, Size
+from benchmarks.promises import broken, checked
+from benchmarks.records import Record, Results, UnreadableResultsError
+from benchmarks.tables import all_tables, one_table
 
 OUTPUT = Path("build/bench")
 _EPILOG = """

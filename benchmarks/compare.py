@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .arithmetic import chance_of_difference, median
-from .figures import FIGURES, Figure, Kind
-from .records import Record, Results, values_of
+from benchmarks.arithmetic import chance_of_difference, median
+from benchmarks.figures import FIGURES, Figure, Kind
+from benchmarks.records import Record, Results, values_of
 
 CHANCE = 0.01
 """A difference that chance alone makes less often than this is taken for real."""

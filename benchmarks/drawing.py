@@ -9,14 +9,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .arithmetic import median
-from .cases.layers import BUILD, PERMIT, REST, SEND, SERIALISE, VALIDATE
-from .cases.layers import TITLES as LAYER_TITLES
-from .cases.throughput import RAW
-from .cases.throughput import TITLES as THROUGHPUT_TITLES
-from .contestants import OURS, STACK
-from .records import Record, Results, largest_of, median_of, values_of
-from .tables import title_of
+from benchmarks.arithmetic import median
+from benchmarks.cases.layers import BUILD, PERMIT, REST, SEND, SERIALISE, VALIDATE
+from benchmarks.cases.layers import TITLES as LAYER_TITLES
+from benchmarks.cases.throughput import RAW
+from benchmarks.cases.throughput import TITLES as THROUGHPUT_TITLES
+from benchmarks.contestants import OURS, STACK
+from benchmarks.records import Record, Results, largest_of, median_of, values_of
+from benchmarks.tables import title_of
 
 LIMIT = 100
 GOOD, BAD, QUIET, INK = "#1a7f4b", "#c8372d", "#8a8f98", "#22262b"

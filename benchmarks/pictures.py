@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from .records import Results
+from benchmarks.records import Results
 
 
 class PicturesNeedMatplotlibError(RuntimeError):

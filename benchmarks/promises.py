@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .contestants import OURS
-from .records import Results
+from benchmarks.contestants import OURS
+from benchmarks.records import Results
 
 PROMISES = MappingProxyType(
     {

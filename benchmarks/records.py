@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .arithmetic import median
+from benchmarks.arithmetic import median
 
 FORMAT = 1
 """Of the file; a file of another format is refused."""

@@ -18,8 +18,8 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
-from marketingblocks_async.redis.private_server import PrivateRedis
 from marketingblocks_async.sandbox import SandboxProcess
+from marketingblocks_async.testing.redis_server import PrivateRedis
 
 
 @dataclass(frozen=True)

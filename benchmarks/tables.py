@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from .cases.imports import TITLES as IMPORT_TITLES
-from .cases.journal import TITLES as JOURNAL_TITLES
-from .cases.layers import TITLES as LAYER_TITLES
-from .cases.limit import ANY_POLICY, POLICIES
-from .cases.throughput import TITLES as THROUGHPUT_TITLES
-from .contestants import CONTESTANTS, load, missing
-from .machine import in_words
-from .records import Record, Results, largest_of, median_of, values_of
+from benchmarks.cases.imports import TITLES as IMPORT_TITLES
+from benchmarks.cases.journal import TITLES as JOURNAL_TITLES
+from benchmarks.cases.layers import TITLES as LAYER_TITLES
+from benchmarks.cases.limit import ANY_POLICY, POLICIES
+from benchmarks.cases.throughput import TITLES as THROUGHPUT_TITLES
+from benchmarks.contestants import CONTESTANTS, load, missing
+from benchmarks.machine import in_words
+from benchmarks.records import Record, Results, largest_of, median_of, values_of
 
 
 def title_of(name: str) -> str:

@@ -13,10 +13,9 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from benchmarks.contestants import Target, load
+from benchmarks.work import post
 from marketingblocks_async import CreatePost
-
-from .contestants import Target, load
-from .work import post
 
 
 @dataclass(frozen=True, slots=True)

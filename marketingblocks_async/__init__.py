@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .calls.options import CallOverrides, ChangedOptions
+    from .calls.raw import RawResponse
+    from .calls.retry import RetryPolicy
     from .client import MarketingBlocks
-    from .connection_slots import ConnectionSlots
     from .endpoints import ENDPOINTS, Endpoint
     from .errors import (
         APIError,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         MarketingBlocksError,
         NotFoundError,
         NotSentError,
+        Outcome,
         OutcomeUnknownError,
         PermissionDeniedError,
         RateLimitedError,
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .fleet import FleetSnapshot, TokenFleet
+    from .limits.connections import ConnectionSlots
+    from .limits.settings import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
     from .middleware import HttpAnswer, HttpRequest, Middleware, Send
     from .models import (
         ChannelConnection,
@@ -65,12 +70,7 @@ if TYPE_CHECKING:
         YouTubeExtra,
     )
     from .observers import Observer, ObserverOptions, observed_by
-    from .overrides import CallOverrides, ChangedOptions
-    from .protocol import Outcome
-    from .rate_limit import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
-    from .raw import RawResponse
-    from .resources.many import CreateMany, PostOutcome
-    from .retry import RetryPolicy
+    from .resources.create_many import CreateMany, PostOutcome
 
 __all__ = [
     "ENDPOINTS",
@@ -154,15 +154,14 @@ _HOMES = (
     "models",
     "events",
     "middleware",
-    "protocol",
-    "rate_limit",
-    "retry",
-    "connection_slots",
-    "overrides",
+    "limits.settings",
+    "calls.retry",
+    "limits.connections",
+    "calls.options",
     "observers",
     "event_log",
-    "raw",
-    "resources.many",
+    "calls.raw",
+    "resources.create_many",
     "client",
     "fleet",
 )

@@ -13,23 +13,23 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
+from .calls.executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
+from .calls.options import ChangedOptions, check_changes
+from .calls.raw import RawResponse, Recorder, RecordingExecutor
+from .calls.retry import RetryPolicy
+from .calls.wire import decode_any, encode_query
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
-from .connection_slots import ConnectionSlots
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
-from .executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
+from .limits.connections import ConnectionSlots
+from .limits.settings import Limiter, RateLimit, SharedRateLimit
 from .middleware import Middleware
-from .overrides import ChangedOptions, check_changes
-from .protocol import decode_any, encode_query
-from .rate_limit import Limiter, RateLimit, SharedRateLimit
-from .raw import RawResponse, Recorder, RecordingExecutor
 from .resources.channels import Channels
 from .resources.comment_automations import CommentAutomations
 from .resources.docs import Docs
 from .resources.generations import Generations
 from .resources.posts import Posts
-from .retry import RetryPolicy
-from .transport import Transport
+from .transport.transport import Transport
 
 if TYPE_CHECKING:
     import aiohttp

@@ -8,6 +8,7 @@ and kept whole on the attribute.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 BODY_EXCERPT_LENGTH = 300
@@ -64,6 +65,19 @@ def excerpt(body: object, length: int = BODY_EXCERPT_LENGTH) -> str:
     if len(text) <= length and len(whole) <= length * 4:
         return text
     return f"{text[: length - 1]}…"
+
+
+class Outcome(Enum):
+    """What a failed attempt may have done at the server; the retry decision rests on this, not on the status alone."""
+
+    NOT_SENT = "not sent"
+    """It cannot have reached the API: DNS, refused, TLS, no connection in time. Sending again is safe."""
+    REFUSED = "refused unstarted"
+    """The API said that it did not begin: 429, or 503 with ``Retry-After``. Sending again is safe, later."""
+    UNKNOWN = "unknown"
+    """It may have been carried out: connection lost after sending, no answer in time, 5xx."""
+    FINAL = "final"
+    """Sending the same again would fail the same way: 4xx, a body that makes no sense."""
 
 
 class MarketingBlocksError(Exception):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import CallError
-from .protocol import Outcome
+from .errors import CallError, Outcome
 
 
 @dataclass(frozen=True, slots=True)

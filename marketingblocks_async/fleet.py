@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from .calls.retry import RetryPolicy
 from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks
 from .configuration import check_seconds
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from .limits.registry import REGISTRY
+from .limits.settings import RateLimit, RateLimiterSnapshot, SharedRateLimit
 from .middleware import Middleware
-from .rate_limit import RateLimit, RateLimiterSnapshot, SharedRateLimit
-from .retry import RetryPolicy
-from .shared_limiters import REGISTRY
 
 IDLE_AFTER = 30.0
 """Default of ``idle_after``."""

@@ -16,8 +16,9 @@ import aioresponses.core
 import pytest
 from yarl import URL
 
-from marketingblocks_async import MarketingBlocks, RateLimit, RetryPolicy, executor
-from marketingblocks_async.shared_limiters import LimiterRegistry
+from marketingblocks_async import MarketingBlocks, RateLimit, RetryPolicy
+from marketingblocks_async.calls import executor
+from marketingblocks_async.limits.registry import LimiterRegistry
 
 TOKEN = "mb_live_0123456789abcdef"
 API = "https://app.marketingblocks.ai/api/v1"

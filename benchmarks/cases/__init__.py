@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from types import MappingProxyType
 
+from benchmarks.cases.faults import faults
+from benchmarks.cases.imports import imports
+from benchmarks.cases.journal import journal
+from benchmarks.cases.layers import layers
+from benchmarks.cases.limit import limit
+from benchmarks.cases.memory import memory
+from benchmarks.cases.processes import processes
+from benchmarks.cases.throughput import throughput
+from benchmarks.cases.tokens import tokens
+from benchmarks.cases.waiting import waiting
 from benchmarks.plan import Plan
 from benchmarks.records import Record
-
-from .faults import faults
-from .imports import imports
-from .journal import journal
-from .layers import layers
-from .limit import limit
-from .memory import memory
-from .processes import processes
-from .throughput import throughput
-from .tokens import tokens
-from .waiting import waiting
 
 CASES: MappingProxyType[str, Callable[[Plan], AsyncIterator[Record]]] = MappingProxyType(
     {

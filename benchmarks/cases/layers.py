@@ -12,14 +12,13 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
+from benchmarks.cases.throughput import Call, raw_call, timed
 from benchmarks.contestants import Target
 from benchmarks.plan import Plan
 from benchmarks.records import Record
 from benchmarks.servers import counting_server
 from benchmarks.work import post
 from marketingblocks_async import CreatedPost, CreatePost, MarketingBlocks, RateLimit
-
-from .throughput import Call, raw_call, timed
 
 ANSWER = b'{"status":true,"post_id":1}'
 # A limit that is never reached. The window is short, so that no more permits are out than with the real limit.

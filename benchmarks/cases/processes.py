@@ -11,7 +11,7 @@ from benchmarks.plan import Plan
 from benchmarks.records import Record
 from benchmarks.servers import counting_server
 from benchmarks.worker import Order, work_elsewhere
-from marketingblocks_async.redis.private_server import PrivateRedis, RedisServerMissingError
+from marketingblocks_async.testing.redis_server import PrivateRedis, RedisServerMissingError
 
 
 async def processes(plan: Plan) -> AsyncIterator[Record]:

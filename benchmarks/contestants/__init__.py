@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import cast
 
-from .base import Contestant, Create, Target
+from benchmarks.contestants.base import Contestant, Create, Target
 
 __all__ = ["CONTESTANTS", "OURS", "STACK", "Contestant", "Create", "Target", "load", "missing"]
 

@@ -12,10 +12,9 @@ from functools import partial
 
 from aiolimiter import AsyncLimiter
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import create_post, session_for
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import create_post, session_for
 
 
 @asynccontextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from benchmarks.contestants.base import Contestant, Create, Target
 from marketingblocks_async import MarketingBlocks, RateLimit
 from marketingblocks_async.redis import RedisRateLimit
-
-from .base import Contestant, Create, Target
 
 
 @asynccontextmanager

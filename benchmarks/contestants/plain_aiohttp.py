@@ -6,9 +6,8 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.contestants.base import Target
 from marketingblocks_async import CreatePost
-
-from .base import Target
 
 
 def session_for(target: Target) -> aiohttp.ClientSession:

@@ -9,10 +9,9 @@ import aiohttp
 from aiolimiter import AsyncLimiter
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import session_for
 from marketingblocks_async import CreatedPost, CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import session_for
 
 
 def is_transient(error: BaseException) -> bool:

@@ -9,10 +9,9 @@ from typing import Any
 
 import aiometer
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import create_post, session_for
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import create_post, session_for
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from benchmarks.contestants.base import Contestant, Create, Target
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
 
 
 @asynccontextmanager

@@ -11,10 +11,9 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import create_post, session_for
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import create_post, session_for
 
 
 @asynccontextmanager

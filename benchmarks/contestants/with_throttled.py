@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 
 from throttled.asyncio import MemoryStore, RateLimiterType, Throttled
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import create_post, session_for
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import create_post, session_for
 
 # It gives up after this, so it must be longer than the longest queue.
 _PATIENCE = 3600.0

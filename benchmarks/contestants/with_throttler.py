@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 
 from asyncio_throttle.throttler import Throttler
 
+from benchmarks.contestants.base import Contestant, Create, Target
+from benchmarks.contestants.plain_aiohttp import create_post, session_for
 from marketingblocks_async import CreatePost
-
-from .base import Contestant, Create, Target
-from .plain_aiohttp import create_post, session_for
 
 
 @asynccontextmanager

@@ -18,8 +18,8 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 from marketingblocks_async import CreatePost
-from marketingblocks_async.redis.private_server import PrivateRedis
 from marketingblocks_async.sandbox import SandboxProcess
+from marketingblocks_async.testing.redis_server import PrivateRedis
 
 HERE = Path(__file__).parent
 

@@ -9,21 +9,21 @@
 If the process dies, the last two lines alone go on where it was; see :class:`Journal` for what is known of a row then.
 """
 
-from .columns import ColumnMapping
 from .errors import BulkError, JournalError, JournalExistsError, JournalInUseError
 from .facts import SourceFacts
-from .flat import FLAT_COLUMNS, flatten_post
-from .html_report import html_report
-from .importing import InvalidRowsError, create_journal
-from .journal import Journal, JournalReader
+from .journal.create import InvalidRowsError, create_journal
+from .journal.journal import Journal, JournalReader
+from .journal.states import Counts, RowState, StoredRow
 from .plan import ChannelCount, DuplicateGroup, Plan, PlanBuilder, ScheduledRow, amake_plan, make_plan
-from .problems import RowError, SourceError
-from .reconcile import Reconciliation
-from .report import BulkReport, make_report, write_failures
-from .rows import Row, content_hash, parse_row
-from .runner import BulkProgress, BulkResult, BulkRun, Ending, UnknownPolicy
-from .sources import AsyncRowStream, RowStream, aread_rows, read_rows
-from .states import Counts, RowState, StoredRow
+from .report.html import html_report
+from .report.report import BulkReport, make_report, write_failures
+from .run.reconcile import Reconciliation
+from .run.runner import BulkProgress, BulkResult, BulkRun, Ending, UnknownPolicy
+from .sheets.columns import ColumnMapping
+from .sheets.display import RowError, SourceError
+from .sheets.flat import FLAT_COLUMNS, flatten_post
+from .sheets.rows import Row, content_hash, parse_row
+from .sheets.sources import AsyncRowStream, RowStream, aread_rows, read_rows
 
 __all__ = [
     "FLAT_COLUMNS",

@@ -1,6 +1,6 @@
 """The plan of a bulk run: what would be sent, and everything that is wrong, without sending anything.
 
-It is made in one pass over the source, through the same :func:`~marketingblocks_async.bulk.rows.parse_row` as the run,
+It is made in one pass over the source, through the same ``parse_row`` as the run,
 and hands each valid row on; so a run that takes its rows from here cannot refuse one that the plan accepted.
 
 What grows with the number of rows are two tables of :class:`~marketingblocks_async.bulk.seen.SeenRows`: 18 to 36 bytes
@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from marketingblocks_async.endpoints import CREATE_POST
 from marketingblocks_async.models import CreatePost
 
-from .columns import LIST_SEPARATOR, ColumnMapping
 from .facts import SourceFacts
-from .problems import RowError, SourceError, readable
-from .raw_rows import RawRow
-from .reading import key_of
-from .rows import Row, parse_row
 from .seen import RowKeys, SeenRows
-from .sources import Source, SyncSource, aread_rows, read_rows
+from .sheets.columns import LIST_SEPARATOR, ColumnMapping
+from .sheets.display import RowError, SourceError, readable
+from .sheets.raw_rows import RawRow
+from .sheets.reading import key_of
+from .sheets.rows import Row, parse_row
+from .sheets.sources import Source, SyncSource, aread_rows, read_rows
 
 RATE = 100.0
 """The documented limit of a token, in requests per second."""
@@ -400,7 +400,7 @@ def make_plan(
     """Read a source once, check every row, and say what sending it would do.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.sources.read_rows`, like ``columns``, ``encoding``, ``sheet``
+        source: as for ``read_rows``, like ``columns``, ``encoding``, ``sheet``
             and ``list_separator``.
         columns: name of a column in the file → field of the post, ``None`` to ignore it.
         encoding: of a text file, ``None`` to find it out.
@@ -455,7 +455,7 @@ async def amake_plan(
     """Make a plan without blocking the event loop; also of an async iterable.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.sources.aread_rows`.
+        source: as for :func:`~marketingblocks_async.bulk.sheets.sources.aread_rows`.
         columns: as for :func:`make_plan`.
         encoding: as for :func:`make_plan`.
         sheet: as for :func:`make_plan`.

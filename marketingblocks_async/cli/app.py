@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from . import automations, bulk, channels, posts
-from .calls import add_calls, docs
-from .commands import new_app
-from .doctor import add_doctor
-from .openapi_command import add_openapi
-from .sandbox_command import add_sandbox
+from .command import new_app
+from .commands import automations, bulk, channels, posts
+from .commands.doctor import add_doctor
+from .commands.generic import add_calls, docs
+from .commands.openapi import add_openapi
+from .commands.sandbox import add_sandbox
 
 app: typer.Typer = new_app(
     "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests per "

@@ -42,7 +42,7 @@ def _run() -> ExitCode:
         # What the parser does for shells ends so.
         code = exit_.code
     except Exception as exc:  # noqa: BLE001 - all are shown
-        from .failures import report
+        from .errors import report
         from .output import Output
 
         return report(exc, Output(as_json="--json" in sys.argv[1:]))

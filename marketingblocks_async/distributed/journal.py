@@ -22,7 +22,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
-from marketingblocks_async.bulk.rows import canonical_json
+from marketingblocks_async.bulk.sheets.rows import canonical_json
 
 from . import scripts
 

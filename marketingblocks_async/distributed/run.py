@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks
 from marketingblocks_async.bulk import Counts, RowState, StoredRow
-from marketingblocks_async.bulk.matching import SentRow, decide
-from marketingblocks_async.bulk.reconcile import LARGEST_LISTING, SETTLE_AFTER, SPARE, ask_listings
+from marketingblocks_async.bulk.run.matching import SentRow, decide
+from marketingblocks_async.bulk.run.reconcile import LARGEST_LISTING, SETTLE_AFTER, SPARE, ask_listings
 
 from .journal import SharedJournal
 

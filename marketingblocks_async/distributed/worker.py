@@ -7,9 +7,15 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from marketingblocks_async import AuthenticationError, CreatePost, MarketingBlocks, PermissionDeniedError, PostOutcome
+from marketingblocks_async import (
+    AuthenticationError,
+    CreatePost,
+    MarketingBlocks,
+    PermissionDeniedError,
+    PostOutcome,
+)
 from marketingblocks_async.bulk import JournalError, RowState
-from marketingblocks_async.bulk.runner import state_after
+from marketingblocks_async.bulk.run.runner import state_after
 
 from .journal import RowTakenError, SharedJournal
 

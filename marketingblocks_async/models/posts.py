@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from ._schedule import check_zone_name, parse_schedule_text, split_moment
 from .base import (
     CommaSeparated,
     Identifier,
@@ -37,6 +36,7 @@ from .enums import (
     PublishMode,
     YouTubeCategory,
 )
+from .schedule import check_zone_name, parse_schedule_text, split_moment
 
 _LARGEST_CATEGORY = 10**30
 

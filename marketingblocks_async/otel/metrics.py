@@ -11,8 +11,8 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+from marketingblocks_async.limits.settings import Limiter, RateLimiterSnapshot
 from marketingblocks_async.observers import Observer
-from marketingblocks_async.rate_limit import Limiter, RateLimiterSnapshot
 
 from . import attributes as names
 

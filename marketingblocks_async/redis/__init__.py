@@ -9,7 +9,7 @@ r"""One rate limit for all processes and machines that use a token, kept in Redi
 Theory
 ======
 
-The proof of the local limiter (``marketingblocks_async/limiter.py``) needs ``limit`` permits, each of which is out from
+The proof of the local limiter (``limits/limiter.py``) needs ``limit`` permits, each of which is out from
 a grant until ``per`` seconds after the server has certainly counted that request. It does not ask where a permit is
 used. So here the permits **move between processes**, and each process keeps exactly the local books for those that it
 holds. Redis keeps the accounts of who holds how many (``script.py``), nothing of single requests. Nothing else is added

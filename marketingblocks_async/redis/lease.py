@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.rate_limit import WaitEndedError
+from marketingblocks_async.limits.settings import WaitEndedError
 
-from .ledger import LeasedLedger
+from .pool import LeasedLedger
 from .settings import RedisRateLimit
 
 HURRY = 0.02

@@ -7,16 +7,16 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from marketingblocks_async.limiter import RateLimiter
-from marketingblocks_async.permits import PermitLedger
-from marketingblocks_async.queueing import LoopQueue
-from marketingblocks_async.rate_limit import Lane, RateLimit, RateLimiterSnapshot
+from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import PermitLedger
+from marketingblocks_async.limits.queue import LoopQueue
+from marketingblocks_async.limits.settings import Lane, RateLimit, RateLimiterSnapshot
 
 from . import clock
 from .lease import Lease
-from .ledger import LeasedLedger
-from .office import Office, office_of
+from .pool import LeasedLedger
 from .settings import RedisRateLimit
+from .worker import Office, office_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.permits import FRESH_CONNECTION_GUARD, GIVEN_UP_HOLD
-from marketingblocks_async.rate_limit import ManagedLimiter, RateLimit
+from marketingblocks_async.limits.permits import FRESH_CONNECTION_GUARD, GIVEN_UP_HOLD
+from marketingblocks_async.limits.settings import ManagedLimiter, RateLimit
 
 if TYPE_CHECKING:
     import redis.asyncio

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from marketingblocks_async.calls.executor import Call, Executor, Operation
+from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, check_changes
+from marketingblocks_async.calls.wire import decode, encode, encode_query
 from marketingblocks_async.endpoints import Endpoint
-from marketingblocks_async.executor import Call, Executor, Operation
 from marketingblocks_async.models import RequestModel
-from marketingblocks_async.overrides import OVERRIDES, CallOverrides, check_changes
-from marketingblocks_async.protocol import decode, encode, encode_query
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 RequestT = TypeVar("RequestT", bound=RequestModel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack, overload
 
+from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
 from marketingblocks_async.models import (
     CommentAutomation,
@@ -13,7 +14,6 @@ from marketingblocks_async.models import (
     TriggerType,
     UpdateCommentAutomation,
 )
-from marketingblocks_async.overrides import CallOverrides
 
 from .base import EndpointOperation, Resource, request_from, take_overrides
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from marketingblocks_async.executor import Call, Executor, Operation
+from marketingblocks_async.calls.executor import Call, Executor, Operation
 from marketingblocks_async.middleware import HttpAnswer
 
 DEFAULT_PAGE = "api-reference/authentication"

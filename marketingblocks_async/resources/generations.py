@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Unpack, overload
 
+from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
 from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
-from marketingblocks_async.overrides import CallOverrides
 
 from .base import EndpointOperation, Resource, request_from
 

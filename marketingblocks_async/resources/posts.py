@@ -6,8 +6,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from datetime import datetime
 from typing import Any, Unpack, overload
 
+from marketingblocks_async.calls.executor import Call
+from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
-from marketingblocks_async.executor import Call
+from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.models import (
     ChannelType,
     CreatedPost,
@@ -25,11 +27,9 @@ from marketingblocks_async.models import (
     UpcomingPostsQuery,
     YouTubeExtra,
 )
-from marketingblocks_async.overrides import CallOverrides
-from marketingblocks_async.rate_limit import Lane
 
 from .base import EndpointOperation, Resource, request_from
-from .many import CreateMany
+from .create_many import CreateMany
 
 _CREATE_POST = EndpointOperation(CREATE_POST)
 _FIND_POST = EndpointOperation(FIND_POST)

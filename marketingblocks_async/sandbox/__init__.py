@@ -48,12 +48,9 @@ Guesses, because the documentation is silent. Do not rely on them against the re
 Everything under ``/_sandbox`` belongs to the sandbox alone.
 """
 
-from .answers import CreatePostShape, GetPostsShape, Variants
-from .automations import Automations
-from .connections import Connections, SandboxConnection
-from .faults import FAULT_KINDS, ArmedFault, Fault, FaultKind, FaultPlan
-from .generations import Generations, SandboxGeneration
-from .ledger import (
+from .api.answers import CreatePostShape, GetPostsShape, Variants
+from .faults.faults import FAULT_KINDS, ArmedFault, Fault, FaultKind, FaultPlan
+from .ledger.ledger import (
     MISSING_TOKEN,
     NO_ANSWER,
     UNKNOWN_PATH,
@@ -85,11 +82,14 @@ from .policies import (
     Unlimited,
     make_policy,
 )
-from .posts import PostStore, PostTimings, SandboxPost, UpcomingPost
 from .process import SandboxProcess, SandboxProcessError
 from .server import Sandbox
 from .settings import SandboxOptions, SandboxSettings
-from .tokens import DEFAULT_TOKEN, TokenSpec
+from .state.automations import Automations
+from .state.connections import Connections, SandboxConnection
+from .state.generations import Generations, SandboxGeneration
+from .state.posts import PostStore, PostTimings, SandboxPost, UpcomingPost
+from .state.tokens import DEFAULT_TOKEN, TokenSpec
 
 __all__ = [
     "DEFAULT_TOKEN",

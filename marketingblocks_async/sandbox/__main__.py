@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, cast
 
 from .command_line import argument_parser, settings_of
-from .control import CONTROL_PREFIX
+from .control.control import CONTROL_PREFIX
 from .policies import PolicyName
 from .server import API_PREFIX, Sandbox
 from .settings import SandboxOptions, SandboxSettings

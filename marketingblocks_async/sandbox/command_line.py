@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from .answers import CreatePostShape, GetPostsShape, Variants
-from .control import CONTROL_PREFIX
-from .faults import FAULT_KINDS, Fault, FaultKind
+from .api.answers import CreatePostShape, GetPostsShape, Variants
+from .control.control import CONTROL_PREFIX
+from .faults.faults import FAULT_KINDS, Fault, FaultKind
 from .policies import PolicyName
 from .retry_after import RETRY_AFTER_STYLES
 from .settings import SandboxSettings, numbered_tokens, readable
-from .tokens import DEFAULT_TOKEN, TokenSpec
+from .state.tokens import DEFAULT_TOKEN, TokenSpec
 
 _DIRECT = (
     "host",

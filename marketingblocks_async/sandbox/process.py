@@ -20,11 +20,11 @@ from pydantic import TypeAdapter
 
 from marketingblocks_async.models import RequestModel
 
-from .control import CONTROL_PREFIX, armed_faults
-from .faults import ArmedFault, Fault
-from .ledger import Comparison, Expected, LedgerReport
+from .control.control import CONTROL_PREFIX, armed_faults
+from .faults.faults import ArmedFault, Fault
+from .ledger.ledger import Comparison, Expected, LedgerReport
 from .settings import SandboxOptions, SandboxSettings
-from .tokens import DEFAULT_TOKEN
+from .state.tokens import DEFAULT_TOKEN
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 5.0

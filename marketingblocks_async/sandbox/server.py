@@ -15,24 +15,24 @@ from aiohttp.http import HttpProcessingError
 
 from marketingblocks_async.endpoints import ENDPOINTS
 
-from .answers import PostAnswers, error
-from .api import Api, read_body
-from .automations import Automations
-from .clock import Clock, SandboxClock
-from .connections import Connections
-from .control import CONTROL_PREFIX, Control
-from .dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
-from .disruptions import response_of
-from .documentation import DOCS_PREFIX, docs_answer
-from .faults import FaultPlan
-from .generations import Generations
-from .ledger import Ledger
-from .operations import Operations
+from .api.answers import PostAnswers, error
+from .api.documentation import DOCS_PREFIX, docs_answer
+from .api.operations import Operations
+from .api.requests import Api, read_body
+from .api.routes import Routes
+from .control.control import CONTROL_PREFIX, Control
+from .control.dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
+from .faults.faults import FaultPlan
+from .faults.kinds import response_of
+from .ledger.ledger import Ledger
 from .policies import Policy, make_policy
-from .posts import PostStore
-from .routes import Routes
 from .settings import SandboxOptions, SandboxSettings
-from .tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
+from .state.automations import Automations
+from .state.clock import Clock, SandboxClock
+from .state.connections import Connections
+from .state.generations import Generations
+from .state.posts import PostStore
+from .state.tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
 
 API_PREFIX = "/api/v1"
 """Path of the API root."""

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypedDict
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from .answers import Variants
-from .faults import Fault
+from .api.answers import Variants
+from .faults.faults import Fault
 from .policies import PolicyName
-from .posts import PostTimings
-from .tokens import DEFAULT_TOKEN, DEFAULT_TOKEN_NAME, TokenSpec
+from .state.posts import PostTimings
+from .state.tokens import DEFAULT_TOKEN, DEFAULT_TOKEN_NAME, TokenSpec
 
 
 class SandboxOptions(TypedDict, total=False):

@@ -10,7 +10,7 @@ import pytest
 
 from marketingblocks_async.cli.entry import main
 from marketingblocks_async.sandbox import Sandbox
-from tests.cli.support import LocalSandbox, Ran, environment
+from tests.support.command import LocalSandbox, Ran, environment
 
 Command = Callable[..., Ran]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.lock import FileLock
+from marketingblocks_async.bulk.journal.files import FileLock
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import BAD_LINE, COUNTS, HEADER, LocalSandbox, environment, posts_file
+from tests.support.command import BAD_LINE, COUNTS, HEADER, LocalSandbox, environment, posts_file
 
 LIFTED = ("--limit", "0", "--timeout", "5")
 

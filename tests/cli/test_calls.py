@@ -11,7 +11,7 @@ import pytest
 
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import environment, process
+from tests.support.command import environment, process
 
 CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "Hello")
 

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from marketingblocks_async.cli import doctor
+from marketingblocks_async.cli.commands import doctor
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 

@@ -18,7 +18,7 @@ from marketingblocks_async import __version__
 from marketingblocks_async.cli.app import app
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import MODULE, SCRIPT, environment, posts_file, process
+from tests.support.command import MODULE, SCRIPT, environment, posts_file, process
 
 TREE: Any = typer.main.get_command(app)
 

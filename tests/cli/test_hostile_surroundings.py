@@ -12,7 +12,7 @@ import pytest
 
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import BAD_LINE, HEADER, Terminal, environment, posts_file, process, shell
+from tests.support.command import BAD_LINE, HEADER, Terminal, environment, posts_file, process, shell
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_a_full_disk(command: Command, sandbox: Sandbox, tmp_path: Path) -> None
 
 
 def test_something_unforeseen_is_a_panel_too(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from marketingblocks_async.cli import doctor  # noqa: PLC0415 - here only
+    from marketingblocks_async.cli.commands import doctor  # noqa: PLC0415 - here only
 
     def broken() -> dict[str, str]:
         raise ZeroDivisionError

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.runner import BulkProgress
-from marketingblocks_async.bulk.states import Counts
-from marketingblocks_async.cli import progress
+from marketingblocks_async.bulk.journal.states import Counts
+from marketingblocks_async.bulk.run.runner import BulkProgress
+from marketingblocks_async.cli.commands import bulk_progress as progress
 from marketingblocks_async.cli.output import Output
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import COUNTS, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
+from tests.support.command import COUNTS, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
 
 
 def test_live_progress_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:

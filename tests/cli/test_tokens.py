@@ -8,7 +8,7 @@ import pytest
 
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.cli.support import Terminal, environment, posts_file
+from tests.support.command import Terminal, environment, posts_file
 
 GET = ("posts", "list", "--channel", "facebook")
 

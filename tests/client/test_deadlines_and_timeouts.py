@@ -33,8 +33,8 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.client.support import CALLS, client_of, post
 from tests.conftest import RawRequest, RawServer, Respond, answer, client_at
+from tests.support.client import CALLS, client_of, post
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

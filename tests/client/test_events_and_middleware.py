@@ -40,8 +40,8 @@ from marketingblocks_async import (
     ThrottleEvent,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.client.support import CALLS, client_of, post
 from tests.conftest import RawServer, always, answer, client_at
+from tests.support.client import CALLS, client_of, post
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

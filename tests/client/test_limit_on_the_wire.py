@@ -15,8 +15,8 @@ import pytest
 
 from marketingblocks_async import MarketingBlocks, MarketingBlocksError, RateLimit
 from marketingblocks_async.sandbox import Fault, SandboxProcess
-from tests.client.support import post
-from tools.torture.limit import GUARD, LimitWatch
+from tests.support.client import post
+from tests.torture.limit import GUARD, LimitWatch
 
 pytestmark = pytest.mark.slow
 

@@ -33,8 +33,8 @@ from marketingblocks_async import (
     ServerError,
     __version__,
 )
-from tests.client.support import CALLS, WRITES_NOT_RESENT, post
 from tests.conftest import API, TOKEN, Mocked, Seen
+from tests.support.client import CALLS, WRITES_NOT_RESENT, post
 
 PREFIX = "social-sparks"
 ANSWERS: dict[str, dict[str, Any]] = {

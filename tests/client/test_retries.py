@@ -37,13 +37,13 @@ from marketingblocks_async import (
     Send,
     ServerError,
     ThrottleEvent,
-    executor,
-    shared_limiters,
 )
-from marketingblocks_async.limiter import RateLimiter
+from marketingblocks_async.calls import executor
+from marketingblocks_async.limits import registry as shared_limiters
+from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.client.support import CALLS, WRITES_NOT_RESENT, client_of, post
 from tests.conftest import RawRequest, RawServer, answer, client_at
+from tests.support.client import CALLS, WRITES_NOT_RESENT, client_of, post
 from tests.support.virtual_time import VirtualTimeLoop, run
 
 OK = HttpAnswer(200, {}, b'{"status": true, "post": {}, "up_coming": []}')

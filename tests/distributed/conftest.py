@@ -9,7 +9,7 @@ import pytest
 from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import Row, content_hash
 from marketingblocks_async.distributed import SharedJournal
-from marketingblocks_async.redis.private_server import PrivateRedis
+from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.redis_server import private_redis
 
 

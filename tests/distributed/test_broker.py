@@ -10,7 +10,7 @@ from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
 from marketingblocks_async.distributed.broker import row_broker
-from marketingblocks_async.redis.private_server import PrivateRedis
+from marketingblocks_async.testing.redis_server import PrivateRedis
 
 
 @asynccontextmanager

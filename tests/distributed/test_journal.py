@@ -8,7 +8,7 @@ import pytest
 
 from marketingblocks_async.bulk import JournalError, JournalExistsError, RowState
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
-from marketingblocks_async.redis.private_server import PrivateRedis
+from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
 from tests.support.redis_server import private_redis
 

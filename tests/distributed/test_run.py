@@ -10,8 +10,8 @@ import pytest
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
-from marketingblocks_async.redis.private_server import PrivateRedis
 from marketingblocks_async.sandbox import Fault, Sandbox
+from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
 
 TIMEOUT = 0.5

@@ -17,8 +17,7 @@ from marketingblocks_async.sandbox import (
     Unlimited,
     make_policy,
 )
-
-from .support import FakeClock
+from tests.support.sandbox import FakeClock
 
 
 def allowed(policy: Policy, clock: FakeClock, count: int) -> int:

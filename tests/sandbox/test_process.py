@@ -21,8 +21,7 @@ from marketingblocks_async.sandbox import (
     Variants,
     worst_window,
 )
-
-from .support import TIMEOUT, create_request
+from tests.support.sandbox import TIMEOUT, create_request
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks at POSIX processes")
 

@@ -13,8 +13,7 @@ import aiohttp
 import pytest
 
 from marketingblocks_async.sandbox import Sandbox
-
-from .support import Running, create_request, raw_request
+from tests.support.sandbox import Running, create_request, raw_request
 
 GARBAGE = [
     b"\x00\x01\x02\x03\r\n\r\n",

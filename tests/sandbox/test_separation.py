@@ -12,7 +12,7 @@ import pytest
 import marketingblocks_async.sandbox
 
 PACKAGE = "marketingblocks_async"
-FILES = sorted(Path(marketingblocks_async.sandbox.__file__).parent.glob("*.py"))
+FILES = sorted(Path(marketingblocks_async.sandbox.__file__).parent.rglob("*.py"))
 SHARED = {f"{PACKAGE}.models", f"{PACKAGE}.models.base", f"{PACKAGE}.endpoints"}
 
 

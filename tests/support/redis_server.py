@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from marketingblocks_async.redis.private_server import PrivateRedis, RedisServerMissingError
+from marketingblocks_async.testing.redis_server import PrivateRedis, RedisServerMissingError
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""What a bulk run did, as data, CSV and HTML."""

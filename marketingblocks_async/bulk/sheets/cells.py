@@ -1,0 +1,434 @@
+"""From what one cell holds to the value of one field: exactly, or not at all.
+
+A spreadsheet changes what people type: it groups digits, rounds long numbers, turns text into dates. Whatever could
+mean two things is refused with a :class:`CellError` that says what to write instead. Nothing is guessed, because the
+result is published.
+
+Every reader here takes the cell and returns the field's value, or ``None`` if the cell is empty ("not given").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from enum import StrEnum
+from typing import Any, TypeAlias, cast
+
+from pydantic import BaseModel
+
+from .display import readable, visible
+from .json_text import JsonError, load_json
+
+CellReader: TypeAlias = Callable[[object], Any]
+
+BLANKS = (
+    " \t\n\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f"
+    "\u205f\u2060\u3000\ufeff"
+)
+"""What is taken off both ends of a cell: white space, and the invisible characters that copying from web pages adds.
+
+``str.strip()`` would also take control characters off, and those are to be reported.
+"""
+
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters other than tab and line ends, and halves of surrogate pairs: no text that anyone typed."""
+
+EXACT_SPREADSHEET_NUMBER = 10**15
+"""Spreadsheets keep 15 digits of a number; the others become zeros without a word."""
+
+EXACT_FLOAT = 2**53
+
+SPREADSHEET_ERRORS = frozenset({
+    "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
+    "#GETTING_DATA", "#ERROR!",
+})  # fmt: skip
+"""What a spreadsheet shows, and exports, where a formula failed."""
+
+KEY_LENGTH = 255
+
+TOO_LONG_NUMBER = "it is a number of thousands of digits, which cannot be sent"
+
+_LONGEST_NUMBER = 13_000
+"""Bits; Python writes down integers of up to 4300 digits."""
+
+_PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,3999})(?:\.0{1,20})?")
+_GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[.,'\u2019\s][0-9]{2,3})+(?:[.,][0-9]+)?")
+_SCIENTIFIC_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ \u00a0\u202f]+|[Tt])([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
+    r"[ \u00a0\u202f]?(?:([Zz])|([+\u2212-])([0-9]{2}):?([0-9]{2})?)?"
+)
+_DAY_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:[0-9]{4}|[0-9]{2})\b.*", re.DOTALL)
+_SECOND_ADDRESS = re.compile(r"[,;]https?://", re.IGNORECASE)
+
+_WRITE_TIME_AS = "write it as YYYY-MM-DD HH:MM, for example 2027-01-08 14:30"
+_NOT_SEVERAL = "one that holds white space must be percent-encoded (%20)"
+
+
+class CellError(ValueError):
+    """A cell that cannot be used; the text says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetNumber:
+    """A number in a cell of a workbook.
+
+    Attributes:
+        value: the number.
+        shown_plainly: whether the sheet shows just its digits, not for example ``1,234`` or ``50 %``.
+
+    """
+
+    value: int | float
+    shown_plainly: bool
+
+    @property
+    def shown(self) -> str:
+        """What an error shows of it."""
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableCell:
+    """A cell that holds nothing which could be posted, for example a formula.
+
+    Attributes:
+        shown: what an error shows of it.
+        message: what to change.
+
+    """
+
+    shown: str
+    message: str
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether a cell holds nothing but white space."""
+    return value is None or (isinstance(value, str) and not value.strip(BLANKS))
+
+
+def check_characters(value: object) -> None:
+    """Refuse characters that cannot be part of a post, anywhere inside ``value``.
+
+    Args:
+        value: text, or lists and mappings that hold text.
+
+    Raises:
+        CellError: there is a control character other than tab and line ends, or half a surrogate pair.
+
+    """
+    # A list of what is still to be looked at, since the depth is the file's choice.
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if found := FORBIDDEN.search(item):
+                raise CellError(_forbidden_message(found.group()))
+        elif isinstance(item, dict):
+            pending += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple | set | frozenset):
+            pending += item
+        elif isinstance(item, BaseModel):
+            pending.append(dict(item))
+
+
+def _forbidden_message(character: str) -> str:
+    name = visible(character)
+    if "\ud800" <= character <= "\udfff":
+        return f"half of a character is left ({name}), probably an emoji that was cut; type it again"
+    if character >= "\x7f":
+        return f"it holds the control character {name}; the file was probably read in the wrong encoding"
+    return f"it holds the control character {name}, which cannot be published; delete it or type the text again"
+
+
+def _text(value: object) -> str | None:
+    """Return the text of a cell with its white space, ``None`` if it is empty."""
+    match value:
+        case None:
+            return None
+        case str():
+            if value in SPREADSHEET_ERRORS:
+                msg = f"the spreadsheet shows the error {value} here; correct its formula or type the text"
+                raise CellError(msg)
+            return str(value)
+        case SheetNumber(value=int() as number, shown_plainly=True):
+            return str(number)
+        case SheetNumber():
+            msg = (
+                "it holds a number whose written form depends on the cell's format; format it as text and type it again"
+            )
+            raise CellError(msg)
+        case UnusableCell():
+            raise CellError(value.message)
+        case bool():
+            msg = "it holds the truth value TRUE or FALSE; format the cell as text and type it again"
+            raise CellError(msg)
+        case int() | float():
+            msg = "it must be text, not a number; put it in quotes"
+            raise CellError(msg)
+        case date():
+            msg = "it holds a date; a spreadsheet makes dates of what looks like one: format it as text, type it again"
+            raise CellError(msg)
+        case _:
+            msg = f"it must be text, not {_kind(value)}"
+            raise CellError(msg)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list | tuple | set | frozenset):
+        return "a list"
+    return f"a value of the type {type(value).__name__}"
+
+
+def read_caption(value: object) -> str | None:
+    """Return a text with the white space around it; one that is only white space is empty."""
+    text = _text(value)
+    return None if is_blank(text) else text
+
+
+def read_text(value: object) -> str | None:
+    """Return a text without the white space around it."""
+    text = _text(value)
+    return (text.strip(BLANKS) or None) if text else None
+
+
+def read_key(value: object) -> str | None:
+    """Return the text that identifies a row."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    text = str(read_whole_number(value)) if is_number else read_text(value)
+    if text is not None and len(text) > KEY_LENGTH:
+        msg = f"a key has at most {KEY_LENGTH} characters; this one has {len(text)}"
+        raise CellError(msg)
+    return text
+
+
+def read_whole_number(value: object) -> int | None:
+    """Return a whole number that is spelled out, digit by digit."""
+    match value:
+        case None:
+            return None
+        case int() if not isinstance(value, bool):
+            if value.bit_length() > _LONGEST_NUMBER:
+                raise CellError(TOO_LONG_NUMBER)
+            return value
+        case SheetNumber():
+            if abs(value.value) >= EXACT_SPREADSHEET_NUMBER:
+                msg = (
+                    "a spreadsheet keeps only 15 digits of a number, so this one may have been changed; "
+                    "format the cell as text and type it again"
+                )
+                raise CellError(msg)
+            return _whole(value.value)
+        case float():
+            return _whole(value)
+        case str():
+            text = value.strip(BLANKS)
+            if text.isdecimal() and text.isascii() and text[0] != "0" and len(text) < 4000:
+                return int(text)
+            return _number_of(text) if text else None
+        case _:
+            raise CellError(_not_a_number(value))
+
+
+def _not_a_number(value: object) -> str:
+    match value:
+        case UnusableCell():
+            return value.message
+        case bool():
+            return "give a whole number, not TRUE or FALSE"
+        case date():
+            return "give a whole number; the spreadsheet has made a date of it: format it as text and type it again"
+        case _:
+            return f"give a whole number, not {_kind(value)}"
+
+
+def _whole(number: float) -> int:
+    if isinstance(number, int):
+        return number
+    if not (number.is_integer() and abs(number) < EXACT_FLOAT):
+        msg = f"give a whole number, not {number}"
+        raise CellError(msg)
+    return int(number)
+
+
+def _number_of(text: str) -> int:
+    if _PLAIN_NUMBER.fullmatch(text):
+        # Python reads integers of up to 4300 digits.
+        return int(text.partition(".")[0])
+    if _SCIENTIFIC_NUMBER.fullmatch(text):
+        msg = (
+            "the spreadsheet has shortened this number and its last digits are lost; "
+            "format the cell as text, type the number again and export it again"
+        )
+    elif _GROUPED_NUMBER.fullmatch(text):
+        msg = "write the number without separators: digits only"
+    elif text in SPREADSHEET_ERRORS:
+        msg = f"the spreadsheet shows the error {text} here; correct its formula or type the number"
+    else:
+        msg = f'"{visible(text)}" is not a whole number; write digits only, for example 123'
+    raise CellError(msg)
+
+
+def enum_reader(kind: type[StrEnum]) -> CellReader:
+    """Return the reader of a field that takes the values of ``kind``; capitals, spaces and hyphens do not matter."""
+    exact = {str(member.value): member for member in kind}
+    loose = {_loose(name): member for name, member in exact.items()}
+
+    def read(value: object) -> StrEnum | None:
+        if isinstance(value, str):
+            if member := exact.get(value):
+                return member
+            text = value.strip(BLANKS)
+            if not text:
+                return None
+            if member := loose.get(_loose(text)):
+                return member
+        elif value is None:
+            return None
+        elif isinstance(value, UnusableCell):
+            raise CellError(value.message)
+        msg = f'"{readable(value)}" is not one of: {", ".join(exact)}'
+        raise CellError(msg)
+
+    return read
+
+
+def _loose(text: str) -> str:
+    # Only what a keyboard or a spreadsheet changes by itself; anything else is another word.
+    return text.lower().replace(" ", "_").replace("-", "_") if len(text) < 40 else text
+
+
+def read_schedule_time(value: object) -> str | datetime | None:
+    """Return a point in time: the documented text if it has no offset, an aware ``datetime`` if it has one.
+
+    A ``datetime`` is left as it is. A form in which day and month cannot be told apart is refused, and so is a time
+    with seconds, since the API has none.
+    """
+    match value:
+        case datetime():
+            return value
+        case date():
+            msg = f"it has no time of day; {_WRITE_TIME_AS}"
+            raise CellError(msg)
+        case None | str():
+            text = (value or "").strip(BLANKS)
+            return _moment_of(text) if text else None
+        case UnusableCell():
+            raise CellError(value.message)
+        case _:
+            msg = f'"{readable(value)}" is not a point in time; {_WRITE_TIME_AS}'
+            raise CellError(msg)
+
+
+def _moment_of(text: str) -> str | datetime:
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        raise CellError(_moment_message(text))
+    day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = found.groups()
+    if (second or "00") != "00" or (fraction or "0").strip("0"):
+        msg = f"posts go out at whole minutes; {_WRITE_TIME_AS}"
+        raise CellError(msg)
+    local = f"{day} {hour:0>2}:{minute}"
+    try:
+        moment = datetime.fromisoformat(local)
+        if zulu is None and sign is None:
+            return local
+        # Through a time of day, which refuses minutes above 59.
+        offset = time(int(offset_hours or 0), int(offset_minutes or 0))
+        distance = timedelta(hours=offset.hour, minutes=offset.minute)
+        return moment.replace(tzinfo=timezone(distance if sign == "+" else -distance))
+    except ValueError:
+        msg = f'"{visible(text)}" is no real date and time; check day, month, hour, minute and offset'
+        raise CellError(msg) from None
+
+
+def _moment_message(text: str) -> str:
+    if _DAY_ONLY.fullmatch(text):
+        return f"it has no time of day; {_WRITE_TIME_AS}"
+    if _DAY_OR_MONTH_FIRST.fullmatch(text):
+        return f"day and month cannot be told apart in this form; {_WRITE_TIME_AS}"
+    if text in SPREADSHEET_ERRORS or not text.strip("#"):
+        return (
+            f"the spreadsheet shows no date here but {visible(text)}; correct it or widen the column, then export again"
+        )
+    return f'"{visible(text)}" is not a point in time that is clear to everyone; {_WRITE_TIME_AS}'
+
+
+def media_reader(separator: str) -> CellReader:
+    """Return the reader of a list of addresses: one cell with ``separator`` between them, or a JSON array."""
+
+    def read(value: object) -> Any:
+        if isinstance(value, list | tuple):
+            return value  # pyright: ignore[reportUnknownVariableType]  # the model checks the items
+        text = read_text(value)
+        if text is None:
+            return None
+        if text.startswith("["):
+            return _json_cell(text, list, '["https://…", "https://…"]')
+        addresses = [address for part in text.split(separator) if (address := part.strip(BLANKS))]
+        for address in addresses:
+            if len(address.split()) > 1:
+                check_characters(address)
+                msg = f'"{visible(address)}" is not one address; put {separator} between several, and {_NOT_SEVERAL}'
+                raise CellError(msg)
+            if _SECOND_ADDRESS.search(address):
+                msg = (
+                    f'"{visible(address)}" looks like several addresses; put {separator} between them '
+                    "(a comma inside an address is written %2C)"
+                )
+                raise CellError(msg)
+        return addresses
+
+    return read
+
+
+def tags_reader(separator: str) -> CellReader:
+    """Return the reader of hash tags: a list with ``separator`` between the tags, or text as the API takes it."""
+
+    def read(value: object) -> Any:
+        if isinstance(value, list | tuple | set | frozenset):
+            tags = cast("Collection[object]", value)
+            if not all(isinstance(tag, str | int) and not isinstance(tag, bool) for tag in tags):
+                msg = "each hash tag must be text"
+                raise CellError(msg)
+            return tags
+        text = read_text(value)
+        if text is None or separator not in text:
+            return text
+        return [tag for part in text.split(separator) if (tag := part.strip(BLANKS))] or None
+
+    return read
+
+
+def read_threads(value: object) -> Any:
+    """Return the tweets of a thread, from a JSON array in one cell or from a list."""
+    return _structure(value, list, '[{"message": "…", "media_urls": ["…"]}]')
+
+
+def read_extra(value: object) -> Any:
+    """Return ``post_extra``, from a JSON object in one cell or from a mapping."""
+    return _structure(value, dict, '{"title": "…", "category": 22, "privacyStatus": "public"}')
+
+
+def _structure(value: object, kind: type, example: str) -> Any:
+    if value is None or not isinstance(value, str | bool | int | float | date | SheetNumber | UnusableCell):
+        return value
+    text = read_text(value)
+    return None if text is None else _json_cell(text, kind, example)
+
+
+def _json_cell(text: str, kind: type, example: str) -> Any:
+    try:
+        found = load_json(text)
+    except JsonError as exc:
+        msg = f"{exc}; write it as {example}"
+        raise CellError(msg) from None
+    if not isinstance(found, kind):
+        msg = f"write it as {example}"
+        raise CellError(msg)
+    return found

@@ -1,0 +1,198 @@
+"""Rows of CSV files, of whatever spreadsheet program.
+
+The sign between the columns is found by the header: it is the one that gives the most known column names. (Guessing it
+from the shape of the data, as ``csv.Sniffer`` does, fails on captions with commas.)
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+from marketingblocks_async.bulk.facts import SourceFacts
+
+from .cells import is_blank
+from .columns import ColumnRules, Layout
+from .display import SourceError, readable
+from .layout import HINT_ROWS, checked_header, no_header
+from .raw_rows import RawRow, Unreadable
+from .text_files import LINE_LIMIT, open_lines
+
+DELIMITERS = (",", ";", "\t")
+"""The signs between columns that are looked for; another one can be named by a first line ``sep=…``."""
+
+CELL_LIMIT = 16 * 2**20
+"""Characters in one cell: a bigger one is a quote that is never closed."""
+
+_HEAD_LINES = 64
+_HEAD_SIZE = 2**20
+_TOO_BIG = "too big"
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
+
+
+def read_csv(path: Path, facts: SourceFacts, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
+    """Yield the rows of a CSV file.
+
+    Args:
+        path: the file.
+        facts: takes what becomes known about it.
+        rules: what the caller says about columns.
+        encoding: of the file, ``None`` to find it out.
+
+    Raises:
+        SourceError: the file cannot be read, its header is not understood, or its quotes are broken.
+
+    """
+    _allow_big_cells()
+    with open_lines(path, facts, encoding) as lines:
+        head = list(_head(lines))
+        separator = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
+        skipped = 1 if separator else 0
+        facts.delimiter = separator[1] if separator else _delimiter(head, rules)
+        yield from _rows(head[skipped:], lines, skipped, facts, rules)
+
+
+def _head(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the first lines, enough for the header and not more than is good for the memory."""
+    size = 0
+    for line in islice(lines, _HEAD_LINES):
+        yield line
+        size += len(line)
+        if size > _HEAD_SIZE:
+            return
+
+
+def _allow_big_cells() -> None:
+    # The limit belongs to the whole process. It is only ever raised, and stays so: lowering it again could break a
+    # reader that somebody else, perhaps in another thread, is in the middle of.
+    if csv.field_size_limit() < CELL_LIMIT:
+        csv.field_size_limit(CELL_LIMIT)
+
+
+def _delimiter(head: Sequence[str], rules: ColumnRules) -> str:
+    """Return the sign that makes the most known names of the first row; a comma if none makes any."""
+
+    def known(delimiter: str) -> int:
+        first = next(_records(head, delimiter), None)
+        return rules.count_known(first[1]) if first else 0
+
+    return max(DELIMITERS, key=known)
+
+
+def _records(head: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and cells of the rows in ``head`` that are not blank, as far as they can be read."""
+    reader = csv.reader(head, delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if not all(map(is_blank, cells)):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error:
+        return
+
+
+class _Watch:
+    """What the lines that the reader took tell about the row.
+
+    Attributes:
+        size: characters of the row so far.
+        last: the line that was taken last.
+
+    """
+
+    __slots__ = ("last", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.last = ""
+
+    def over(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield ``lines``; stop a row that grows beyond all limits."""
+        for line in lines:
+            self.size += len(line)
+            if self.size > LINE_LIMIT:
+                raise csv.Error(_TOO_BIG)
+            self.last = line
+            yield line
+
+
+def _rows(
+    head: Sequence[str], rest: Iterator[str], skipped: int, facts: SourceFacts, rules: ColumnRules
+) -> Iterator[RawRow]:
+    watch = _Watch()
+    reader = csv.reader(watch.over(chain(head, rest)), delimiter=facts.delimiter or ",", strict=True)
+    file, number, line = facts.file, 0, skipped + 1
+    layout: Layout | None = None
+    width = 0
+    try:
+        for cells in reader:
+            blank = not any(cells) or all(map(is_blank, cells))
+            if watch.size > CELL_LIMIT:
+                _check_sizes(cells)
+            if blank:
+                pass
+            elif layout is None:
+                if not rules.count_known(cells):
+                    raise no_header(cells, line, _known_below(head, skipped, rules), facts)
+                layout = checked_header(cells, line, facts, rules)
+                width = len(cells)
+            else:
+                number += 1
+                unreadable = None
+                if len(cells) != width:
+                    unreadable = _ragged(cells, width, watch.last, layout)
+                yield RawRow(number, cells, layout, file, line, unreadable)
+            line = skipped + reader.line_num + 1
+            watch.size = 0
+    except csv.Error as exc:
+        raise SourceError(_broken_quotes(str(exc)), file=file, line=line) from None
+    if layout is None:
+        msg = "the file is empty; its first row must be the names of the columns"
+        raise SourceError(msg, file=file)
+
+
+def _check_sizes(cells: Sequence[str]) -> None:
+    # The reader has checked it already, unless somebody has raised the limit of the process above ours.
+    if any(len(cell) > CELL_LIMIT for cell in cells):
+        raise csv.Error(_TOO_BIG)
+
+
+def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Iterator[tuple[int, int]]:
+    for delimiter in DELIMITERS:
+        for line, cells in islice(_records(head, delimiter), HINT_ROWS):
+            yield line + skipped, rules.count_known(cells)
+
+
+def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout) -> Unreadable | None:
+    """Say why a row with more or fewer cells than the header cannot be used; some programs leave empty ones out."""
+    for index in range(width, len(cells)):
+        if not is_blank(cells[index]):
+            message = (
+                f"the row has {len(cells)} cells and the header only {width}; "
+                "a cell that holds the sign between the columns must be in double quotes"
+            )
+            return Unreadable(message, layout.name_of(index), readable(cells[index]))
+    if len(cells) < width and not last_line.endswith(("\n", "\r")):
+        message = (
+            f"the file ends in the middle of this row, which has {len(cells)} of {width} cells, so it may be cut off; "
+            "complete the row, or end it with a line break"
+        )
+        return Unreadable(message, layout.name_of(len(cells) - 1), readable(cells[-1]))
+    return None
+
+
+def _broken_quotes(reason: str) -> str:
+    if "end of data" in reason:
+        return "the double quote that opens a cell of this row is never closed; close it, or double it to mean itself"
+    if "expected after" in reason:
+        return (
+            'there is text after the closing quote of a cell; quotes inside a cell are doubled: "so ""quoted"" inside"'
+        )
+    return (
+        f"a cell of this row is longer than {CELL_LIMIT:,} characters; "
+        "probably a double quote is never closed: close it, or double it to mean itself"
+    )

@@ -1,0 +1,210 @@
+"""Text files of whatever encoding, line by line, and the hash of the very bytes that were read."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import io
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import cast
+
+from marketingblocks_async.bulk.facts import SourceFacts
+
+from .display import SourceError
+
+LINE_LIMIT = 64 * 2**20
+"""Characters in one line: more is no text file, and would have to be held in memory."""
+
+_BUFFER = 2**18
+_SAMPLE = 64
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte order marks; the four bytes of UTF-32 before the two of UTF-16 that they begin with."""
+
+_OTHER_FILES = (
+    (b"PK\x03\x04", "this is a workbook (XLSX) or another ZIP archive; name it .xlsx, or export the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "this is an old or encrypted Excel workbook; save it as 'CSV UTF-8'"),
+    (b"%PDF", "this is a PDF document; export the sheet as CSV"),
+    (b"\x1f\x8b", "this is compressed (gzip); unpack it first"),
+)
+
+
+class HashingFile(io.RawIOBase):
+    """A file, read once from its beginning to its end, that knows the hash of what was read.
+
+    Args:
+        path: the file.
+        file: what to call it in errors.
+
+    Raises:
+        SourceError: it cannot be opened.
+
+    """
+
+    def __init__(self, path: Path, file: str) -> None:
+        super().__init__()
+        try:
+            self._raw = path.open("rb", buffering=0)
+        except (OSError, ValueError) as exc:
+            raise SourceError(reason(exc), file=file) from exc
+        self._hash = hashlib.sha256()
+        self.size: int = 0
+
+    def readable(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed says Buffer
+        """Read into ``buffer``; return how many bytes."""
+        count = self._raw.readinto(buffer) or 0
+        self._hash.update(memoryview(buffer)[:count])
+        self.size += count
+        return count
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self.size
+
+    def close(self) -> None:
+        """Close the file."""
+        # It is also called for an object whose file could not be opened.
+        if not self.closed and hasattr(self, "_raw"):
+            self._raw.close()
+        super().close()
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of what was read so far."""
+        return self._hash.hexdigest()
+
+
+@contextlib.contextmanager
+def open_lines(path: Path, facts: SourceFacts, encoding: str | None) -> Generator[Iterator[str]]:
+    """Open a text file and give its lines, each with its line end.
+
+    Args:
+        path: the file.
+        facts: takes the encoding, and at the end of the file its size and hash.
+        encoding: of the file; ``None`` for what its first bytes say, UTF-8 if they say nothing.
+
+    Raises:
+        SourceError: the file cannot be opened, or is no text file, or ``encoding`` is none or contradicts the file.
+            While reading: the file cannot be read, is not in this encoding, or has a line longer than
+            :data:`LINE_LIMIT`.
+
+    """
+    with io.BufferedReader(HashingFile(path, facts.file), _BUFFER) as binary:
+        try:
+            head = binary.peek(_SAMPLE)[:_SAMPLE]
+        except OSError as exc:
+            raise SourceError(reason(exc), file=facts.file) from exc
+        facts.encoding = _encoding_of(head, encoding, facts.file)
+        try:
+            text = io.TextIOWrapper(binary, facts.encoding, "strict", newline="")
+        except (LookupError, ValueError):
+            msg = f"{encoding!r} is not the name of a text encoding; use one such as 'utf-8', 'utf-16' or 'cp1252'"
+            raise SourceError(msg, file=facts.file) from None
+        with text:
+            yield _lines(text, path, facts)
+
+
+def _lines(text: io.TextIOWrapper, path: Path, facts: SourceFacts) -> Iterator[str]:
+    readline = text.readline
+    raw = cast("HashingFile", cast("io.BufferedReader", text.buffer).raw)
+    number = 0
+    try:
+        line = readline(LINE_LIMIT).lstrip("\ufeff")
+        while line:
+            number += 1
+            if len(line) >= LINE_LIMIT:
+                msg = f"this line is longer than {LINE_LIMIT:,} characters; is it a file of posts?"
+                raise SourceError(msg, file=facts.file, line=number)
+            yield line
+            line = readline(LINE_LIMIT)
+    except UnicodeError as exc:
+        raise _undecodable(exc, text, path, facts) from None
+    except OSError as exc:
+        raise SourceError(reason(exc), file=facts.file, line=number) from exc
+    facts.size, facts.sha256 = raw.size, raw.hexdigest()
+
+
+def _encoding_of(head: bytes, given: str | None, file: str) -> str:
+    for start, message in _OTHER_FILES:
+        if head.startswith(start):
+            raise SourceError(message, file=file)
+    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    if given is None:
+        return marked or _guess_utf_16(head) or "utf-8"
+    try:
+        name = codecs.lookup(given).name
+    except (LookupError, ValueError):
+        # The caller of this function reports it, together with codecs that are not for text.
+        return given
+    if marked is None:
+        return given
+    family = marked.removesuffix("-le").removesuffix("-be")
+    if not name.startswith(family):
+        msg = f"the first bytes of the file say that it is {family.upper()}, not {given}; leave the encoding out"
+        raise SourceError(msg, file=file)
+    return marked
+
+
+def _guess_utf_16(head: bytes) -> str | None:
+    """Recognise UTF-16 without a mark: the names of the header are ASCII, so every other byte is zero."""
+    pairs = len(head) // 2
+    even, odd = head[: pairs * 2 : 2].count(0), head[1 : pairs * 2 : 2].count(0)
+    if pairs and even == 0 and odd * 4 >= pairs * 3:
+        return "utf-16-le"
+    if pairs and odd == 0 and even * 4 >= pairs * 3:
+        return "utf-16-be"
+    return None
+
+
+def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, facts: SourceFacts) -> SourceError:
+    encoding = facts.encoding or ""
+    line, what = None, "this file"
+    if isinstance(exc, UnicodeDecodeError):
+        offset = cast("io.BufferedReader", text.buffer).tell() - len(exc.object) + exc.start
+        line = _line_at(path, offset, encoding)
+        what = f"byte 0x{exc.object[exc.start]:02X} (at {offset:,})" if exc.start < len(exc.object) else what
+    msg = (
+        f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
+        "for example encoding='cp1252' for a plain CSV of Excel in Western Europe"
+    )
+    return SourceError(msg, file=facts.file, line=line)
+
+
+def _line_at(path: Path, offset: int, encoding: str) -> int | None:
+    """Return the line that holds the byte at ``offset``; the decoder was ahead of the lines, so look again."""
+    if not path.is_file():
+        return None
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("replace"), translate=True)
+    line = 1
+    with contextlib.suppress(OSError, UnicodeError), path.open("rb") as file:
+        while offset > 0 and (chunk := file.read(min(offset, _BUFFER))):
+            offset -= len(chunk)
+            line += decoder.decode(chunk).count("\n")
+        return line
+    return None
+
+
+def reason(exc: OSError | ValueError) -> str:
+    """Return why a file cannot be read, for its owner."""
+    match exc:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "this is a folder, not a file"
+        case PermissionError():
+            return "this file may not be read; check its permissions"
+        case OSError(strerror=str() as text):
+            return f"this file cannot be read: {text}"
+        case _:
+            return f"this file cannot be read: {exc}"

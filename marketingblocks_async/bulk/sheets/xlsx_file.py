@@ -1,0 +1,295 @@
+"""Rows of XLSX workbooks, through openpyxl (extra ``xlsx``).
+
+openpyxl streams the rows and holds the workbook's table of texts in memory. What a cell shows and what it holds can
+differ: formulas, formats, merged areas. Where they do, the cell is refused and not interpreted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import threading
+import warnings
+import zipfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, time, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from marketingblocks_async.bulk.facts import SourceFacts
+
+from .cells import BLANKS, EXACT_SPREADSHEET_NUMBER, SheetNumber, UnusableCell, is_blank
+from .columns import ColumnRules, column_letter
+from .display import SourceError, readable, visible
+from .layout import HINT_ROWS, checked_header, no_header
+from .raw_rows import RawRow
+from .text_files import reason
+from .workbook import Area, HiddenCells, find_areas
+from .workbook_safety import UnsafeWorkbookError, check_archive
+
+ROW_LIMIT = 1_048_576
+"""Rows of a worksheet: no spreadsheet program makes more, and a broken file can pretend to have any number."""
+
+_BATCH = 128
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_FORMAT_TEXT = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
+_DIGITS_FORMATS = {"0", "@"}
+_GENERAL_FORMATS = {"General", "", None}
+_GENERAL_LIMIT = 10**11
+_NO_WORKBOOK = (
+    "this is not an XLSX workbook; if it is an old (.xls) or a password-protected one, "
+    "open it and save it as .xlsx without a password; if it is text, name it .csv"
+)
+
+# Filters of warnings belong to the whole process, and two threads that change them for a moment can leave the change
+# behind; so one at a time.
+_WARNINGS_LOCK = threading.Lock()
+
+
+class _Cell(Protocol):
+    """What is used of openpyxl's cells."""
+
+    @property
+    def value(self) -> Any: ...
+    @property
+    def data_type(self) -> str: ...
+    @property
+    def number_format(self) -> str | None: ...
+
+
+def read_xlsx(path: Path, facts: SourceFacts, rules: ColumnRules, sheet: str | None) -> Iterator[RawRow]:
+    """Yield the rows of a worksheet.
+
+    Args:
+        path: the workbook.
+        facts: takes what becomes known about it.
+        rules: what the caller says about columns.
+        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
+
+    Raises:
+        SourceError: openpyxl is not installed; the file is no workbook, is encrypted or broken, or would unpack to
+            something enormous; there is no such sheet; the header is not understood.
+
+    """
+    openpyxl = _openpyxl(facts.file)
+    with _opened(path, facts) as file:
+        with _broken_is_an_error(facts):
+            archive = zipfile.ZipFile(file)
+            check_archive(archive)
+            with _quiet():
+                workbook = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
+        with closing(workbook):
+            worksheet = _worksheet(workbook, sheet, facts)
+            facts.sheet = str(worksheet.title)
+            with _broken_is_an_error(facts), archive.open(_part_of(worksheet)) as part:
+                hidden = HiddenCells(find_areas(part))
+            # What a workbook says about its size is often wrong, and would cut columns off.
+            worksheet.reset_dimensions()
+            with closing(_sheet_rows(worksheet, facts)) as rows:
+                yield from _rows(rows, hidden, facts, rules)
+
+
+def _openpyxl(file: str) -> Any:
+    try:
+        return importlib.import_module("openpyxl")
+    except ImportError as exc:
+        msg = (
+            "XLSX files need openpyxl, which is not installed: pip install 'marketingblocks-async[xlsx]' "
+            "(or export the sheet as CSV)"
+        )
+        raise SourceError(msg, file=file) from exc
+
+
+@contextmanager
+def _opened(path: Path, facts: SourceFacts) -> Generator[BinaryIO]:
+    """Open the workbook with its hash taken."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            facts.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            facts.size = file.tell()
+            file.seek(0)
+        except (OSError, ValueError) as exc:
+            raise SourceError(reason(exc), file=facts.file) from exc
+        yield file
+
+
+@contextmanager
+def _broken_is_an_error(facts: SourceFacts) -> Generator[None]:
+    try:
+        yield
+    except SourceError:
+        raise
+    except UnsafeWorkbookError as exc:
+        raise SourceError(str(exc), file=facts.file) from None
+    except zipfile.BadZipFile as exc:
+        raise SourceError(_NO_WORKBOOK, file=facts.file) from exc
+    except Exception as exc:
+        # openpyxl meets broken files with every error that Python has.
+        msg = (
+            f"this workbook is broken ({visible(str(exc), 100)}); open it, save it again as .xlsx, or export it as CSV"
+        )
+        raise SourceError(msg, file=facts.file) from exc
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep openpyxl from printing warnings about the looks of a workbook, which do not matter here."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _worksheet(workbook: Any, name: str | None, facts: SourceFacts) -> Any:
+    sheets = list(workbook.worksheets)
+    if name is None:
+        found = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0] if sheets else None)
+        if found is None:
+            msg = "this workbook has no worksheet"
+            raise SourceError(msg, file=facts.file)
+        return found
+    for wanted in (name, name.strip().casefold()):
+        for sheet in sheets:
+            if wanted in (sheet.title, sheet.title.strip().casefold()):
+                return sheet
+    titles = ", ".join(f'"{visible(sheet.title)}"' for sheet in sheets)
+    msg = f'there is no sheet "{visible(name)}"; the workbook has {titles or "none"}'
+    raise SourceError(msg, file=facts.file)
+
+
+def _part_of(worksheet: Any) -> str:
+    # openpyxl reads merged areas only when it does not stream, and has no public name for where the sheet is.
+    return str(worksheet._worksheet_path)  # noqa: SLF001 - it has no public name
+
+
+def _sheet_rows(worksheet: Any, facts: SourceFacts) -> Generator[list[object]]:
+    """Yield what the cells of each row hold; whatever openpyxl is asked for happens here."""
+    rows = worksheet.iter_rows()
+    try:
+        while True:
+            with _broken_is_an_error(facts), _quiet():
+                batch = [_contents(row) for row in islice(rows, _BATCH)]
+            if not batch:
+                return
+            yield from batch
+    finally:
+        rows.close()
+
+
+def _rows(
+    rows: Iterator[list[object]], hidden: HiddenCells, facts: SourceFacts, rules: ColumnRules
+) -> Iterator[RawRow]:
+    lines = _numbered(rows, facts)
+    first = next(lines, None)
+    if first is None:
+        msg = f'the sheet "{visible(facts.sheet or "")}" is empty; its first row must be the names of the columns'
+        raise SourceError(msg, file=facts.file)
+    line, header = first
+    names = _names(header)
+    if not rules.count_known(names):
+        below = ((number, rules.count_known(_names(cells))) for number, cells in islice(lines, HINT_ROWS))
+        raise no_header(names, line, below, facts)
+    layout = checked_header(names, line, facts, rules)
+    width = len(names)
+    for number, (line, cells) in enumerate(lines, 1):
+        for column, area in hidden.of_row(line, width):
+            if names[column]:
+                cells.extend([None] * (column + 1 - len(cells)))
+                cells[column] = UnusableCell("", _merged_message(area))
+        yield RawRow(number, cells, layout, facts.file, line)
+
+
+def _numbered(rows: Iterator[list[object]], facts: SourceFacts) -> Iterator[tuple[int, list[object]]]:
+    """Yield number and contents of the rows that are not blank."""
+    for line, cells in enumerate(rows, 1):
+        if line > ROW_LIMIT:
+            msg = f"this sheet has more than {ROW_LIMIT:,} rows, which no spreadsheet program makes; export it as CSV"
+            raise SourceError(msg, file=facts.file)
+        if not all(map(is_blank, cells)):
+            yield line, cells
+
+
+def _names(header: Sequence[object]) -> list[str]:
+    names = [readable(cell) if cell is not None else "" for cell in header]
+    while names and not names[-1].strip(BLANKS):
+        names.pop()
+    return names
+
+
+def _contents(row: Sequence[_Cell]) -> list[object]:
+    return [None if cell.value is None else _content(cell) for cell in row]
+
+
+def _content(cell: _Cell) -> object:
+    """Return what a cell holds: text, a truth value, a date and time, a number, or why it cannot be used."""
+    value = cell.value
+    match cell.data_type:
+        case "s":
+            return _unescape(value) if "_x" in value else value
+        case "f":
+            shown = visible(value) if isinstance(value, str) else "{=…}"
+            message = (
+                "it holds a formula, whose result is not in the file for certain; "
+                "copy the column and paste it as values (paste special)"
+            )
+            return UnusableCell(shown, message)
+        case "e":
+            return UnusableCell(visible(str(value)), f"the spreadsheet shows the error {value} here; correct it")
+        case _:
+            return _number_or_moment(value, cell.number_format)
+
+
+def _number_or_moment(value: Any, number_format: str | None) -> object:
+    if isinstance(value, datetime):
+        return _moment(value, number_format or "")
+    if isinstance(value, time | timedelta):
+        return UnusableCell(str(value), "it holds a time without a date; write YYYY-MM-DD HH:MM into one cell")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value, number_format)
+    return value
+
+
+def _moment(value: datetime, number_format: str) -> object:
+    if value.second or value.microsecond:
+        return UnusableCell(str(value), "posts go out at whole minutes; type the time without seconds")
+    shows_time = "h" in _FORMAT_TEXT.sub("", number_format).lower()
+    # Midnight that nobody sees is a day without a time.
+    return value if shows_time or value.hour or value.minute else value.date()
+
+
+def _number(value: float, number_format: str | None) -> SheetNumber:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_SPREADSHEET_NUMBER:
+        value = int(value)
+    plain = number_format in _DIGITS_FORMATS or (number_format in _GENERAL_FORMATS and abs(value) < _GENERAL_LIMIT)
+    return SheetNumber(value, plain)
+
+
+def _unescape(text: str) -> object:
+    """Decode the control characters that a workbook writes as ``_x000D_``."""
+    unclear: list[str] = []
+
+    def decode(escape: re.Match[str]) -> str:
+        character = chr(int(escape[1], 16))
+        if character >= " ":
+            unclear.append(escape[0])
+        return character
+
+    decoded = _ESCAPE.sub(decode, text)
+    if unclear:
+        # By the format's rules it is a character; by the looks of it in most programs it is not.
+        return UnusableCell(
+            visible(text), f"it holds the code {unclear[0]}, which programs read differently; remove it"
+        )
+    return decoded
+
+
+def _merged_message(area: Area) -> str:
+    first = f"{column_letter(area.first_column)}{area.first_row}"
+    last = f"{column_letter(area.last_column)}{area.last_row}"
+    return (
+        f"the cells {first} to {last} are merged, and only the first of them holds anything; "
+        "unmerge them and fill in each row"
+    )

@@ -1,0 +1,1 @@
+"""One call, from the queue to its outcome: permit, attempt, classification, retry."""

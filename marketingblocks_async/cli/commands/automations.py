@@ -1,0 +1,112 @@
+"""``marketingblocks automations``: bots that answer comments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.fields import FromJson, pairs, read_json, request_fields
+from marketingblocks_async.cli.output import json_of
+from marketingblocks_async.cli.settings import Settings
+
+app: typer.Typer = new_app("Create and change comment automations.")
+
+Channel = Annotated[list[int] | None, typer.Option(help="Id of a channel; may be repeated.")]
+Target = Annotated[str | None, typer.Option(help="all, posts or campaigns.")]
+PostId = Annotated[list[int] | None, typer.Option(help="A post to watch; may be repeated.")]
+CampaignId = Annotated[list[int] | None, typer.Option(help="A campaign to watch; may be repeated.")]
+Trigger = Annotated[str | None, typer.Option(help="any or keywords.")]
+Keyword = Annotated[list[str] | None, typer.Option(help="A word that triggers it; may be repeated.")]
+Field = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=JSON", help="A field that the documentation does not name; may be repeated."),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the automation.")]
+ResponseType = Annotated[str | None, typer.Option(help="Its values are not documented.")]
+
+
+@command(
+    app, "create", examples="marketingblocks automations create --name Prices --channel 11 --trigger-type keywords "
+    "--keyword price",
+)  # fmt: skip
+def create(
+    settings: Settings,
+    *,
+    name: Name = None,
+    channel: Channel = None,
+    target_type: Target = None,
+    post_id: PostId = None,
+    campaign_id: CampaignId = None,
+    trigger_type: Trigger = None,
+    keyword: Keyword = None,
+    response_type: ResponseType = None,
+    field: Field = None,
+    from_json: FromJson = None,
+) -> None:
+    """Create an automation."""
+    from marketingblocks_async import CreateCommentAutomation
+
+    options = {
+        "name": name,
+        "channels": channel,
+        "target_type": target_type,
+        "post_ids": post_id,
+        "campaign_ids": campaign_id,
+        "trigger_type": trigger_type,
+        "keywords": keyword,
+        "response_type": response_type,
+    }
+    request = CreateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    client = settings.client()
+
+    async def send() -> dict[str, Any]:
+        async with client:
+            return json_of(await client.comment_automations.create(request))
+
+    answer = run_async(send())
+    settings.output.result(answer, lambda: settings.output.facts("Created", answer.items()))
+
+
+@command(app, "update", examples="marketingblocks automations update 7 --name 'New name'")
+def update(
+    settings: Settings,
+    *,
+    comment_bot_id: Annotated[int, typer.Argument(help="Id of the automation.")],
+    name: Name = None,
+    target_type: Target = None,
+    post_id: PostId = None,
+    campaign_id: CampaignId = None,
+    trigger_type: Trigger = None,
+    keyword: Keyword = None,
+    response_type: ResponseType = None,
+    field: Field = None,
+    from_json: FromJson = None,
+) -> None:
+    """Change an automation; only what is given is sent. The API may reset a target or trigger that is left out."""
+    from marketingblocks_async import UpdateCommentAutomation
+
+    options = {
+        "comment_bot_id": comment_bot_id,
+        "name": name,
+        "target_type": target_type,
+        "post_ids": post_id,
+        "campaign_ids": campaign_id,
+        "trigger_type": trigger_type,
+        "keywords": keyword,
+        "response_type": response_type,
+    }
+    request = UpdateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    client = settings.client()
+
+    async def send() -> dict[str, Any]:
+        async with client:
+            return json_of(await client.comment_automations.update(request))
+
+    answer = run_async(send())
+    settings.output.result(answer, lambda: settings.output.facts("Changed", answer.items()))
+
+
+def _further(given: list[str] | None) -> dict[str, Any]:
+    return {name: read_json(value) for name, value in pairs(given or (), "--field").items()}

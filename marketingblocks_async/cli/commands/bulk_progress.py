@@ -1,0 +1,107 @@
+"""How far a bulk run is: a live line on a terminal, a plain line now and then when piped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from marketingblocks_async.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from marketingblocks_async.bulk import BulkProgress
+
+PLAIN_LINE_EVERY = 5.0
+"""Seconds between two lines when the output is not a terminal."""
+
+
+@contextmanager
+def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
+    """Yield what takes the progress of a run; at the end the live line is gone.
+
+    Args:
+        output: where to; always its standard error, so that results can be piped.
+
+    """
+    if not output.notes.is_terminal or output.notes.is_dumb_terminal:
+        yield _plain(output)
+        return
+    from rich.live import Live
+
+    with Live(console=output.notes, transient=True, auto_refresh=False) as live:
+        yield lambda progress: live.update(_bar(progress, output.notes.width), refresh=True)
+
+
+def _plain(output: Output) -> Callable[[BulkProgress], None]:
+    shown_at = time.monotonic()
+
+    def show(progress: BulkProgress) -> None:
+        nonlocal shown_at
+        now = time.monotonic()
+        if now - shown_at >= PLAIN_LINE_EVERY:
+            shown_at = now
+            output.notes.print(line(progress), markup=False, soft_wrap=True)
+
+    return show
+
+
+def line(progress: BulkProgress) -> str:
+    """Return the progress as one line of text."""
+    counts = progress.counts
+    words = [
+        f"{counts.done + counts.failed + counts.unknown:,}/{counts.total:,}",
+        f"{progress.rate:.1f}/s" + ("" if progress.cap is None else f" (cap {progress.cap:.0f})"),
+        f"done {counts.done:,}",
+        f"failed {counts.failed:,}",
+        f"unknown {counts.unknown:,}",
+        f"in flight {progress.in_flight:,}",
+        f"queued {progress.queued:,}",
+    ]
+    if progress.paused_for > 0:
+        words.append(f"paused for {progress.paused_for:.0f} s")
+    words.append("ETA " + ("unknown" if progress.eta is None else duration(progress.eta)))
+    return "  ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people write it: ``0:07``, ``12:30``, ``3:05:00``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _bar(progress: BulkProgress, width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    counts = progress.counts
+    ended = counts.done + counts.failed + counts.unknown
+    share = ended / counts.total if counts.total else 1.0
+    speed = Text.assemble(
+        (f"{share:4.0%} ", "bold"),
+        f"{ended:,}/{counts.total:,}  ",
+        (f"{progress.rate:.1f}/s", "bold cyan"),
+        "" if progress.cap is None else f" of {progress.cap:.0f}",
+        "  ETA " + ("unknown" if progress.eta is None else duration(progress.eta)),
+        (f"  paused for {progress.paused_for:.0f} s" if progress.paused_for > 0 else "", "yellow"),
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+    states = Text.assemble(
+        (f"     done {counts.done:,}", "green"),
+        "  ",
+        (f"failed {counts.failed:,}", "red" if counts.failed else "dim"),
+        "  ",
+        (f"unknown {counts.unknown:,}", "yellow" if counts.unknown else "dim"),
+        f"  in flight {progress.in_flight:,}  queued {progress.queued:,}",
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+    bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=min(width, 80))
+    return Group(speed, states, bar)

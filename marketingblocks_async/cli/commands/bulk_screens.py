@@ -1,0 +1,152 @@
+"""What people see of bulk runs: the plan, the result, the report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from marketingblocks_async.cli.output import Output
+
+from .bulk_progress import duration
+
+if TYPE_CHECKING:
+    from marketingblocks_async.bulk import BulkReport, BulkResult, Counts, Plan
+
+SHOWN_ERRORS = 20
+SHOWN_GROUPS = 5
+SHOWN_CHANNELS = 20
+
+
+def show_plan(output: Output, plan: Plan) -> None:
+    """Print what a run would do, and everything that is wrong."""
+    seconds = plan.estimated_seconds
+    at_rate = "" if plan.rate is None else f" at {plan.rate:g} per second"
+    output.facts(
+        f"Plan of {plan.source.file or 'the rows'}",
+        [
+            ("rows", f"{plan.rows:,}: {plan.valid:,} valid, {plan.invalid:,} not valid"),
+            ("takes", None if seconds is None else f"{at_least(seconds)}{at_rate}"),
+            ("permission", ", ".join(plan.permissions)),
+            ("first scheduled", _moment(plan, last=False)),
+            ("last scheduled", _moment(plan, last=True)),
+            ("not complete", None if plan.complete else "the file could not be read to its end"),
+        ],
+    )
+    if plan.channels:
+        channels = [
+            (each.channel_type, each.channel_id, each.publish_mode, f"{each.rows:,}")
+            for each in plan.channels[:SHOWN_CHANNELS]
+        ]
+        output.table("Channels", ("platform", "channel", "mode", "rows"), channels, right=("channel", "rows"))
+        _more(output, len(plan.channels) - SHOWN_CHANNELS, "channels")
+    if plan.past_count:
+        which = _list(plan.past_rows, plan.past_count)
+        output.note(f"Warning: {rows_are(plan.past_count)} scheduled in the past ({which}).")
+    for group in plan.duplicate_groups[:SHOWN_GROUPS]:
+        which = _list(group.rows, group.count)
+        output.note(f"Warning: {group.count:,} rows are the same post ({which}); all of them are sent.")
+    _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
+    if plan.errors:
+        rows = [
+            (each.line or "", each.row or "", each.column, each.value, each.message)
+            for each in plan.errors[:SHOWN_ERRORS]
+        ]
+        output.table(
+            "To be corrected", ("line", "row", "column", "value", "what to change"), rows, right=("line", "row")
+        )
+        _more(output, plan.error_count - SHOWN_ERRORS, "errors (--json lists up to a thousand)")
+
+
+def show_result(output: Output, result: BulkResult, journal: str) -> None:
+    """Print what a run came to, and what to do next."""
+    found = result.reconciliation
+    output.facts(
+        f"{result.ending.value.capitalize()}: {journal}",
+        [
+            *_numbers(result.counts),
+            ("looked for", f"{found.found:,} found, {found.absent:,} absent" if found.found or found.absent else None),
+            ("took", f"{duration(result.seconds)} for {result.sent:,} rows" if result.sent else None),
+            ("because", result.reason),
+        ],
+    )
+    counts = result.counts
+    if counts.unknown:
+        output.note(
+            f"{number_of_rows(counts.unknown)} may or may not have been published, and nothing was sent again. "
+            f"Look for what is there: {_command('resume', journal)}"
+        )
+        if found.trouble is not None:
+            output.note(f"Not everything could be looked through: {found.trouble}")
+    if counts.pending:
+        output.note(f"{rows_are(counts.pending)} still to be sent: {_command('resume', journal)}")
+    if counts.failed:
+        output.note(
+            f"Take out what failed, to correct and send it: {_command('report', journal)} --failures failed.csv"
+        )
+
+
+def show_counts(output: Output, counts: Counts, journal: str, state: str) -> None:
+    """Print how far a run is."""
+    output.facts(f"{journal}: {state}", _numbers(counts))
+
+
+def show_report(output: Output, report: BulkReport) -> None:
+    """Print everything worth knowing about a run."""
+    output.facts(
+        f"Report of {report.journal}",
+        [
+            ("file", report.source or None),
+            *_numbers(report.counts),
+            ("ran for", duration(report.running_seconds) if report.running_seconds else None),
+            ("at most", f"{report.peak_rate:.1f} rows per second" if report.timeline else None),
+        ],
+    )
+    output.table(
+        "Sessions",
+        ("began", "ended", "how"),
+        [(each.began, each.ended or "", each.ending or "killed, or running") for each in report.sessions],
+    )
+    if report.rows:
+        rows = [(each.row, each.key, each.state, each.error) for each in report.rows[:SHOWN_ERRORS]]
+        output.table("Rows that are not done", ("row", "key", "state", "why"), rows, right=("row",))
+        _more(output, report.counts.failed + report.counts.unknown - SHOWN_ERRORS, "rows (--failures lists all)")
+
+
+def _numbers(counts: Counts) -> list[tuple[str, object]]:
+    return [(name, f"{number:,}") for name, number in counts.to_dict().items()]
+
+
+def number_of_rows(count: int) -> str:
+    """Return ``1 row``, ``2 rows``."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def rows_are(count: int) -> str:
+    """Return ``1 row is``, ``2 rows are``."""
+    return f"{number_of_rows(count)} {'is' if count == 1 else 'are'}"
+
+
+def at_least(seconds: float) -> str:
+    """Return how long something takes, in words."""
+    return "less than a second" if seconds < 1 else f"at least {duration(seconds)}"
+
+
+def _list(numbers: Sequence[int], count: int) -> str:
+    shown = ", ".join(map(str, numbers[:SHOWN_GROUPS]))
+    return f"{'row' if count == 1 else 'rows'} {shown}{', ...' if count > min(len(numbers), SHOWN_GROUPS) else ''}"
+
+
+def _command(name: str, journal: str) -> str:
+    """Return a command line that can be copied."""
+    return f"marketingblocks bulk {name} {shlex.quote(journal)}"
+
+
+def _moment(plan: Plan, *, last: bool) -> str | None:
+    found = plan.last_scheduled if last else plan.first_scheduled
+    return None if found is None else f"{found.schedule_time} {found.time_zone} (row {found.row})"
+
+
+def _more(output: Output, count: int, what: str) -> None:
+    if count > 0:
+        output.note(f"and {count:,} more {what}")

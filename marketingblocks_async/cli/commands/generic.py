@@ -1,0 +1,122 @@
+"""Commands of one word: ``generate``, ``request``; and ``docs ask``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.fields import pairs, read_json
+from marketingblocks_async.cli.output import json_of
+from marketingblocks_async.cli.settings import Settings
+
+docs: typer.Typer = new_app("Ask the documentation.")
+
+
+def add_calls(app: typer.Typer) -> None:
+    """Add the commands of one word to ``app``."""
+    command(
+        app, "generate", examples='marketingblocks generate "flower sales" --post-type breel'
+    )(generate)  # fmt: skip
+    command(
+        app,
+        "request",
+        examples="""
+        marketingblocks request GET social-sparks/upcoming-posts --param limit=5
+        marketingblocks request POST social-sparks/any-path --body '{"name": "value"}'
+        """,
+    )(request)
+
+
+def generate(
+    settings: Settings,
+    *,
+    text: Annotated[str, typer.Argument(metavar="INPUT", help="Theme or subject.")],
+    post_type: Annotated[
+        str,
+        typer.Option(help="text_only, ai_image_post, ai_banner_post, breel, talking_reel or faceless_reel."),
+    ] = "text_only",
+    web_hook: Annotated[str | None, typer.Option(help="Address that receives the result.")] = None,
+    brand_id: Annotated[str | None, typer.Option(help="Your brand (inferred, not documented).")] = None,
+) -> None:
+    """Ask for a post made by AI. It is made in the background; the answer is the job."""
+    client = settings.client()
+
+    async def send() -> dict[str, Any]:
+        async with client:
+            answer = await client.generations.create(
+                post_type=post_type, input=text, web_hook=web_hook, brand_id=brand_id
+            )
+            return json_of(answer)
+
+    answer = run_async(send())
+    settings.output.result(answer, lambda: settings.output.facts("Generation", answer.items()))
+
+
+def request(
+    settings: Settings,
+    *,
+    method: Annotated[str, typer.Argument(help="GET, HEAD, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[str, typer.Argument(help="Below the API root, for example social-sparks/get-posts.")],
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Query; may be repeated.")] = None,
+    body: Annotated[str | None, typer.Option(metavar="JSON", help="Body: JSON, @FILE, or - to read it.")] = None,
+    resend: Annotated[
+        bool | None,
+        typer.Option(
+            "--resend/--no-resend",
+            help="Whether it may be sent again when it is not known whether it arrived; by default for GET only.",
+        ),
+    ] = None,
+) -> None:
+    """Make a call that the documentation does not show, under the same limit. Prints the answer as JSON."""
+    value = None if body is None else read_json(body)
+    query = pairs(param or (), "--param") or None
+    client = settings.client()
+
+    async def send() -> Any:
+        async with client:
+            return await client.request(method, path, params=query, json=value, resend=resend)
+
+    answer = run_async(send())
+
+    settings.output.result(
+        answer, lambda: settings.output.words(json.dumps(answer, indent=2, ensure_ascii=False, default=str))
+    )
+
+
+@command(
+    docs, "ask", examples='marketingblocks docs ask "How long do tokens live?" --page api-reference/authentication'
+)
+def ask(
+    settings: Settings,
+    *,
+    question: Annotated[str, typer.Argument(help="In plain words.")],
+    page: Annotated[str | None, typer.Option(help="Page of the documentation, its path.")] = None,
+    docs_url: Annotated[
+        str | None,
+        typer.Option(
+            "--docs-url",
+            envvar="MARKETINGBLOCKS_DOCS_URL",
+            metavar="URL",
+            help="Where to ask; the public documentation by default.",
+        ),
+    ] = None,
+) -> None:
+    """Ask the documentation a question. It needs no access token and sends none."""
+    from marketingblocks_async import MarketingBlocks
+    from marketingblocks_async.configuration import DEFAULT_DOCS_URL
+
+    where = DEFAULT_DOCS_URL if docs_url is None else docs_url
+
+    async def send() -> str:
+        # Documentation questions go out without any token, but a client is not made without one.
+        async with MarketingBlocks("not-needed", base_url=settings.base_url, docs_url=where) as client:
+            return await (client.docs.ask(question) if page is None else client.docs.ask(question, page=page))
+
+    answer = run_async(send())
+
+    settings.output.result(
+        {"question": question, "page": page, "answer": answer}, lambda: settings.output.words(answer)
+    )

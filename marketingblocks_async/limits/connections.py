@@ -1,0 +1,206 @@
+"""A cap on connections over all tokens that starves none of them.
+
+Every attempt takes a *slot* after its permit and returns it at its end; there are as many slots as there may be
+connections. A plain queue would let one token whose answers are slow fill all of them. So a token gets one more only
+while it has fewer than there are free: one greedy token gets half of them, two get a third each, and always as much is
+free for the others. (Switches share their buffers by this rule, as "dynamic thresholds".) Those that wait are served in
+turn, a token at a time, each token's calls in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+from marketingblocks_async.errors import ConfigurationError
+
+from .settings import Lane, Limiter, Permit, RateLimit, RateLimiterSnapshot
+
+_Waiting = OrderedDict[asyncio.Future[None], object]
+
+
+class ConnectionSlots:
+    """The slots of one client and its copies; used on one event loop at a time.
+
+    Args:
+        limit: how many there are, 1 or more.
+
+    Raises:
+        ConfigurationError: ``limit`` is less than 1.
+
+    """
+
+    def __init__(self, limit: int) -> None:
+        if isinstance(limit, bool) or limit < 1:
+            msg = f"max_connections={limit!r}: give a whole number, 1 or more, or None for no cap"
+            raise ConfigurationError(msg)
+        self.limit: int = limit
+        self._used: Counter[object] = Counter()
+        self._free = limit
+        # Tokens in the order in which they are next, with those who wait.
+        self._waiting: OrderedDict[object, _Waiting] = OrderedDict()
+
+    @property
+    def in_use(self) -> int:
+        """How many are taken."""
+        return self.limit - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many attempts wait for one."""
+        return sum(map(len, self._waiting.values()))
+
+    def used_by(self, key: object) -> int:
+        """Return how many a token has taken."""
+        return self._used[key]
+
+    async def take(self, key: object, owner: object) -> None:
+        """Wait for a slot.
+
+        Args:
+            key: stands for the token.
+            owner: whoever may :meth:`abort` the waiting.
+
+        """
+        if key not in self._waiting and self._may_have(key):
+            self._grant(key)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, OrderedDict())[future] = owner
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                # Granted and cancelled in the same turn.
+                self.give_back(key)
+            else:
+                self._forget(key, future)
+            raise
+
+    def give_back(self, key: object) -> None:
+        """Return a slot."""
+        self._free += 1
+        self._used[key] -= 1
+        if not self._used[key]:
+            del self._used[key]
+        self._serve()
+
+    def abort(self, owner: object, error: Callable[[], Exception]) -> int:
+        """End the waiting of all attempts of ``owner`` with ``error()``; return how many there were."""
+        count = 0
+        for key, waiting in list(self._waiting.items()):
+            for future in [future for future, whose in waiting.items() if whose is owner]:
+                self._forget(key, future)
+                if not future.done():
+                    future.set_exception(error())
+                    count += 1
+        return count
+
+    def _may_have(self, key: object) -> bool:
+        return self._used[key] < self._free if key in self._used else self._free > 0
+
+    def _grant(self, key: object) -> None:
+        self._free -= 1
+        self._used[key] += 1
+
+    def _forget(self, key: object, future: asyncio.Future[None]) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.pop(future, None)
+            if not waiting:
+                del self._waiting[key]
+
+    def _serve(self) -> None:
+        """Give what is free to whose turn it is, once around at most."""
+        for key in list(self._waiting):
+            if not self._free:
+                return
+            if self._may_have(key):
+                future = next(iter(self._waiting[key]))
+                self._forget(key, future)
+                if not future.done():
+                    self._grant(key)
+                    future.set_result(None)
+                with contextlib.suppress(KeyError):
+                    self._waiting.move_to_end(key)
+
+
+class SlotLimiter:
+    """A limiter whose permits come with a slot, see :class:`~marketingblocks_async.Limiter`.
+
+    Args:
+        limiter: the token's limiter.
+        slots: the slots.
+        key: stands for the token.
+
+    """
+
+    def __init__(self, limiter: Limiter, slots: ConnectionSlots, key: object) -> None:
+        self._limiter = limiter
+        self._slots = slots
+        self._key = key
+
+    @property
+    def settings(self) -> RateLimit:
+        """The limit that it keeps."""
+        return self._limiter.settings
+
+    async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
+        """Wait for a permit, and then for a slot; the other way round, calls that wait for permits would fill them."""
+        permit = await self._limiter.acquire(lane, retry=retry, owner=owner)
+        try:
+            await self._slots.take(self._key, owner)
+        except BaseException:
+            permit.given_up()
+            raise
+        return _PermitWithSlot(permit, self._slots, self._key)
+
+    async def write_turn(self, *, owner: object = None) -> None:
+        """Wait until a granted request may be written."""
+        await self._limiter.write_turn(owner=owner)
+
+    def pause(self, seconds: float, *, over_limit: bool = True) -> None:
+        """Let nothing out for this long."""
+        self._limiter.pause(seconds, over_limit=over_limit)
+
+    def estimated_wait(self, lane: Lane = Lane.ORDINARY) -> float:
+        """Seconds that a call made now would wait at least."""
+        return self._limiter.estimated_wait(lane)
+
+    def abort(self, owner: object, error: Callable[[], Exception]) -> int:
+        """End the waiting of all calls of ``owner`` with an error."""
+        return self._limiter.abort(owner, error) + self._slots.abort(owner, error)
+
+    def snapshot(self) -> RateLimiterSnapshot:
+        """Return the limiter's state."""
+        return self._limiter.snapshot()
+
+
+class _PermitWithSlot:
+    """A permit that returns its slot at the end of the attempt."""
+
+    __slots__ = ("_key", "_permit", "_slots")
+
+    def __init__(self, permit: Permit, slots: ConnectionSlots, key: object) -> None:
+        self._permit = permit
+        self._slots: ConnectionSlots | None = slots
+        self._key = key
+
+    def leaving(self) -> None:
+        self._permit.leaving()
+
+    def written(self, *, fresh_connection: bool) -> None:
+        self._permit.written(fresh_connection=fresh_connection)
+
+    def answered(self) -> None:
+        # The connection is still in use: the rest of the answer is being read.
+        self._permit.answered()
+
+    def given_up(self) -> None:
+        """Say that the attempt is over, however it ended."""
+        self._permit.given_up()
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.give_back(self._key)

@@ -1,0 +1,143 @@
+"""One limiter per API root and token in a process, for as long as it matters.
+
+The server counts by token, so all clients of a token must count together, whoever made them and on whichever event
+loop. A limiter lives while somebody uses it, and after that while the server may still count requests that went through
+it; then it is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+import weakref
+
+from marketingblocks_async.errors import ConfigurationError
+
+from .limiter import RateLimiter
+from .settings import ManagedLimiter, RateLimit, SharedRateLimit
+
+SWEEP_EVERY = 2.0
+"""Seconds between two looks for limiters that can be dropped; each look costs about a microsecond a limiter."""
+
+
+class _Entry:
+    __slots__ = ("limiter", "settings", "users")
+
+    def __init__(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
+        self.settings = settings
+        self.limiter: ManagedLimiter = (
+            RateLimiter(settings) if isinstance(settings, RateLimit) else settings.make_limiter(base_url, token)
+        )
+        self.users: weakref.WeakSet[object] = weakref.WeakSet()
+
+    def take_on(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
+        """Go on with other settings; nobody uses the limiter now."""
+        limiter = self.limiter
+        # Two local ones; a shared one may be built on the local one.
+        if (
+            isinstance(settings, RateLimit)
+            and isinstance(self.settings, RateLimit)
+            and isinstance(limiter, RateLimiter)
+        ):
+            limiter.configure(settings)
+        elif self.limiter.busy:
+            msg = (
+                f"the server may still count requests that this process sent with {self.settings}; "
+                f"give this client the same rate_limit, or wait a few seconds (here: {settings})"
+            )
+            raise ConfigurationError(msg)
+        else:
+            self.limiter.close()
+            self.limiter = _Entry(base_url, token, settings).limiter
+        self.settings = settings
+
+    @property
+    def matters(self) -> bool:
+        return bool(self.users) or self.limiter.busy
+
+
+class LimiterRegistry:
+    """The limiters of a process, see the module's docstring. May be used from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[str, bytes], _Entry] = {}
+        self._swept_at = time.monotonic()
+        self._sweeping_loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        """How many limiters there are, used or lingering."""
+        return len(self._entries)
+
+    def get(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit, user: object) -> ManagedLimiter:
+        """Return the limiter of ``token`` at ``base_url``, a new one if there is none.
+
+        Args:
+            base_url: API root.
+            token: access token; only a digest of it is kept.
+            settings: the limit.
+            user: whoever uses it, held weakly until :meth:`release`.
+
+        Raises:
+            ConfigurationError: somebody uses the token with other settings.
+
+        """
+        key = _key(base_url, token)
+        with self._lock:
+            self._sweep()
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = _Entry(base_url, token, settings)
+            elif entry.settings != settings:
+                if entry.users:
+                    msg = (
+                        f"another client of this process uses the same token with {entry.settings}; "
+                        f"the server counts both together, so give both the same rate_limit (here: {settings})"
+                    )
+                    raise ConfigurationError(msg)
+                entry.take_on(base_url, token, settings)
+            entry.users.add(user)
+            return entry.limiter
+
+    def release(self, base_url: str, token: str, user: object) -> None:
+        """Say that ``user`` does not use the limiter of ``token`` any more; called inside an event loop."""
+        with self._lock:
+            if entry := self._entries.get(_key(base_url, token)):
+                entry.users.discard(user)
+        self.sweep_later()
+
+    def _sweep(self) -> None:
+        """Drop what does not matter any more, at most every ``SWEEP_EVERY`` seconds. The lock is held."""
+        now = time.monotonic()
+        # Before it: a test has played with the clock.
+        if not self._swept_at <= now < self._swept_at + SWEEP_EVERY:
+            self._swept_at = now
+            kept = {key: entry for key, entry in self._entries.items() if entry.matters}
+            for key in self._entries.keys() - kept.keys():
+                self._entries[key].limiter.close()
+            self._entries = kept
+
+    def sweep_later(self) -> None:
+        """Look soon for limiters that nobody uses; a process that goes on without clients must not keep them."""
+        if self._sweeping_loop is None or self._sweeping_loop.is_closed():
+            self._sweeping_loop = asyncio.get_running_loop()
+            self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
+
+    def _sweep_until_done(self) -> None:
+        self._sweeping_loop = None
+        with self._lock:
+            self._sweep()
+            lingering = any(not entry.users for entry in self._entries.values())
+        if lingering:
+            self.sweep_later()
+
+
+def _key(base_url: str, token: str) -> tuple[str, bytes]:
+    # A digest, so that no table of this module can be printed with tokens in it.
+    return base_url, hashlib.sha256(token.encode()).digest()
+
+
+# Global, because the server's count is per token and knows nothing of objects in this process.
+REGISTRY = LimiterRegistry()

@@ -1,0 +1,203 @@
+"""What a rate limit is, as data and as interfaces: settings, lanes, snapshot, and what a limiter and a permit can do.
+
+``limiter.py`` keeps the limit and explains how.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, runtime_checkable
+
+from marketingblocks_async.errors import ConfigurationError
+
+
+class Lane(IntEnum):
+    """Which queue a call waits in. A bulk call is granted only when no ordinary call waits."""
+
+    ORDINARY = 0
+    BULK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The limit of one token. The defaults are the documented limit.
+
+    Args:
+        limit: requests per ``per`` seconds, at least 1; ``None`` lifts the limit (for benchmarks against your own
+            server).
+        per: length of the window in seconds, above 0.
+        burst: how many requests may go out back to back after a rest, at least 1; 2 to 5 is the useful range.
+        guard: the largest *variation* of the time from writing a request to its being counted, in seconds, 0 or more.
+            ``math.inf`` drops this assumption: a permit then comes back by the answer alone.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+
+    """
+
+    limit: int | None = 100
+    per: float = 1.0
+    burst: float = 5
+    guard: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.limit is not None and (isinstance(self.limit, bool) or not self.limit >= 1 or self.limit % 1):
+            msg = f"RateLimit(limit={self.limit!r}): give a whole number, 1 or more, or None to lift the limit"
+            raise ConfigurationError(msg)
+        if not 0 < self.per < math.inf:
+            msg = f"RateLimit(per={self.per!r}): give the length of the window in seconds, above 0"
+            raise ConfigurationError(msg)
+        if not 1 <= self.burst < math.inf:
+            msg = f"RateLimit(burst={self.burst!r}): give how many requests may go out back to back, 1 or more"
+            raise ConfigurationError(msg)
+        if not self.guard >= 0:
+            msg = f"RateLimit(guard={self.guard!r}): give seconds, 0 or more (math.inf for answers only)"
+            raise ConfigurationError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimiterSnapshot:
+    """What a limiter is doing, for people and dashboards.
+
+    Attributes:
+        limit: permits in all; ``None`` when the limit is lifted.
+        per: seconds of the window.
+        in_use: permits that are out: requests on their way, and those that the server may still be counting.
+        queued: calls that wait for a permit.
+        queued_bulk: how many of them are bulk calls.
+        paused_for: seconds until a pause after a 429 ends; 0.0 when there is none.
+        granted: requests granted since the limiter was made.
+        refused: 429s since then.
+        rate: requests per second at which it paces now; lower than ``limit / per`` after a 429.
+        guard: seconds of guard in force; wider than configured after a 429.
+        estimated_wait: seconds that an ordinary call made now would wait, as far as can be foreseen.
+
+    """
+
+    limit: int | None
+    per: float
+    in_use: int
+    queued: int
+    queued_bulk: int
+    paused_for: float
+    granted: int
+    refused: int
+    rate: float
+    guard: float
+    estimated_wait: float
+
+
+class Permit(Protocol):
+    """The right to put one request on the wire.
+
+    The transport reports what becomes of the request. :meth:`answered` or :meth:`given_up` ends the permit; whatever is
+    reported after that is ignored.
+    """
+
+    def leaving(self) -> None:
+        """Say that from here on some of the request may be on the wire."""
+        ...
+
+    def written(self, *, fresh_connection: bool) -> None:
+        """Say that all of the request has been handed to the socket."""
+        ...
+
+    def answered(self) -> None:
+        """Say that the head of the answer was read, so the server has counted the request."""
+        ...
+
+    def given_up(self) -> None:
+        """Say that nobody waits for the answer any more; the permit is free at once if nothing can have left."""
+        ...
+
+
+class Limiter(Protocol):
+    """What the client needs of a limiter, whether it counts in this process or elsewhere."""
+
+    @property
+    def settings(self) -> RateLimit:
+        """The limit that it keeps."""
+        ...
+
+    async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
+        """Wait for a permit."""
+        ...
+
+    async def write_turn(self, *, owner: object = None) -> None:
+        """Wait until a granted request may be written; called with its connection at hand."""
+        ...
+
+    def pause(self, seconds: float, *, over_limit: bool = True) -> None:
+        """Let nothing out for this long; after a 429 (``over_limit``) go on more slowly."""
+        ...
+
+    def estimated_wait(self, lane: Lane = Lane.ORDINARY) -> float:
+        """Seconds that a call made now would wait at least, as far as can be foreseen."""
+        ...
+
+    def abort(self, owner: object, error: Callable[[], Exception]) -> int:
+        """End the waiting of all calls of ``owner`` with an error; return how many there were."""
+        ...
+
+    def snapshot(self) -> RateLimiterSnapshot:
+        """Return its state."""
+        ...
+
+
+class ManagedLimiter(Limiter, Protocol):
+    """A limiter as ``shared_limiters.py`` keeps it: for all clients of a token, and a while longer."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server may still be counting requests of this limiter, or it is paused."""
+        ...
+
+    def close(self) -> None:
+        """Give up what it holds outside of this process; it is not used any more. Does not wait."""
+        ...
+
+
+@runtime_checkable
+class SharedRateLimit(Protocol):
+    """A rate limit that is counted outside of this process, so that several processes can share it.
+
+    ``MarketingBlocks(rate_limit=...)`` takes one instead of a :class:`RateLimit`. Two of them are the same limit if
+    they are equal. ``marketingblocks_async.redis.RedisRateLimit`` is one.
+    """
+
+    @property
+    def limit(self) -> int:
+        """Requests per :attr:`per` seconds, of all processes together."""
+        ...
+
+    @property
+    def per(self) -> float:
+        """Length of the window in seconds."""
+        ...
+
+    def make_limiter(self, base_url: str, token: str) -> ManagedLimiter:
+        """Return a new limiter of a token.
+
+        Args:
+            base_url: API root.
+            token: access token.
+
+        """
+        ...
+
+
+class WaitEndedError(Exception):
+    """The waiting for a permit was ended from outside; nothing was sent. A signal inside the package.
+
+    Args:
+        why: in words, to follow "not sent:" in the error that the caller gets.
+
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

@@ -1,0 +1,150 @@
+"""What the page shows, as JSON values. Asking for it costs little, so that watching does not change what is watched."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from marketingblocks_async.models import PostStatus
+from marketingblocks_async.sandbox.faults.faults import ENDPOINT_NAMES, FAULT_KINDS, FaultPlan
+from marketingblocks_async.sandbox.ledger.ledger import Ledger
+from marketingblocks_async.sandbox.settings import SandboxSettings
+from marketingblocks_async.sandbox.state.clock import SandboxClock
+from marketingblocks_async.sandbox.state.posts import PostStore, SandboxPost
+
+HISTORY_SECONDS = 60
+"""How far back the page looks."""
+
+STEPS_PER_SECOND = 4
+"""How many points a second of its history has."""
+
+SHOWN_TOKENS = 12
+"""How many tokens it shows, those with the most requests first."""
+
+_FINAL = (PostStatus.PUBLISHED, PostStatus.FAILED)
+
+
+class DashboardState:
+    """Reads the sandbox for the page.
+
+    Args:
+        settings: how the sandbox behaves.
+        clock: its time.
+        ledger: what happened.
+        faults: what goes wrong.
+        posts: the posts.
+
+    """
+
+    def __init__(
+        self, *, settings: SandboxSettings, clock: SandboxClock, ledger: Ledger, faults: FaultPlan, posts: PostStore
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._ledger = ledger
+        self._faults = faults
+        self._posts = posts
+        self._seen = 0
+        self._open: list[SandboxPost] = []
+        self._done: Counter[str] = Counter()
+        self._worst: dict[str, tuple[int, int]] = {}
+
+    def read(self) -> dict[str, Any]:
+        """Return everything that the page shows."""
+        settings = self._settings
+        tokens = sorted(self._ledger.tokens.items(), key=lambda item: len(item[1].arrivals), reverse=True)
+        return {
+            "policy": settings.policy.value,
+            "limit": settings.limit,
+            "per": settings.per,
+            "history_seconds": HISTORY_SECONDS,
+            "tokens": [self._token(name) for name, _ in tokens[:SHOWN_TOKENS]],
+            "more_tokens": max(0, len(tokens) - SHOWN_TOKENS),
+            "posts": self._count_posts(),
+            "endpoints": [
+                {
+                    "name": name,
+                    "attempts": record.attempts,
+                    "commits": record.commits,
+                    "statuses": dict(sorted(record.statuses.items())),
+                }
+                for name, record in sorted(self._ledger.endpoints.items())
+            ],
+            "duplicates": sum(len(duplicate.post_ids) - 1 for duplicate in self._ledger.duplicates()),
+            "fault_firings": len(self._ledger.fault_firings),
+            "faults": [asdict(armed) for armed in self._faults.list()],
+        }
+
+    def choices(self) -> dict[str, Any]:
+        """Return what the form for faults offers."""
+        return {
+            "kinds": [
+                {"name": name, "summary": kind.summary, "params": dict(kind.params), "only": kind.only}
+                for name, kind in FAULT_KINDS.items()
+            ],
+            "endpoints": sorted(ENDPOINT_NAMES),
+        }
+
+    def _token(self, name: str) -> dict[str, Any]:
+        record = self._ledger.tokens[name]
+        now = self._clock.monotonic()
+        per = self._settings.per
+        recent = record.arrivals[bisect_left(record.arrivals, now - HISTORY_SECONDS - per) :]
+        history = _history(recent, now, per)
+        return {
+            "name": name,
+            "arrivals": len(record.arrivals),
+            "too_many_requests": record.too_many_requests,
+            "commits": record.commits,
+            "now": history[-1],
+            "worst": self._worst_of(name, record.arrivals, per),
+            "history": history,
+        }
+
+    def _worst_of(self, name: str, arrivals: array[float], per: float) -> int:
+        """Return the most arrivals in a window; only what has come since the last question is looked at."""
+        seen, worst = self._worst.get(name, (0, 0))
+        if seen > len(arrivals):
+            seen = worst = 0
+        oldest = bisect_left(arrivals, arrivals[seen] - per) if seen < len(arrivals) else seen
+        for newest in range(seen, len(arrivals)):
+            # A billionth less, since 1000.3 + 1 - 1000.3 is not 1 in floating point.
+            while arrivals[newest] - arrivals[oldest] >= per - 1e-9:
+                oldest += 1
+            worst = max(worst, newest - oldest + 1)
+        self._worst[name] = (len(arrivals), worst)
+        return worst
+
+    def _count_posts(self) -> dict[str, int]:
+        """Return how many posts are in each state; those that are done are not looked at again."""
+        if len(self._posts) < self._seen:
+            self._forget_posts()
+        fresh = (self._posts.find(number) for number in range(self._seen + 1, len(self._posts) + 1))
+        self._open += [post for post in fresh if post is not None]
+        self._seen = len(self._posts)
+        still_open: list[SandboxPost] = []
+        counts = Counter(self._done)
+        for post in self._open:
+            status = self._posts.status(post)
+            counts[status.value] += 1
+            if status in _FINAL:
+                self._done[status.value] += 1
+            else:
+                still_open.append(post)
+        self._open = still_open
+        return {status.value: counts[status.value] for status in PostStatus if status is not PostStatus.DRAFT}
+
+    def _forget_posts(self) -> None:
+        self._seen = 0
+        self._open = []
+        self._done = Counter()
+
+
+def _history(arrivals: array[float], now: float, per: float) -> list[int]:
+    """Return the number of arrivals in the window that ends at each step of the history, the oldest first."""
+    steps = HISTORY_SECONDS * STEPS_PER_SECOND
+    ends = (now - (steps - step) / STEPS_PER_SECOND for step in range(1, steps + 1))
+    return [bisect_left(arrivals, end) - bisect_left(arrivals, end - per) for end in ends]

@@ -1,0 +1,1 @@
+"""Scripted faults: their kinds, and which request meets one."""

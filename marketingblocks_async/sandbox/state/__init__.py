@@ -1,0 +1,1 @@
+"""What the sandbox remembers: posts, generations, connections, automations, tokens, its clock."""

@@ -1,0 +1,174 @@
+"""AI generations: queued, then success after a while, and then the web hook is told.
+
+The payload of a web hook is not documented. What is posted here is a guess: the documented answer of
+create-post-generation with ``"status": "success"`` and a ``posts`` array added.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from marketingblocks_async.models import GenerationStatus
+from marketingblocks_async.sandbox.ledger.ledger import WebHookDelivery
+
+from .clock import SandboxClock
+
+WEB_HOOK_TIMEOUT = 10.0
+"""How long a web hook may take to answer, in seconds."""
+
+
+@dataclass(slots=True)
+class SandboxGeneration:
+    """A generation job.
+
+    Attributes:
+        id: its id.
+        post_type: what was asked for.
+        input: theme or subject.
+        brand_id: as given.
+        web_hook: who is told, or ``None``.
+        done_at: when it succeeds, in seconds since 1970.
+
+    """
+
+    id: str
+    post_type: str
+    input: str
+    brand_id: int | str | None
+    web_hook: str | None
+    done_at: float
+
+    def answer(self, status: GenerationStatus, message: str) -> dict[str, Any]:
+        """Return the documented object about the job."""
+        return {
+            "id": self.id,
+            "status": status.value,
+            "message": message,
+            "request_body": {
+                "post_type": self.post_type,
+                "input": self.input,
+                "brand_id": self.brand_id,
+                "web_hook": self.web_hook,
+            },
+        }
+
+
+@dataclass(slots=True)
+class Generations:
+    """All generation jobs of a sandbox.
+
+    Args:
+        clock: the sandbox's time.
+        delay: seconds of world time from the request to the success.
+        chance: source of the ids.
+        delivered: told about each attempted delivery.
+        allow_external_web_hooks: whether web hooks outside this machine are called.
+
+    """
+
+    clock: SandboxClock
+    delay: float
+    chance: random.Random
+    delivered: Callable[[WebHookDelivery], None]
+    allow_external_web_hooks: bool = False
+    jobs: dict[str, SandboxGeneration] = field(default_factory=dict[str, SandboxGeneration])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _session: aiohttp.ClientSession | None = None
+
+    def create(self, request: dict[str, Any]) -> SandboxGeneration:
+        """Start a job.
+
+        Args:
+            request: a valid create-post-generation request.
+
+        """
+        job = SandboxGeneration(
+            id=str(uuid.UUID(int=self.chance.getrandbits(128), version=4)),
+            post_type=request["post_type"],
+            input=request["input"],
+            brand_id=request.get("brand_id"),
+            web_hook=request.get("web_hook"),
+            done_at=self.clock.world() + self.delay,
+        )
+        self.jobs[job.id] = job
+        if job.web_hook is not None:
+            task = asyncio.create_task(self._finish(job, job.web_hook), name=f"web hook of {job.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return job
+
+    def status(self, job: SandboxGeneration) -> GenerationStatus:
+        """Return the state of a job at this moment."""
+        return GenerationStatus.SUCCESS if self.clock.world() >= job.done_at else GenerationStatus.QUEUED
+
+    @property
+    def pending(self) -> int:
+        """How many web hooks are still to be called."""
+        return len(self._tasks)
+
+    async def clear(self) -> None:
+        """Cancel what is waiting to be delivered and forget all jobs."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.jobs.clear()
+
+    async def close(self) -> None:
+        """Cancel what is waiting and close the connections to web hooks."""
+        await self.clear()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _finish(self, job: SandboxGeneration, web_hook: str) -> None:
+        await self.clock.until(job.done_at)
+        status: int | None = None
+        problem: str | None = None
+        try:
+            self._check(web_hook)
+            status = await self._post(web_hook, _payload(job))
+        except (aiohttp.ClientError, ValueError, OSError) as exc:
+            problem = f"{type(exc).__name__}: {exc}"
+        self.delivered(WebHookDelivery(job.id, web_hook, status, problem))
+
+    def _check(self, web_hook: str) -> None:
+        url = URL(web_hook)
+        if url.scheme not in {"http", "https"} or not url.host:
+            msg = "a web hook is an http or https address"
+            raise ValueError(msg)
+        if not self.allow_external_web_hooks and not _is_loopback(url.host):
+            msg = "not called: the sandbox calls web hooks on this machine only"
+            raise ValueError(msg)
+
+    async def _post(self, web_hook: str, payload: dict[str, Any]) -> int:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WEB_HOOK_TIMEOUT))
+        # A redirection could lead away from this machine.
+        async with self._session.post(web_hook, json=payload, allow_redirects=False) as response:
+            return response.status
+
+
+def _payload(job: SandboxGeneration) -> dict[str, Any]:
+    return {
+        **job.answer(GenerationStatus.SUCCESS, "post generation is completed."),
+        "posts": [{"caption_text": f"A post about {job.input}", "media_urls": [], "post_type": job.post_type}],
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

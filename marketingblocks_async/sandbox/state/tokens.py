@@ -1,0 +1,171 @@
+"""The sandbox's access tokens: who they are, what they may do and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from marketingblocks_async.sandbox.policies import Policy
+
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - made up, and the point is that everybody knows it
+"""The token that every sandbox has, with every permission and no end."""
+
+DEFAULT_TOKEN_NAME = "default"  # noqa: S105 - a label
+"""The label of :data:`DEFAULT_TOKEN` in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpec:
+    """A token to add to a sandbox.
+
+    Attributes:
+        name: its label, which the ledger shows instead of the token.
+        permissions: what it may do, or ``None`` for everything.
+        expires_in: seconds of world time until it is invalid, or ``None`` for never.
+        expires_after_requests: how many of its requests are answered before it is invalid, or ``None`` for all.
+        secret: the token itself; made from the name unless given.
+
+    Raises:
+        ValueError: an empty name, or a secret that does not fit into a header.
+
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: str
+    permissions: tuple[str, ...] | None = None
+    expires_in: float | None = None
+    expires_after_requests: int | None = None
+    secret: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in the secret and check that it can be sent."""
+        if not self.name:
+            msg = "a token needs a name, which is its label in the ledger"
+            raise ValueError(msg)
+        if not self.secret:
+            object.__setattr__(self, "secret", DEFAULT_TOKEN if self.name == DEFAULT_TOKEN_NAME else _secret(self.name))
+        if not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
+            msg = f"the token of {self.name!r} must be printable ASCII without spaces to fit into a header"
+            raise ValueError(msg)
+
+    @classmethod
+    def parse(cls, text: str) -> TokenSpec:
+        """Read ``NAME[:permission,permission][@seconds]``, for example ``reader:social-read-posts@60``.
+
+        Raises:
+            ValueError: no name, or the part after ``@`` is no number.
+
+        """
+        rest, at, seconds = text.rpartition("@") if "@" in text else (text, "", "")
+        name, colon, permissions = rest.partition(":")
+        try:
+            expires_in = float(seconds) if at else None
+        except ValueError:
+            msg = f"{seconds!r} is not a number of seconds; write NAME[:permission,permission][@seconds]"
+            raise ValueError(msg) from None
+        names = tuple(part.strip() for part in permissions.split(",") if part.strip())
+        return cls(name=name.strip(), permissions=names if colon else None, expires_in=expires_in)
+
+
+class Token:
+    """One access token while the sandbox runs.
+
+    Args:
+        spec: what it is.
+        policy: counts its requests.
+        now: world time of its creation, in seconds.
+
+    """
+
+    __slots__ = ("_expires_at", "_presented", "policy", "spec")
+
+    def __init__(self, spec: TokenSpec, policy: Policy, now: float) -> None:
+        self.spec: TokenSpec = spec
+        self.policy: Policy = policy
+        self._expires_at = None if spec.expires_in is None else now + spec.expires_in
+        self._presented = 0
+
+    @property
+    def name(self) -> str:
+        """Its label."""
+        return self.spec.name
+
+    def present(self, now: float) -> bool:
+        """Count one request that came with this token and tell whether the token is valid for it.
+
+        Args:
+            now: world time in seconds.
+
+        """
+        self._presented += 1
+        if self._expires_at is not None and now >= self._expires_at:
+            return False
+        allowed = self.spec.expires_after_requests
+        return allowed is None or self._presented <= allowed
+
+    def expire(self) -> None:
+        """Make it invalid from now on."""
+        self._expires_at = float("-inf")
+
+    def may(self, permission: str) -> bool:
+        """Tell whether it carries ``permission``."""
+        return self.spec.permissions is None or permission in self.spec.permissions
+
+
+class TokenBook:
+    """All access tokens of a sandbox.
+
+    Args:
+        make_policy: returns a fresh policy for one token.
+        world: world time in seconds.
+
+    """
+
+    def __init__(self, make_policy: Callable[[], Policy], world: Callable[[], float]) -> None:
+        self._make_policy = make_policy
+        self._world = world
+        self._by_secret: dict[str, Token] = {}
+
+    def __iter__(self) -> Iterator[Token]:
+        return iter(self._by_secret.values())
+
+    def add(self, spec: TokenSpec) -> Token:
+        """Add a token.
+
+        Raises:
+            ValueError: its name or secret is taken.
+
+        """
+        if spec.secret in self._by_secret or any(token.name == spec.name for token in self):
+            msg = f"there is a token named {spec.name!r}, or with its secret, already"
+            raise ValueError(msg)
+        token = Token(spec, self._make_policy(), self._world())
+        self._by_secret[spec.secret] = token
+        return token
+
+    def unused_name(self) -> str:
+        """Return a name that no token has."""
+        taken = {token.name for token in self}
+        number = len(taken)
+        while (name := f"token-{number}") in taken:
+            number += 1
+        return name
+
+    def find(self, secret: str) -> Token | None:
+        """Return the token that ``secret`` is, expired or not."""
+        return self._by_secret.get(secret)
+
+    def restart(self) -> None:
+        """Give every token a fresh limit, its full life time and its full number of requests."""
+        specs = [token.spec for token in self]
+        self._by_secret.clear()
+        for spec in specs:
+            self.add(spec)
+
+
+def _secret(name: str) -> str:
+    return f"{DEFAULT_TOKEN}-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in name)

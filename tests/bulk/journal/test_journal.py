@@ -1,0 +1,548 @@
+"""The journal on disk: modes, versions, locks, states, and what is durable when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
+from marketingblocks_async.bulk.journal import journal as journal_module
+from marketingblocks_async.bulk.journal import writer as group_commit
+from marketingblocks_async.bulk.journal.journal import Journal, JournalBuilder, JournalReader
+from marketingblocks_async.bulk.journal.states import Counts, RowState
+
+
+def make(path: Path, rows: Iterable[int] = range(1, 6), **meta: str) -> Path:
+    builder = JournalBuilder(path)
+    for number in rows:
+        builder.add(number, f"key-{number}", f"hash-{number}", f'{{"n": {number}}}')
+    builder.finish({"source": "posts.csv", **meta})
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal"
+
+
+def test_a_journal_is_for_its_owner_only(path: Path) -> None:
+    make(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_all_files_of_a_running_journal_are_for_its_owner_only(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        await journal.intend(1)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+        assert len(modes) >= 3
+        assert set(modes.values()) == {0o600}
+
+
+def test_nothing_exists_until_all_rows_are_in(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    assert not path.exists()
+    builder.abandon()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal.journal import JournalBuilder\n"
+        "JournalBuilder(Path(sys.argv[1])).add(1, 'a', 'h', '{}')\nos._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)  # noqa: S603 - our own code
+    with pytest.raises(JournalError, match="nothing was sent; start it anew"):
+        JournalReader(path)
+    make(path)
+    with JournalReader(path) as journal:
+        assert journal.counts().total == 5
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_two_rows_with_one_key_make_no_journal(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    builder.add(2, "a", "h", "{}")
+    with pytest.raises(JournalError):
+        builder.finish({})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_existing_journal_is_not_overwritten(path: Path) -> None:
+    make(path)
+    with pytest.raises(JournalExistsError):
+        JournalBuilder(path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot make a journal"):
+        JournalBuilder(tmp_path / "missing" / "run.journal")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as a header" * 20])
+def test_a_file_that_is_no_journal_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(JournalError):
+        JournalReader(path)
+
+
+def test_a_foreign_database_is_refused(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(JournalError, match="no journal"):
+        JournalReader(path)
+
+
+def test_a_journal_of_another_version_is_refused(path: Path) -> None:
+    make(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(JournalError, match="another version"):
+        JournalReader(path)
+
+
+def test_a_missing_journal_is_not_made_by_looking_at_it(path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal at"):
+        JournalReader(path)
+    assert not path.exists()
+
+
+async def test_a_row_goes_through_its_states(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        assert journal.counts() == Counts(5, 0, 0, 5, 0)
+        await journal.intend(1)
+        assert journal.counts() == Counts(5, 0, 0, 4, 1)
+        journal.end(1, RowState.DONE, post_id="77")
+        await journal.intend(2)
+        journal.end(2, RowState.FAILED, error=ValueError("no"))
+        await journal.intend(3)
+        journal.end(3, RowState.PENDING, error=ValueError("later"))
+        await journal.flush()
+        assert journal.counts() == Counts(5, 1, 1, 3, 0)
+        assert journal.known_post_ids() == {"77": 1}
+        rows = {row.number: row for row in journal.rows()}
+        assert (rows[1].post_id, rows[2].error, rows[2].error_type) == ("77", "no", "ValueError")
+        assert [number async for number, _request in journal.pending()] == [3, 4, 5]
+
+
+async def test_an_intent_is_on_the_disk_when_it_returns(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        for number in (1, 2, 3):
+            await journal.intend(number)
+            # Another connection sees what is committed and nothing else.
+            with JournalReader(path) as other:
+                assert [row.number for row in other.rows([RowState.SENDING])] == list(range(1, number + 1))
+
+
+async def test_a_thousand_intents_at_once_are_all_durable(path: Path) -> None:
+    async with Journal(make(path, range(1, 1001))) as journal:
+        await asyncio.gather(*(journal.intend(number) for number in range(1, 1001)))
+        with JournalReader(path) as other:
+            assert other.counts() == Counts(1000, 0, 0, 0, 1000)
+
+
+def test_a_journal_is_run_by_one_process_at_a_time(path: Path) -> None:
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal.journal import Journal\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])):\n        print('ready', flush=True)\n"
+        "        sys.stdin.read()\nasyncio.run(main())\n"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, str(make(path))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+
+        async def take() -> None:
+            async with Journal(path):
+                pass
+
+        with pytest.raises(JournalInUseError, match=str(other.pid)) as caught:
+            asyncio.run(take())
+        assert caught.value.holder == other.pid
+        with JournalReader(path) as reader:
+            assert reader.counts().total == 5
+        other.kill()
+        other.wait()
+        # The operating system has released the lock.
+        asyncio.run(take())
+
+
+def test_a_killed_process_leaves_its_intents_as_unknown(path: Path) -> None:
+    code = (
+        "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal.journal import Journal\n"
+        "from marketingblocks_async.bulk.journal.states import RowState\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
+        "        await journal.begin_session()\n        await journal.intend(1)\n        await journal.intend(2)\n"
+        "        journal.end(1, RowState.DONE, post_id='7')\n        await journal.flush()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(make(path))], check=False)  # noqa: S603 - our own code
+    assert done.returncode == -9
+    with JournalReader(path) as reader:
+        assert reader.counts() == Counts(5, 1, 0, 3, 1)
+        assert reader.sessions()[0][1:] == (None, None)
+
+    async def settle() -> None:
+        async with Journal(path) as journal:
+            assert await journal.settle_unfinished() == 1
+            assert [row.number for row in journal.rows([RowState.UNKNOWN])] == [2]
+
+    asyncio.run(settle())
+
+
+async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> None:
+    with closing(sqlite3.connect(make(path), isolation_level=None)) as vandal:
+        vandal.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON states BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    journal = Journal(path)
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(1)
+    with pytest.raises(JournalError, match="cannot write"):
+        journal.end(1, RowState.DONE)
+    with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
+        vandal.execute("DROP TRIGGER full")
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.intend(2)
+    with pytest.raises(JournalError, match="cannot write"):
+        await journal.aclose()
+    # Others can have it all the same.
+    await Journal(path).aclose()
+
+
+async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: Path) -> None:
+    code = (
+        "import os, sqlite3, sys\nfrom marketingblocks_async.bulk import journal\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA journal_mode = WAL')\n"
+        "connection.set_trace_callback(lambda sql: os._exit(9) if \"'here'\" in sql else None)\n"
+        "journal._seal(connection)"
+    )
+    make(path)
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
+    assert await died.wait() == 9
+    for _ in range(2):
+        with JournalReader(path) as reader:
+            assert reader.counts().total == 5
+    async with Journal(path) as journal:
+        assert journal.counts().pending == 5
+    assert list(path.parent.iterdir()) == [path]
+
+
+async def test_a_closed_journal_takes_nothing(path: Path) -> None:
+    journal = Journal(make(path))
+    await journal.aclose()
+    with pytest.raises(JournalError):
+        await journal.intend(1)
+
+
+def test_rows_stream_in_flat_memory(path: Path) -> None:
+    make(path, range(1, 5001))
+    with JournalReader(path) as journal:
+        numbers = [row.number for row in journal.rows([RowState.PENDING], after=10)]
+    assert numbers == list(range(11, 5001))
+
+
+def test_the_umask_does_not_matter(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make(path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def run_and_kill(path: Path, number: int = 1) -> None:
+    """Leave what a process leaves that was killed when it had sent a row: the journal, its log, its lock."""
+    code = (
+        "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.journal.journal import Journal\n"
+        "async def main():\n    async with Journal(Path(sys.argv[1])) as journal:\n"
+        "        await journal.begin_session()\n        await journal.intend(int(sys.argv[2]))\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path), str(number)], check=False)  # noqa: S603 - our own code
+    assert done.returncode == -9
+
+
+def beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
+
+
+def test_a_journal_without_its_log_is_refused(path: Path, tmp_path: Path) -> None:
+    run_and_kill(make(path))
+    moved = tmp_path / "elsewhere.journal"
+    shutil.copy(path, moved)
+    # Its row 1 would be pending again, and be sent a second time.
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"elsewhere\.journal-wal is missing"):
+            JournalReader(moved)
+    shutil.copy(beside(path, "-wal"), beside(moved, "-wal"))
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 4, 1)
+
+
+def test_a_journal_that_ended_in_order_needs_no_log(path: Path, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with Journal(make(path)) as journal:
+            await journal.intend(1)
+            journal.end(1, RowState.DONE, post_id="7")
+
+    asyncio.run(run())
+    moved = path.rename(tmp_path / "elsewhere.journal")
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 1, 0, 4, 0)
+
+
+def test_looking_at_a_killed_run_takes_nothing_from_it(path: Path, tmp_path: Path) -> None:
+    run_and_kill(make(path))
+    for _ in range(2):
+        with JournalReader(path) as reader:
+            assert reader.counts() == Counts(5, 0, 0, 4, 1)
+    # The log has been moved into the journal by that.
+    moved = path.rename(tmp_path / "elsewhere.journal")
+    with JournalReader(moved) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 4, 1)
+
+
+async def test_a_journal_without_its_log_is_noticed_after_many_writes_too(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "TIDY_EVERY", 3)
+    async with Journal(make(path)) as journal:
+        for number in (1, 2, 3, 4):
+            await journal.intend(number)
+        moved = tmp_path / "elsewhere.journal"
+        shutil.copy(path, moved)
+    with closing(sqlite3.connect(moved)) as connection:
+        assert connection.execute("SELECT count(*) FROM states").fetchone()[0] >= 3
+    with pytest.raises(JournalError, match="-wal is missing"):
+        JournalReader(moved)
+
+
+def test_a_new_journal_takes_no_outcomes_from_the_log_of_a_removed_one(path: Path) -> None:
+    run_and_kill(make(path))
+    path.unlink()
+    with pytest.raises(JournalError, match="belongs to a journal"):
+        make(path)
+    assert beside(path, "-wal").exists()
+    beside(path, "-wal").unlink()
+    with JournalReader(make(path)) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 5, 0)
+
+
+def test_what_a_killed_import_left_is_not_taken_over(path: Path) -> None:
+    run_and_kill(make(path))
+    for suffix in ("-wal", "-shm"):
+        beside(path, suffix).rename(beside(path, f".importing{suffix}"))
+    path.unlink()
+    with JournalReader(make(path)) as reader:
+        assert reader.counts() == Counts(5, 0, 0, 5, 0)
+    assert not beside(path, ".importing-wal").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+async def test_one_journal_under_two_names_is_run_once(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.journal"
+    link.symlink_to(make(path))
+    async with Journal(path):
+        with pytest.raises(JournalInUseError):
+            Journal(link)
+        with JournalReader(link) as reader:
+            assert reader.is_running()
+
+
+async def test_looking_whether_a_journal_runs_does_not_keep_it_from_running(path: Path) -> None:
+    make(path)
+    looking = threading.Event()
+
+    def look() -> None:
+        with JournalReader(path) as reader:
+            while not looking.is_set():
+                reader.is_running()
+
+    watcher = asyncio.create_task(asyncio.to_thread(look))
+    try:
+        for _ in range(20):
+            await Journal(path).aclose()
+    finally:
+        looking.set()
+        await watcher
+
+
+async def test_half_characters_of_a_server_do_not_end_the_writing(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        journal.end(1, RowState.FAILED, post_id="\udfff", error=ValueError("bad \ud800 text"))
+        await journal.intend(2)
+        rows = {row.number: row for row in journal.rows()}
+        assert (rows[1].error, rows[1].post_id) == ("bad ? text", "?")
+
+
+async def test_whatever_ends_the_writing_is_heard_by_those_who_wait(path: Path) -> None:
+    journal = Journal(make(path))
+    # An integer that SQLite has no room for: no error of SQLite's.
+    with pytest.raises(JournalError, match="OverflowError"):
+        await journal.intend(2**70)
+    with pytest.raises(JournalError):
+        await journal.flush()
+    with pytest.raises(JournalError):
+        await journal.aclose()
+
+
+async def test_times_in_a_journal_grow_although_the_clock_is_set_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 2_000_000_000.0
+    monkeypatch.setattr(time, "time", lambda: clock)
+    async with Journal(make(path)) as journal:
+        await journal.begin_session()
+        await journal.intend(1)
+    clock -= 86_400
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        await journal.intend(2)
+        await journal.intend(3)
+        began = [session[0] for session in journal.sessions()]
+        sent = [row.sent_at or 0.0 for row in journal.rows([RowState.SENDING])]
+        assert began[0] < sent[0] < began[1] < sent[1] < sent[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_file_that_cannot_grow_stops_the_run_and_loses_nothing(path: Path) -> None:
+    make(path, range(1, 501))
+    code = (
+        "import asyncio, resource, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.errors import JournalError\n"
+        "from marketingblocks_async.bulk.journal.journal import Journal\n"
+        "async def main():\n    journal = Journal(Path(sys.argv[1]))\n    await journal.begin_session()\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n    number = 0\n"
+        "    try:\n        while True:\n            await journal.intend(number + 1)\n            number += 1\n"
+        "    except JournalError as error:\n        print(number, error)\n"
+        "    try:\n        await journal.aclose()\n    except JournalError:\n        pass\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False, text=True)  # noqa: S603 - our own code
+    number, _, error = done.stdout.partition(" ")
+    assert "cannot write" in error, done.stderr
+    with JournalReader(path) as reader:
+        assert [row.number for row in reader.rows([RowState.SENDING])] == list(range(1, int(number) + 1))
+
+
+def test_after_a_power_cut_every_intent_that_was_told_is_there(path: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    kept = tmp_path / "kept.journal"
+
+    async def run() -> None:
+        async with Journal(make(path, range(1, 41))) as journal:
+            for number in range(1, 41):
+                await journal.intend(number)
+                told.append((beside(path, "-wal").stat().st_size, number))
+            shutil.copy(path, kept)
+            shutil.copy(beside(path, "-wal"), beside(kept, "-wal"))
+
+    asyncio.run(run())
+    log, database = beside(kept, "-wal").read_bytes(), kept.read_bytes()
+    cut = tmp_path / "cut.journal"
+    # The disk has at least what was flushed, and of what came later any part.
+    for size in range(told[0][0], len(log), 3_333):
+        cut.write_bytes(database)
+        beside(cut, "-wal").write_bytes(log[:size])
+        expected = max(number for flushed, number in told if flushed <= size)
+        with JournalReader(cut) as reader:
+            assert [row.number for row in reader.rows([RowState.SENDING])] == list(range(1, expected + 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+@pytest.mark.parametrize("room", [0, 4_096, 12_288, 30_000, 200_000])
+def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(path: Path, room: int) -> None:
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from marketingblocks_async.bulk.errors import JournalError\n"
+        "from marketingblocks_async.bulk.journal.journal import JournalBuilder\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))\n"
+        "try:\n    builder = JournalBuilder(Path(sys.argv[1]))\n    for number in range(5_000):\n"
+        "        builder.add(number, str(number), 'h', '{}' * 50)\n    builder.finish({})\n"
+        "except JournalError as error:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(path), str(room)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603 - our own code
+    assert "cannot " in done.stdout, done.stderr
+    assert str(path) in done.stdout
+    assert [file.name for file in path.parent.iterdir() if file.suffix != ".lock"] == []
+
+
+def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
+    make(path, range(1, 2001))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with pytest.raises(JournalError, match="cannot read"), JournalReader(path) as reader:
+        reader.counts()
+
+    async def run() -> None:
+        async with Journal(path):
+            pass
+
+    for _ in range(2):
+        # The lock is free again.
+        with pytest.raises(JournalError, match="cannot read"):
+            asyncio.run(run())
+
+
+async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(path)
+    committing, go_on = threading.Event(), threading.Event()
+
+    def wait_before_commit(sql: str) -> None:
+        if sql == "COMMIT":
+            committing.set()
+            go_on.wait()
+
+    class SlowCommit(group_commit.GroupCommit):
+        def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection], *others: Any) -> None:
+            def connect_slowly(path: Path) -> sqlite3.Connection:
+                connection = connect(path)
+                connection.set_trace_callback(wait_before_commit)
+                return connection
+
+            super().__init__(path, connect_slowly, *others)
+
+    monkeypatch.setattr(journal_module, "GroupCommit", SlowCommit)
+    journal = Journal(path)
+    journal.end(1, RowState.DONE, post_id="9")
+    closing_down = asyncio.create_task(journal.aclose())
+    assert await asyncio.to_thread(committing.wait, 10)
+    closing_down.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing_down
+    with pytest.raises(JournalInUseError):
+        Journal(path)
+    go_on.set()
+    monkeypatch.undo()
+    async with Journal(path) as again:
+        assert [row.post_id for row in again.rows([RowState.DONE])] == ["9"]

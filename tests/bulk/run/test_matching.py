@@ -1,0 +1,204 @@
+"""What counts as proof that a row of unknown outcome exists or does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from marketingblocks_async import CreatePost, Post
+from marketingblocks_async.bulk.run.matching import ListedPost, SentRow, Verdicts, decide
+
+NOW = 1_000_000.0
+
+
+def post(text: str = "Hello", **changes: Any) -> CreatePost:
+    fields: dict[str, Any] = {
+        "channel_type": "facebook",
+        "channel_id": 1,
+        "post_type": "post",
+        "caption_text": text,
+        "media_urls": [],
+        "publish_mode": "now",
+    }
+    return CreatePost(**(fields | changes))
+
+
+def sent(number: int, what: CreatePost, *, ago: float = 500.0, floor: int | None = 100, **rest: Any) -> SentRow:
+    return SentRow(number, what, NOW - ago, floor, **rest)
+
+
+def listed(post_id: int | str, text: str | None = "Hello", **fields: Any) -> ListedPost:
+    extra = {} if text is None else {"caption_text": text}
+    values = {"post_id": post_id, "channel_type": "facebook", "channel_id": "1"} | extra | fields
+    found = ListedPost.of(Post.model_validate(values))
+    assert found is not None
+    return found
+
+
+def judge(
+    unknown: list[SentRow], posts: list[ListedPost], done: list[SentRow] | None = None, *, settle_after: float = 60.0
+) -> Verdicts:
+    done = done or []
+    claimed = [row.post_id for row in done if row.post_id is not None]
+    return decide(unknown, done, [posts], claimed=claimed, now=NOW, settle_after=settle_after)
+
+
+# Rows sent before and after the one in question, done and listed: they show how far the listing reaches.
+BEFORE = sent(1, post("before"), ago=600, post_id="101")
+AFTER = sent(9, post("after"), ago=400, post_id="109")
+ENCLOSING = [listed(101, "before"), listed(109, "after")]
+
+
+def test_a_new_post_with_the_same_text_on_the_same_channel_is_the_row() -> None:
+    assert judge([sent(5, post())], [listed(105)]).found == {5: "105"}
+
+
+def test_ids_may_be_texts_of_digits() -> None:
+    assert judge([sent(5, post())], [listed("105")]).found == {5: "105"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        listed(105, "Hello!"),
+        listed(105, channel_id="2"),
+        listed(105, channel_type="instagram"),
+    ],
+)
+def test_a_post_with_another_text_or_channel_is_not(other: ListedPost) -> None:
+    assert judge([sent(5, post())], [other]) == Verdicts(undecided=(5,))
+
+
+def test_white_space_that_the_api_may_have_changed_does_not_matter() -> None:
+    assert judge([sent(5, post("Hello \r\n world"))], [listed(105, "Hello\nworld")]).found == {5: "105"}
+
+
+def test_a_post_of_another_row_is_not_taken_twice() -> None:
+    done = [sent(4, post(), post_id="105")]
+    assert judge([sent(5, post())], [listed(105)], done) == Verdicts(undecided=(5,))
+
+
+def test_an_equal_post_from_before_the_run_is_not_taken_for_it() -> None:
+    """The same text every Monday: last week's post proves nothing."""
+    assert judge([sent(5, post())], [listed(77)]) == Verdicts(undecided=(5,))
+    assert judge([sent(5, post())], [listed(77), listed(105)]).found == {5: "105"}
+
+
+@pytest.mark.parametrize("row", [sent(5, post(), floor=None)])
+def test_without_knowing_what_was_there_before_nothing_is_found(row: SentRow) -> None:
+    assert judge([row], [listed(105)]) == Verdicts(undecided=(5,))
+
+
+def test_ids_that_are_no_numbers_prove_nothing() -> None:
+    assert judge([sent(5, post())], [listed("abc-105")]) == Verdicts(undecided=(5,))
+
+
+def test_more_equal_posts_than_rows_prove_nothing() -> None:
+    """Somebody else published the same text meanwhile."""
+    assert judge([sent(5, post())], [listed(105), listed(106)]) == Verdicts(undecided=(5,))
+
+
+def test_equal_rows_are_interchangeable() -> None:
+    rows = [sent(5, post()), sent(6, post()), sent(7, post())]
+    verdicts = judge(rows, [*ENCLOSING, listed(105), listed(106)], [BEFORE, AFTER])
+    assert verdicts == Verdicts(found={5: "105", 6: "106"}, absent=(7,))
+
+
+def test_a_row_is_absent_if_the_listing_certainly_reaches_over_its_time() -> None:
+    assert judge([sent(5, post())], ENCLOSING, [BEFORE, AFTER]) == Verdicts(absent=(5,))
+
+
+@pytest.mark.parametrize(
+    ("posts", "done"),
+    [
+        ([], []),
+        (ENCLOSING, []),
+        (ENCLOSING, [BEFORE]),
+        (ENCLOSING, [AFTER]),
+        (ENCLOSING[:1], [BEFORE, AFTER]),
+        (ENCLOSING[1:], [BEFORE, AFTER]),
+        ([listed(101, "rewritten"), ENCLOSING[1]], [BEFORE, AFTER]),
+        ([*ENCLOSING, listed(105, None)], [BEFORE, AFTER]),
+        ([listed(101, None), listed(109, None)], [BEFORE, AFTER]),
+        (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", channel_id=2))]),
+        (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", publish_mode="queued"))]),
+    ],
+    ids=[
+        "an empty listing",
+        "no row of the run is known",
+        "nothing later",
+        "nothing earlier",
+        "the later one is not listed",
+        "the earlier one is not listed",
+        "texts come back changed",
+        "one post without a text could be it",
+        "no texts at all",
+        "the later one is on another channel",
+        "the later one was published in another way",
+    ],
+)
+def test_otherwise_it_is_not_proven_absent(posts: list[ListedPost], done: list[SentRow]) -> None:
+    assert judge([sent(5, post())], posts, done) == Verdicts(undecided=(5,))
+
+
+def test_a_request_that_may_still_be_on_its_way_is_not_absent() -> None:
+    late = sent(5, post(), ago=30)
+    enclosing = [BEFORE, replace(AFTER, sent_at=NOW - 10)]
+    assert judge([late], ENCLOSING, enclosing) == Verdicts(undecided=(5,))
+    assert judge([late], ENCLOSING, enclosing, settle_after=20) == Verdicts(absent=(5,))
+    assert judge([late], [*ENCLOSING, listed(105)], enclosing).found == {5: "105"}
+
+
+def test_both_controls_must_be_in_one_listing() -> None:
+    verdicts = decide(
+        [sent(5, post())],
+        [BEFORE, AFTER],
+        [ENCLOSING[:1], ENCLOSING[1:]],
+        claimed=["101", "109"],
+        now=NOW,
+        settle_after=60,
+    )
+    assert verdicts == Verdicts(undecided=(5,))
+
+
+class TestScheduled:
+    NINE = post("tip", publish_mode="scheduled", schedule_time="2027-01-01 09:00", time_zone="Africa/Lagos")
+    TEN = post("tip", publish_mode="scheduled", schedule_time="2027-01-01 10:00", time_zone="Africa/Lagos")
+    EIGHT = post("tip", publish_mode="scheduled", schedule_time="2027-01-01 08:00", time_zone="Africa/Lagos")
+    CONTROL = sent(1, EIGHT, ago=600, post_id="101")
+
+    def test_without_texts_channel_and_time_tell_rows_apart(self) -> None:
+        shown = [
+            listed(101, None, schedule_time="2027-01-01 08:00"),
+            listed(105, None, schedule_time="2027-01-01 09:00"),
+        ]
+        verdicts = judge([sent(5, self.NINE), sent(6, self.TEN)], shown, [self.CONTROL])
+        assert verdicts == Verdicts(found={5: "105"}, undecided=(6,))
+
+    def test_times_in_another_zone_or_notation_are_not_compared(self) -> None:
+        """Listed in UTC, an hour earlier: the nine o'clock post would be taken for one at eight."""
+        shown = [
+            listed(101, None, schedule_time="2027-01-01 07:00"),
+            listed(105, None, schedule_time="2027-01-01 09:00"),
+        ]
+        assert judge([sent(5, self.NINE)], shown, [self.CONTROL]) == Verdicts(undecided=(5,))
+
+    def test_the_same_text_every_hour(self) -> None:
+        shown = [
+            listed(101, "tip", schedule_time="2027-01-01 08:00"),
+            listed(106, "tip", schedule_time="2027-01-01T10:00"),
+        ]
+        verdicts = judge([sent(5, self.NINE), sent(6, self.TEN)], shown, [self.CONTROL])
+        assert verdicts == Verdicts(found={6: "106"}, undecided=(5,))
+
+    def test_the_same_text_every_hour_with_times_that_cannot_be_compared(self) -> None:
+        shown = [listed(101, "tip", schedule_time="07:00"), listed(106, "tip", schedule_time="09:00")]
+        verdicts = judge([sent(5, self.NINE), sent(6, self.TEN)], shown, [self.CONTROL])
+        assert not verdicts.absent
+
+
+def test_a_post_that_cannot_be_identified_is_left_out() -> None:
+    assert ListedPost.of(Post.model_validate({"post_id": 1})) is None
+    assert ListedPost.of(Post.model_validate({"channel_type": "facebook", "channel_id": 1})) is None

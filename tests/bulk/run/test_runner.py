@@ -1,0 +1,412 @@
+"""Runs over a journal against a sandbox on a real socket: what is sent, what is not, and how a run ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, RateLimit
+from marketingblocks_async.bulk import (
+    BulkProgress,
+    BulkResult,
+    BulkRun,
+    Counts,
+    Ending,
+    Journal,
+    JournalError,
+    JournalReader,
+    RowState,
+    create_journal,
+)
+from marketingblocks_async.bulk.run.runner import UNREACHABLE_AFTER
+from marketingblocks_async.sandbox import Sandbox
+from tests.support.client import client_of
+
+pytestmark = pytest.mark.usefixtures("own_limiters")
+
+
+def posts(count: int, **changes: Any) -> list[CreatePost]:
+    fields: dict[str, Any] = {"channel_type": "facebook", "channel_id": 1, "post_type": "post", "media_urls": [],
+                              "publish_mode": "now"}  # fmt: skip
+    return [CreatePost(caption_text=f"Row {number}", **(fields | changes)) for number in range(1, count + 1)]
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A journal of ten rows."""
+    await create_journal(posts(10), tmp_path / "run.journal")
+    return tmp_path / "run.journal"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox that shows texts in its listings, as reconciliation needs."""
+    async with Sandbox(variants={"extra_fields": True}) as started:
+        yield started
+
+
+async def run(sandbox: Sandbox, path: Path, client: dict[str, Any] | None = None, **options: Any) -> BulkResult:
+    given: dict[str, Any] = {"settle_after": 0.0} | options
+    async with client_of(sandbox, **(client or {})) as made, Journal(path) as journal:
+        return await BulkRun(made, journal, **given).run()
+
+
+def created(sandbox: Sandbox) -> list[str]:
+    return sorted(commit.request["caption_text"] for commit in sandbox.ledger.commits)
+
+
+ALL = sorted(each.caption_text or "" for each in posts(10))
+
+
+async def test_every_row_is_sent_once(sandbox: Sandbox, path: Path) -> None:
+    result = await run(sandbox, path)
+    assert result.counts == Counts(total=10, done=10, failed=0, pending=0, unknown=0)
+    assert (result.ending, result.reason, result.sent) == (Ending.COMPLETE, None, 10)
+    assert sandbox.ledger.compare(posts(10)).exact
+    with JournalReader(path) as journal:
+        ids = {row.post_id for row in journal.rows()}
+        assert ids == {commit.id for commit in sandbox.ledger.commits}
+        assert all(row.attempts == 1 for row in journal.rows())
+    again = await run(sandbox, path)
+    assert (again.sent, again.counts.done) == (0, 10)
+    assert len(sandbox.ledger.commits) == 10
+
+
+STATES = {
+    # The outcome is known, and the row is done, failed, or tried again in the same run.
+    "slow": RowState.DONE,
+    "slow_answer": RowState.DONE,
+    "drip": RowState.DONE,
+    "post_fails": RowState.DONE,
+    "too_many_requests": RowState.DONE,
+    "error_503_retry_after": RowState.DONE,
+    "not_found": RowState.FAILED,
+    "bad_request": RowState.FAILED,
+    "unprocessable": RowState.FAILED,
+    # It was carried out and there is no answer: found in the listing.
+    "commit_then_drop": RowState.DONE,
+    "commit_then_500": RowState.DONE,
+    "truncated_json": RowState.DONE,
+    "broken_json": RowState.DONE,
+    "empty_body": RowState.DONE,
+    "wrong_shape": RowState.DONE,
+    "reset:commit=true": RowState.DONE,
+    "html_502:commit=true": RowState.DONE,
+}
+PARAMETERS = {"slow": "delay=0.02", "slow_answer": "delay=0.02", "drip": "interval=0.0001",
+              "too_many_requests": "retry_after=0.01", "error_503_retry_after": "retry_after=0.01"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STATES)
+async def test_what_becomes_of_a_row_that_meets_a_fault(sandbox: Sandbox, path: Path, kind: str) -> None:
+    name, _, given = kind.partition(":")
+    parameters = ",".join(filter(None, [given, PARAMETERS.get(name), "endpoint=create-post,after=4,times=1"]))
+    sandbox.faults.add(f"{name}:{parameters}")
+    result = await run(sandbox, path, concurrency=1)
+    failed = STATES[kind] is RowState.FAILED
+    assert result.counts == Counts(10, 9 if failed else 10, int(failed), 0, 0), result
+    assert not sandbox.ledger.duplicates()
+    with JournalReader(path) as journal:
+        [row] = [each for each in journal.rows() if each.number == 5]
+        assert row.state is STATES[kind]
+        assert (row.error is None) == (not failed)
+    assert created(sandbox) == [text for text in ALL if not failed or text != "Row 5"]
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "reset", "error_500", "html_502", "error_503"])
+async def test_a_row_that_was_not_carried_out_is_proved_absent_and_sent(
+    sandbox: Sandbox, path: Path, fault: str
+) -> None:
+    sandbox.faults.add(f"{fault}:endpoint=create-post,after=4,times=1")
+    result = await run(sandbox, path, concurrency=1)
+    assert result.counts.done == 10, result
+    assert created(sandbox) == ALL
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_without_evidence_a_row_stays_unknown(path: Path) -> None:
+    async with Sandbox() as sandbox:  # whose listings show no texts
+        sandbox.faults.add("commit_then_drop:endpoint=create-post,after=2,times=1")
+        sandbox.faults.add("drop_before:endpoint=create-post,after=5,times=1")
+        result = await run(sandbox, path, concurrency=1)
+        assert (result.counts.done, result.counts.unknown) == (8, 2)
+        assert result.reconciliation.undecided == 2
+        again = await run(sandbox, path)
+        assert (again.counts.unknown, again.sent) == (2, 0)
+        assert len(sandbox.ledger.commits) == 9
+
+
+async def test_unknown_rows_wait_until_they_have_settled(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("drop_before:endpoint=create-post,after=4,times=1")
+    result = await run(sandbox, path, concurrency=1, settle_after=3600.0)
+    assert result.counts.unknown == 1
+    assert result.reconciliation.undecided_until is not None
+    assert (await run(sandbox, path)).counts.done == 10
+    assert created(sandbox) == ALL
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts", "sent"), [("report", (8, 0, 2), 0), ("resend", (10, 0, 0), 2), ("skip", (8, 2, 0), 0)]
+)
+async def test_what_to_do_with_unknown_rows(path: Path, policy: str, counts: tuple[int, int, int], sent: int) -> None:
+    async with Sandbox(faults=["drop_before:endpoint=create-post,after=3,times=2"]) as sandbox:
+        assert (await run(sandbox, path)).counts.unknown == 2
+        result = await run(sandbox, path, unknown=policy)
+        assert (result.counts.done, result.counts.failed, result.counts.unknown) == counts
+        assert (result.sent, len(sandbox.ledger.commits)) == (sent, 8 + sent)
+        if policy == "skip":
+            with JournalReader(path) as journal:
+                assert all("skipped" in (row.error or "") for row in journal.rows([RowState.FAILED]))
+
+
+async def test_skipping_looks_nothing_up(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("drop_before:endpoint=create-post,times=1")
+    await run(sandbox, path, unknown="skip")
+    before = sandbox.ledger.attempts("get-posts")
+    result = await run(sandbox, path, unknown="skip")
+    assert result.counts.failed == 1
+    assert sandbox.ledger.attempts("get-posts") <= before + 1  # the look before anything is sent
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "forbidden", "expire_token"])
+async def test_a_refused_token_stops_at_once_and_fails_no_row(sandbox: Sandbox, path: Path, fault: str) -> None:
+    sandbox.faults.add(f"{fault}:endpoint=create-post,after=3")
+    result = await run(sandbox, path, concurrency=2)
+    assert result.ending is Ending.STOPPED
+    assert result.reason is not None
+    assert "resume the run when the token is right" in result.reason
+    assert (result.counts.done, result.counts.failed, result.counts.unknown) == (3, 0, 0)
+    assert sandbox.ledger.attempts("create-post") <= 6
+    sandbox.faults.clear()
+    token = sandbox.add_token("renewed")
+    assert (await run(sandbox, path, {"token": token})).counts.done == 10
+    assert created(sandbox) == ALL
+
+
+async def test_a_missing_permission_is_named(sandbox: Sandbox, path: Path) -> None:
+    token = sandbox.add_token("reader", permissions=["social-read-posts"])
+    result = await run(sandbox, path, {"token": token})
+    assert result.reason is not None
+    assert "social-create-post" in result.reason
+    assert result.counts.pending == 10
+
+
+async def test_max_failures(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post,after=2")
+    result = await run(sandbox, path, concurrency=1, max_failures=3)
+    assert (result.ending, result.counts.done) == (Ending.STOPPED, 2)
+    assert 3 <= result.counts.failed <= 4
+    assert result.reason == f"{result.counts.failed} rows failed, which is as many as were allowed"
+    sandbox.faults.clear()
+    assert (await run(sandbox, path)).counts.pending == 0
+
+
+async def test_an_unreachable_server_stops_it(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/v1"
+        path = tmp_path / "j"
+        await create_journal(posts(200), path)
+        async with Sandbox() as sandbox:
+            result = await run(sandbox, path, {"base_url": base_url}, concurrency=5)
+    assert result.ending is Ending.STOPPED
+    assert result.reason is not None
+    assert "cannot be reached" in result.reason
+    assert result.counts == Counts(200, 0, 0, 200, 0)
+    assert UNREACHABLE_AFTER <= result.sent <= UNREACHABLE_AFTER + 10
+
+
+async def test_a_few_rows_that_could_not_be_sent_say_why(tmp_path: Path) -> None:
+    await create_journal(posts(3), tmp_path / "j")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        base_url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/v1"
+        async with Sandbox() as sandbox:
+            result = await run(sandbox, tmp_path / "j", {"base_url": base_url})
+    assert (result.ending, result.counts.pending) == (Ending.COMPLETE, 3)
+    assert result.reason is not None
+    assert "Cannot connect" in result.reason
+
+
+async def test_rows_that_were_put_off_are_tried_again_in_the_same_run(sandbox: Sandbox, path: Path) -> None:
+    # More refusals than one call tries again after.
+    sandbox.faults.add("error_503_retry_after:endpoint=create-post,after=3,times=8,retry_after=0")
+    result = await run(sandbox, path, concurrency=1)
+    assert result.counts.done == 10
+    assert created(sandbox) == ALL
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that will happen."""
+    while not condition():  # noqa: ASYNC110 - what is waited for knows no events
+        await asyncio.sleep(0)
+
+
+async def started(sandbox: Sandbox, count: int) -> None:
+    """Wait until so many posts were created."""
+    await until(lambda: len(sandbox.ledger.commits) >= count)
+
+
+async def test_stop_finishes_what_is_in_flight(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("slow_answer:endpoint=create-post,after=3,delay=0.2")
+    async with client_of(sandbox) as client, Journal(path) as journal:
+        bulk = BulkRun(client, journal, concurrency=2)
+        task = asyncio.create_task(bulk.run())
+        await started(sandbox, 4)
+        bulk.stop()
+        bulk.stop()  # once more does nothing
+        assert bulk.is_stopping
+        result = await task
+    assert (result.ending, result.counts.unknown, result.counts.failed) == (Ending.INTERRUPTED, 0, 0)
+    assert result.counts.done == len(sandbox.ledger.commits) < 10
+    with JournalReader(path) as reader:
+        assert reader.sessions()[-1][2] == "interrupted"
+    assert (await run(sandbox, path)).counts.done == 10
+    assert created(sandbox) == ALL
+
+
+async def test_abort_leaves_what_is_in_flight_unknown(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("commit_then_stall:endpoint=create-post,after=3")
+    async with client_of(sandbox) as client, Journal(path) as journal:
+        bulk = BulkRun(client, journal, concurrency=2)
+        task = asyncio.create_task(bulk.run())
+        await started(sandbox, 5)
+        bulk.abort()
+        result = await task
+    assert (result.ending, result.counts.unknown, result.counts.done) == (Ending.ABORTED, 2, 3)
+    sandbox.faults.clear()
+    assert (await run(sandbox, path)).counts.done == 10
+    assert created(sandbox) == ALL
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_cancelling_the_run_is_an_abort(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("commit_then_stall:endpoint=create-post,after=3")
+    async with client_of(sandbox) as client, Journal(path) as journal:
+        task = asyncio.create_task(BulkRun(client, journal, concurrency=2).run())
+        await started(sandbox, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    with JournalReader(path) as reader:
+        assert reader.counts() == Counts(10, 3, 0, 5, 2)
+        assert reader.sessions()[-1][2] == "aborted"
+        assert not reader.is_running()
+
+
+async def test_stop_before_the_run(sandbox: Sandbox, path: Path) -> None:
+    for name, ending in (("stop", Ending.INTERRUPTED), ("abort", Ending.ABORTED)):
+        async with client_of(sandbox) as client, Journal(path) as journal:
+            bulk = BulkRun(client, journal)
+            getattr(bulk, name)()
+            result = await bulk.run()
+        assert (result.ending, result.sent) == (ending, 0)
+    assert sandbox.ledger.attempts() == 0
+
+
+async def test_stop_does_not_wait_for_a_pause(sandbox: Sandbox, path: Path) -> None:
+    seen: list[BulkProgress] = []
+    async with client_of(sandbox, rate_limit=RateLimit()) as client, Journal(path) as journal:
+        client.rate_limiter.pause(60.0)
+        bulk = BulkRun(client, journal, on_progress=seen.append, progress_every=0.01)
+        task = asyncio.create_task(bulk.run())
+        await until(lambda: bool(seen) and seen[-1].paused_for > 30)
+        bulk.stop()
+        result = await asyncio.wait_for(task, 20)
+    assert (result.ending, result.sent) == (Ending.INTERRUPTED, 0)
+    assert sandbox.ledger.attempts() == 0
+
+
+async def test_progress(sandbox: Sandbox, path: Path) -> None:
+    seen: list[BulkProgress] = []
+    sandbox.faults.add("unprocessable:endpoint=create-post,times=1")
+    sandbox.faults.add("slow_answer:endpoint=create-post,after=5,times=1,delay=0.3")
+    await run(sandbox, path, on_progress=seen.append, progress_every=0.01, client={"rate_limit": RateLimit()})
+    assert seen[-1].counts == Counts(10, 9, 1, 0, 0)
+    assert (seen[-1].in_flight, seen[-1].queued) == (0, 0)
+    assert any(each.in_flight for each in seen)
+    for before, after in itertools.pairwise(seen):
+        assert before.counts.done <= after.counts.done
+        assert before.seconds <= after.seconds
+    for each in seen:
+        counts = each.counts
+        assert counts.total == counts.done + counts.failed + counts.pending + counts.unknown == 10
+        assert each.cap == 100.0
+        assert each.paused_for == 0
+        assert (each.eta is None) == (each.rate == 0)
+        assert each.rate >= 0
+
+
+async def test_with_the_limit_lifted_there_is_no_cap(sandbox: Sandbox, path: Path) -> None:
+    seen: list[BulkProgress] = []
+    await run(sandbox, path, on_progress=seen.append)
+    assert seen[-1].cap is None
+
+
+async def test_the_limit_is_kept(tmp_path: Path) -> None:
+    await create_journal(posts(150), tmp_path / "j")
+    async with Sandbox() as sandbox:
+        # By answers only, so that nothing depends on how quick this machine is.
+        result = await run(sandbox, tmp_path / "j", {"rate_limit": RateLimit(guard=math.inf)})
+        assert result.counts.done == 150
+        assert sandbox.ledger.worst_window() <= 100
+        assert sandbox.ledger.too_many_requests() == 0
+
+
+async def test_another_api_is_refused(sandbox: Sandbox, path: Path) -> None:
+    await run(sandbox, path, max_failures=1)
+    async with MarketingBlocks("some-token") as client, Journal(path) as journal:
+        with pytest.raises(JournalError, match=r"was begun at http://127\.0\.0\.1"):
+            await BulkRun(client, journal).run()
+        assert journal.counts().done == 10
+
+
+async def test_another_token_goes_on_where_the_first_was(sandbox: Sandbox, path: Path) -> None:
+    first = sandbox.add_token("first", expires_after_requests=6)
+    result = await run(sandbox, path, {"token": first}, concurrency=1)
+    assert 0 < result.counts.done < 10
+    assert result.counts.failed == 0
+    result = await run(sandbox, path, {"token": sandbox.add_token("second")})
+    assert result.counts.done == 10
+    assert created(sandbox) == ALL
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_failures": 0},
+        {"settle_after": -1.0},
+        {"settle_after": float("nan")},
+        {"settle_after": float("inf")},
+        {"unknown": "guess"},
+    ],
+)
+async def test_options_that_make_no_sense(sandbox: Sandbox, path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises((ConfigurationError, ValueError)):
+        await run(sandbox, path, **options)
+    with pytest.raises(ValueError, match="concurrency"):
+        await run(sandbox, path, concurrency=0)
+    assert created(sandbox) == []
+
+
+async def test_invalid_rows_are_never_sent(sandbox: Sandbox, tmp_path: Path) -> None:
+    rows: list[Any] = [{"channel_type": "nowhere", "caption_text": "bad"}, *posts(2)]
+    await create_journal(rows, tmp_path / "j", skip_invalid=True)
+    result = await run(sandbox, tmp_path / "j")
+    assert result.counts == Counts(3, 2, 1, 0, 0)
+    assert created(sandbox) == ["Row 1", "Row 2"]
+
+
+async def test_the_result_as_json(sandbox: Sandbox, path: Path) -> None:
+    values = (await run(sandbox, path)).to_dict()
+    assert list(values) == [
+        "total", "done", "failed", "pending", "unknown", "ending", "reason", "seconds", "sent", "reconciliation",
+    ]  # fmt: skip
+    assert values["reconciliation"]["found"] == 0

@@ -1,0 +1,205 @@
+"""The bound: never more than ``limit`` requests in any ``per`` seconds as the server counts them, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import FRESH_CONNECTION_GUARD, GIVEN_UP_HOLD
+from marketingblocks_async.limits.settings import Lane, RateLimit
+from tests.support.virtual_time import VirtualTimeLoop, run
+from tests.support.windows import worst_window
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, and what the network does to it. Seconds."""
+
+    starts: float
+    lane: Lane
+    connect: float
+    # As a part of what the guard allows; any number of seconds when there is no guard.
+    jitter: float
+    latency: float
+    fresh: bool
+    gives_up_after: float | None
+    # None: no answer ever comes.
+    answered: bool
+    retry: bool
+
+
+@dataclass(frozen=True)
+class Scenario:
+    limit: int
+    burst: int
+    guard: float
+    requests: list[Request]
+    stalls: list[tuple[float, float]]
+    pauses: list[tuple[float, float, bool]]
+
+
+@dataclass
+class Seen:
+    """What server and observer saw."""
+
+    counted: list[float] = field(default_factory=list[float])
+    arrived: list[tuple[Lane, bool, int]] = field(default_factory=list[tuple[Lane, bool, int]])
+    granted: list[tuple[Lane, bool, int]] = field(default_factory=list[tuple[Lane, bool, int]])
+    written_in_pause: list[float] = field(default_factory=list[float])
+    in_use_at_the_end: int = -1
+    queued_at_the_end: int = -1
+
+
+seconds = st.floats(0, 3, allow_nan=False).map(lambda value: round(value, 3))
+requests = st.builds(
+    Request,
+    starts=seconds,
+    lane=st.sampled_from(Lane),
+    connect=st.one_of(st.just(0.0), seconds),
+    jitter=st.floats(0, 1, allow_nan=False),
+    latency=st.one_of(st.just(0.0), seconds),
+    fresh=st.booleans(),
+    gives_up_after=st.one_of(st.none(), seconds),
+    answered=st.booleans(),
+    retry=st.booleans(),
+)
+scenarios = st.builds(
+    Scenario,
+    limit=st.integers(1, 6),
+    burst=st.integers(1, 5),
+    guard=st.sampled_from([0.0, 0.05, 0.3, math.inf]),
+    requests=st.lists(requests, min_size=1, max_size=60),
+    stalls=st.lists(st.tuples(seconds, seconds), max_size=4),
+    pauses=st.lists(st.tuples(seconds, seconds, st.booleans()), max_size=3),
+)
+
+
+class World:
+    """Callers, network and server around one limiter, in virtual time."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        self.loop = loop
+        self.scenario = scenario
+        self.seen = Seen()
+        self.limiter = RateLimiter(
+            RateLimit(limit=scenario.limit, per=1.0, burst=scenario.burst, guard=scenario.guard), clock=loop.time
+        )
+        self.paused_at = self.paused_until = -math.inf
+
+    async def play(self) -> Seen:
+        began = self.loop.time()
+        for at, length in self.scenario.stalls:
+            self.loop.call_at(began + at, self.loop.advance, length)
+        for at, length, over_limit in self.scenario.pauses:
+            self.loop.call_at(began + at, self.pause, length, over_limit)
+        tasks = [self.start(number, request) for number, request in enumerate(self.scenario.requests)]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(GIVEN_UP_HOLD + 5)
+        snapshot = self.limiter.snapshot()
+        self.seen.in_use_at_the_end, self.seen.queued_at_the_end = snapshot.in_use, snapshot.queued
+        return self.seen
+
+    def pause(self, length: float, over_limit: bool) -> None:
+        self.paused_at = self.loop.time()
+        self.paused_until = max(self.paused_until, self.paused_at + length)
+        self.limiter.pause(length, over_limit=over_limit)
+
+    def start(self, number: int, request: Request) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.call(number, request))
+        if request.gives_up_after is not None:
+            self.loop.call_later(request.starts + request.gives_up_after, task.cancel)
+        elif not request.answered:
+            self.loop.call_later(request.starts + 200, task.cancel)
+        return task
+
+    async def call(self, number: int, request: Request) -> None:
+        await asyncio.sleep(request.starts)
+        self.seen.arrived.append((request.lane, request.retry, number))
+        permit = await self.limiter.acquire(request.lane, retry=request.retry)
+        self.seen.granted.append((request.lane, request.retry, number))
+        try:
+            await asyncio.sleep(request.connect)
+            await self.limiter.write_turn()
+            if self.paused_at < self.loop.time() < self.paused_until:
+                self.seen.written_in_pause.append(self.loop.time())
+            # The network and the server do not care whether this loop is stalled or anybody still waits.
+            delay = 0.01 + request.jitter * self.widest_delay(request)
+            self.seen.counted.append(self.loop.time() + delay)
+            permit.leaving()
+            self.loop.call_soon(lambda: permit.written(fresh_connection=request.fresh))
+            await asyncio.sleep(delay)
+            await asyncio.sleep(request.latency if request.answered else 1e6)
+            permit.answered()
+        finally:
+            permit.given_up()
+
+    def widest_delay(self, request: Request) -> float:
+        guard = 3.0 if self.scenario.guard == math.inf else self.scenario.guard
+        return max(guard, FRESH_CONNECTION_GUARD) if request.fresh else guard
+
+
+async def play(scenario: Scenario) -> Seen:
+    return await World(scenario).play()
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(scenarios)
+def test_bound_order_and_permits_hold_under_arrivals_cancellations_delays_stalls_and_pauses(scenario: Scenario) -> None:
+    seen = run(play(scenario))
+
+    assert worst_window(seen.counted, 1.0) <= scenario.limit
+    assert not seen.written_in_pause
+    assert seen.in_use_at_the_end == 0
+    assert seen.queued_at_the_end == 0
+    for lane in Lane:
+        for retry in (False, True):
+            granted = [number for *kind, number in seen.granted if kind == [lane, retry]]
+            arrived = [number for *kind, number in seen.arrived if kind == [lane, retry]]
+            assert granted == [number for number in arrived if number in set(granted)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 5), st.floats(0, 0.05))
+def test_the_rate_is_reached_when_answers_are_quick(limit: int, burst: int, latency: float) -> None:
+    scenario = Scenario(
+        limit=limit,
+        burst=burst,
+        guard=0.05,
+        requests=[
+            Request(0, Lane.ORDINARY, 0, 0, latency, fresh=False, gives_up_after=None, answered=True, retry=False)
+        ]
+        * (limit * 10),
+        stalls=[],
+        pauses=[],
+    )
+    seen = run(play(scenario))
+
+    took = max(seen.counted) - min(seen.counted)
+    # Ten windows' worth; the network takes 10 ms each way at most, a timer is at most 1 ms late.
+    assert (limit * 10 - 1) / took >= limit / (1 + 0.01 + latency + 0.005) * 0.9
+    assert worst_window(seen.counted, 1.0) <= limit
+
+
+def test_a_stall_between_grant_and_write_cannot_bunch_requests() -> None:
+    request = Request(0, Lane.ORDINARY, 0.2, 0, 0, fresh=False, gives_up_after=None, answered=True, retry=False)
+    scenario = Scenario(20, 5, 0.05, [request] * 100, stalls=[(at, 0.6) for at in (0.1, 1.0, 2.0, 3.0)], pauses=[])
+    assert worst_window(run(play(scenario)).counted, 1.0) <= 20
+
+
+def test_without_the_assumption_no_delay_breaks_the_bound() -> None:
+    late = [
+        Request(
+            0, Lane.ORDINARY, 0, (n * 37 % 100) / 100, 0, fresh=False, gives_up_after=None, answered=True, retry=False
+        )
+        for n in range(300)
+    ]
+    seen = run(play(Scenario(30, 5, math.inf, late, stalls=[], pauses=[])))
+    assert worst_window(seen.counted, 1.0) <= 30
+    assert len(seen.counted) == 300

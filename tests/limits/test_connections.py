@@ -1,0 +1,123 @@
+"""The cap on connections: never more than there are, nobody starves, nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketingblocks_async import ConfigurationError, RateLimit
+from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
+from marketingblocks_async.limits.limiter import RateLimiter
+from tests.support.virtual_time import run
+
+
+async def turns(number: int = 20) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_a_greedy_token_leaves_as_much_as_it_has() -> None:
+    slots = ConnectionSlots(10)
+    tasks = [asyncio.create_task(slots.take("greedy", None)) for _ in range(30)]
+    await turns()
+    assert slots.used_by("greedy") == 5
+    assert slots.waiting == 25
+    # Another one gets its part at once.
+    await asyncio.wait_for(slots.take("modest", None), 1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_those_who_wait_are_served_in_turn() -> None:
+    slots = ConnectionSlots(2)
+    for key in ("a", "b"):
+        await slots.take(key, None)
+    order: list[str] = []
+
+    async def wait(key: str, number: int) -> None:
+        await slots.take(key, None)
+        order.append(f"{key}{number}")
+        slots.give_back(key)
+
+    tasks = [asyncio.create_task(wait(key, number)) for key in "cde" for number in range(2)]
+    await turns()
+    slots.give_back("a")
+    await asyncio.gather(*tasks)
+    assert sorted(order[:3]) == ["c0", "d0", "e0"]
+    assert sorted(order[3:]) == ["c1", "d1", "e1"]
+
+
+async def test_the_waiting_of_an_owner_can_be_ended() -> None:
+    slots = ConnectionSlots(1)
+    await slots.take("a", None)
+    mine = asyncio.create_task(slots.take("a", "me"))
+    theirs = asyncio.create_task(slots.take("a", "they"))
+    await turns()
+    assert slots.abort("me", lambda: RuntimeError("over")) == 1
+    with pytest.raises(RuntimeError, match="over"):
+        await mine
+    slots.give_back("a")
+    await theirs
+    assert slots.in_use == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32))
+def test_chance_finds_no_leak_and_nobody_left(limit: int, tokens: int, seed: int) -> None:
+    chance = random.Random(seed)
+
+    async def play() -> None:
+        slots = ConnectionSlots(limit)
+        most = 0
+
+        async def call(key: int) -> None:
+            nonlocal most
+            await asyncio.sleep(chance.random())
+            await slots.take(key, None)
+            most = max(most, slots.in_use)
+            try:
+                await asyncio.sleep(chance.random() * 0.2)
+            finally:
+                slots.give_back(key)
+
+        tasks = [asyncio.create_task(call(chance.randrange(tokens))) for _ in range(60)]
+        for task in tasks[::5]:
+            asyncio.get_running_loop().call_later(chance.random() * 2, task.cancel)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results)
+        assert most <= limit
+        assert (slots.in_use, slots.waiting) == (0, 0)
+
+    run(play())
+
+
+async def test_a_permit_brings_its_slot_back_whatever_becomes_of_it() -> None:
+    slots = ConnectionSlots(2)
+    limiter = SlotLimiter(RateLimiter(RateLimit(limit=50)), slots, "a")
+    permit = await limiter.acquire()
+    permit.leaving()
+    permit.written(fresh_connection=False)
+    permit.answered()
+    assert slots.in_use == 1
+    permit.given_up()
+    permit.given_up()
+    assert slots.in_use == 0
+    blocked = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await asyncio.wait(blocked, return_when=asyncio.FIRST_COMPLETED)
+    for task in blocked:
+        task.cancel()
+    for result in await asyncio.gather(*blocked, return_exceptions=True):
+        if not isinstance(result, BaseException):
+            result.given_up()
+    assert (slots.in_use, slots.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize("limit", [0, -1, True])
+def test_a_cap_that_cannot_be_is_refused(limit: int) -> None:
+    with pytest.raises(ConfigurationError, match="max_connections"):
+        ConnectionSlots(limit)

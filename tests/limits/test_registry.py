@@ -1,0 +1,102 @@
+"""One limiter per API root and token, for as long as it matters."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.limits import registry as shared_limiters
+from marketingblocks_async.limits.registry import LimiterRegistry
+from marketingblocks_async.limits.settings import RateLimit
+
+
+class User:
+    """Somebody with a client."""
+
+
+ROOT = "https://api.example/v1"
+QUICK = RateLimit(limit=3, per=0.05, guard=0.0)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> LimiterRegistry:
+    monkeypatch.setattr(shared_limiters, "SWEEP_EVERY", 0.0)
+    return LimiterRegistry()
+
+
+def test_same_root_and_token_share_a_limiter_others_do_not(registry: LimiterRegistry) -> None:
+    users = [User() for _ in range(4)]
+    first = registry.get(ROOT, "a", QUICK, users[0])
+    assert registry.get(ROOT, "a", QUICK, users[1]) is first
+    assert registry.get(ROOT, "b", QUICK, users[2]) is not first
+    assert registry.get("https://other.example/v1", "a", QUICK, users[3]) is not first
+    assert len(registry) == 3
+
+
+async def test_a_limiter_outlives_its_last_user_while_its_requests_may_still_count(registry: LimiterRegistry) -> None:
+    user, settings = User(), RateLimit(limit=3, per=0.2, guard=0.0)
+    limiter = registry.get(ROOT, "a", settings, user)
+    permit = await limiter.acquire()
+    permit.leaving()
+    permit.answered()
+    registry.release(ROOT, "a", user)
+    del permit
+    again = registry.get(ROOT, "a", settings, User())
+    assert again is limiter
+    assert again.snapshot().in_use == 1
+
+
+async def test_it_is_dropped_when_they_no_longer_count(registry: LimiterRegistry) -> None:
+    user = User()
+    limiter = registry.get(ROOT, "a", QUICK, user)
+    permit = await limiter.acquire()
+    permit.leaving()
+    permit.answered()
+    registry.release(ROOT, "a", user)
+    for _ in range(100):
+        if not len(registry):
+            break
+        await asyncio.sleep(0.02)
+    assert not len(registry)
+
+
+async def test_a_user_that_vanished_without_a_word_counts_as_gone(registry: LimiterRegistry) -> None:
+    user = User()
+    registry.get(ROOT, "a", QUICK, user)
+    del user
+    gc.collect()
+    registry.get(ROOT, "b", QUICK, User())
+    assert len(registry) == 1
+
+
+def test_two_users_of_one_token_with_different_limits_are_told(registry: LimiterRegistry) -> None:
+    users = User(), User()
+    registry.get(ROOT, "secret-token", QUICK, users[0])
+    with pytest.raises(ConfigurationError, match="same rate_limit") as caught:
+        registry.get(ROOT, "secret-token", RateLimit(), users[1])
+    assert "secret-token" not in str(caught.value)
+
+
+async def test_a_limiter_without_users_takes_on_new_settings_and_keeps_what_is_out(registry: LimiterRegistry) -> None:
+    user, other = User(), User()
+    slow = RateLimit(limit=3, per=5.0)
+    limiter = registry.get(ROOT, "a", slow, user)
+    for _ in range(2):
+        permit = await limiter.acquire()
+        permit.leaving()
+        permit.answered()
+    registry.release(ROOT, "a", user)
+    again = registry.get(ROOT, "a", RateLimit(limit=2, per=1.0), other)
+    assert again is limiter
+    assert (again.snapshot().limit, again.snapshot().in_use) == (2, 2)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(again.acquire(), 0.05)
+
+
+def test_no_token_can_be_read_out_of_the_registry(registry: LimiterRegistry) -> None:
+    user = User()
+    registry.get(ROOT, "secret-token", QUICK, user)
+    assert "secret-token" not in repr(vars(registry))

@@ -1,0 +1,389 @@
+"""Points in time: what the caller calls one, and what goes out as ``schedule_time`` and ``time_zone``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time as time_module
+import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from types import ModuleType
+from zoneinfo import ZoneInfo
+
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketingblocks_async.models import CreatePost
+from tests.support.examples import CLEAR_REFUSAL, post_fields, refusal, scheduled_post
+
+LAGOS = ZoneInfo("Africa/Lagos")
+BERLIN = ZoneInfo("Europe/Berlin")
+NEW_YORK = ZoneInfo("America/New_York")
+DOCUMENTED_ZONES = [
+    "Africa/Lagos",
+    "America/New_York",
+    "Europe/London",
+    "America/Los_Angeles",
+    "Europe/Berlin",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+]
+# Two more with odd offsets and half-hour summer time.
+ZONES = [*DOCUMENTED_ZONES, "Asia/Kathmandu", "Australia/Lord_Howe"]
+
+
+def sent_time(schedule_time: object, time_zone: object = None) -> tuple[str | None, str | None]:
+    request = scheduled_post(schedule_time, time_zone)
+    return request.schedule_time, request.time_zone
+
+
+def scheduled(schedule_time: object, time_zone: object = None) -> dict[str, object]:
+    return post_fields(publish_mode="scheduled", schedule_time=schedule_time, time_zone=time_zone)
+
+
+def as_the_server_reads(schedule_time: str | None, time_zone: str | None) -> set[datetime]:
+    """Return every instant that the pair can mean; more than one if the wall clock shows it twice."""
+    assert schedule_time is not None
+    assert time_zone is not None
+    zone = ZoneInfo(time_zone)
+    wall = datetime.strptime(schedule_time, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the zone follows
+    return {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+
+
+def whole_minute(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def naive(*parts: int, fold: int = 0) -> datetime:
+    year, month, day, hour, minute, second = (*parts, 0, 0, 0)[:6]
+    return datetime(year, month, day, hour, minute, second, fold=fold)  # noqa: DTZ001 - naive is the point
+
+
+class FixedZone(tzinfo):
+    """A zone of the caller's own making."""
+
+    def __init__(self, offset: timedelta | None, key: str | None = None) -> None:
+        self.offset = offset
+        if key is not None:
+            self.key = key
+
+    def utcoffset(self, _: datetime | None, /) -> timedelta | None:
+        return self.offset
+
+    def dst(self, _: datetime | None, /) -> timedelta | None:
+        return timedelta(0)
+
+    def tzname(self, _: datetime | None, /) -> str | None:
+        return None
+
+
+@pytest.fixture(autouse=True)
+def _machine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction] - autouse
+    """Put this machine into a zone of its own, so that nothing can quietly depend on where it is."""
+    monkeypatch.setenv("TZ", "Pacific/Chatham")
+    if hasattr(time_module, "tzset"):
+        time_module.tzset()
+    yield
+    monkeypatch.undo()
+    if hasattr(time_module, "tzset"):
+        time_module.tzset()
+
+
+class TestAwareDatetimes:
+    @pytest.mark.parametrize("zone", DOCUMENTED_ZONES)
+    def test_go_out_in_their_own_zone(self, zone: str) -> None:
+        assert sent_time(datetime(2027, 1, 8, 14, 30, tzinfo=ZoneInfo(zone))) == ("2027-01-08 14:30", zone)
+
+    def test_are_expressed_in_the_given_zone(self) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=LAGOS)
+        assert sent_time(moment, "America/New_York") == ("2027-01-08 08:30", "America/New_York")
+
+    @pytest.mark.parametrize(
+        ("zone", "expected"),
+        [
+            (UTC, "2027-01-08 14:30"),
+            (timezone(timedelta(hours=5, minutes=30)), "2027-01-08 09:00"),
+            (timezone(timedelta(hours=-12), "somewhere"), "2027-01-09 02:30"),
+            (FixedZone(timedelta(hours=1)), "2027-01-08 13:30"),
+        ],
+    )
+    def test_with_a_bare_offset_go_out_in_utc(self, zone: tzinfo, expected: str) -> None:
+        assert sent_time(datetime(2027, 1, 8, 14, 30, tzinfo=zone)) == (expected, "UTC")
+
+    def test_seconds_are_cut_and_not_rounded(self) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, 59, 999_999, tzinfo=LAGOS)
+        assert sent_time(moment) == ("2027-01-08 14:30", "Africa/Lagos")
+
+    def test_crossing_midnight_changes_the_date(self) -> None:
+        moment = datetime(2027, 12, 31, 23, 30, tzinfo=NEW_YORK)
+        assert sent_time(moment, "Asia/Kolkata") == ("2028-01-01 10:00", "Asia/Kolkata")
+
+    @given(
+        instant=st.datetimes(naive(1980, 1, 1), naive(2100, 1, 1), timezones=st.just(UTC)),
+        zone=st.sampled_from(ZONES),
+        target=st.none() | st.sampled_from(ZONES),
+    )
+    @settings(max_examples=300, deadline=None)
+    def test_always_mean_the_same_minute_to_the_server(self, instant: datetime, zone: str, target: str | None) -> None:
+        moment = instant.astimezone(ZoneInfo(zone))
+        assert as_the_server_reads(*sent_time(moment, target)) == {whole_minute(instant)}
+
+
+class TestSummerTime:
+    def test_an_hour_that_the_clock_skips_becomes_the_one_that_exists(self) -> None:
+        # On that day 02:00 to 03:00 does not exist in Berlin; Python's rule (PEP 495) reads 02:30 as 03:30.
+        assert sent_time(datetime(2027, 3, 28, 2, 30, tzinfo=BERLIN)) == ("2027-03-28 03:30", "Europe/Berlin")
+
+    @pytest.mark.parametrize(("fold", "expected"), [(0, "2027-10-31 00:30"), (1, "2027-10-31 01:30")])
+    def test_an_hour_that_the_clock_shows_twice_goes_out_in_utc(self, fold: int, expected: str) -> None:
+        assert sent_time(datetime(2027, 10, 31, 2, 30, tzinfo=BERLIN, fold=fold)) == (expected, "UTC")
+
+    @pytest.mark.parametrize("hour", [0, 1])
+    def test_a_moment_whose_expression_in_another_zone_is_ambiguous_goes_out_in_utc(self, hour: int) -> None:
+        moment = datetime(2027, 10, 31, hour, 30, tzinfo=UTC)
+        assert sent_time(moment, "Europe/Berlin") == (f"2027-10-31 0{hour}:30", "UTC")
+
+    @pytest.mark.parametrize("hour", [1, 3])
+    def test_the_hours_around_it_go_out_in_their_zone(self, hour: int) -> None:
+        moment = datetime(2027, 10, 31, hour, 30, tzinfo=BERLIN)
+        assert sent_time(moment) == (f"2027-10-31 0{hour}:30", "Europe/Berlin")
+
+    @pytest.mark.parametrize(("fold", "expected"), [(0, "2027-10-31 00:30"), (1, "2027-10-31 01:30")])
+    def test_a_naive_time_that_is_ambiguous_in_the_given_zone_goes_out_in_utc_too(
+        self, fold: int, expected: str
+    ) -> None:
+        assert sent_time(naive(2027, 10, 31, 2, 30, fold=fold), "Europe/Berlin") == (expected, "UTC")
+
+    def test_a_naive_time_that_does_not_exist_in_the_given_zone_becomes_one_that_does(self) -> None:
+        assert sent_time(naive(2027, 3, 28, 2, 30), "Europe/Berlin") == ("2027-03-28 03:30", "Europe/Berlin")
+
+
+class TestNaiveDatetimes:
+    @pytest.mark.parametrize("zone", DOCUMENTED_ZONES)
+    def test_are_read_in_the_given_zone(self, zone: str) -> None:
+        assert sent_time(naive(2027, 1, 8, 14, 30, 59), zone) == ("2027-01-08 14:30", zone)
+
+    @pytest.mark.parametrize("time_zone", [None, ""])
+    def test_need_a_zone_and_the_message_shows_both_ways(self, time_zone: str | None) -> None:
+        text = refusal(CreatePost, scheduled(naive(2027, 1, 8, 14, 30), time_zone))
+        assert "tzinfo=ZoneInfo('Africa/Lagos')" in text
+        assert "time_zone='Africa/Lagos'" in text
+
+    def test_a_datetime_whose_zone_knows_no_offset_is_naive_too(self) -> None:
+        # astimezone() would silently read it in the zone of this machine.
+        assert "naive" in refusal(CreatePost, scheduled(datetime(2027, 1, 8, 14, 30, tzinfo=FixedZone(None))))
+
+
+class TestTexts:
+    @pytest.mark.parametrize("text", ["2025-08-01 14:30", "2024-02-29 00:00", "0001-01-01 00:00", "9999-12-31 23:59"])
+    def test_the_documented_form_goes_out_as_it_is(self, text: str) -> None:
+        assert sent_time(text, "Africa/Lagos") == (text, "Africa/Lagos")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " ",
+            "tomorrow",
+            "2025-08-01",
+            "2025-08-01T14:30",
+            "2025-08-01 14:30:00",
+            "2025-08-01T14:30:00Z",
+            "2025-08-01 14:30+01:00",
+            "2025-8-1 14:30",
+            "2025-08-01 9:05",
+            "25-08-01 14:30",
+            "999-01-01 00:00",
+            "01-08-2025 14:30",
+            "2025/08/01 14:30",
+            "2025-02-30 10:00",
+            "2025-02-29 10:00",
+            "2025-08-01 24:00",
+            "2025-08-01 14:60",
+            " 2025-08-01 14:30",
+            "2025-08-01 14:30 ",
+            "2025-08-01 14:30\n",
+            "2025-08-01  14:30",
+            "2025-08-01\t14:30",
+            "2025-08-01\u00a014:30",
+            "2025-08-01 14:30\0",
+            "-025-08-01 14:30",
+            "\u0662\u0660\u0662\u0665-08-01 14:30",
+            "\ud83d",
+        ],
+    )
+    def test_another_form_is_refused_with_the_right_one(self, text: str) -> None:
+        message = refusal(CreatePost, scheduled(text, "UTC"))
+        assert "schedule_time" in message
+        assert "YYYY-MM-DD HH:MM" in message
+
+    def test_a_very_long_text_is_not_repeated_whole_in_the_message(self) -> None:
+        assert len(refusal(CreatePost, scheduled("2" * 100_000, "UTC"))) < 2000
+        assert len(refusal(CreatePost, scheduled("2025-08-01 14:30", "A" * 100_000))) < 2000
+
+    @pytest.mark.parametrize("value", [1_700_000_000, 1.5, date(2027, 1, 8), time(14, 30), ["2025-08-01 14:30"], True])
+    def test_what_is_no_point_in_time_is_refused(self, value: object) -> None:
+        assert "schedule_time" in refusal(CreatePost, scheduled(value, "UTC"))
+
+    @given(text=st.text() | st.from_regex(r"\A[ 0-9]{1,5}-[ 0-9]{1,3}-[ 0-9]{1,3} [ 0-9]{1,3}:[ 0-9]{1,3}\Z"))
+    @settings(max_examples=300, deadline=None)
+    def test_what_is_accepted_is_exactly_the_documented_form_of_a_real_date(self, text: str) -> None:
+        try:
+            accepted, _ = sent_time(text, "UTC")
+        except pydantic.ValidationError:
+            return
+        assert accepted == text
+        assert datetime.fromisoformat(text).strftime("%H:%M") == text[11:]
+        assert len(text) == 16
+
+
+class TestYearEdges:
+    @pytest.mark.parametrize(
+        ("moment", "time_zone"),
+        [
+            (datetime.min.replace(tzinfo=timezone(timedelta(hours=5))), None),
+            (datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))), None),
+            (datetime.max.replace(tzinfo=UTC), "Asia/Tokyo"),
+            (datetime.min.replace(tzinfo=UTC), "America/New_York"),
+        ],
+    )
+    def test_a_moment_that_leaves_the_calendar_is_refused_clearly(
+        self, moment: datetime, time_zone: str | None
+    ) -> None:
+        with pytest.raises(CLEAR_REFUSAL):
+            scheduled_post(moment, time_zone)
+
+    @pytest.mark.parametrize("year", [1, 9, 99, 999, 9999])
+    def test_a_year_has_four_digits(self, year: int) -> None:
+        assert sent_time(datetime(year, 1, 2, 3, 4, tzinfo=UTC)) == (f"{year:04d}-01-02 03:04", "UTC")
+        assert sent_time(naive(year, 1, 2, 3, 4), "UTC") == (f"{year:04d}-01-02 03:04", "UTC")
+
+
+class TestZoneNames:
+    @pytest.mark.parametrize("zone", [*DOCUMENTED_ZONES, "UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+5"])
+    def test_known_names_go_out_as_given(self, zone: str) -> None:
+        assert sent_time("2027-01-08 14:30", zone) == ("2027-01-08 14:30", zone)
+
+    @pytest.mark.parametrize("alias", ["Asia/Calcutta", "US/Pacific", "GMT"])
+    def test_an_alias_is_not_rewritten(self, alias: str) -> None:
+        if alias not in zoneinfo.available_timezones():
+            pytest.skip("this machine's database has no such alias")
+        assert sent_time("2027-01-08 14:30", alias) == ("2027-01-08 14:30", alias)
+        assert sent_time(datetime(2027, 1, 8, 14, 30, tzinfo=ZoneInfo(alias))) == ("2027-01-08 14:30", alias)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            " ",
+            ".",
+            "..",
+            "Nowhere/City",
+            "Europe",
+            "+01:00",
+            "GMT+1",
+            "Lagos",
+            "../etc/passwd",
+            "/etc/localtime",
+            "./UTC",
+            "Europe//Berlin",
+            "Europe/Berlin ",
+            "Europe/Berlin\n",
+            "Europe/Berlin\0",
+            "zone.tab",
+            "é",
+            "\ud83d",
+            pytest.param("a" * 300, id="300 characters"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "when",
+        ["2027-01-08 14:30", naive(2027, 1, 8, 14, 30), datetime(2027, 1, 8, 14, 30, tzinfo=UTC)],
+        ids=["text", "naive", "aware"],
+    )
+    def test_what_is_no_zone_is_refused_with_examples(self, when: object, name: str) -> None:
+        text = refusal(CreatePost, scheduled(when, name))
+        assert "IANA" in text
+        assert "Africa/Lagos" in text
+
+    @pytest.mark.parametrize("name", ["localtime", "posixrules", "posix/Europe/Berlin", "right/UTC"])
+    def test_a_name_that_means_something_on_this_machine_only_is_refused(self, name: str) -> None:
+        assert "IANA" in refusal(CreatePost, scheduled("2027-01-08 14:30", name))
+
+    @pytest.mark.parametrize("time_zone", [BERLIN, UTC, 5, ["UTC"], b"UTC", True], ids=repr)
+    @pytest.mark.parametrize(
+        "when",
+        ["2027-01-08 14:30", naive(2027, 1, 8, 14, 30), datetime(2027, 1, 8, 14, 30, tzinfo=UTC)],
+        ids=["text", "naive", "aware"],
+    )
+    def test_what_is_no_text_is_refused_or_understood_but_does_not_crash(self, when: object, time_zone: object) -> None:
+        try:
+            found = scheduled_post(when, time_zone).time_zone
+        except pydantic.ValidationError as error:
+            assert "time_zone" in str(error)  # noqa: PT017 - either is fine
+        else:
+            assert found in {"Europe/Berlin", "UTC"}
+
+    def test_a_made_up_name_of_a_zone_object_is_not_sent(self) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=FixedZone(timedelta(hours=1), key="Mars/Phobos"))
+        try:
+            found = sent_time(moment)
+        except pydantic.ValidationError:
+            return
+        assert found == ("2027-01-08 13:30", "UTC")
+
+
+def _forget_zones(module: ModuleType) -> None:
+    ZoneInfo.clear_cache()
+    for value in list(vars(module).values()):
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+
+
+@pytest.fixture
+def no_zone_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without time zone database, as a slim container is."""
+    module = importlib.import_module("marketingblocks_async.models.schedule")
+    # Its parts too, should something have looked into them before.
+    for name in {"tzdata", *(name for name in sys.modules if name.startswith("tzdata."))}:
+        monkeypatch.setitem(sys.modules, name, None)
+    zoneinfo.reset_tzpath(to=())
+    _forget_zones(module)
+    try:
+        with pytest.raises(zoneinfo.ZoneInfoNotFoundError):
+            ZoneInfo("Europe/London")
+        yield
+    finally:
+        zoneinfo.reset_tzpath()
+        _forget_zones(module)
+
+
+@pytest.mark.usefixtures("no_zone_database")
+class TestWithoutZoneDatabase:
+    @pytest.mark.parametrize("when", ["2027-01-08 14:30", naive(2027, 1, 8, 14, 30)], ids=["text", "naive"])
+    def test_a_wall_time_goes_out_with_its_zone_unchecked(self, when: object) -> None:
+        assert sent_time(when, "Africa/Lagos") == ("2027-01-08 14:30", "Africa/Lagos")
+
+    @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=1))])
+    def test_an_offset_goes_out_in_utc(self, zone: tzinfo) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=zone)
+        assert sent_time(moment) == (moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M"), "UTC")
+
+    def test_a_zone_object_that_is_already_loaded_works(self) -> None:
+        assert sent_time(datetime(2027, 1, 8, 14, 30, tzinfo=LAGOS)) == ("2027-01-08 14:30", "Africa/Lagos")
+
+    @pytest.mark.parametrize("target", ["Europe/Berlin", "Africa/Lagos"])
+    def test_a_conversion_is_refused_and_the_message_says_what_to_install(self, target: str) -> None:
+        text = refusal(CreatePost, scheduled(datetime(2027, 1, 8, 14, 30, tzinfo=UTC), target))
+        assert target in text
+        assert "tzdata" in text
+
+    def test_a_conversion_to_utc_needs_no_database(self) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=LAGOS)
+        assert sent_time(moment, "UTC") == ("2027-01-08 13:30", "UTC")
+
+    @pytest.mark.parametrize("name", ["", "../etc/passwd", "/etc/localtime", "Europe/Berlin\0"])
+    def test_what_cannot_be_a_name_is_refused_all_the_same(self, name: str) -> None:
+        assert "IANA" in refusal(CreatePost, scheduled("2027-01-08 14:30", name))

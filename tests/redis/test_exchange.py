@@ -1,0 +1,287 @@
+"""The accounts in Redis: every permit in one place, whatever is lost, late or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from marketingblocks_async.redis.connection import Connection, Exchange
+from marketingblocks_async.redis.settings import RedisRateLimit
+from marketingblocks_async.testing.redis_server import PrivateRedis
+
+KEYS = ("{marketingblocks}:marker", "{marketingblocks}:token:x")
+# So short that the tests need not wait: a second of the real limiter is 20 ms here.
+LEASE, GRACE, PER = 0.1, 0.02, 0.02
+RECOVERY = LEASE + GRACE + PER
+LIMIT = 12
+
+
+@dataclass
+class Reply:
+    """An answer of the script, by name."""
+
+    held: int
+    target: int
+    share: int
+    paused: float
+    refusals: int
+    pool: int
+    quarantine: float
+    waits: list[float]
+
+
+@dataclass
+class Process:
+    """One process's side, as simple as can be."""
+
+    name: str
+    connection: Connection
+    held: int = 0
+    sequence: int = 0
+    answered: int = 0
+    limit: int = LIMIT
+    log: list[Reply] = field(default_factory=list[Reply])
+
+    async def raw(
+        self,
+        want: int,
+        *,
+        claim: int | None = None,
+        sequence: int | None = None,
+        answered: int | None = None,
+        leaving: bool = False,
+        pause: float = 0.0,
+        refusals: int = 0,
+        back: tuple[float, ...] = (),
+    ) -> list[int]:
+        self.sequence = self.sequence + 1 if sequence is None else sequence
+        words: list[str | int] = [
+            self.name,
+            self.sequence,
+            self.answered if answered is None else answered,
+            self.held if claim is None else claim,
+            want,
+            int(leaving),
+            self.limit,
+            *(round(seconds * 1e6) for seconds in (PER, LEASE, GRACE, pause)),
+            refusals,
+            0,
+            *(round(seconds * 1e6) for seconds in back),
+        ]
+        return (await self.connection.run([Exchange(KEYS, words)]))[0]
+
+    async def say(
+        self, want: int, *, leaving: bool = False, pause: float = 0.0, refusals: int = 0, back: tuple[float, ...] = ()
+    ) -> Reply:
+        self.held -= len(back)
+        code, held, target, share, paused, refused, pool, quarantine, *waits = await self.raw(
+            want, leaving=leaving, pause=pause, refusals=refusals, back=back
+        )
+        assert code == 0
+        self.answered = self.sequence
+        self.held = held
+        seconds = [wait / 1e6 for wait in waits]
+        return Reply(held, target, share, paused / 1e6, refused, pool, quarantine / 1e6, seconds)
+
+
+@pytest.fixture
+async def connection(server: PrivateRedis) -> AsyncIterator[Connection]:
+    made = Connection(RedisRateLimit(server.url))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def a(connection: Connection) -> Process:
+    return Process("a", connection)
+
+
+@pytest.fixture
+def b(connection: Connection) -> Process:
+    return Process("b", connection)
+
+
+@pytest.fixture
+def c(connection: Connection) -> Process:
+    return Process("c", connection)
+
+
+async def test_one_gets_what_it_wants_and_no_more_than_there_is(a: Process) -> None:
+    first = await a.say(5)
+    assert (first.held, first.target, first.share, first.waits) == (5, 5, LIMIT, [])
+    assert (await a.say(100)).held == LIMIT
+
+
+async def test_the_fair_level_is_max_min(a: Process, b: Process, c: Process) -> None:
+    await a.say(100)
+    assert (await b.say(100)).held == 0
+    assert (await c.say(1)).target == 1
+    reply = await a.say(100)
+    # One wants 1; the other two get the half of what that leaves.
+    assert reply.target in (5, 6)
+    back = LIMIT - reply.target
+    assert (await a.say(100, back=(0.0,) * back)).held == LIMIT - back
+    assert (await b.say(100)).held == back - 1
+    assert (await c.say(1)).held == 1
+    assert a.held + b.held + c.held == LIMIT
+
+
+async def test_a_permit_given_away_early_cannot_be_used_early(a: Process, b: Process) -> None:
+    await a.say(LIMIT)
+    given = time.monotonic()
+    await a.say(2, back=(5.0, 3.0, 4.0))
+    reply = await b.say(2)
+    passed = time.monotonic() - given
+    assert reply.held == 2
+    assert all(wait <= 4.0 for wait in reply.waits)
+    # The earliest ones, and not a moment sooner than was said.
+    assert reply.waits[0] >= 3.0 - passed
+    assert reply.waits[1] >= 4.0 - passed
+
+
+async def test_who_dies_loses_its_permits_after_the_stated_time_and_not_before(a: Process, b: Process) -> None:
+    before = time.monotonic()
+    await a.say(LIMIT)
+    after = time.monotonic()
+    while not (reply := await b.say(LIMIT)).held:  # noqa: ASYNC110 - asking is what is tested
+        await asyncio.sleep(0.002)
+    taken = time.monotonic()
+    assert reply.held <= LIMIT
+    assert taken + max(reply.waits, default=0.0) >= before + RECOVERY
+    # They were given ahead of time, with the time to wait.
+    assert after + RECOVERY + 0.001 >= before + LEASE + GRACE + max(reply.waits, default=0.0)
+
+
+async def test_who_comes_back_after_its_death_gets_nothing_for_its_claim(a: Process, b: Process) -> None:
+    await a.say(LIMIT)
+    while (await b.say(LIMIT)).held < LIMIT:  # noqa: ASYNC110 - asking is what is tested
+        await asyncio.sleep(0.002)
+    reply = await a.say(LIMIT)
+    assert reply.held == 0
+    assert (await b.say(LIMIT)).held == LIMIT
+
+
+async def test_an_answer_that_did_not_arrive_leaks_nothing(a: Process, b: Process) -> None:
+    await a.say(2)
+    await a.raw(LIMIT)
+    # It says what it got last, so what it did not get is free at once.
+    assert (await a.say(2)).held == 2
+    assert (await b.say(LIMIT)).held == LIMIT - 2
+
+
+async def test_an_exchange_that_did_not_arrive_leaks_nothing_for_long(a: Process, b: Process) -> None:
+    await a.say(6)
+    # It gave two back, and that was lost on the way.
+    a.held -= 2
+    a.sequence += 1
+    assert (await a.say(4)).held == 4
+    reply = await b.say(LIMIT)
+    assert reply.held == LIMIT - 4
+    assert all(0 < wait <= PER for wait in reply.waits)
+    assert len(reply.waits) == 2
+
+
+async def test_an_exchange_that_comes_late_does_nothing(a: Process, b: Process) -> None:
+    await a.say(2)
+    late = a.sequence
+    await a.say(3)
+    assert await a.raw(LIMIT, sequence=late, claim=2) == [1]
+    a.sequence = 2
+    assert (await b.say(LIMIT)).held == LIMIT - 3
+
+
+async def test_after_a_flush_the_living_keep_what_they_hold_and_others_wait(
+    server: PrivateRedis, a: Process, b: Process, c: Process
+) -> None:
+    await a.say(5)
+    await b.say(4)
+    await server.command("FLUSHALL")
+    began = time.monotonic()
+    assert (await c.say(LIMIT)).held == 0
+    assert (await a.say(5)).held == 5
+    assert (await b.say(4)).held == 4
+    while not (reply := await c.say(LIMIT)).held:
+        await a.say(5)
+        await b.say(4)
+        await asyncio.sleep(0.002)
+    assert time.monotonic() - began >= RECOVERY
+    assert reply.held == LIMIT - 9
+
+
+async def test_the_loss_of_one_key_is_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    await server.command("DEL", KEYS[1])
+    assert (await a.say(5)).held == 5
+    assert (await b.say(LIMIT)).held == 0
+
+
+async def test_old_data_are_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(2)
+    old = await server.command("GET", KEYS[1])
+    await a.say(9)
+    # A replica that had not got the last exchange.
+    await server.command("SET", KEYS[1], old)
+    assert (await a.say(9)).held == 9
+    assert (await b.say(LIMIT)).held == 0
+
+
+async def test_claims_of_more_than_there_is_are_cut(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(8)
+    await server.command("FLUSHALL")
+    b.held = 8
+    assert (await a.say(8)).held + (await b.say(8)).held == LIMIT
+
+
+async def test_a_clock_that_was_set_back_is_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    later = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); s.at = s.at + 60000000; "
+    await server.command("EVAL", later + "redis.call('SET', KEYS[1], cmsgpack.pack(s))", 1, KEYS[1])
+    assert (await a.say(5)).held == 5
+    assert (await b.say(LIMIT)).held == 0
+
+
+async def test_a_server_that_just_started_gives_nothing_at_first(server: PrivateRedis, a: Process) -> None:
+    await server.kill()
+    await server.start()
+    reply = await a.say(5)
+    assert reply.held == 0
+    assert 0 < reply.quarantine <= RECOVERY
+    assert reply.target == 5
+
+
+async def test_a_pause_and_a_refusal_are_told(a: Process, b: Process) -> None:
+    await a.say(1)
+    assert (await a.say(1, pause=3.0, refusals=2)).refusals == 2
+    reply = await b.say(1)
+    assert 2.0 < reply.paused <= 3.0
+    assert reply.refusals == 2
+
+
+async def test_other_settings_are_refused_while_somebody_is_there(a: Process, b: Process) -> None:
+    await a.say(1)
+    b.limit = 7
+    assert await b.raw(1) == [2, LIMIT, round(PER * 1e6)]
+    await a.say(0, back=(0.0,), leaving=True)
+    code, held, *_ = await b.raw(7)
+    # Afterwards they are taken on, when nothing of before counts any more.
+    assert (code, held) == (0, 0)
+
+
+async def test_settings_of_the_dead_bind_nobody(a: Process, b: Process) -> None:
+    await a.say(1)
+    b.limit = 7
+    await asyncio.sleep(RECOVERY)
+    while not (reply := await b.raw(7))[1]:  # noqa: ASYNC110 - asking is what is tested
+        await asyncio.sleep(0.002)
+    assert reply[:2] == [0, 7]
+
+
+async def test_who_leaves_leaves_nothing_behind(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    await a.say(0, back=(0.0,) * 5, leaving=True)
+    assert (await b.say(LIMIT)).held == LIMIT
+    assert 60 < await server.command("TTL", KEYS[1]) <= 63

@@ -1,0 +1,86 @@
+"""Many tokens over one pool."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from marketingblocks_async import ConfigurationError, NotSentError, RateLimit, TokenFleet
+from marketingblocks_async.limits.registry import REGISTRY
+from marketingblocks_async.sandbox import Sandbox, SandboxProcess
+from tests.support.polling import until
+
+
+async def test_every_token_has_a_limiter_of_its_own_and_one_state() -> None:
+    async with Sandbox() as sandbox, TokenFleet(base_url=sandbox.base_url) as fleet:
+        tokens = [sandbox.add_token(f"tenant-{number}") for number in range(5)]
+        await asyncio.gather(*(fleet.client(token, name=f"n{i}").posts.upcoming() for i, token in enumerate(tokens)))
+        snapshot = fleet.snapshot()
+        assert {name: state.granted for name, state in snapshot.tokens.items()} == {f"n{i}": 1 for i in range(5)}
+        assert (snapshot.connections, snapshot.waiting_for_connection, snapshot.max_connections) == (0, 0, 1000)
+        assert fleet.client(tokens[0]) is fleet.client(tokens[0])
+        assert not any(token in repr(snapshot) for token in tokens)
+
+
+async def test_what_is_idle_is_dropped_and_what_is_used_is_not() -> None:
+    async with (
+        Sandbox() as sandbox,
+        TokenFleet(base_url=sandbox.base_url, idle_after=0.05, rate_limit=RateLimit(per=0.05, guard=0.0)) as fleet,
+    ):
+        before = len(REGISTRY)
+        mine = fleet.client(sandbox.add_token("mine"))
+        await mine.posts.upcoming()
+        for number in range(20):
+            await fleet.client(sandbox.add_token(f"t{number}")).posts.upcoming()
+        assert len(REGISTRY) >= before + 2
+        gc.collect()
+        await until(lambda: len(fleet) == 1)
+        # Somebody still has it, so it is the same one.
+        assert fleet.client(sandbox.tokens["mine"]) is mine
+        await until(lambda: len(REGISTRY) <= before + 1)
+        assert len(fleet.snapshot().tokens) == 1
+
+
+async def test_slow_answers_of_one_token_starve_nobody() -> None:
+    async with SandboxProcess(latency=0.0, faults=["slow_answer:delay=3,token=slow"]) as sandbox:
+        slow, quick = await sandbox.add_token("slow"), await sandbox.add_token("quick")
+        async with TokenFleet(base_url=sandbox.base_url, max_connections=8) as fleet:
+            stuck = [asyncio.create_task(fleet.client(slow).posts.upcoming()) for _ in range(30)]
+            await until(lambda: fleet.snapshot().connections == 4)
+            for _ in range(10):
+                await fleet.client(quick).posts.upcoming()
+            assert fleet.snapshot().connections <= 8
+            assert not any(task.done() for task in stuck)
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+            assert fleet.snapshot().connections == 0
+
+
+async def test_closing_ends_those_who_wait_for_a_connection() -> None:
+    async with Sandbox(faults=["slow_answer:delay=3"]) as sandbox:
+        async with TokenFleet(base_url=sandbox.base_url, max_connections=1) as fleet:
+            client = fleet.client(sandbox.token)
+            tasks = [asyncio.create_task(client.posts.upcoming()) for _ in range(3)]
+            await until(lambda: fleet.snapshot().waiting_for_connection == 2)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(result, NotSentError) for result in results) == 2
+
+
+async def test_saturated_tokens_keep_their_limits_each() -> None:
+    async with SandboxProcess(policy="sliding_log_strict") as sandbox:
+        tokens = [await sandbox.add_token(f"tenant-{number}") for number in range(8)]
+        # The guard is wide, since a machine that runs tests may hold the counting server up.
+        limit = RateLimit(guard=0.5)
+        async with TokenFleet(base_url=sandbox.base_url, max_connections=200, rate_limit=limit) as fleet:
+            await asyncio.gather(*(fleet.client(token).posts.upcoming() for token in tokens for _ in range(150)))
+        report = await sandbox.ledger()
+        assert report.worst_window <= 100
+        assert all(report.tokens[f"tenant-{number}"].over_limit == 0 for number in range(8))
+
+
+def test_a_fleet_without_a_limit_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="limit"):
+        TokenFleet(rate_limit=RateLimit(limit=None))

@@ -1,0 +1,90 @@
+"""A short torture; ``make torture`` is the long one."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from marketingblocks_async.bulk.journal.journal import JournalBuilder
+from marketingblocks_async.bulk.journal.states import RowState
+from tests.torture.audit import audit
+from tests.torture.campaign import Campaign, Plan
+from tests.torture.rows import make_rows, request_of
+from tests.torture.steps import STATEMENTS, STEPS, find
+
+if sys.platform == "win32":
+    pytest.skip("there is no SIGKILL", allow_module_level=True)
+
+
+@pytest.mark.slow
+async def test_killed_runs_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
+    said: list[str] = []
+    campaign = Campaign(Plan(kills=25, rows=12, workers=6, seed=5, folder=tmp_path), say=said.append)
+    await campaign.run()
+    assert campaign.violating == [], "\n".join(said)
+    assert campaign.kills.total() >= 25
+    assert campaign.states["pending"] == 0
+    assert campaign.worst_second <= 100
+    assert "violations: none" in said[-1]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_is_there_to_be_killed_at(name: str) -> None:
+    owner, attribute = find(STEPS[name])
+    assert callable(getattr(owner, attribute))
+    assert name not in STATEMENTS
+
+
+def journal_of(path: Path, states: Mapping[int, tuple[RowState, str | None]], rows: int) -> Path:
+    builder = JournalBuilder(path)
+    for number in range(1, rows + 1):
+        builder.add(number, str(number), "hash", "{}")
+    builder.finish({})
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for number, (state, post_id) in states.items():
+            connection.execute("INSERT INTO states (number, state, post_id) VALUES (?, ?, ?)", (number, state, post_id))
+    return path
+
+
+DONE, FAILED, PENDING, UNKNOWN = RowState.DONE, RowState.FAILED, RowState.PENDING, RowState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("state", "post_id", "posts", "complaint"),
+    [
+        (DONE, "1", 1, None),
+        (DONE, "1", 0, "no such post"),
+        (DONE, "9", 1, "no such post"),
+        (DONE, "1", 2, "1 posts too many"),
+        (FAILED, None, 0, None),
+        (FAILED, None, 1, "1 posts too many"),
+        (PENDING, None, 0, None),
+        (PENDING, None, 1, "1 posts too many"),
+        (UNKNOWN, None, 0, None),
+        (UNKNOWN, None, 1, None),
+        (UNKNOWN, None, 2, "1 posts too many"),
+    ],
+)
+def test_the_audit_sees_what_is_wrong(
+    tmp_path: Path, state: RowState, post_id: str | None, posts: int, complaint: str | None
+) -> None:
+    rows = make_rows(Random(1), 1, "audit")
+    journal = journal_of(tmp_path / "run.journal", {1: (state, post_id)}, 1)
+    there = [{"post_id": number + 1, "request": request_of(rows[0])} for number in range(posts)]
+    violations = audit(journal, rows, there, policy="report").violations
+    assert bool(violations) == bool(complaint)
+    assert complaint is None or any(complaint in violation for violation in violations)
+
+
+def test_the_audit_sees_posts_of_nobody_and_rows_that_are_missing(tmp_path: Path) -> None:
+    rows = make_rows(Random(1), 2, "audit")
+    journal = journal_of(tmp_path / "run.journal", {}, 2)
+    foreign = {"post_id": 1, "request": {**request_of(rows[0]), "caption_text": "changed"}}
+    assert "belongs to no row" in audit(journal, rows, [foreign], policy="report").violations[0]
+    assert "the journal holds" in audit(journal, rows * 2, [], policy="report").violations[0]

@@ -1,1 +1,0 @@
-"""Kills bulk runs at every instant and looks at the server what became of their rows; ``python -m tools.torture``."""
