@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from yarl import URL
 
 from .endpoints import DEFAULT_BASE_URL
 from .errors import ConfigurationError
+from .urls import is_loopback
 
 TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
 BASE_URL_VARIABLE = "MARKETINGBLOCKS_BASE_URL"
@@ -118,19 +118,10 @@ def check_url(url: str, source: str) -> str:
     if parts.query or parts.fragment:
         msg = f"{source}={url!r} must end with its path; query and fragment have no meaning here"
         raise ConfigurationError(msg)
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         msg = f"{source}={url!r} would send the access token unencrypted; use https (http only for loopback addresses)"
         raise ConfigurationError(msg)
     return parts.geturl().rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_seconds(value: object, name: str) -> float:

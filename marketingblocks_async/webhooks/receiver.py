@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import logging
 import re
 import secrets
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import Generation
+from marketingblocks_async.urls import is_loopback
 
 from .asgi import ASGIReceive, ASGIScope, ASGISend, asgi_app
 from .errors import NoResultError
@@ -216,16 +216,7 @@ def _checked(url: str) -> str:
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         msg = f"public_url={url!r}: give an absolute address without query, such as 'https://example.com/hooks'"
         raise ConfigurationError(msg)
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         msg = f"public_url={url!r}: use https; the path is what keeps others out, and http shows it to everybody"
         raise ConfigurationError(msg)
     return parts.geturl().rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

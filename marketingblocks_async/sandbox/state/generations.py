@@ -11,7 +11,6 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -19,6 +18,7 @@ from yarl import URL
 
 from marketingblocks_async.models import GenerationStatus
 from marketingblocks_async.sandbox.ledger.ledger import WebHookDelivery
+from marketingblocks_async.urls import is_loopback
 
 from .clock import SandboxClock
 
@@ -146,7 +146,7 @@ class Generations:
         if url.scheme not in {"http", "https"} or not url.host:
             msg = "a web hook is an http or https address"
             raise ValueError(msg)
-        if not self.allow_external_web_hooks and not _is_loopback(url.host):
+        if not self.allow_external_web_hooks and not is_loopback(url.host):
             msg = "not called: the sandbox calls web hooks on this machine only"
             raise ValueError(msg)
 
@@ -163,12 +163,3 @@ def _payload(job: SandboxGeneration) -> dict[str, Any]:
         **job.answer(GenerationStatus.SUCCESS, "post generation is completed."),
         "posts": [{"caption_text": f"A post about {job.input}", "media_urls": [], "post_type": job.post_type}],
     }
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

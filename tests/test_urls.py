@@ -1,0 +1,19 @@
+"""One rule for what this machine is."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketingblocks_async.urls import is_loopback
+
+
+@pytest.mark.parametrize("host", ["localhost", "api.localhost", "127.0.0.1", "127.255.0.9", "::1"])
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "example.com", "localhost.example", "xlocalhost", "10.0.0.1", "127.1", "::", "[::1]"]
+)
+def test_other_machines(host: str) -> None:
+    assert not is_loopback(host)
