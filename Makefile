@@ -1,4 +1,4 @@
-# Every target makes what it needs and does nothing twice. `make help` lists them.
+# Each target installs what it needs, and repeats nothing. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -13,14 +13,14 @@ TORTURE_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The stamps depend on what is installed from, so a changed dependency is noticed and nothing else is.
+# The stamps depend on pyproject.toml, so a changed dependency is installed and an unchanged one is not looked at.
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.11 …"; exit 1; }
+	  { echo "this needs Python 3.11 or newer; name one: make PYTHON=python3.11 …"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
-	  { echo "cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	  { echo "cannot create a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
@@ -28,8 +28,9 @@ $(VENV)/.package: pyproject.toml $(VENV)/.created
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,xlsx]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.package
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+# One stamp for each dependency group of pyproject.toml, so that a target installs what it uses.
+$(VENV)/.group-%: $(VENV)/.package
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group $*
 	@touch $@
 
 .PHONY: install
@@ -40,70 +41,90 @@ demo: $(VENV)/.package ## Send 3,000 posts through a local sandbox at the full r
 	@$(BIN)/python examples/demo.py $(DEMO_ARGS)
 
 .PHONY: demo-distributed
-demo-distributed: $(VENV)/.dev ## Send a spreadsheet with four workers, one limit, one of them killed (needs redis-server)
+demo-distributed: $(VENV)/.group-test ## Send a spreadsheet with four workers under one limit and kill one of them (needs redis-server)
 	@$(BIN)/python examples/distributed/demo.py $(DEMO_ARGS)
 
+# A test whose tool is missing is skipped and says so. REQUIRE_ALL_TOOLS=1 installs every tool and skips nothing.
+TEST_GROUPS := test $(if $(REQUIRE_ALL_TOOLS),bench browser docs release specification)
+
 .PHONY: test
-test: $(VENV)/.dev ## Run the tests (TEST_ARGS="-k limiter")
+test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests (TEST_ARGS="-k limiter")
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
-.PHONY: test-lowest
-test-lowest: $(VENV)/.created ## Run the tests with the lowest supported versions of the four libraries
-	@$(PYTHON) tools/test_matrix.py lowest $(TEST_ARGS)
+test-%: $(VENV)/.group-nox ## Run the tests on one Python (test-3.12), or with the lowest versions of the libraries (test-lowest)
+	@$(BIN)/nox --session $@ -- $(TEST_ARGS)
 
 .PHONY: test-all
-test-all: $(VENV)/.created ## Run the tests on every supported Python that is here, and with the lowest versions
-	@$(PYTHON) tools/test_matrix.py all $(TEST_ARGS)
+test-all: $(VENV)/.group-nox ## Run the tests on each supported Python on this machine, and with the lowest versions
+	@$(BIN)/nox -- $(TEST_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style and layers
+lint: $(VENV)/.group-lint ## Check style and import layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: $(VENV)/.dev ## Apply style
+format: $(VENV)/.group-lint ## Apply the style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 .PHONY: types
-types: $(VENV)/.dev ## Check types: mypy, pyright, and that all of the public interface has them
+types: $(patsubst %,$(VENV)/.group-%,types test bench browser nox) ## Check types with mypy and pyright, and that the public interface is fully typed
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
-	@# A copy that looks installed, since pyright does not find the types of an editable one.
+	@# pyright finds no types in an editable install, so it checks a copy that looks installed.
 	@rm -rf build/types && mkdir -p build/types && cp -R marketingblocks_async build/types
 	@cd build/types && PYTHONPATH=. "$(CURDIR)/$(BIN)/pyright" --pythonpath "$(CURDIR)/$(BIN)/python" \
 	  --ignoreexternal --verifytypes marketingblocks_async
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Compare with other clients, in an hour and a half: the limit as the server sees it, cost, scale
+bench: $(VENV)/.group-bench ## Compare with other clients: the limit as the server sees it, cost, scale (an hour and a half)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: bench-quick
-bench-quick: $(VENV)/.dev ## The same in three minutes, and fail if a promise is broken (a count, never a time)
+bench-quick: $(VENV)/.group-bench ## Run the benchmarks in three minutes, and fail if a promise is broken (a count, never a time)
 	@$(BIN)/python -m benchmarks --quick --check $(BENCH_ARGS)
 
 .PHONY: torture
-torture: $(VENV)/.dev ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
+torture: $(VENV)/.group-test ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
 	@$(BIN)/python -m tests.torture $(TORTURE_ARGS)
 
 .PHONY: docs
-docs: $(VENV)/.dev ## Build the documentation into build/site
+docs: $(VENV)/.group-docs ## Build the documentation into build/site
 	@$(BIN)/python -m zensical build --strict --clean
 
+# Before 1.0 a minor version may break programs, from 1.0 on a major one: the releases to compare with.
+SERIES = $(shell sed -nE 's/.*"(0\.[0-9]+|[1-9][0-9]*)\..*/v\1.*/p' marketingblocks_async/_version.py)
+
 .PHONY: api
-api: $(VENV)/.dev ## Compare the public interface with the last release
-	@$(BIN)/python tools/check_api.py
+api: $(VENV)/.group-release ## Compare the public interface with the last compatible release
+	@tag=$$(git tag --list '$(SERIES)' --sort=-version:refname | head -n 1); \
+	if [ -n "$$tag" ]; then $(BIN)/griffe check marketingblocks_async --against "$$tag"; \
+	else echo "there is no release $(SERIES) to compare with"; fi
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Write down the versions that were tested, for audits
-	@$(BIN)/python tools/lock.py
+lock: $(VENV)/.group-release ## Write the newest versions of all dependencies to requirements.lock, for audits
+	@$(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+# taskiq-dependencies (MIT) names its licence in a file only.
+.PHONY: licences
+licences: $(VENV)/.group-release $(VENV)/.group-test ## Check that everything that is installed with the package has a permissive licence
+	@$(BIN)/pip-licenses --packages $$(sed -n 's/==.*//p' requirements.lock) --ignore-packages taskiq-dependencies \
+	  --partial-match --allow-only 'MIT;BSD;Apache;Python Software Foundation;PSF;ISC;MPL;Mozilla;0BSD;Unlicense'
 
 .PHONY: dist
-dist: $(VENV)/.dev ## Build wheel and source distribution into dist, and check them
-	@$(BIN)/python tools/check_release.py
+dist: $(VENV)/.group-release ## Build both distributions into dist, check them, and use each in an environment of its own
+	@rm -rf dist && $(BIN)/python -m build --no-isolation
+	@$(BIN)/twine --no-color check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
+	@for file in dist/*; do rm -rf build/installed && $(BIN)/python -m venv build/installed && \
+	  build/installed/bin/python -m pip install --quiet --disable-pip-version-check "$$file" && \
+	  build/installed/bin/python -I -W error -c 'from marketingblocks_async import *' && \
+	  build/installed/bin/python -I -W error examples/demo.py --count 100 || exit 1; done
 
 .PHONY: clean
-clean: ## Remove what the other targets made
-	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## Remove everything that the other targets made
+	rm -rf $(VENV) .nox build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
