@@ -1,6 +1,6 @@
-"""The wire as pydantic models, one module a resource.
+"""The requests and responses of the API as pydantic models, one module for each resource.
 
-Requests are strict, responses tolerant. Nothing here does HTTP.
+Requests are strict, responses are tolerant. Nothing here does HTTP.
 """
 
 from .base import Identifier, RequestModel, ResponseModel, UndocumentedResponse

@@ -1,4 +1,4 @@
-"""What all request and response models share."""
+"""Base classes and field types of the request and response models."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 Identifier = int | str
-"""An id in a response: the documentation shows the same id as an integer and as a string."""
+"""An id in a response. The documentation shows the same id as an integer and as a string."""
 
 
 class RequestModel(BaseModel):
     """Base of the request objects: immutable, and strict about names.
 
-    An unknown field is refused, so that a misspelt one is not silently dropped. Schemas are built on first use to keep
-    ``import marketingblocks_async`` quick.
+    An unknown field is refused, so that a misspelt one is not silently dropped.
     """
 
+    # Schemas are built on first use, which keeps "import marketingblocks_async" quick.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -40,18 +40,18 @@ class RequestModel(BaseModel):
     )
 
     def wire(self) -> dict[str, Any]:
-        """Return the fields as the API names them; ``None`` is left out, since it is never sent."""
+        """Return the fields under the API's names, without those that are ``None``, which is never sent."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def wire_json(self) -> bytes:
-        """Return :meth:`wire` as JSON bytes."""
-        # What model_dump_json() does, without making a text of it that has to be encoded again: a fifth of all that
-        # this package adds to the cost of a call.
+        """Return the same as JSON bytes."""
+        # model_dump_json() makes a str first, which then has to be encoded: a fifth of all the time that this package
+        # adds to a call.
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
 
 
 class OpenRequestModel(RequestModel):
-    """Base of the requests whose fields are not all documented: unknown ones are passed on as given."""
+    """Base of the requests whose fields are not all documented. Unknown fields are sent as given."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
@@ -61,13 +61,13 @@ class OpenRequestModel(RequestModel):
             json.dumps(self.__pydantic_extra__, allow_nan=False, ensure_ascii=False).encode()
             self.wire_json()
         except (ValueError, TypeError, RecursionError) as exc:
-            msg = f"an undocumented field holds what is no JSON: {exc}"
+            msg = f"an undocumented field has a value that JSON cannot hold: {exc}"
             raise ValueError(msg) from None
         return self
 
 
 class ResponseModel(BaseModel):
-    """Base of the responses: tolerant. Fields that this package does not know are kept as attributes."""
+    """Base of the responses. Fields that this package does not know are kept as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow",
@@ -80,31 +80,31 @@ class ResponseModel(BaseModel):
 
     @property
     def raw(self) -> Any:
-        """The answer's JSON object as it was received, under the API's own names."""
+        """The JSON object as it was received, under the API's own names."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class UndocumentedResponse(RootModel[Any]):
-    """Base of the responses whose shape the documentation does not give: any JSON value is accepted and kept whole.
+    """Base of the responses whose shape is not documented. Any JSON value is accepted and kept whole in ``raw``.
 
-    What can be recognised in it is offered through properties; ``raw`` is the JSON value itself.
+    Properties look up the fields that can be recognised in it.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
 
     @property
     def raw(self) -> Any:
-        """The decoded JSON body, whatever it was."""
+        """The decoded JSON body."""
         return self.root
 
     @property
     def status(self) -> Any:
-        """``status`` of the answer when it is an object that has one, else ``None``."""
+        """``status`` of the response if it is an object that has one, else ``None``."""
         return self._top_level("status")
 
     @property
     def message(self) -> str | None:
-        """``message`` of the answer when it has one, else ``None``."""
+        """``message`` of the response if it has one, else ``None``."""
         message = self._top_level("message")
         return message if isinstance(message, str) else None
 
@@ -123,7 +123,7 @@ def is_array(value: Any) -> TypeGuard[list[Any]]:
 
 
 def first_identifier(place: dict[str, Any], *names: str) -> Identifier | None:
-    """Return the first of the fields ``names`` that holds an id."""
+    """Return the value of the first of the fields ``names`` that holds an id."""
     for name in names:
         value = place.get(name)
         if isinstance(value, int | str) and not isinstance(value, bool) and value != "":
@@ -142,7 +142,7 @@ def _no_bool(value: Any) -> Any:
 
 
 def _split_names(value: Any) -> Any:
-    """Turn ``"a,b"`` into ``["a", "b"]``; leave everything else to the field's own type."""
+    """Turn ``"a,b"`` into ``["a", "b"]``. Other values are left to the field's own type."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -151,7 +151,7 @@ def _split_names(value: Any) -> Any:
 def _not_absurd(value: int) -> int:
     # Python itself refuses to write a number of more than 4,300 digits.
     if value.bit_length() > _LONGEST_NUMBER:
-        msg = "is no number that the API could mean; it has hundreds of digits"
+        msg = "has hundreds of digits, which no number of the API has"
         raise ValueError(msg)
     return value
 
@@ -166,12 +166,7 @@ PositiveNumber = Annotated[WholeNumber, Field(gt=0)]
 
 
 def check_text(value: str) -> str:
-    """Return ``value`` if it can be written as UTF-8.
-
-    Raises:
-        ValueError: it holds half of a surrogate pair.
-
-    """
+    """Return ``value`` unless it holds half of a surrogate pair, which UTF-8 cannot write (``ValueError``)."""
     try:
         value.encode()
     except UnicodeEncodeError as exc:
@@ -194,10 +189,10 @@ NonBlank = Annotated[Text, AfterValidator(_not_blank)]
 """Text that is more than white space."""
 
 RequestId = Annotated[Annotated[int, AfterValidator(_not_absurd)] | NonBlank, BeforeValidator(_no_bool)]
-"""An id in a request that may be a number or a text."""
+"""An id in a request: a number or a text."""
 
 
-def _keep_what_is_odd(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+def _keep_unexpected(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     if isinstance(value, bool):
         return value
     try:
@@ -212,8 +207,8 @@ def _as_it_is(value: Any) -> Any:
 
 T = TypeVar("T")
 
-Tolerant = Annotated[T, WrapValidator(_keep_what_is_odd), PlainSerializer(_as_it_is)]
-"""Keeps a value of another kind than expected as it is, so that one odd field does not hide an answer."""
+Tolerant = Annotated[T, WrapValidator(_keep_unexpected), PlainSerializer(_as_it_is)]
+"""Keeps a value of an unexpected type as it is, so that one odd field does not make a response unreadable."""
 
 CommaSeparated: BeforeValidator = BeforeValidator(_split_names)
-"""Lets a list field take one comma-separated string as well."""
+"""Lets a list field also take one comma-separated string."""

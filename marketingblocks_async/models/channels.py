@@ -10,16 +10,12 @@ from .base import NonBlank, RequestModel, ResponseModel, Tolerant
 
 
 class ConnectChannel(RequestModel):
-    """Start a hosted sign-in for one of your own users (``POST connect-channel``, permission ``add-channels``).
-
-    Args:
-        user_id: your own id of that user (wire name ``userId``).
-        redirect_url: URL or deep link to return to (wire name ``redirectUrl``), optional; tools that poll need none.
-
-    """
+    """Start a hosted sign-in for one of your own users (``POST connect-channel``, permission ``add-channels``)."""
 
     user_id: NonBlank = Field(alias="userId")
+    """Your own id of that user (wire name ``userId``)."""
     redirect_url: NonBlank | None = Field(default=None, alias="redirectUrl")
+    """URL or deep link to return to, optional (wire name ``redirectUrl``). Tools that poll need none."""
 
     if TYPE_CHECKING:
         # The Python names, where the fields' aliases are the wire's.
@@ -27,24 +23,20 @@ class ConnectChannel(RequestModel):
 
 
 class ChannelConnection(ResponseModel):
-    """A started connection. The documentation gives only the names of these fields.
-
-    Attributes:
-        connect_url: address to open in the user's browser.
-        connect_token: token to poll the connection's state with; the polling address is not documented.
-        channel_id: the connected account, in later answers.
-        channel_ids: the connected accounts, in later answers.
-
-    """
+    """A started connection. Only the names of these fields are documented."""
 
     connect_url: Tolerant[str | None] = None
+    """Address to open in the user's browser."""
     connect_token: Tolerant[str | None] = None
+    """Token to poll the connection's state with. The polling address is not documented."""
     channel_id: Any = None
+    """The connected account, in later responses."""
     channel_ids: Any = None
+    """The connected accounts, in later responses."""
 
     @model_validator(mode="after")
     def _has_an_address_or_a_token(self) -> ChannelConnection:
         if self.connect_url is None and self.connect_token is None:
-            msg = "the answer has neither connect_url nor connect_token"
+            msg = "the response has neither connect_url nor connect_token"
             raise ValueError(msg)
         return self

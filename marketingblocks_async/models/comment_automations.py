@@ -26,31 +26,28 @@ class CreateCommentAutomation(OpenRequestModel):
     """A new comment automation (``POST create-comment-automation``, permission ``create-comment-automation``).
 
     The API has further fields (reply method, timing, frequency, AI settings) whose names are not documented, so unknown
-    fields are passed on as given.
-
-    Args:
-        name: name of the automation.
-        channels: ids of the channels, as a list or one comma-separated string; at least one.
-        target_type: ``all`` (default), ``posts`` or ``campaigns``.
-        post_ids: required for ``target_type="posts"``.
-        campaign_ids: required for ``target_type="campaigns"``.
-        trigger_type: ``any`` (default) or ``keywords``.
-        keywords: required for ``trigger_type="keywords"``.
-        response_type: optional; its values are not documented.
-
+    fields are sent as given.
     """
 
     name: NonBlank
+    """Name of the automation."""
     channels: Annotated[list[WholeNumber], CommaSeparated, Field(min_length=1)]
+    """Ids of the channels, as a list or one comma-separated string. At least one."""
     target_type: TargetType = TargetType.ALL
+    """``all`` (default), ``posts`` or ``campaigns``."""
     post_ids: Numbers | None = None
+    """Required for ``target_type="posts"``."""
     campaign_ids: Numbers | None = None
+    """Required for ``target_type="campaigns"``."""
     trigger_type: TriggerType = TriggerType.ANY
+    """``any`` (default) or ``keywords``."""
     keywords: Annotated[list[NonBlank] | None, CommaSeparated] = None
+    """Required for ``trigger_type="keywords"``."""
     response_type: NonBlank | None = None
+    """Optional. Its values are not documented."""
 
     if TYPE_CHECKING:
-        # What may be written, where the fields' own types say what is read.
+        # The types that callers may pass; the fields have those that they read.
         def __init__(
             self,
             *,
@@ -82,31 +79,28 @@ class CreateCommentAutomation(OpenRequestModel):
 class UpdateCommentAutomation(OpenRequestModel):
     """A change of an automation (``PUT update-comment-automation``, permission ``update-comment-automation``).
 
-    Exactly the fields that are given are sent. The documentation prints the defaults of creation for this call too, so
-    an omitted ``target_type`` or ``trigger_type`` may be reset by the API rather than kept (inferred); to be safe, give
-    both. Unknown fields are passed on as given.
-
-    Args:
-        comment_bot_id: id of the automation.
-        name: new name.
-        target_type: ``all``, ``posts`` or ``campaigns``.
-        post_ids: posts to watch.
-        campaign_ids: campaigns to watch.
-        trigger_type: ``any`` or ``keywords``.
-        keywords: words to react to.
-
+    Only the fields that are given are sent. The documentation prints the defaults of creation for this call too, so the
+    API may reset an omitted ``target_type`` or ``trigger_type`` instead of keeping it (inferred). To be safe, give
+    both. Unknown fields are sent as given.
     """
 
     comment_bot_id: WholeNumber
+    """Id of the automation."""
     name: NonBlank | None = None
+    """New name."""
     target_type: TargetType | None = None
+    """``all``, ``posts`` or ``campaigns``."""
     post_ids: Numbers | None = None
+    """Posts to watch."""
     campaign_ids: Numbers | None = None
+    """Campaigns to watch."""
     trigger_type: TriggerType | None = None
+    """``any`` or ``keywords``."""
     keywords: Annotated[list[NonBlank] | None, CommaSeparated] = None
+    """Words to react to."""
 
     if TYPE_CHECKING:
-        # What may be written, where the fields' own types say what is read.
+        # The types that callers may pass; the fields have those that they read.
         def __init__(
             self,
             *,
@@ -122,11 +116,11 @@ class UpdateCommentAutomation(OpenRequestModel):
 
 
 class CommentAutomation(UndocumentedResponse):
-    """Answer of creating or updating an automation, whose shape is not documented: whatever came is in ``raw``."""
+    """Response to creating or updating an automation. Its shape is not documented; ``raw`` has all of it."""
 
     @property
     def comment_bot_id(self) -> Identifier | None:
-        """Id of the automation, or ``None`` when the answer holds none that can be recognised (inferred places)."""
+        """Id of the automation, or ``None`` if none can be recognised (the places are inferred)."""
         root = self.root
         if not is_object(root):
             return None

@@ -1,7 +1,7 @@
 """The enumerations of the API reference.
 
-Requests accept exactly these values. Responses stay open: a value that is not listed here arrives as the plain string,
-because a client that breaks when the server adds a platform is of no use.
+Requests accept exactly these values. In responses a value that is not listed here arrives as a plain string, so that
+the client still works when the API adds one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ChannelType(StrEnum):
 
 
 class PostType(StrEnum):
-    """``post_type`` of create-post. Inferred: ``tweet`` and ``thread`` belong to Twitter; this is not enforced."""
+    """``post_type`` of create-post. ``tweet`` and ``thread`` belong to Twitter (inferred, so not enforced)."""
 
     POST = "post"
     REEL = "reel"
@@ -44,7 +44,7 @@ class PublishMode(StrEnum):
 
 
 class PrivacyStatus(StrEnum):
-    """Who sees a YouTube video (``privacyStatus``)."""
+    """Visibility of a YouTube video (``privacyStatus``)."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -54,9 +54,9 @@ class PrivacyStatus(StrEnum):
 class PostStatus(StrEnum):
     """A post's state, which the API sends under the upper-case name ``STATUS``.
 
-    ``pending``: created, publishing not begun. ``processing``: being published. ``scheduled``: has a set time.
+    ``pending``: created, publishing has not begun. ``processing``: being published. ``scheduled``: has a set time.
     ``queued``: goes out in the next free slot of the user's queue. ``published``: live. ``failed``: publishing failed.
-    ``draft`` is named by the documentation and not described.
+    ``draft`` is named in the documentation but not described.
     """
 
     PENDING = "pending"
@@ -79,7 +79,7 @@ class PostStatusFilter(StrEnum):
 
 
 class GenerationPostType(StrEnum):
-    """``post_type`` of create-post-generation, which means something else than in create-post."""
+    """``post_type`` of create-post-generation. It has other values than that of create-post."""
 
     TEXT_ONLY = "text_only"
     AI_IMAGE_POST = "ai_image_post"
@@ -98,7 +98,7 @@ class GenerationStatus(StrEnum):
 
 
 class TargetType(StrEnum):
-    """Which posts a comment automation watches."""
+    """The posts that a comment automation watches."""
 
     ALL = "all"
     POSTS = "posts"
@@ -106,16 +106,16 @@ class TargetType(StrEnum):
 
 
 class TriggerType(StrEnum):
-    """Which comments a comment automation answers."""
+    """The comments that a comment automation answers."""
 
     ANY = "any"
     KEYWORDS = "keywords"
 
 
 class YouTubeCategory(IntEnum):
-    """YouTube's video categories that the documentation shows. Open: every other id is accepted too.
+    """The documented video categories of YouTube. Every other id is accepted too.
 
-    ``YouTubeCategory(44)`` works and compares equal to ``44``; YouTube's own list is longer than the documented one.
+    ``YouTubeCategory(44)`` works and equals ``44``: YouTube's own list is longer than the documented one.
     """
 
     FILM_AND_ANIMATION = 1

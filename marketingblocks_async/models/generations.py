@@ -9,24 +9,19 @@ from .enums import GenerationPostType, OpenGenerationStatus
 
 
 class CreateGeneration(RequestModel):
-    """Ask for a generated post (``POST create-post-generation``, permission ``social-post-generation``).
-
-    Args:
-        post_type: ``text_only``, ``ai_image_post``, ``ai_banner_post``, ``breel``, ``talking_reel`` or
-            ``faceless_reel``.
-        input: theme or subject.
-        web_hook: address that receives the result, optional; what is posted there is not documented.
-        brand_id: inferred from the answer, which echoes it; optional.
-
-    """
+    """Ask for a generated post (``POST create-post-generation``, permission ``social-post-generation``)."""
 
     post_type: GenerationPostType
+    """``text_only``, ``ai_image_post``, ``ai_banner_post``, ``breel``, ``talking_reel`` or ``faceless_reel``."""
     input: NonBlank
+    """Theme or subject."""
     web_hook: NonBlank | None = None
+    """Address that receives the result, optional. The body that is posted there is not documented."""
     brand_id: RequestId | None = None
+    """Optional. Inferred from the response, which echoes it."""
 
     if TYPE_CHECKING:
-        # What may be written, where the fields' own types say what is read.
+        # The types that callers may pass; the fields have those that they read.
         def __init__(
             self,
             *,
@@ -41,44 +36,40 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
 class ReceivesResults(Protocol[ResultT_co]):
-    """Where the results of generations arrive, such as a ``WebhookReceiver``."""
+    """A receiver of the results of generations, such as a ``WebhookReceiver``."""
 
     async def wait_for(self, generation: Generation, /, *, deadline: float) -> ResultT_co:
-        """Wait for the result of a generation, for so many seconds at most."""
+        """Wait at most ``deadline`` seconds for the result of a generation."""
         ...
 
 
 class Generation(ResponseModel):
-    """A generation job. It runs in the background; how its result is fetched by id is not documented.
+    """A generation job, which runs in the background. A way to fetch its result by id is not documented.
 
-    :meth:`wait` waits for what the API posts to the job's web hook.
-
-    Attributes:
-        id: id of the job.
-        status: ``queued``, ``success`` or ``failed``; unknown values arrive as strings.
-        message: the API's own words.
-        request_body: the request as the API understood it.
-
+    ``wait()`` waits for the result that the API posts to the job's web hook.
     """
 
     id: Identifier
+    """Id of the job."""
     status: Tolerant[OpenGenerationStatus | None] = None
+    """``queued``, ``success`` or ``failed``; unknown values arrive as strings."""
     message: Tolerant[str | None] = None
+    """The API's own words."""
     request_body: Any = None
+    """The request as the API understood it."""
 
     async def wait(self, receiver: ReceivesResults[ResultT_co], *, deadline: float) -> ResultT_co:
-        """Wait until the result has come to the web hook that the job was created with.
+        """Wait for the result that the API posts to the job's web hook.
 
         Args:
-            receiver: where it arrives: the ``WebhookReceiver`` whose address was given as ``web_hook``.
-            deadline: how long to wait, in seconds.
+            receiver: the ``WebhookReceiver`` whose address was given as ``web_hook``.
+            deadline: seconds to wait at most.
 
         Returns:
-            What the receiver makes of it: a ``GenerationResult``. What the API posts is not documented, so all of it is
-            in ``raw``.
+            The receiver's ``GenerationResult``. What the API posts is not documented, so ``raw`` has all of it.
 
         Raises:
-            NoResultError: nothing came until the deadline.
+            NoResultError: no result came before the deadline.
 
         """
         return await receiver.wait_for(self, deadline=deadline)

@@ -1,14 +1,14 @@
-"""Posts: create, find, list, upcoming."""
+"""Requests and responses about posts: create, find, list, upcoming."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from .base import (
     CommaSeparated,
@@ -36,7 +36,7 @@ from .enums import (
     PublishMode,
     YouTubeCategory,
 )
-from .schedule import check_zone_name, parse_schedule_text, split_moment
+from .schedule import parse_schedule_text, split_moment, zone_of
 
 _LARGEST_CATEGORY = 10**30
 
@@ -47,11 +47,11 @@ def _join_tags(value: Any) -> Any:
     tags: list[str] = []
     for given in cast("Iterable[object]", value):
         if not isinstance(given, str | int) or isinstance(given, bool):
-            msg = f"{given!r} is no hash tag; give texts"
+            msg = f"{given!r} is not a hash tag; give a list of texts"
             raise ValueError(msg)  # noqa: TRY004 - pydantic turns only ValueError into its own
         tag = str(given).strip()
         if not tag or "," in tag or any(character.isspace() for character in tag):
-            msg = f"{tag!r} cannot be a hash tag; the API separates tags by comma or space; a tag has text and neither"
+            msg = f"{tag!r} cannot be a hash tag; a tag has text, and no comma or space, which separate tags"
             raise ValueError(msg)
         tags.append(tag)
     return ",".join(tags) or None
@@ -61,36 +61,29 @@ HashTags = Annotated[Text | None, BeforeValidator(_join_tags)]
 
 
 class TwitterThreadItem(RequestModel):
-    """One tweet of a thread.
-
-    Args:
-        message: the tweet's text.
-        media_urls: addresses of its media, optional.
-
-    """
+    """One tweet of a thread."""
 
     message: Text
+    """The tweet's text."""
     media_urls: list[NonBlank] | None = None
+    """Addresses of its media, optional."""
 
 
 class YouTubeExtra(RequestModel):
     """``post_extra`` of a YouTube post.
 
-    The documentation's first version requires only the title, its second all three, so all three are always sent.
-
-    Args:
-        title: title of the video.
-        category: YouTube category id, 22 (People & Blogs, the documentation's example) unless given.
-        privacy_status: ``public``, ``private`` or ``unlisted`` (wire name ``privacyStatus``); ``public`` unless given.
-
+    One page of the documentation requires only the title, another all three fields, so all three are always sent.
     """
 
     title: NonBlank
+    """Title of the video."""
     category: YouTubeCategory = YouTubeCategory.PEOPLE_AND_BLOGS
+    """YouTube category id. The default is 22 (People & Blogs), the documentation's example."""
     privacy_status: PrivacyStatus = Field(default=PrivacyStatus.PUBLIC, alias="privacyStatus")
+    """``public`` (default), ``private`` or ``unlisted`` (wire name ``privacyStatus``)."""
 
     if TYPE_CHECKING:
-        # What may be written, where the fields' own types say what is read.
+        # The types that callers may pass; the fields have those that they read.
         def __init__(
             self, *, title: str, category: int = YouTubeCategory.PEOPLE_AND_BLOGS, privacy_status: str = "public"
         ) -> None: ...
@@ -103,7 +96,7 @@ class YouTubeExtra(RequestModel):
         if digits or (isinstance(value, float) and value.is_integer()):
             number = int(value)
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _LARGEST_CATEGORY:
-            msg = f"{value!r:.60} is no category id; give a number such as 22, or a YouTubeCategory"
+            msg = f"{value!r:.60} is not a category id; give a number such as 22, or a YouTubeCategory"
             raise ValueError(msg)
         return YouTubeCategory(number)
 
@@ -111,41 +104,40 @@ class YouTubeExtra(RequestModel):
 class CreatePost(RequestModel):
     """One post on one channel (``POST create-post``, permission ``social-create-post``).
 
-    Args:
-        channel_type: platform, for example ``"facebook"``.
-        channel_id: id of the connected account.
-        post_type: ``post``, ``reel``, ``story``, ``tweet`` or ``thread``.
-        caption_text: the text.
-        media_urls: addresses of the media. The documentation requires the field; whether it may be empty is not known,
-            so an empty list is allowed.
-        publish_mode: ``now``, ``scheduled``, ``queued`` or ``share_next``.
-        schedule_time: for ``scheduled`` only. An aware ``datetime`` (its zone becomes ``time_zone``; an offset without
-            a name becomes UTC), a naive one together with ``time_zone``, or the documented string
-            ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``. Whole minutes: seconds are cut.
-        time_zone: IANA name, for example ``"Africa/Lagos"``. With an aware datetime, the zone to express it in.
-        hash_tags: one string, or a list of tags.
-        twitter_threads: the tweets of a thread; required for ``post_type="thread"``.
-        post_extra: title, category and privacy; required for ``channel_type="youtube"``.
-
     Raises:
         pydantic.ValidationError: a field is missing, unknown or of the wrong kind, or two fields contradict each other.
 
     """
 
     channel_type: ChannelType
+    """Platform, for example ``"facebook"``."""
     channel_id: WholeNumber
+    """Id of the connected account."""
     post_type: PostType
+    """``post``, ``reel``, ``story``, ``tweet`` or ``thread``."""
     caption_text: Text
+    """The text."""
     media_urls: list[NonBlank]
+    """Addresses of the media. The field is required; whether it may be empty is not known, so an empty list is sent."""
     publish_mode: PublishMode
+    """``now``, ``scheduled``, ``queued`` or ``share_next``."""
     schedule_time: str | None = None
+    """For ``scheduled`` only: the time in whole minutes (seconds are cut).
+
+    An aware ``datetime`` (its zone becomes ``time_zone``; an offset without a name becomes UTC), or a naive one or the
+    documented string ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``.
+    """
     time_zone: str | None = None
+    """IANA name, for example ``"Africa/Lagos"``. With an aware datetime, the zone to express it in."""
     hash_tags: HashTags = None
+    """One string, or a list of tags."""
     twitter_threads: list[TwitterThreadItem] | None = None
+    """The tweets of a thread. Required for ``post_type="thread"``."""
     post_extra: YouTubeExtra | None = None
+    """Title, category and privacy. Required for ``channel_type="youtube"``."""
 
     if TYPE_CHECKING:
-        # What may be written, where the fields' own types say what is read.
+        # The types that callers may pass; the fields have those that they read.
         def __init__(
             self,
             *,
@@ -187,7 +179,9 @@ class CreatePost(RequestModel):
     @field_validator("time_zone")
     @classmethod
     def _check_time_zone(cls, value: str | None) -> str | None:
-        return None if value is None else check_zone_name(value)
+        if value is not None:
+            zone_of(value)
+        return value
 
     @model_validator(mode="after")
     def _check_fields_together(self) -> Self:
@@ -201,7 +195,7 @@ class CreatePost(RequestModel):
                 )
                 raise ValueError(msg)
         elif self.schedule_time is not None:
-            # The server would ignore the time and publish at once; nobody wants that.
+            # The server would ignore the time and publish at once.
             msg = f"schedule_time is only for publish_mode 'scheduled', not {self.publish_mode.value!r}; change either"
             raise ValueError(msg)
         if self.post_type is PostType.THREAD and not self.twitter_threads:
@@ -214,41 +208,28 @@ class CreatePost(RequestModel):
 
 
 class ListPosts(RequestModel):
-    """Query of ``GET get-posts`` (permission ``social-read-posts``).
-
-    Args:
-        channels: platform names, as a list or one comma-separated string; at least one. Whether the API accepts
-            ``threads`` here is not known, so it is sent.
-        limit: how many posts at most, above 0; the API's default "varies".
-        status: states to filter by, as a list or one comma-separated string.
-
-    """
+    """Query of ``GET get-posts`` (permission ``social-read-posts``)."""
 
     channels: Annotated[list[ChannelType], CommaSeparated, Field(min_length=1)]
+    """At least one platform, as a list or one comma-separated string. Whether ``threads`` is accepted is not known."""
     limit: PositiveNumber | None = None
+    """The most posts to return, above 0. The API's default "varies"."""
     status: Annotated[Annotated[list[PostStatusFilter], Field(min_length=1)] | None, CommaSeparated] = None
+    """States to filter by, as a list or one comma-separated string."""
 
 
 class UpcomingPostsQuery(RequestModel):
-    """Query of ``GET upcoming-posts`` (permission ``social-read-posts``).
-
-    Args:
-        limit: how many posts at most, above 0; the API's own default is 10.
-
-    """
+    """Query of ``GET upcoming-posts`` (permission ``social-read-posts``)."""
 
     limit: PositiveNumber | None = None
+    """The most posts to return, above 0. The API's default is 10."""
 
 
 class FindPost(RequestModel):
-    """Path of ``GET post/{post_id}`` (permission ``social-view-post``).
-
-    Args:
-        post_id: id of the post.
-
-    """
+    """Path of ``GET post/{post_id}`` (permission ``social-view-post``)."""
 
     post_id: RequestId
+    """Id of the post."""
 
     @field_validator("post_id")
     @classmethod
@@ -260,44 +241,35 @@ class FindPost(RequestModel):
 
 
 class Post(ResponseModel):
-    """A post as the API reports it. Every field may be missing, and unknown ones are kept.
-
-    Attributes:
-        post_id: id of the post.
-        channel_type: platform.
-        channel_id: connected account; the documentation shows a string here and an integer in requests.
-        status: the post's state, which the API sends as ``STATUS`` (also readable as :attr:`STATUS`). A lower-case
-            ``status`` of the answer, if there is one, is in ``model_extra`` and is never confused with it.
-        permalink: address of the live post; inferred: ``None`` or absent before publishing.
-        schedule_time: when it will go out, as the API wrote it; the format in answers is not documented.
-
-    """
-
-    # Pydantic keeps extras in the instance's __pydantic_extra__, so a wire field "status" cannot overwrite this one.
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+    """A post as the API reports it. Every field may be missing, and unknown ones are kept."""
 
     post_id: Tolerant[Identifier | None] = None
+    """Id of the post."""
     channel_type: Tolerant[OpenChannelType | None] = None
+    """Platform."""
     channel_id: Tolerant[Identifier | None] = None
-    # The field has the wire's name: a lower-case "status" of the answer is then another name, in dumps as well.
+    """Connected account. The documentation shows a string here and an integer in requests."""
+    # The field has the wire's name, so a lower-case "status" in the response is another name, in dumps too.
     STATUS: Tolerant[OpenPostStatus | None] = None
+    """The post's state. A lower-case ``status`` in the response is in ``model_extra`` and never confused with it."""
     permalink: Tolerant[str | None] = None
+    """Address of the live post; ``None`` or absent before publishing (inferred)."""
     schedule_time: Any = None
+    """Time at which it will go out, as the API wrote it. The format in responses is not documented."""
 
     @property
     def status(self) -> OpenPostStatus | None:
-        """The post's state; the same as :attr:`STATUS`."""
+        """The post's state: the same as ``STATUS``."""
         return self.STATUS
 
 
 class FoundPost(ResponseModel):
-    """Answer of Find Post: the envelope of ``post`` and the boolean ``status``.
-
-    The post's own fields can be read straight from here: ``found.post_id`` is ``found.post.post_id``.
-    """
+    """Response of Find Post. The post's own fields can be read from it: ``found.post_id`` is ``found.post.post_id``."""
 
     post: Post
+    """The post."""
     status: Any = None
+    """``True`` in the documented response: the call succeeded. The post's state is ``STATUS``."""
 
     @property
     def post_id(self) -> Identifier | None:
@@ -321,20 +293,19 @@ class FoundPost(ResponseModel):
 
     @property
     def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
-        """The post's state (not the envelope's boolean ``status``)."""
+        """The post's state, not the response's boolean ``status``."""
         return self.post.status
 
 
 class CreatedPost(UndocumentedResponse):
-    """Answer of create-post, whose shape is not documented: whatever came is in ``raw``.
+    """Response of create-post. Its shape is not documented; ``raw`` has all of it.
 
-    ``post_id`` and ``post_status`` are looked up where they probably are (inferred): at the top, or under ``post`` or
-    ``data``.
+    ``post_id`` and ``post_status`` are looked up at the top and under ``post`` and ``data`` (inferred).
     """
 
     @property
     def post_id(self) -> Identifier | None:
-        """Id of the new post, or ``None`` when the answer holds none that can be recognised."""
+        """Id of the new post, or ``None`` if none can be recognised."""
         places = list(self._places())
         for name in ("post_id", "id"):
             for place in places:
@@ -344,7 +315,7 @@ class CreatedPost(UndocumentedResponse):
 
     @property
     def post_status(self) -> str | None:
-        """The post's ``STATUS`` if the answer has one."""
+        """The post's ``STATUS``, if the response has one."""
         for place in self._places():
             if isinstance(value := place.get("STATUS"), str):
                 return value
@@ -362,15 +333,15 @@ class CreatedPost(UndocumentedResponse):
 
 
 class PostList(UndocumentedResponse):
-    """Answer of get-posts, whose shape is not documented: the JSON value is in ``raw``.
+    """Response of get-posts. Its shape is not documented; ``raw`` has all of it.
 
-    Iterating yields the posts that could be recognised: every object with a ``post_id``, in the order of the answer,
-    whether the list is flat, inside an envelope, or grouped by channel.
+    Iterating yields every object with a ``post_id``, in the order of the response, whether the list is flat, inside an
+    envelope, or grouped by channel.
     """
 
     @property
     def posts(self) -> list[Post]:
-        """The posts that could be recognised in the answer."""
+        """The posts that can be recognised in the response."""
         return [Post.model_validate(item) for item in _objects_with_post_id(self.root)]
 
     def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
@@ -381,7 +352,8 @@ class PostList(UndocumentedResponse):
 
 
 def _objects_with_post_id(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the posts in ``value``, depth first and in order, without recursion (the depth is the server's choice)."""
+    """Yield the posts in ``value``, depth first and in order."""
+    # Without recursion, since the server decides how deep it is nested.
     pending: list[Any] = [value]
     while pending:
         item = pending.pop()
@@ -394,12 +366,13 @@ def _objects_with_post_id(value: Any) -> Iterator[dict[str, Any]]:
 
 
 class UpcomingPosts(ResponseModel):
-    """Answer of upcoming-posts: what is scheduled, queued or next to share, nearest first.
+    """Response of upcoming-posts: posts that are scheduled, queued or next to share, nearest first.
 
     Iterating yields the posts.
     """
 
     up_coming: list[Post] | None
+    """The posts, or ``None`` if the API sent ``null``."""
 
     @property
     def posts(self) -> list[Post]:

@@ -344,7 +344,7 @@ def _forget_zones(module: ModuleType) -> None:
 
 @pytest.fixture
 def no_zone_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine without time zone database, as a slim container is."""
+    """A machine without a time zone database, such as Windows."""
     module = importlib.import_module("marketingblocks_async.models.schedule")
     # Its parts too, should something have looked into them before.
     for name in {"tzdata", *(name for name in sys.modules if name.startswith("tzdata."))}:
@@ -362,28 +362,19 @@ def no_zone_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_zone_database")
 class TestWithoutZoneDatabase:
-    @pytest.mark.parametrize("when", ["2027-01-08 14:30", naive(2027, 1, 8, 14, 30)], ids=["text", "naive"])
-    def test_a_wall_time_goes_out_with_its_zone_unchecked(self, when: object) -> None:
-        assert sent_time(when, "Africa/Lagos") == ("2027-01-08 14:30", "Africa/Lagos")
-
-    @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=1))])
-    def test_an_offset_goes_out_in_utc(self, zone: tzinfo) -> None:
-        moment = datetime(2027, 1, 8, 14, 30, tzinfo=zone)
-        assert sent_time(moment) == (moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M"), "UTC")
-
-    def test_a_zone_object_that_is_already_loaded_works(self) -> None:
-        assert sent_time(datetime(2027, 1, 8, 14, 30, tzinfo=LAGOS)) == ("2027-01-08 14:30", "Africa/Lagos")
-
-    @pytest.mark.parametrize("target", ["Europe/Berlin", "Africa/Lagos"])
-    def test_a_conversion_is_refused_and_the_message_says_what_to_install(self, target: str) -> None:
-        text = refusal(CreatePost, scheduled(datetime(2027, 1, 8, 14, 30, tzinfo=UTC), target))
-        assert target in text
+    @pytest.mark.parametrize(
+        "when", ["2027-01-08 14:30", naive(2027, 1, 8, 14, 30), datetime(2027, 1, 8, 14, 30, tzinfo=UTC)], ids=repr
+    )
+    def test_a_name_that_cannot_be_checked_is_refused(self, when: object) -> None:
+        text = refusal(CreatePost, scheduled(when, "Africa/Lagos"))
+        assert "Africa/Lagos" in text
         assert "tzdata" in text
 
-    def test_a_conversion_to_utc_needs_no_database(self) -> None:
-        moment = datetime(2027, 1, 8, 14, 30, tzinfo=LAGOS)
-        assert sent_time(moment, "UTC") == ("2027-01-08 13:30", "UTC")
+    @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=1)), LAGOS])
+    def test_utc_needs_no_database(self, zone: tzinfo) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=zone)
+        assert sent_time(moment, "UTC") == (moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M"), "UTC")
 
-    @pytest.mark.parametrize("name", ["", "../etc/passwd", "/etc/localtime", "Europe/Berlin\0"])
-    def test_what_cannot_be_a_name_is_refused_all_the_same(self, name: str) -> None:
-        assert "IANA" in refusal(CreatePost, scheduled("2027-01-08 14:30", name))
+    def test_an_offset_goes_out_in_utc(self) -> None:
+        moment = datetime(2027, 1, 8, 14, 30, tzinfo=timezone(timedelta(hours=1)))
+        assert sent_time(moment) == ("2027-01-08 13:30", "UTC")
