@@ -1,0 +1,70 @@
+"""What people and other programs call the platforms, the kinds of posts, and yes and no.
+
+Only spellings that can mean one thing are here. What a program means by a word of its own ("Feed", "Photo") is said by
+its recipe.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from marketingblocks_async.models import ChannelType, PostType
+
+_PLATFORMS: dict[ChannelType, tuple[str, ...]] = {
+    ChannelType.FACEBOOK: ("fb", "facebook page", "fb page", "facebook pages", "facebook business", "meta facebook"),
+    ChannelType.INSTAGRAM: ("ig", "insta", "instagram business", "instagram account", "instagram professional"),
+    ChannelType.YOUTUBE: ("yt", "youtube channel", "google youtube"),
+    ChannelType.LINKEDIN: (
+        "li", "linkedin page", "linkedin company", "linkedin company page", "linkedin profile", "linkedin personal",
+    ),
+    ChannelType.TIKTOK: ("tt", "tiktok account", "tiktok business"),
+    ChannelType.THREADS: ("threads account", "instagram threads", "meta threads"),
+    ChannelType.TWITTER: ("x", "x/twitter", "twitter/x", "x (twitter)", "twitter (x)", "x (formerly twitter)", "x.com"),
+}  # fmt: skip
+
+_POST_TYPES: dict[PostType, tuple[str, ...]] = {
+    PostType.POST: ("posts", "feed post"),
+    PostType.REEL: ("reels",),
+    PostType.STORY: ("stories",),
+    PostType.TWEET: ("tweets",),
+    PostType.THREAD: ("tweet thread", "twitter thread"),
+}
+
+_YES = frozenset({"true", "yes", "y", "x", "1", "on", "ja", "oui", "si", "sim", "wahr", "vrai", "✓", "✔", "☑"})
+_NO = frozenset({"", "false", "no", "n", "0", "off", "nein", "non", "nao", "falsch", "faux", "✗", "☐"})
+
+
+def spelled(text: str) -> str:
+    """Return ``text`` without what does not matter in a name: capitals, accents, spaces and punctuation.
+
+    Args:
+        text: a name; only its beginning is looked at.
+
+    """
+    plain = unicodedata.normalize("NFKD", text[:100]).casefold()
+    return "".join(character for character in plain if character.isalnum() or character in "✓✔☑✗☐")
+
+
+PLATFORMS: dict[str, ChannelType] = {
+    spelled(name): platform for platform, names in _PLATFORMS.items() for name in (platform.value, *names)
+}
+"""Names of platforms (as :func:`spelled` gives them) → the platform."""
+
+POST_TYPES: dict[str, PostType] = {
+    spelled(name): kind for kind, names in _POST_TYPES.items() for name in (kind.value, *names)
+}
+"""Names of kinds of posts (as :func:`spelled` gives them) → the kind."""
+
+
+def truth(value: object) -> bool | None:
+    """Return whether a cell says yes or no, ``None`` if it says neither.
+
+    Args:
+        value: the cell; an empty one says no.
+
+    """
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    # Numbers of a workbook are shown as their digits.
+    word = spelled(str(getattr(value, "value", value)))
+    return True if word in _YES else False if word in _NO else None

@@ -1,0 +1,48 @@
+"""How errors name the options: as the command line writes them, or as Python does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Names what a user can change.
+
+    Attributes:
+        command_line: whether the reader of the errors uses the command line.
+
+    """
+
+    command_line: bool = False
+
+    def set(self, field: str, value: str) -> str:
+        """Return how to give a field the same value in every row."""
+        return f"--set {field}={value}" if self.command_line else f'Recipe(fixed={{"{field}": "{value}"}})'
+
+    def map(self, column: str, field: str) -> str:
+        """Return how to say which field a column holds."""
+        return f'--map "{column}={field}"' if self.command_line else f'columns={{"{column}": "{field}"}}'
+
+    def ignore(self, column: str) -> str:
+        """Return how to leave a column out."""
+        return f'--map "{column}="' if self.command_line else f'columns={{"{column}": None}}'
+
+    def channel(self, given: str) -> str:
+        """Return how to say which channels posts go to."""
+        return f"--channel {given}" if self.command_line else f'Recipe().with_options(channels=["{given}"])'
+
+    def date_format(self, form: str) -> str:
+        """Return how to say the form of the dates."""
+        shown = f"'{form}'" if " " in form else form
+        return f"--date-format {shown}" if self.command_line else f'Recipe(date_formats=("{form}",))'
+
+    def option(self, name: str, value: str | None = None) -> str:
+        """Return how to give an option that both have under one name."""
+        if self.command_line:
+            return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
+        return f'{name}="{value}"' if value else f"{name}=True"
+
+
+PYTHON = Words()
+COMMAND_LINE = Words(command_line=True)

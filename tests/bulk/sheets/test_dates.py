@@ -1,0 +1,199 @@
+"""Dates as other programs write them: one form for a whole column, never a guess."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketingblocks_async.bulk.sheets.cells import CellError
+from marketingblocks_async.bulk.sheets.dates import DateColumn, compile_form, joined, needs_decision, read_clock
+from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+from marketingblocks_async.errors import ConfigurationError
+
+
+def column(*cells: str, forms: tuple[str, ...] = ()) -> DateColumn:
+    dates = DateColumn(forms, COMMAND_LINE)
+    for line, cell in enumerate(cells, 2):
+        dates.look(cell, line)
+    return dates
+
+
+def refusal(dates: DateColumn, cell: str) -> str:
+    with pytest.raises(CellError) as info:
+        dates.read(cell)
+    return str(info.value)
+
+
+class TestWithoutForm:
+    @pytest.mark.parametrize(
+        ("cell", "moment"),
+        [
+            ("2027-03-14 09:05", "2027-03-14 09:05"),
+            ("2027/3/4 9:05", "2027-03-04 09:05"),
+            ("2027.03.14 09:05:00", "2027-03-14 09:05"),
+            ("2027-03-14T09:05:00.000Z", "2027-03-14 09:05Z"),
+            ("2027-03-14T09:05:00+01:00", "2027-03-14 09:05+01:00"),
+            ("2027-03-14 09:05 +0100", "2027-03-14 09:05+01:00"),
+            ("14.03.2027 09:05", "2027-03-14 09:05"),
+            ("14.03.27, 14h05", "2027-03-14 14:05"),
+            ("14 Mar 2027 9:05 PM", "2027-03-14 21:05"),
+            ("14-Mar-2027 09:05", "2027-03-14 09:05"),
+            ("Sunday, March 14th, 2027 at 9 a.m.", "2027-03-14 09:00"),
+            ("Mar 14, 2027 12:05 am", "2027-03-14 00:05"),
+            ("03/03/2027 10:00", "2027-03-03 10:00"),
+            ("2027-03-14", "2027-03-14"),
+            ("2027-03-14 09:05:30", "2027-03-14 09:05:30"),
+        ],
+    )
+    def test_what_is_clear_needs_no_column(self, cell: str, moment: str) -> None:
+        assert DateColumn().read(cell) == moment
+
+    @pytest.mark.parametrize(
+        ("cells", "moments", "why"),
+        [
+            (("03/04/2027 10:00", "14/03/2027 09:05"), ("2027-04-03 10:00", "2027-03-14 09:05"), "DD/MM/YYYY"),
+            (("03/04/2027 10:00", "03/14/2027 09:05"), ("2027-03-04 10:00", "2027-03-14 09:05"), "MM/DD/YYYY"),
+            (("3-4-27 10:00", "31-1-27 9:00"), ("2027-04-03 10:00", "2027-01-31 09:00"), "DD/MM/YYYY"),
+        ],
+    )
+    def test_one_date_decides_for_the_column(self, cells: tuple[str, ...], moments: tuple[str, ...], why: str) -> None:
+        dates = column(*cells)
+        assert tuple(map(dates.read, cells)) == moments
+        described = dates.describe() or ""
+        assert described.startswith(f"{why}: `{cells[1]}` in line 3 only fits ")
+
+    def test_an_undecidable_column_names_the_option(self) -> None:
+        dates = column("03/04/2027 10:00", "05/06/2027 10:00")
+        messages = {refusal(dates, "03/04/2027 10:00"), refusal(dates, "05/06/2027 10:00")}
+        assert len(messages) == 1
+        assert "--date-format DD/MM/YYYY or --date-format MM/DD/YYYY" in messages.pop()
+        assert dates.describe() is None
+
+    def test_dates_that_contradict_each_other_are_both_named(self) -> None:
+        message = refusal(column("14/03/2027 09:00", "03/15/2027 09:00"), "14/03/2027 09:00")
+        assert "`14/03/2027 09:00` in line 2 only fits day first" in message
+        assert "`03/15/2027 09:00` in line 3 only fits month first" in message
+
+    def test_what_is_no_date_says_nothing_about_the_others(self) -> None:
+        dates = column("TBD", "31/02/2027 10:00", "14/03/2027 09:05")
+        assert dates.read("03/04/2027 10:00") == "2027-04-03 10:00"
+        assert "not a point in time that is clear" in refusal(dates, "TBD")
+        assert "not a point in time that is clear" in refusal(dates, "31/02/2027 10:00")
+
+    def test_a_missing_am_or_pm_is_refused(self) -> None:
+        dates = column("14/03/2027 9:05 PM", "15/03/2027 9:05")
+        assert "AM or PM" in refusal(dates, "15/03/2027 9:05")
+        assert dates.read("15/03/2027 19:05") == "2027-03-15 19:05"
+        assert "12-hour clock (`14/03/2027 9:05 PM` in line 2)" in (dates.describe() or "")
+
+    @pytest.mark.parametrize(
+        "cell", ["14/03/2027 25:00", "14/03/2027 9:61", "14/03/2027 13:00 pm", "14/03/2027 9", "x"]
+    )
+    def test_a_time_that_is_none_is_refused(self, cell: str) -> None:
+        assert "not a point in time" in refusal(column(cell), cell)
+
+    @given(st.text(max_size=40))
+    def test_any_text_is_read_or_refused(self, text: str) -> None:
+        dates = DateColumn()
+        dates.look(text)
+        try:
+            found = dates.read(text)
+        except CellError:
+            return
+        assert re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", found)
+
+    @given(st.datetimes().filter(lambda moment: moment.year > 999))
+    def test_both_orders_come_back(self, moment: object) -> None:
+        for form, shape in (("DD/MM/YYYY HH:mm", "%d/%m/%Y %H:%M"), ("MM/DD/YYYY hh:mm a", "%m/%d/%Y %I:%M %p")):
+            cell = f"{moment:{shape}}"
+            if cell[6:10].startswith("0"):
+                continue
+            assert DateColumn((form,)).read(cell) == f"{moment:%Y-%m-%d %H:%M}"
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        ("form", "cell", "moment"),
+        [
+            ("DD/MM/YYYY HH:mm", "3/4/2027 9:05", "2027-04-03 09:05"),
+            ("DD/MM/YYYY", "03/04/2027 21:05", "2027-04-03 21:05"),
+            ("DD/MM/YYYY", "03/04/2027 9:05 pm", "2027-04-03 21:05"),
+            ("DD/MM/YYYY hh:mm a", "03/04/2027 09:05 PM", "2027-04-03 21:05"),
+            ("DD/MM/YYYY hh:mm a", "03/04/2027 9:05p.m.", "2027-04-03 21:05"),
+            ("mm/dd/yyyy hh:mm", "03/14/2027 14:05", "2027-03-14 14:05"),
+            ("MM/DD/YYYY HH:MM:SS", "03/14/2027 14:05:00", "2027-03-14 14:05"),
+            ("%d.%m.%y %H:%M", "14.03.27 09:05", "2027-03-14 09:05"),
+            ("YYYY-MM-DD'T'HH:mm:ssZ", "2027-03-14T09:05:00+0100", "2027-03-14 09:05+01:00"),
+            ("MMM D, YYYY h:mm A", "Mar 3, 2027 9:05 PM", "2027-03-03 21:05"),
+            ("D MMMM YYYY HH'h'mm", "3 March 2027 9h05", "2027-03-03 09:05"),
+            ("dddd, D MMMM YYYY HH:mm", "Sunday, 14 March 2027 09:05", "2027-03-14 09:05"),
+            ("YYYY-DD-MM HH:mm", "2027-04-03 09:05", "2027-03-04 09:05"),
+            ("DD/MM/YYYY HH:mm", "2027-03-14 09:05", "2027-03-14 09:05"),
+        ],
+    )
+    def test_the_form_decides(self, form: str, cell: str, moment: str) -> None:
+        assert DateColumn((form,)).read(cell) == moment
+
+    @pytest.mark.parametrize(
+        ("form", "cell"),
+        [
+            ("DD/MM/YYYY", "03-04-2027 10:00"),
+            ("DD/MM/YYYY", "04/14/2027 10:00"),
+            ("YYYY-DD-MM HH:mm", "2027-03-14 09:05"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, form: str, cell: str) -> None:
+        assert f"does not fit the form {form}" in refusal(DateColumn((form,)), cell)
+
+    def test_the_first_of_several_forms_that_fits_is_taken(self) -> None:
+        dates = DateColumn(("DD/MM/YYYY HH:mm", "DD.MM.YYYY HH:mm"))
+        assert dates.is_given
+        assert [dates.read("03/04/2027 10:00"), dates.read("03.04.2027 10:00")] == ["2027-04-03 10:00"] * 2
+        assert dates.describe() == "DD/MM/YYYY HH:mm or DD.MM.YYYY HH:mm"
+
+    def test_a_form_without_a_clock_leaves_the_clock_to_the_column(self) -> None:
+        dates = column("14/03/2027 9:05 pm", forms=("DD/MM/YYYY",))
+        assert not dates.is_given
+        assert "AM or PM" in refusal(dates, "15/03/2027 9:05")
+
+    @pytest.mark.parametrize("form", ["", "foo", "DD/MM", "DD/DD/YYYY", "YYYY-MM-DD HH", "HH:mm"])
+    def test_a_form_that_is_none_is_refused_with_an_example(self, form: str) -> None:
+        with pytest.raises(ConfigurationError, match=re.escape("DD/MM/YYYY HH:mm")):
+            compile_form(form)
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("2027-03-14 09:05", False),
+        ("2027-03-14 9:05 PM", True),
+        ("", False),
+        ("14/03/2027", True),
+        ("3 May 2027", True),
+    ],
+)
+def test_needs_decision(text: str, needed: bool) -> None:
+    assert needs_decision(text) is needed
+
+
+@pytest.mark.parametrize(
+    ("text", "clock"),
+    [
+        ("9:05", "09:05"),
+        ("9 pm", "21:00"),
+        ("12:00 AM", "00:00"),
+        ("14h05", "14:05"),
+        ("9", None),
+        ("24:00", None),
+        ("", None),
+    ],
+)
+def test_read_clock(text: str, clock: str | None) -> None:
+    assert read_clock(text) == clock
+
+
+def test_two_columns_become_one_text() -> None:
+    assert DateColumn(("DD/MM/YYYY hh:mm a",)).read(joined(" 14/03/2027", "9:05 PM ")) == "2027-03-14 21:05"
