@@ -44,7 +44,7 @@ from typing import Any, Literal, Self, TypeAlias, cast
 
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType, PostType, PrivacyStatus, PublishMode
-from marketingblocks_async.models.schedule import check_zone_name
+from marketingblocks_async.models.schedule import zone_of
 
 from .cells import BLANKS, CellError, enum_reader, read_whole_number
 from .columns import ALIASES, target_of
@@ -496,7 +496,9 @@ def _sent_as(target: str, text: str) -> str | None:
         return str(read_whole_number(text))
     if target == TIME:
         return read_clock(text)
-    return check_zone_name(text) if target == "time_zone" else text
+    if target == "time_zone":
+        zone_of(text)
+    return text
 
 
 def _empty(where: str) -> str:
