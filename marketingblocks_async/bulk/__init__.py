@@ -1,4 +1,4 @@
-"""Bulk posting that survives anything: plan a file, run it against a journal, resume it after whatever happened.
+"""Bulk posting: check a file, send its rows against a journal, and resume after a crash.
 
 ::
 
@@ -6,21 +6,29 @@
     async with MarketingBlocks() as client, Journal("posts.journal") as journal:
         result = await BulkRun(client, journal).run()
 
-If the process dies, the last two lines alone go on where it was; see :class:`Journal` for what is known of a row then.
+If the process dies, the last two lines alone continue the run; :class:`Journal` says what is known of each row then.
 """
 
-from .errors import BulkError, JournalError, JournalExistsError, JournalInUseError
-from .facts import SourceFacts
-from .journal.create import InvalidRowsError, create_journal
+from .errors import (
+    BulkError,
+    InvalidRowsError,
+    JournalError,
+    JournalExistsError,
+    JournalInUseError,
+    SourceError,
+)
+from .journal.create import create_journal
 from .journal.journal import Journal, JournalReader
 from .journal.states import Counts, RowState, StoredRow
-from .plan import ChannelCount, DuplicateGroup, Plan, PlanBuilder, ScheduledRow, amake_plan, make_plan
+from .plan import ChannelCount, DuplicateGroup, Plan, RowError, ScheduledRow, SourceFacts, SourceInfo
+from .planning import PlanBuilder, amake_plan, make_plan
 from .report.html import html_report
 from .report.report import BulkReport, make_report, write_failures
+from .run.outcomes import BulkResult, Ending, UnknownPolicy
+from .run.progress import BulkProgress
 from .run.reconcile import Reconciliation
-from .run.runner import BulkProgress, BulkResult, BulkRun, Ending, UnknownPolicy
+from .run.runner import BulkRun
 from .sheets.columns import ColumnMapping
-from .sheets.display import RowError, SourceError
 from .sheets.flat import FLAT_COLUMNS, flatten_post
 from .sheets.rows import Row, content_hash, parse_row
 from .sheets.sources import AsyncRowStream, RowStream, aread_rows, read_rows
@@ -54,6 +62,7 @@ __all__ = [
     "ScheduledRow",
     "SourceError",
     "SourceFacts",
+    "SourceInfo",
     "StoredRow",
     "UnknownPolicy",
     "amake_plan",

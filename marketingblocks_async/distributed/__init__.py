@@ -2,11 +2,11 @@
 
 Rows of a spreadsheet go into a shared journal (:class:`SharedJournal`), their numbers into a task queue, and workers
 take them from there (:class:`RowSender`), all under one rate limit (``marketingblocks_async.redis.RedisRateLimit``).
-:class:`DistributedRun` sees it through: it looks for rows whose worker died, and has lost deliveries made again.
+:class:`DistributedRun` controls the run: it looks for rows whose worker died, and queues again what the queue has lost.
 
-The promise is that of a local run, and rests on the journal alone: nothing lost, nothing silently published twice. The
-queue may lose, repeat and reorder deliveries as it likes. So any queue will do; ``broker.py`` has taskiq over Redis
-Streams, ``examples/distributed`` a whole run.
+The promise is that of a local run, and rests on the journal alone: no row is lost, and none is published twice without
+saying so. The queue may lose, repeat and reorder deliveries. So any queue will do; ``broker.py`` has taskiq over Redis
+Streams, ``examples/distributed`` has a whole run.
 """
 
 from .journal import RowTakenError, SharedJournal

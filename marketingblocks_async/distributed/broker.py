@@ -1,9 +1,9 @@
 """The queue: taskiq over Redis Streams, with deliveries that survive their worker.
 
 taskiq-redis acknowledges a delivery after the work and claims the deliveries of dead workers, but only right after it
-received something new. When the queue has run dry, the last deliveries of a worker that died then would wait for ever,
-and its lock around the claiming, which claims nothing twice anyway, stays behind if its holder is killed. So the loop
-that receives is written here; all else is taskiq's.
+received something new. If a worker dies when the queue is empty, its last deliveries would wait for ever. And the lock
+around the claiming, which is not needed since Redis claims no delivery twice, stays behind if its holder is killed. So
+the receiving loop is written here; the rest is taskiq's.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def row_broker(
     Args:
         url: the Redis.
         run: name of the run.
-        redeliver_after: seconds after which a delivery that was not acknowledged is given to another worker. A worker
-            that still has it loses nothing but time: the journal lets only one of them send it.
-        prefix: how the stream's name begins.
+        redeliver_after: seconds after which a delivery that was not acknowledged goes to another worker. If the first
+            worker still has it only time is lost: the journal lets only one of them send it.
+        prefix: start of the stream's name.
 
     """
     return _RowBroker(
         url,
         queue_name=f"{prefix}:queue:{run}",
         consumer_group_name="workers",
-        # From the beginning: rows may be there before the first worker is.
+        # From the beginning: rows may be queued before the first worker starts.
         consumer_id="0",
         xread_count=10,
         xread_block=500,
@@ -45,7 +45,7 @@ def row_broker(
 
 
 class _RowBroker(RedisStreamBroker):
-    """Receives what nobody acknowledged in time as well, whether something new comes or not."""
+    """Also receives deliveries that were not acknowledged in time, whether a new one comes or not."""
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Yield deliveries."""
@@ -64,7 +64,7 @@ class _RowBroker(RedisStreamBroker):
                     self.consumer_group_name,
                     self.consumer_name,
                     {self.queue_name: ">"},
-                    # Somebody's work is waiting: no time to wait for more.
+                    # Stale deliveries are waiting already, so it does not wait for new ones.
                     block=None if stale else self.block,
                     count=self.count,
                 )

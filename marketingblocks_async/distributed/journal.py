@@ -1,20 +1,21 @@
-"""The memory of a run that many workers share: what became of every row, in one Redis that forgets nothing.
+"""The journal of a run that many workers share: every row and its state, in one Redis that keeps its data on the disk.
 
-It keeps the promise of the local journal (``bulk/journal.py``) for any number of workers. The intent to send a row is
-on the disk of Redis *before* its request goes out, and only a row that is pending can get one, whoever asks and however
-often a queue delivers it. So a row that was delivered twice is sent once, and a row whose worker died is *unknown*: it
-is looked for at the API, and never sent again unless it is known not to be there.
+It keeps the promise of the local journal (``bulk/journal/journal.py``) for any number of workers. The intent to send a
+row is on Redis's disk *before* its request goes out, and only a pending row can get one, however many workers ask and
+however often a queue delivers it. So a row that was delivered twice is sent once. A row whose worker died is *unknown*:
+it is looked for at the API, and sent again only if it certainly does not exist there.
 
-On the disk means: ``appendonly yes`` and ``appendfsync always``, with which Redis answers when it has written (it
-writes once for all who wait). This is checked. A replica that takes over may lack the last intents, so this Redis must
-not fail over by itself: while it is gone nothing is sent, and a run goes on when it is back. If rows vanish, for
-example by a flush, they cannot get an intent, and are not sent.
+The settings ``appendonly yes`` and ``appendfsync always`` make Redis respond only after it has written to the disk (it
+writes once for all waiting clients). They are checked. A replica that takes over may lack the last intents, so this
+Redis must not fail over by itself: while it is down nothing is sent, and the run continues when it is back. Rows that
+vanish, for example by a flush, cannot get an intent and are not sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,15 +23,19 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
-from marketingblocks_async.bulk.sheets.rows import canonical_json
-
-from . import scripts
 
 _CHUNK = 1000
+_MOST_DONE = 10_000
+"""Rows that are done and compared with a listing, which has at most as many posts."""
+
+
+def _script(name: str) -> str:
+    folder = files(__package__)
+    return "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
 
 
 class RowTakenError(Exception):
-    """The row is not pending any more: somebody else has it, or it has its outcome. Nothing was sent."""
+    """The row is not pending any more: another worker has it, or it has its outcome. Nothing was sent."""
 
 
 class SharedJournal:
@@ -39,12 +44,12 @@ class SharedJournal:
     Args:
         url: the Redis, with ``appendonly yes`` and ``appendfsync always``.
         run: name of the run.
-        prefix: how the names of all keys begin.
-        check_durability: whether to refuse a Redis that may forget. Turn it off only where the setting cannot be read
-            and is known.
+        prefix: start of the names of all keys.
+        check_durability: whether to check the settings that keep data on the disk. Turn it off only if they cannot be
+            read and are known to be right.
 
     Raises:
-        JournalError: on entering: Redis cannot be reached, or it may forget.
+        JournalError: on entering: Redis cannot be reached, or it may lose data.
 
     """
 
@@ -54,19 +59,19 @@ class SharedJournal:
         # redis-py leaves types open.
         kind: Any = redis.asyncio.Redis
         self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=30.0)
-        # One hash slot for all of them, so that a cluster takes them as well.
+        # One hash slot for all keys, so that a cluster can run the scripts.
         base = f"{{{prefix}:run:{run}}}"
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState))
         self._keys = tuple(f"{base}:{name}" for name in names)
         self._rows, self._facts, self._meta, *self._sets = self._keys
-        self._intend = self._redis.register_script(scripts.INTEND)
-        self._end = self._redis.register_script(scripts.END)
-        self._give_up = self._redis.register_script(scripts.GIVE_UP)
+        self._intend = self._redis.register_script(_script("intend"))
+        self._end = self._redis.register_script(_script("end"))
+        self._give_up = self._redis.register_script(_script("give_up"))
 
     async def __aenter__(self) -> Self:
         try:
             if self._check_durability:
-                await self._refuse_forgetful()
+                await self._check_settings()
         except BaseException:
             await self.aclose()
             raise
@@ -81,16 +86,16 @@ class SharedJournal:
         """Close the connections."""
         await self._redis.connection_pool.disconnect()
 
-    async def _refuse_forgetful(self) -> None:
+    async def _check_settings(self) -> None:
         try:
             found: Mapping[str, str] = await self._redis.config_get("append*")
         except RedisError as exc:
-            msg = f"cannot ask Redis whether it forgets: {exc}"
+            msg = f"cannot ask Redis whether it keeps its data on the disk: {exc}"
             raise JournalError(msg) from exc
         if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
             msg = (
-                "this Redis may forget an intent that was noted (it needs 'appendonly yes' and 'appendfsync always'); "
-                "a row could be sent twice"
+                "this Redis may lose an intent after a crash, and a row could be sent twice; "
+                "set 'appendonly yes' and 'appendfsync always'"
             )
             raise JournalError(msg)
 
@@ -98,10 +103,10 @@ class SharedJournal:
         """Store the rows of a new run; the run exists when this returns, with all rows, or not at all.
 
         Args:
-            rows: valid rows, such as ``parse_row`` makes them.
+            rows: valid rows, as ``parse_row`` returns them.
 
         Returns:
-            How many there are.
+            The number of rows.
 
         Raises:
             JournalExistsError: there is a run of this name.
@@ -119,9 +124,7 @@ class SharedJournal:
             async for chunk in _chunks(rows):
                 count += len(chunk)
                 async with self._redis.pipeline(transaction=False) as pipeline:
-                    texts = {
-                        row.number: json.dumps([row.key, row.content_hash, canonical_json(row.post)]) for row in chunk
-                    }
+                    texts = {row.number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
                     pipeline.hset(importing, mapping=texts)
                     pipeline.zadd(pending, {number: number for number in texts})
                     await pipeline.execute()
@@ -171,7 +174,7 @@ class SharedJournal:
 
         Args:
             state: the state.
-            most: how many at most.
+            most: number of rows at most.
 
         """
         try:
@@ -180,14 +183,14 @@ class SharedJournal:
             raise _unreachable(exc) from exc
 
     async def counts(self) -> Counts:
-        """Return how many rows are in which state; those in flight count as unknown."""
+        """Return the number of rows in each state; rows in flight count as unknown."""
         by_state = await self.states()
         unknown = by_state[RowState.UNKNOWN] + by_state[RowState.SENDING]
         done, failed, pending = (by_state[state] for state in (RowState.DONE, RowState.FAILED, RowState.PENDING))
         return Counts(sum(by_state.values()), done, failed, pending, unknown)
 
     async def states(self) -> dict[RowState, int]:
-        """Return how many rows are in each state."""
+        """Return the number of rows in each state, ``SENDING`` included."""
         try:
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for key in self._sets:
@@ -197,15 +200,15 @@ class SharedJournal:
             raise _unreachable(exc) from exc
 
     async def intend(self, number: int, delivery: str) -> None:
-        """Note durably that a row is about to be sent; when this returns it may be.
+        """Record durably that a row is about to be sent; the row may be sent once this returns.
 
         Args:
             number: the row.
-            delivery: a name of this delivery of it, unique; the same for further attempts.
+            delivery: unique name of this delivery; the same for further attempts.
 
         Raises:
             RowTakenError: it is not pending.
-            JournalError: the row does not exist, the run was stopped, or Redis cannot be reached: do not send it.
+            JournalError: the row does not exist, the run was stopped, or Redis cannot be reached. Do not send the row.
 
         """
         try:
@@ -228,17 +231,17 @@ class SharedJournal:
         post_id: str | None = None,
         error: Exception | None = None,
     ) -> bool:
-        """Note what became of a row.
+        """Record the outcome of a row.
 
         Args:
             number: the row.
-            state: what it is now.
-            delivery: that of the intent; empty for a row that was unknown and has been looked for.
+            state: its state now.
+            delivery: name of the delivery that sent it; empty for an unknown row that was looked for.
             post_id: id of its post.
-            error: what went wrong.
+            error: the error, if it failed.
 
         Returns:
-            Whether it was noted; not if somebody else has it by now.
+            Whether it was recorded; not if another worker has sent the row since.
 
         Raises:
             JournalError: Redis cannot be reached.
@@ -252,7 +255,7 @@ class SharedJournal:
             raise _unreachable(exc) from exc
 
     async def give_up_older(self, seconds: float) -> int:
-        """Make rows unknown that have had an intent for so long and no outcome; return how many.
+        """Make rows unknown whose intent is older than ``seconds`` and has no outcome; return how many.
 
         Args:
             seconds: longer than any worker may take from an intent to its outcome.
@@ -264,7 +267,7 @@ class SharedJournal:
             raise _unreachable(exc) from exc
 
     async def now(self) -> float:
-        """Return the Unix time of Redis, by which the journal is kept."""
+        """Return Redis's Unix time, which stamps the rows; this machine's clock may be wrong by minutes."""
         try:
             seconds, micros = await self._redis.time()
         except RedisError as exc:
@@ -272,10 +275,10 @@ class SharedJournal:
         return float(seconds) + float(micros) / 1e6
 
     async def stop(self, reason: str) -> None:
-        """Let no worker send anything any more.
+        """Keep all workers from sending anything more.
 
         Args:
-            reason: for people.
+            reason: shown to people.
 
         """
         await self._redis.hset(self._meta, "stopped", reason)
@@ -285,18 +288,51 @@ class SharedJournal:
         await self._redis.hdel(self._meta, "stopped")
 
     async def stopped(self) -> str | None:
-        """Return why the run was stopped, ``None`` if it was not."""
+        """Return why the run was stopped; ``None`` if it was not."""
         reason: str | None = await self._redis.hget(self._meta, "stopped")
         return reason
 
-    async def note_floor(self, floor: int) -> None:
-        """Keep the highest post id that was listed before anything was sent; the first one counts."""
-        await self._redis.hsetnx(self._meta, "floor", floor)
+    # For reconciliation, see RunJournal.
 
-    async def floor(self) -> int | None:
-        """Return the highest post id that was listed before anything was sent, ``None`` if it is not known."""
+    async def unknown_rows(self) -> list[StoredRow]:
+        """Return the rows of unknown outcome."""
+        return await self.rows(await self.numbers(RowState.UNKNOWN))
+
+    async def done_rows(self, earliest: float) -> list[StoredRow]:
+        """Return the rows with a known post that were sent last; ``earliest`` does not matter here."""
+        del earliest
+        return [
+            row for row in await self.rows((await self.numbers(RowState.DONE))[-_MOST_DONE:]) if row.post_id is not None
+        ]
+
+    async def claimed_post_ids(self) -> Collection[str]:
+        """Return the ids of the posts of all rows that are done."""
+        done = await self.numbers(RowState.DONE)
+        chunks = [await self.rows(done[begin : begin + _CHUNK]) for begin in range(0, len(done), _CHUNK)]
+        return {row.post_id for chunk in chunks for row in chunk if row.post_id is not None}
+
+    async def note_highest_id(self, post_id: int) -> None:
+        """Record the highest post id that the API listed before anything was sent; the first one counts."""
+        await self._redis.hsetnx(self._meta, "floor", post_id)
+
+    async def highest_ids(self) -> list[tuple[float, int | None]]:
+        """Return (0, highest post id that was listed before anything was sent); empty if that is not known."""
         found = await self._redis.hget(self._meta, "floor")
-        return None if found is None else int(found)
+        return [] if found is None else [(0.0, int(found))]
+
+    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+        """Record unknown rows whose outcome was found out, unless their worker has recorded it meanwhile.
+
+        Args:
+            found: number of a row that exists → id of its post.
+            absent: numbers of rows that do not exist; they are pending again.
+
+        Returns:
+            The number of rows that are done now, and the numbers of those that are pending again.
+
+        """
+        done = [await self.end(number, RowState.DONE, post_id=post_id) for number, post_id in found.items()]
+        return sum(done), [number for number in absent if await self.end(number, RowState.PENDING)]
 
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:
@@ -319,20 +355,18 @@ def _stored(number: int, row: str, fact: str | None) -> StoredRow:
 
 async def _chunks(rows: AsyncIterable[Row] | Iterable[Row]) -> AsyncIterator[list[Row]]:
     chunk: list[Row] = []
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            chunk.append(row)
-            if len(chunk) == _CHUNK:
-                yield chunk
-                chunk = []
-    else:
-        for row in rows:
-            chunk.append(row)
-            if len(chunk) == _CHUNK:
-                yield chunk
-                chunk = []
+    async for row in rows if isinstance(rows, AsyncIterable) else _each(rows):
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
     if chunk:
         yield chunk
+
+
+async def _each(rows: Iterable[Row]) -> AsyncIterator[Row]:
+    for row in rows:
+        yield row
 
 
 def _unreachable(exc: Exception) -> JournalError:

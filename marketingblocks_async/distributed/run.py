@@ -1,4 +1,4 @@
-"""Seeing a run through: rows to the queue, unknown ones looked for, lost deliveries made again."""
+"""Control a run: queue its rows, look for unknown ones, and queue again what the queue has lost."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks
-from marketingblocks_async.bulk import Counts, RowState, StoredRow
-from marketingblocks_async.bulk.run.matching import SentRow, decide
-from marketingblocks_async.bulk.run.reconcile import LARGEST_LISTING, SETTLE_AFTER, SPARE, ask_listings
+from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.bulk import Counts, RowState
+from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
 
 from .journal import SharedJournal
 
 Enqueue = Callable[[Sequence[int]], Awaitable[None]]
 
 MOST_ROUNDS = 3
-"""How often pending rows are given to the queue again while nothing moves; then the run ends with them."""
+"""Times that pending rows are queued again while no row changes; then the run ends with them pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class DistributedResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         counts: rows by state.
         found: unknown rows that were found at the API.
-        absent: unknown rows that were found not to be there, and were sent again.
-        reason: why rows are still pending, ``None`` if none is.
+        absent: unknown rows that do not exist there, and were sent again.
+        reason: why rows are still pending; ``None`` if none is.
 
     """
 
@@ -39,17 +38,17 @@ class DistributedResult:
 
 
 class DistributedRun:
-    """One run over a shared journal, seen through by one process; the workers do the sending.
+    """One run over a shared journal, controlled by one process. The workers send the rows.
 
-    It may die and be started again at any time; a second one beside it does no harm.
+    It may die and be started again at any time, and a second one beside it does no harm.
 
     Args:
         client: an open client of the run's token, with the permission ``social-read-posts``.
         journal: the run.
-        enqueue: gives numbers of rows to the queue. Giving one twice is harmless.
-        settle_after: seconds after which a request that was sent is certainly carried out and listed, or never; more
-            than a worker's client may take for a call.
-        quiet: seconds in which nothing moves after which pending rows are given to the queue again.
+        enqueue: adds numbers of rows to the queue. Adding one twice is harmless.
+        settle_after: seconds to wait before an unlisted post counts as not created; more than a worker's client may
+            take for a call.
+        quiet: seconds without any change after which pending rows are queued again.
         on_progress: called about once a second.
 
     """
@@ -74,14 +73,15 @@ class DistributedRun:
         self._settled_at = 0.0
 
     async def run(self) -> DistributedResult:
-        """Give the pending rows to the queue and wait until every row has its outcome, as far as that can be.
+        """Queue the pending rows and wait until every row has its outcome, or none can be found out any more.
 
         Raises:
             JournalError: the journal cannot be used.
 
         """
         journal = self._journal
-        await self._note_floor()
+        if not await journal.highest_ids():
+            await note_highest_id(self._client, journal)
         await journal.go_on()
         await self._enqueue(await journal.numbers(RowState.PENDING))
         before, moved_at, rounds = await journal.states(), time.monotonic(), 0
@@ -102,60 +102,20 @@ class DistributedRun:
                 break
             reason = await journal.stopped()
             if reason is not None or rounds == MOST_ROUNDS:
-                reason = reason or "nothing moves: are there workers?"
+                reason = reason or "no row changes any more: are there workers?"
                 break
             if time.monotonic() - moved_at >= self._quiet:
-                # Deliveries may have been lost, with a worker or with the queue.
+                # The queue, or a worker that died, may have lost deliveries.
                 await self._enqueue(await journal.numbers(RowState.PENDING))
                 moved_at, rounds = time.monotonic(), rounds + 1
         return DistributedResult(await journal.counts(), self._found, self._absent, reason)
 
-    async def _note_floor(self) -> None:
-        """Keep what is listed before the first row is sent, which tells posts of this run from older ones."""
-        if await self._journal.floor() is not None:
-            return
-        platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
-        listings, trouble = await ask_listings(self._client, platforms, SPARE)
-        if trouble is None:
-            numbers = [post.number for listing in listings for post in listing if post.number is not None]
-            await self._journal.note_floor(max(numbers, default=0))
-
     async def _settle(self) -> bool:
-        """Look for the unknown rows; return whether something came of it."""
-        journal = self._journal
+        """Look for the unknown rows; return whether the outcome of any was found out."""
         if time.monotonic() - self._settled_at < min(1.0, self._settle_after):
             return False
         self._settled_at = time.monotonic()
-        floor = await journal.floor()
-        unknown = [
-            _sent(row, floor) for row in await journal.rows(await journal.numbers(RowState.UNKNOWN)) if row.sent_at
-        ]
-        done = [
-            _sent(row, floor)
-            for row in await journal.rows((await journal.numbers(RowState.DONE))[-LARGEST_LISTING:])
-            if row.post_id
-        ]
-        platforms = sorted({ChannelType(row.post.channel_type) for row in unknown})
-        size = min(len(done) + len(unknown) + SPARE, LARGEST_LISTING)
-        # The clock that stamped the intents; this machine's may be wrong by minutes.
-        now = await journal.now()
-        listings, _ = await ask_listings(self._client, platforms, size)
-        verdicts = decide(
-            unknown,
-            done,
-            listings,
-            claimed=[row.post_id for row in done if row.post_id],
-            now=now,
-            settle_after=self._settle_after,
-        )
-        for number, post_id in verdicts.found.items():
-            self._found += await journal.end(number, RowState.DONE, post_id=post_id)
-        again = [number for number in verdicts.absent if await journal.end(number, RowState.PENDING)]
-        self._absent += len(again)
-        await self._enqueue(again)
-        return bool(verdicts.found or again)
-
-
-def _sent(row: StoredRow, floor: int | None) -> SentRow:
-    post = CreatePost.model_validate_json(row.request)
-    return SentRow(row.number, post, row.sent_at or 0.0, floor, row.post_id)
+        found = await reconcile(self._client, self._journal, settle_after=self._settle_after, on_absent=self._enqueue)
+        self._found += found.found
+        self._absent += found.absent
+        return bool(found.found or found.absent)

@@ -1,4 +1,4 @@
-"""What a worker does with a row that a queue delivers, whichever queue it is."""
+"""Send a row that a queue delivers, whichever queue it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from marketingblocks_async import (
     PostOutcome,
 )
 from marketingblocks_async.bulk import JournalError, RowState
-from marketingblocks_async.bulk.run.runner import state_after
+from marketingblocks_async.bulk.run.outcomes import state_after
 
 from .journal import RowTakenError, SharedJournal
 
@@ -26,8 +26,8 @@ class RowSender:
     """Sends rows of a shared journal, each at most once.
 
     Args:
-        client: an open client of the run's token; its limit should be shared with all workers (``RedisRateLimit``). Its
-            calls queue behind ordinary calls.
+        client: an open client with the run's token. All workers should share its limit (``RedisRateLimit``). Its calls
+            queue behind ordinary calls.
         journal: the run.
 
     """
@@ -39,14 +39,14 @@ class RowSender:
     async def send(self, number: int) -> RowState:
         """Send a row, if it is pending.
 
-        Call it for every delivery, and acknowledge the delivery when it returns or raises: what is not done then is
-        pending or unknown in the journal, and :class:`DistributedRun` sees to it.
+        Call it for every delivery, and acknowledge the delivery when it returns or raises. A row that is not done then
+        is pending or unknown in the journal, and :class:`DistributedRun` takes care of it.
 
         Args:
             number: the row.
 
         Returns:
-            What the row is now; of a row that was delivered before, what it was already.
+            The state of the row now; also if an earlier delivery has already sent it.
 
         Raises:
             JournalError: the journal cannot be used, or the run was stopped; nothing was sent.
@@ -75,7 +75,7 @@ class RowSender:
         if isinstance(error, JournalError):
             raise error
         if isinstance(error, AuthenticationError | PermissionDeniedError):
-            # It concerns all rows; no other worker need find out by itself.
+            # It concerns all rows, so no other worker has to find out by itself.
             await self._journal.stop(str(error))
         state = state_after(error)
         post_id = outcome.result.post_id if outcome.result is not None else None
@@ -83,6 +83,6 @@ class RowSender:
             number, state, delivery=delivery, post_id=None if post_id is None else str(post_id), error=error
         )
         if not noted and state is not RowState.PENDING:
-            # A call that was pending never had an intent, and has nothing to take back.
-            logger.error("row %d became %s, and somebody else has sent it meanwhile", number, state.word)
+            # A pending call never had an intent, so there is nothing to take back.
+            logger.error("row %d became %s, but another worker has sent it meanwhile", number, state.word)
         return state

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketingblocks_async.bulk import plan as plan_module
-from marketingblocks_async.bulk.plan import Plan, PlanBuilder, amake_plan, make_plan
-from marketingblocks_async.bulk.seen import RowKeys, SeenRows
-from marketingblocks_async.bulk.sheets.display import SourceError
+from marketingblocks_async.bulk import planning
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import Plan
+from marketingblocks_async.bulk.planning import PlanBuilder, amake_plan, make_plan
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from tests.support.workbooks import HEADER, LINE, as_csv, cells, fields, parsed, scheduled, written
@@ -218,12 +218,13 @@ class TestKeys:
         ]  # fmt: skip
 
     @given(st.lists(st.sampled_from(["", "1", "2", "3", "4", "10", "x", "y"]), max_size=12))
-    def test_is_what_a_dictionary_would_find(self, keys: list[str]) -> None:
-        memory, seen, expected = RowKeys(), dict[str, int](), list[int | None]()
-        for number, key in enumerate(keys, 1):
-            expected.append(seen.get(key or str(number)))
-            seen.setdefault(key or str(number), number)
-        assert [memory.add(number, key or None) for number, key in enumerate(keys, 1)] == expected
+    def test_every_repetition_is_found_and_nothing_else(self, keys: list[str]) -> None:
+        names = [key or str(number) for number, key in enumerate(keys, 1)]
+        expected = [
+            (number, names.index(name) + 1) for number, name in enumerate(names, 1) if names.index(name) + 1 < number
+        ]
+        errors = make_plan([fields(key=key) for key in keys]).errors
+        assert [(error.row, int(error.message.split()[1])) for error in errors] == expected
 
 
 class TestDuplicates:
@@ -238,7 +239,7 @@ class TestDuplicates:
         assert (found.duplicate_rows, found.duplicate_group_count) == (4, 3)
 
     def test_the_lists_are_bounded_and_the_counts_are_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plan_module, "GROUPS_LIMIT", 3)
+        monkeypatch.setattr(planning, "GROUPS_LIMIT", 3)
         captions = [str(n % 5) for n in range(50)]
         found = make_plan([fields(caption_text=caption) for caption in captions])
         assert [(group.rows, group.count) for group in found.duplicate_groups] == [
@@ -246,31 +247,12 @@ class TestDuplicates:
         ]  # fmt: skip
         assert (found.duplicate_rows, found.duplicate_group_count) == (45, 5)
 
-    @given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=60))
-    def test_the_memory_is_what_a_dictionary_would_be(self, digests: list[int]) -> None:
-        # Zero is the one digest that cannot be told from another.
-        digests = [digest or 1 for digest in digests]
-        seen, first, repeated = SeenRows(), dict[int, int](), set[int]()
-        for row, digest in enumerate(digests, 1):
-            expected = (first[digest], digest not in repeated) if digest in first else None
-            assert seen.first(digest) == first.get(digest)
-            assert seen.add(digest, row) == expected
-            if digest in first:
-                repeated.add(digest)
-            first.setdefault(digest, row)
-        assert len(seen) == len(first)
-
-    def test_it_grows_without_forgetting_and_stays_small(self) -> None:
-        seen = SeenRows()
-        step = 0x9E3779B97F4A7C15
-        tracemalloc.start()
-        try:
-            for row in range(1, 30_001):
-                assert seen.add(row * step % 2**64, row) is None
-            assert tracemalloc.get_traced_memory()[0] < 30_000 * 36
-        finally:
-            tracemalloc.stop()
-        assert all(seen.add(row * step % 2**64, 5) == (row, True) for row in range(1, 30_001, 1000))
+    @given(st.lists(st.sampled_from("abcde"), max_size=30))
+    def test_every_group_is_found_with_all_its_rows(self, captions: list[str]) -> None:
+        rows = {caption: [n for n, each in enumerate(captions, 1) if each == caption] for caption in captions}
+        found = make_plan([fields(caption_text=caption) for caption in captions])
+        assert {group.rows for group in found.duplicate_groups} == {tuple(n) for n in rows.values() if len(n) > 1}
+        assert found.duplicate_rows == len(captions) - len(rows)
 
 
 class TestTimes:
@@ -294,7 +276,7 @@ class TestTimes:
         assert found.past_rows == (1,)
 
     def test_the_list_is_bounded_and_the_count_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plan_module, "GROUPS_LIMIT", 2)
+        monkeypatch.setattr(planning, "GROUPS_LIMIT", 2)
         found = make_plan([scheduled(schedule_time="2001-01-01 00:00")] * 5, now=NOW)
         assert (found.past_count, found.past_rows) == (5, (1, 2))
 
@@ -302,7 +284,7 @@ class TestTimes:
         def missing(name: str) -> None:
             raise ZoneInfoNotFoundError(name)
 
-        monkeypatch.setattr(plan_module, "ZoneInfo", missing)
+        monkeypatch.setattr(planning, "ZoneInfo", missing)
         found = make_plan([scheduled()], now=NOW)
         assert (found.unchecked_times, found.past_count, found.first_scheduled) == (1, 0, None)
 
@@ -314,7 +296,7 @@ class TestTimes:
 
 class TestBounds:
     def test_many_channels_are_counted_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plan_module, "CHANNELS_LIMIT", 3)
+        monkeypatch.setattr(planning, "CHANNELS_LIMIT", 3)
         found = make_plan([fields(channel_id=number % 5) for number in range(20)])
         assert len(found.channels) == 3
         assert found.other_channel_rows == 8
@@ -334,8 +316,8 @@ class TestBounds:
         measure(10)
         (_, small), (found, large) = measure(1_000), measure(4_000)
         assert found.valid == 4_000
-        # Two tables while one grows into the other, one byte for each row, and some room for caches.
-        assert large - small < 4_000 * 60 + 100_000
+        # One dictionary entry for each row, twice while the dictionary grows.
+        assert large - small < 4_000 * 220 + 100_000
 
 
 class TestOnePass:

@@ -190,13 +190,12 @@ def test_a_refused_token_stops_it_and_fails_no_row(command: Command, sandbox: Sa
     assert command("bulk", "status", "j", "--json").json["failed"] == 0
 
 
-def test_the_same_file_again_is_pointed_at_resume(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_same_file_again_is_recognised(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 3)
     command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
     ran = command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
     assert ran.code == 1
-    assert "3 of 3 rows done" in ran.words
-    assert "the same rows; resume it" in ran.words
+    assert "3 of 3 rows done; it was made from this same file; it has nothing left to send" in ran.words
     posts_file(tmp_path / "posts.csv", 4)
     changed = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED).json["error"]
     assert changed["type"] == "JournalExistsError"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from marketingblocks_async.bulk.journal.states import Counts
-from marketingblocks_async.bulk.run.runner import BulkProgress
+from marketingblocks_async.bulk.run.progress import BulkProgress
 from marketingblocks_async.cli.commands import bulk_progress as progress
 from marketingblocks_async.cli.output import Output
 from marketingblocks_async.sandbox import Sandbox

@@ -1,4 +1,4 @@
-"""A Redis server that forgets nothing, for each of these tests, on a free port."""
+"""A Redis server that keeps its data on the disk, on a free port, for each test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from marketingblocks_async import CreatePost
-from marketingblocks_async.bulk import Row, content_hash
+from marketingblocks_async.bulk import Row, make_plan
 from marketingblocks_async.distributed import SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.redis_server import private_redis
@@ -28,14 +27,16 @@ async def journal(server: PrivateRedis) -> AsyncIterator[SharedJournal]:
 
 def rows(number: int) -> list[Row]:
     found: list[Row] = []
-    for index in range(1, number + 1):
-        post = CreatePost(
-            channel_type="facebook",
-            channel_id=1,
-            post_type="post",
-            caption_text=f"Tip no. {index}",
-            media_urls=[],
-            publish_mode="queued",
-        )
-        found.append(Row(index, f"key-{index}", post, content_hash(post)))
+    posts = (
+        {
+            "key": f"key-{index}",
+            "channel_type": "facebook",
+            "channel_id": 1,
+            "post_type": "post",
+            "caption_text": f"Tip no. {index}",
+            "publish_mode": "queued",
+        }
+        for index in range(1, number + 1)
+    )
+    make_plan(posts, on_row=found.append)
     return found

@@ -128,7 +128,7 @@ async def test_a_redis_that_may_forget_is_refused() -> None:
 
 
 async def test_the_floor_is_noted_once(journal: SharedJournal) -> None:
-    assert await journal.floor() is None
-    await journal.note_floor(7)
-    await journal.note_floor(9)
-    assert await journal.floor() == 7
+    assert await journal.highest_ids() == []
+    await journal.note_highest_id(7)
+    await journal.note_highest_id(9)
+    assert await journal.highest_ids() == [(0.0, 7)]

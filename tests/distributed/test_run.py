@@ -80,7 +80,7 @@ async def test_lost_and_repeated_deliveries_do_not_matter(sandbox: Sandbox, jour
 async def test_what_dead_workers_left_is_looked_for(sandbox: Sandbox, journal: SharedJournal) -> None:
     # Two workers died after the intent: the request of one arrived, that of the other was never made.
     arrived, lost = rows(ROWS)[7], rows(ROWS)[8]
-    await journal.note_floor(0)
+    await journal.note_highest_id(0)
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
         # Controls on both sides, as in the midst of a run.
         assert await RowSender(client, journal).send(1) is RowState.DONE
@@ -127,7 +127,7 @@ async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJourn
 
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
         result = await DistributedRun(client, journal, nowhere, quiet=0.05).run()
-    assert result.reason == "nothing moves: are there workers?"
+    assert result.reason == "no row changes any more: are there workers?"
     assert result.counts.pending == ROWS
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marketingblocks_async.bulk.sheets.display import RowError, SourceError
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import RowError
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import SyncSource, read_rows
 from marketingblocks_async.models import CreatePost

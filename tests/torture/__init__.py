@@ -1,1 +1,1 @@
-"""Kills bulk runs at every instant and looks at the server what became of their rows; ``python -m tests.torture``."""
+"""Kill bulk runs at every instant and check at the server what became of their rows: ``python -m tests.torture``."""

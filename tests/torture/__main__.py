@@ -1,4 +1,4 @@
-"""The command line of the torture; ``make torture`` runs it."""
+"""The command line of the campaign; ``make torture`` runs it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.torture.campaign import Campaign, Plan
+from tests.torture.campaign import Campaign, Options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main() -> int:
-    """Run what the command line asks for; return 1 if a promise was broken."""
+    """Run the campaign; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1000, help="how many runs are killed (%(default)s)")
-    parser.add_argument("--seed", type=int, help="repeats the choices of an earlier torture")
+    parser.add_argument("--kills", type=int, default=1000, help="number of kills (%(default)s)")
+    parser.add_argument("--seed", type=int, help="repeat the choices of an earlier campaign")
     parser.add_argument(
         "--rows", type=int, default=40, help="rows of a file (%(default)s); six times as many at the limit"
     )
@@ -30,7 +30,7 @@ def main() -> int:
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     folder = ROOT / "build" / "torture"
     shutil.rmtree(folder, ignore_errors=True)
-    plan = Plan(
+    options = Options(
         kills=25 if given.quick else given.kills,
         rows=12 if given.quick else given.rows,
         workers=given.workers,
@@ -38,7 +38,7 @@ def main() -> int:
         folder=folder,
         only=given.case,
     )
-    campaign = Campaign(plan, say=lambda line: print(line, flush=True))
+    campaign = Campaign(options, say=lambda line: print(line, flush=True))
     asyncio.run(campaign.run())
     return 1 if campaign.violating else 0
 

@@ -1,4 +1,4 @@
-"""The verdict over one case: the journal and the server's ledger against the file."""
+"""Audit one case: compare the journal and the server's ledger with the file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WORDS = {0: "pending", 1: "unknown", 2: "done", 3: "failed", 4: "unknown"}
 
 @dataclass(slots=True)
 class Verdict:
-    """What came of a case.
+    """The verdict over a case.
 
     Attributes:
-        violations: promises that were broken, in words.
+        violations: broken promises, in words.
         states: rows by state.
-        duplicates: posts that are one too many and were not accepted beforehand by ``--unknown=resend``.
-        losses: rows that the journal has for done and the server has not.
+        duplicates: extra posts that ``--unknown=resend`` did not accept beforehand.
+        losses: rows that are done in the journal and missing at the server.
 
     """
 
@@ -35,7 +35,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Group:
-    """Rows with one content; which post is whose among them means nothing."""
+    """Rows with one content; they may share their posts in any way."""
 
     numbers: list[int] = field(default_factory=list[int])
     states: Counter[str] = field(default_factory=Counter[str])
@@ -46,12 +46,12 @@ class _Group:
 def audit(
     journal: Path, rows: Sequence[Mapping[str, str]], posts: Iterable[Mapping[str, Any]], *, policy: str
 ) -> Verdict:
-    """Compare what the journal says with what the server has.
+    """Compare the journal with the posts at the server.
 
     Args:
-        journal: the journal, which nobody runs.
+        journal: the journal, not running.
         rows: the rows of the file, in order.
-        posts: the posts at the server, without those that others made.
+        posts: the posts at the server, without those of other programs.
         policy: ``--unknown`` of the runs.
 
     """

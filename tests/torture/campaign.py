@@ -1,4 +1,4 @@
-"""Many cases at a time, and their sum."""
+"""Run many cases at a time and add up their outcomes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketingblocks_async.sandbox import SandboxProcess
-from tests.torture.case import Bench, Case, Outcome
-from tests.torture.forkserver import Nursery
+from tests.torture.case import Case, Outcome, Setup
+from tests.torture.forkserver import ForkServer
 
 _LIMITED_EVERY = 4
-"""Every so manieth worker keeps the limit."""
+"""Every fourth worker runs with the rate limit on."""
 
 _NO_LIMIT = 1_000_000
 _TELL_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done.
+class Options:
+    """Options of a campaign.
 
     Attributes:
-        kills: how many kills at least.
+        kills: number of kills at least.
         rows: rows of a file.
         workers: cases at a time, each with a server of its own.
-        seed: of all choices.
-        folder: where files and journals are; those of violating cases stay.
-        only: the only case to run, ``None`` for all.
+        seed: seed of all choices.
+        folder: place for files and journals; those of violating cases stay.
+        only: label of the only case to run; ``None`` for all.
 
     """
 
@@ -49,11 +49,11 @@ class Campaign:
     """Runs cases until there were enough kills.
 
     Args:
-        plan: what.
-        say: takes lines for people.
+        options: the options.
+        say: called with each line of output.
 
     Attributes:
-        violating: labels of the cases in which a promise was broken.
+        violating: labels of the cases that broke a promise.
         kills: kills by phase.
         steps: kills at a step, by step.
         states: rows by state.
@@ -61,8 +61,8 @@ class Campaign:
 
     """
 
-    def __init__(self, plan: Plan, *, say: Callable[[str], None]) -> None:
-        self._plan = plan
+    def __init__(self, options: Options, *, say: Callable[[str], None]) -> None:
+        self._options = options
         self._say = say
         self._began = time.monotonic()
         self.violating: list[str] = []
@@ -80,40 +80,40 @@ class Campaign:
         self._told = 0
 
     async def run(self) -> None:
-        """Run it all and say the sum."""
-        plan = self._plan
-        self._say(f"seed {plan.seed}: {plan.kills} kills, {plan.workers} cases at a time")
+        """Run all cases and report the totals."""
+        options = self._options
+        self._say(f"seed {options.seed}: {options.kills} kills, {options.workers} cases at a time")
         processes = asyncio.Semaphore((os.cpu_count() or 1) + 2)
-        workers = range(plan.workers)
-        if plan.only is not None:
-            workers = range(int(plan.only.removeprefix("w").split("-")[0]), plan.workers)[:1]
+        workers = range(options.workers)
+        if options.only is not None:
+            workers = range(int(options.only.removeprefix("w").split("-")[0]), options.workers)[:1]
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(self._work(worker, processes))
         self._say(self._summary())
 
     async def _work(self, worker: int, processes: asyncio.Semaphore) -> None:
-        plan = self._plan
+        options = self._options
         limited = worker % _LIMITED_EVERY == _LIMITED_EVERY - 1
-        # Every other server shows what posts say in its listings, without which little can be found out.
+        # Two of three servers show the texts of posts in their listings, without which few unknown rows can be decided.
         sandbox = SandboxProcess(
             policy="sliding_log_strict",
             limit=100 if limited else _NO_LIMIT,
-            seed=plan.seed + worker,
+            seed=options.seed + worker,
             variants={"extra_fields": worker % 3 != 1},
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(sandbox)
-            nursery = await stack.enter_async_context(Nursery())
-            bench = Bench(sandbox, nursery, limited, plan.folder, processes)
+            fork_server = await stack.enter_async_context(ForkServer())
+            setup = Setup(sandbox, fork_server, limited, options.folder, processes)
             number = 0
-            while self.kills.total() < plan.kills:
+            while self.kills.total() < options.kills:
                 number += 1
                 label = f"w{worker}-{number}"
-                if plan.only is None or plan.only == label:
-                    case = Case(bench, label, plan.seed, plan.rows * (6 if limited else 1))
+                if options.only is None or options.only == label:
+                    case = Case(setup, label, options.seed, options.rows * (6 if limited else 1))
                     self._add(label, case, await case.run())
-                if plan.only == label:
+                if options.only == label:
                     return
 
     def _add(self, label: str, case: Case, outcome: Outcome) -> None:
@@ -131,8 +131,8 @@ class Campaign:
         if outcome.verdict.violations:
             self.violating.append(label)
             for violation in outcome.verdict.violations:
-                self._say(f"VIOLATION in case {label} (seed {self._plan.seed}, {case.folder}): {violation}")
-        elif self._plan.only is None:
+                self._say(f"VIOLATION in case {label} (seed {self._options.seed}, {case.folder}): {violation}")
+        elif self._options.only is None:
             shutil.rmtree(case.folder)
         if self.kills.total() // _TELL_EVERY > self._told // _TELL_EVERY:
             self._told = self.kills.total()
@@ -148,7 +148,7 @@ class Campaign:
         seconds = time.monotonic() - self._began
         return (
             f"{self.kills.total()} kills of {self._processes} processes in {self._cases} cases, {seconds:.0f} s, "
-            f"seed {self._plan.seed}\n"
+            f"seed {self._options.seed}\n"
             f"kills by phase:  {listed(self.kills)}\n"
             f"kills at a step: {listed(self.steps)}\n"
             f"rows:            {self.states.total()} in all, {listed(self.states)}\n"

@@ -23,7 +23,7 @@ from marketingblocks_async.endpoints import CREATE_POST
 from marketingblocks_async.sandbox import SandboxProcess
 from marketingblocks_async.sandbox.state.tokens import DEFAULT_TOKEN
 from tests.torture.audit import Verdict, audit
-from tests.torture.forkserver import Child, Job, Nursery
+from tests.torture.forkserver import Child, ForkServer, Job
 from tests.torture.limit import LimitWatch
 from tests.torture.rows import make_rows, request_of, write_csv
 from tests.torture.steps import STATEMENTS, STEPS
@@ -67,20 +67,20 @@ Process = Child | asyncio.subprocess.Process
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What cases run on, one after another.
+class Setup:
+    """The surroundings of cases, which run on it one after another.
 
     Attributes:
         sandbox: the server.
-        nursery: starts the runs.
-        limited: whether it counts requests, and the runs keep the limit.
-        folder: where files and journals are.
+        fork_server: starts the runs.
+        limited: whether the server counts requests and the runs keep the limit.
+        folder: place for files and journals.
         processes: keeps the machine from being overloaded.
 
     """
 
     sandbox: SandboxProcess
-    nursery: Nursery
+    fork_server: ForkServer
     limited: bool
     folder: Path
     processes: asyncio.Semaphore
@@ -88,7 +88,7 @@ class Bench:
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened in a case.
+    """The outcome of a case.
 
     Attributes:
         kills: kills by phase.
@@ -96,8 +96,8 @@ class Outcome:
         processes: processes that were started.
         stops: processes that were stopped for a while.
         worst_second: the most requests in a second, 0 if they were not limited.
-        lagged: whether the server lagged too much for that to be judged to the millisecond.
-        verdict: the audit's.
+        lagged: whether the server lagged too much to judge that to the millisecond.
+        verdict: verdict of the audit.
 
     """
 
@@ -111,25 +111,25 @@ class Outcome:
 
 
 class Case:
-    """A file that is sent under fire.
+    """A file that is sent while its runs are killed.
 
     Args:
-        bench: where.
-        label: name of the case, unique in the torture; with the seed it determines all choices.
-        seed: of the torture.
-        rows: how many rows the file has.
+        setup: the surroundings.
+        label: unique name of the case; with the seed it determines all choices.
+        seed: seed of the campaign.
+        rows: number of rows of the file.
 
     """
 
-    def __init__(self, bench: Bench, label: str, seed: int, rows: int) -> None:
-        self._bench = bench
+    def __init__(self, setup: Setup, label: str, seed: int, rows: int) -> None:
+        self._setup = setup
         self._chance = chance = Random(f"{seed}/{label}")
         self._label = label
         self._rows = make_rows(chance, rows, label)
         self._policy = chance.choices(("report", "resend", "skip"), (0.86, 0.07, 0.07))[0]
         self._planned_kills = chance.randint(1, 5)
         self._concurrency = chance.choice((1, 4, 16, None))
-        self.folder: Path = bench.folder / label
+        self.folder: Path = setup.folder / label
         self.journal: Path = self.folder / "run.journal"
         self._file = self.folder / "posts.csv"
         self._environment: dict[str, str] = {}
@@ -140,13 +140,13 @@ class Case:
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
-        """Run it to its end and judge it."""
+        """Run the case to its end and audit it."""
         self.folder.mkdir(parents=True)
         write_csv(self._file, self._rows)
         await self._prepare_sandbox()
         async with AsyncExitStack() as stack:
-            if self._bench.limited:
-                self._watch = await stack.enter_async_context(LimitWatch(self._bench.sandbox))
+            if self._setup.limited:
+                self._watch = await stack.enter_async_context(LimitWatch(self._setup.sandbox))
             for _ in range(self._planned_kills):
                 if await self._run_and_kill():
                     break
@@ -156,8 +156,8 @@ class Case:
         return self.outcome
 
     async def _prepare_sandbox(self) -> None:
-        sandbox, chance = self._bench.sandbox, self._chance
-        # What the case before left at the server has come to its end by now.
+        sandbox, chance = self._setup.sandbox, self._chance
+        # Requests of the previous case have come to their end by now.
         await sandbox.reset()
         token = await sandbox.add_token(self._label)
         self._environment = {
@@ -165,20 +165,20 @@ class Case:
             "MARKETINGBLOCKS_BASE_URL": sandbox.base_url,
             "MARKETINGBLOCKS_DEBUG": "1",
         }
-        # Posts of another run with the very contents: they must be taken for nobody's.
+        # Posts of another program with the same contents, which must not be taken for those of this run.
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {DEFAULT_TOKEN}"}) as session:
             for row in chance.sample(self._rows, 2):
                 async with session.post(f"{sandbox.base_url}/{CREATE_POST.path}", json=request_of(row)) as answer:
                     answer.raise_for_status()
         self._foreign = {str(post["post_id"]) for post in await sandbox.posts()}
         for fault in chance.sample(_FAULTS, chance.randint(0, 9)):
-            # A request that is held before it is counted breaks the assumption that the limit can be kept under.
-            if not self._bench.limited or not fault.startswith("slow:"):
+            # A request that is held before it is counted breaks the assumption under which the limit can be kept.
+            if not self._setup.limited or not fault.startswith("slow:"):
                 await sandbox.add_fault(f"{fault},token={self._label}")
 
     def _arguments(self) -> list[str]:
         shared = ["--json", "--unknown", self._policy, "--settle-after", str(SETTLE_AFTER)]
-        if not self._bench.limited:
+        if not self._setup.limited:
             shared += ["--limit", "0"]
         if self._concurrency is not None:
             shared += ["--concurrency", str(self._concurrency)]
@@ -187,7 +187,7 @@ class Case:
         return ["bulk", "run", str(self._file), "--journal", str(self.journal), *shared]
 
     async def _run_and_kill(self) -> bool:
-        """Run once and kill it on the way; return whether it came to its end all the same."""
+        """Run once and kill the process on the way; return whether it ended before the kill."""
         chance = self._chance
         if chance.random() < 0.5:
             name = chance.choice([*STEPS, *STATEMENTS])
@@ -204,7 +204,7 @@ class Case:
         return code != -signal.SIGKILL
 
     async def _kill_some_time(self, process: Process) -> None:
-        """Kill a process at a moment that has to do with nothing, or soon after something became visible."""
+        """Kill a process at a random moment, or soon after one of its files appeared."""
         chance = self._chance
         begun = self.journal.exists()
         signs: list[Callable[[], bool]] = [
@@ -213,14 +213,14 @@ class Case:
             self.journal.with_name(f"{self.journal.name}-wal").exists if begun else self.journal.exists,
         ]
         sign = chance.choice(signs)
-        longest = 2.5 if self._bench.limited else 0.4
+        longest = 2.5 if self._setup.limited else 0.4
         delay = chance.random() ** (1 if sign is signs[0] else 2) * longest
         while not sign() and process.returncode is None:  # noqa: ASYNC110 - a file is no event
             await asyncio.sleep(0.002)
         await asyncio.sleep(delay)
-        if self._bench.limited and chance.random() < 0.4 and _signal(process, signal.SIGSTOP):
+        if self._setup.limited and chance.random() < 0.4 and _signal(process, signal.SIGSTOP):
             self.outcome.stops += 1
-            # Meanwhile its permits age.
+            # Its permits age while it stands still.
             await asyncio.sleep(chance.uniform(0.1, 1.8))
             _signal(process, signal.SIGCONT)
             await asyncio.sleep(chance.uniform(0.0, 1.2))
@@ -234,15 +234,15 @@ class Case:
     ) -> int:
         """Run the command line once; return its exit code."""
         output, errors = self.folder / "output.txt", self.folder / "errors.txt"
-        # It may be killed before it has made them.
+        # The process may be killed before it has made them.
         output.touch()
         errors.touch()
         job = Job(self._arguments(), self._environment, str(output), str(errors), kill)
-        async with self._bench.processes:
+        async with self._setup.processes:
             self.outcome.processes += 1
             began = time.monotonic()
             cold = kill is None and self._chance.random() < _COLD
-            process: Process = await (_start_cold(job) if cold else self._bench.nursery.start(job))
+            process: Process = await (_start_cold(job) if cold else self._setup.fork_server.start(job))
             killing = asyncio.create_task(killer(process)) if killer is not None else None
             ending = asyncio.create_task(process.wait())
             if not (await asyncio.wait([ending], timeout=_DEADLINE))[0]:
@@ -276,7 +276,7 @@ class Case:
             self._complain(f"exit code {code} instead of {expected}: {output}")
 
     async def _run_to_the_end(self) -> None:
-        """Resume until nothing is pending, and nothing unknown that time could decide."""
+        """Resume until no row is pending, and no row is unknown that time could decide."""
         for _ in range(_MOST_RESUMES):
             code = await self._execute()
             if code not in _CODES:
@@ -293,8 +293,8 @@ class Case:
         return told, told["reconciliation"]["undecided_until"]
 
     async def _judge(self) -> None:
-        sandbox, verdict = self._bench.sandbox, self.outcome.verdict
-        # What is still under way at the server comes to its end.
+        sandbox, verdict = self._setup.sandbox, self.outcome.verdict
+        # Requests that are still under way at the server come to their end.
         await asyncio.sleep(2 * SLOWEST)
         posts = [post for post in await sandbox.posts() if str(post["post_id"]) not in self._foreign]
         if not self.journal.exists():
@@ -321,10 +321,10 @@ class Case:
         self.outcome.verdict.violations.append(what)
 
     def _phase(self) -> str:
-        """Return where a killed run was, as its files say."""
+        """Return the phase in which a run was killed, as its files show."""
         if not self.journal.exists():
             return "import" if self.journal.with_name(f"{self.journal.name}.importing").exists() else "start"
-        # To look at it with a connection of its own would tidy up after the killed one.
+        # A read-only connection: an ordinary one would tidy up after the killed process.
         with closing(sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)) as connection:
             session = connection.execute("SELECT ended_at FROM sessions ORDER BY id DESC LIMIT 1").fetchone()
             states = dict(connection.execute("SELECT state, count(*) FROM states GROUP BY state").fetchall())

@@ -1,7 +1,7 @@
-"""Starts command lines without the half second that importing takes: a process that has imported forks for each.
+"""Start command lines without the half second that importing takes: a process that has imported forks for each.
 
-``python -m tests.torture.forkserver`` reads one :class:`Job` a line as JSON; for each it answers the process id,
-and the exit code when it has ended. The child is a process like any other, which a SIGKILL ends like any other.
+``python -m tests.torture.forkserver`` reads one :class:`Job` a line as JSON; for each it writes the process
+id, and the exit code when the child has ended. A SIGKILL ends a child like any other process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Self
 from marketingblocks_async.cli.entry import main
 from tests.torture.steps import arm
 
-_IMPORTED = ("cli.app", "cli.bulk", "cli.bulk_screens", "cli.interrupts", "cli.progress", "client", "bulk.runner")
+_IMPORTED = ("cli.commands.bulk", "cli.commands.bulk_progress", "cli.commands.bulk_screens", "bulk.run.runner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Job:
 
     Attributes:
         arguments: of the command.
-        environment: what the environment has besides.
-        output: file that gets the standard output.
-        errors: file that gets the error output.
+        environment: variables to add to the environment.
+        output: file for the standard output.
+        errors: file for the error output.
         kill: step, ``before`` or ``after``, and at which call the process kills itself; ``None`` for never.
 
     """
@@ -45,7 +45,7 @@ class Job:
     kill: tuple[str, str, int] | None = None
 
 
-class Nursery:
+class ForkServer:
     """A process that starts command lines, one after another."""
 
     def __init__(self) -> None:
@@ -68,18 +68,18 @@ class Nursery:
     async def start(self, job: Job) -> Child:
         """Start a command line; the one before must have ended."""
         if self._process is None or self._process.stdin is None or self._process.stdout is None:
-            msg = "the nursery is closed"
+            msg = "the fork server is closed"
             raise RuntimeError(msg)
         self._process.stdin.write(f"{json.dumps(asdict(job))}\n".encode())
         return Child(int(await self._process.stdout.readline()), self._process.stdout)
 
 
 class Child:
-    """A process that was started in a nursery.
+    """A process that the fork server started.
 
     Args:
         pid: its id.
-        answers: where the nursery tells its exit code.
+        answers: stream on which the fork server reports its exit code.
 
     """
 
@@ -107,7 +107,7 @@ class Child:
 
 
 def _serve() -> int:
-    # The server goes first, so that it counts what comes when it comes.
+    # The sandbox has priority, so that it counts requests when they arrive.
     os.nice(5)
     for name in _IMPORTED:
         importlib.import_module(f"marketingblocks_async.{name}")
@@ -128,7 +128,7 @@ def _run(job: dict[str, Any]) -> int:
     ):
         os.dup2(os.open(Path(path), flags, 0o600), descriptor)
     os.environ.update(job["environment"])
-    # Brothers draw different numbers.
+    # Children of one server would all draw the same numbers.
     random.seed()
     if job["kill"] is not None:
         arm(*job["kill"])

@@ -1,4 +1,4 @@
-"""Whether the rate limit was kept, as far as this machine lets it be judged."""
+"""Judge whether the rate limit was kept, as exactly as this machine allows."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Self
 from marketingblocks_async.sandbox import SandboxProcess
 
 GUARD = 0.05
-"""Seconds by which the times from writing a request to its being counted may differ: the client's one assumption."""
+"""Seconds by which the delay from writing a request to counting it may vary: the client's one assumption."""
 
 _EVERY = 0.02
 
 
 class LimitWatch:
-    """Asks a server for a sign of life all the time, to know whether it ever lagged.
+    """Asks a server for its health all the time, to measure how far it lagged.
 
-    A server that was kept from the processor counts requests later than they came, and then more of them in a second
-    than were sent in any. That is nobody's fault but the machine's.
+    A server that gets no processor counts requests later than they arrived, and then counts more of them in a second
+    than were sent in any. That is the machine's fault, not the client's.
 
     Args:
         sandbox: the server.
         allowance: seconds of lag that change nothing.
 
     Attributes:
-        lag: the longest time that an answer took, in seconds.
+        lag: the longest time that a response took, in seconds.
 
     """
 
@@ -60,16 +60,16 @@ class LimitWatch:
             await asyncio.sleep(_EVERY)
 
     async def verdict(self, token: str) -> tuple[int, str | None]:
-        """Return the most requests of a token in a second, and what is wrong with that.
+        """Return the most requests of a token in a second, and a complaint if that is too many.
 
         Args:
-            token: its label.
+            token: label of the token.
 
         """
         report = (await self._sandbox.ledger()).tokens[token]
         worst = report.worst_window
         if self.lagged:
-            # What is left to say: two halves that ought to be a second apart were not sent at once.
+            # A weaker check remains: a shorter window, which the lag cannot fill.
             shorter = max(0.1, 1.0 - 2 * self.lag)
             worst = (await self._sandbox.ledger(shorter)).tokens[token].worst_window
         complaint = f"{worst} requests in a second (lag {self.lag:.3f} s), {report.over_limit} refused by the limit"

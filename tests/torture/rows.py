@@ -1,4 +1,4 @@
-"""The files that are sent: rows of every kind, most of them unique and some equal."""
+"""Make the files to send: rows of every kind, most of them unique and some equal."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def make_rows(chance: Random, count: int, label: str) -> list[dict[str, str]]:
     """Return the rows of one file.
 
     Args:
-        chance: where the choices come from.
-        count: how many rows.
-        label: stands in every caption, so that no other file has it.
+        chance: source of the choices.
+        count: number of rows.
+        label: part of every caption, so that no other file has it.
 
     """
     rows: list[dict[str, str]] = []
@@ -66,7 +66,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def request_of(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the server has to receive for a row, made without the code of bulk runs."""
+    """Return the request that the server has to receive for a row, made without the code of bulk runs."""
     fields: dict[str, Any] = {name: value for name, value in row.items() if value}
     return CreatePost.model_validate({**fields, "media_urls": row["media_urls"].split("|")}).wire()
 

@@ -1,6 +1,6 @@
-"""The steps of a bulk run at which it can be killed, and the killing.
+"""The steps of a bulk run at which it can be killed, and the way to kill it there.
 
-Nothing in the package knows of this: a named function is wrapped before the command line begins.
+The package does not know of this: a named function is wrapped before the command line begins.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 _BULK = "marketingblocks_async.bulk"
-_JOURNAL = f"{_BULK}.journal"
-_RUNNER = f"{_BULK}.runner"
-_RECONCILE = f"{_BULK}.reconcile"
+_JOURNAL = f"{_BULK}.journal.journal"
+_CREATE = f"{_BULK}.journal.create"
+_FILES = f"{_BULK}.journal.files"
+_WRITER = f"{_BULK}.journal.writer"
+_RUNNER = f"{_BULK}.run.runner"
+_RECONCILE = f"{_BULK}.run.reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,9 @@ class Step:
     """A function that a run calls.
 
     Attributes:
-        phase: what the run does there.
-        module: where it is.
-        path: its name there, with dots.
+        phase: phase of the run.
+        module: module of the function.
+        path: name in the module, with dots.
         each_row: whether it is called about once for each row.
 
     """
@@ -41,19 +44,20 @@ class Step:
 
 
 STEPS: dict[str, Step] = {
-    "import-begin": Step("import", _JOURNAL, "JournalBuilder.__init__"),
-    "import-row": Step("import", _JOURNAL, "JournalBuilder.add", each_row=True),
-    "import-write": Step("import", _JOURNAL, "JournalBuilder._write_rows"),
-    "import-finish": Step("import", _JOURNAL, "JournalBuilder.finish"),
-    "import-sync": Step("import", _JOURNAL, "_sync"),
+    "import-begin": Step("import", _CREATE, "JournalBuilder.__init__"),
+    "import-row": Step("import", _CREATE, "JournalBuilder.add", each_row=True),
+    "import-write": Step("import", _CREATE, "JournalBuilder._write_rows"),
+    "import-finish": Step("import", _CREATE, "JournalBuilder.finish"),
+    "import-sync": Step("import", _CREATE, "sync"),
     "import-rename": Step("import", "pathlib", "Path.rename"),
-    "lock": Step("start", f"{_BULK}.lock", "FileLock.acquire"),
-    "unlock": Step("end", f"{_BULK}.lock", "FileLock.release"),
-    "seal": Step("start", _JOURNAL, "_seal"),
+    "lock": Step("start", _FILES, "FileLock.acquire"),
+    "unlock": Step("end", _FILES, "FileLock.release"),
+    "seal": Step("start", _FILES, "seal"),
+    "tidy": Step("send", _JOURNAL, "seal"),
     "check-api": Step("start", _JOURNAL, "Journal.check_api"),
     "begin-session": Step("start", _JOURNAL, "Journal.begin_session"),
     "settle-unfinished": Step("start", _JOURNAL, "Journal.settle_unfinished"),
-    "note-floor": Step("start", _JOURNAL, "Journal.note_floor"),
+    "note-highest-id": Step("start", _JOURNAL, "Journal.note_highest_id"),
     "listing": Step("reconcile", _RECONCILE, "ask_listings"),
     "reconcile": Step("reconcile", _RUNNER, "reconcile"),
     "decide": Step("reconcile", _RECONCILE, "decide"),
@@ -61,9 +65,9 @@ STEPS: dict[str, Step] = {
     "request": Step("send", "marketingblocks_async.transport.transport", "Transport.send", each_row=True),
     "outcome": Step("send", _RUNNER, "BulkRun._note", each_row=True),
     "write-outcome": Step("send", _JOURNAL, "Journal.end", each_row=True),
-    "group": Step("send", f"{_BULK}.group_commit", "GroupCommit._commit", each_row=True),
-    "group-written": Step("send", f"{_BULK}.group_commit", "_write", each_row=True),
-    "group-told": Step("send", f"{_BULK}.group_commit", "GroupCommit._committed", each_row=True),
+    "group": Step("send", _WRITER, "GroupCommit._commit", each_row=True),
+    "group-written": Step("send", _WRITER, "_write", each_row=True),
+    "group-told": Step("send", _WRITER, "GroupCommit._committed", each_row=True),
     "flush": Step("end", _JOURNAL, "Journal.flush"),
     "end-session": Step("end", _JOURNAL, "Journal.end_session"),
     "close": Step("end", _JOURNAL, "Journal.aclose"),
@@ -80,7 +84,7 @@ STATEMENTS: dict[str, str] = {
 
 @dataclass(slots=True)
 class _Countdown:
-    """Kills this process when it has been called so often."""
+    """Kills this process at the nth call."""
 
     left: int
 
@@ -96,7 +100,7 @@ def arm(name: str, moment: str, nth: int) -> None:
     Args:
         name: a key of :data:`STEPS` or :data:`STATEMENTS`.
         moment: ``before`` or ``after`` the call.
-        nth: at which call, 1 for the first.
+        nth: number of the call, from 1.
 
     """
     countdown = _Countdown(nth)
@@ -109,7 +113,7 @@ def arm(name: str, moment: str, nth: int) -> None:
 
 
 def find(step: Step) -> tuple[Any, str]:
-    """Return what a step's function is an attribute of, and the attribute's name."""
+    """Return the owner of a step's function, and the attribute's name."""
     *owners, attribute = step.path.split(".")
     return functools.reduce(getattr, owners, importlib.import_module(step.module)), attribute
 
@@ -142,7 +146,7 @@ def _wrapped(original: Callable[..., Any], countdown: _Countdown, *, before: boo
 
 def _arm_statement(beginning: str, countdown: _Countdown) -> None:
     journal: Any = importlib.import_module(_JOURNAL)
-    original: Callable[[Path], sqlite3.Connection] = journal._connect_for_writing
+    original: Callable[[Path], sqlite3.Connection] = journal.connect_for_writing
 
     def connect(path: Path) -> sqlite3.Connection:
         connection = original(path)
@@ -154,4 +158,4 @@ def _arm_statement(beginning: str, countdown: _Countdown) -> None:
         connection.set_trace_callback(on_statement)
         return connection
 
-    journal._connect_for_writing = connect
+    journal.connect_for_writing = connect

@@ -11,10 +11,10 @@ from random import Random
 
 import pytest
 
-from marketingblocks_async.bulk.journal.journal import JournalBuilder
+from marketingblocks_async.bulk.journal.create import JournalBuilder
 from marketingblocks_async.bulk.journal.states import RowState
 from tests.torture.audit import audit
-from tests.torture.campaign import Campaign, Plan
+from tests.torture.campaign import Campaign, Options
 from tests.torture.rows import make_rows, request_of
 from tests.torture.steps import STATEMENTS, STEPS, find
 
@@ -25,7 +25,7 @@ if sys.platform == "win32":
 @pytest.mark.slow
 async def test_killed_runs_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
     said: list[str] = []
-    campaign = Campaign(Plan(kills=25, rows=12, workers=6, seed=5, folder=tmp_path), say=said.append)
+    campaign = Campaign(Options(kills=25, rows=12, workers=6, seed=5, folder=tmp_path), say=said.append)
     await campaign.run()
     assert campaign.violating == [], "\n".join(said)
     assert campaign.kills.total() >= 25

@@ -1,46 +1,38 @@
-"""From a source to a journal: one pass that checks every row and stores it, so what is checked is what is sent."""
+"""Make a journal from a source: one pass checks every row and stores it, so what is checked is what is sent."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import hashlib
 import json
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import sqlite3
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
-from marketingblocks_async.bulk.errors import BulkError, JournalError, JournalExistsError
-from marketingblocks_async.bulk.facts import SourceFacts
-from marketingblocks_async.bulk.plan import MAX_ERRORS, RATE, Plan, PlanBuilder
+from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, JournalExistsError, SourceError
+from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
+from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.columns import KEY, LIST_SEPARATOR, ColumnMapping, is_note
-from marketingblocks_async.bulk.sheets.display import RowError, SourceError
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS
-from marketingblocks_async.bulk.sheets.raw_rows import RawRow
+from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.reading import key_of
-from marketingblocks_async.bulk.sheets.rows import Row, canonical_json
+from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import Source, aread_rows
 
-from .comparison import Comparison
-from .journal import JournalBuilder, JournalReader
+from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, sync, wal_path
+from .journal import JournalReader
+from .sql import QUERIES, SCHEMA
+from .states import INVALID_ROW, RowState
 
 LONGEST_CELL = 32_768
-"""Characters of a bad cell that are kept to be corrected; as many as a spreadsheet lets a cell have."""
+"""Characters of an invalid row's cell that are kept to be corrected; a spreadsheet's cell has at most as many."""
 
-
-class InvalidRowsError(BulkError):
-    """Rows of a source make no post, so nothing was stored and nothing is sent.
-
-    Attributes:
-        plan: everything that is wrong.
-
-    """
-
-    def __init__(self, message: str, plan: Plan | None = None) -> None:
-        """Keep the plan; it is optional so that pickling works."""
-        super().__init__(message)
-        self.plan: Plan | None = plan
+_CHUNK = 1000
 
 
 async def create_journal(
@@ -58,20 +50,20 @@ async def create_journal(
 ) -> Plan:
     """Check every row of a source, and make the journal of a run over them. Nothing is sent.
 
-    The journal exists once this returns, complete and on the disk (mode 0600, since it holds what will be published),
-    or not at all.
+    When this returns the journal exists, complete and on the disk (mode 0600, since it holds what will be published).
+    If it raises, there is no journal.
 
     Args:
         source: as for :func:`~marketingblocks_async.bulk.read_rows`, or an async iterable.
-        path: where the journal will be; beside it there are a ``.lock`` and, while it is open, SQLite's files.
-        skip_invalid: whether to go on without the rows that make no post. They count as failed.
-        columns: name of a column in the file → field of the post, ``None`` to ignore it.
-        encoding: of a text file, ``None`` to find it out.
-        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
-        list_separator: what separates the entries of a list inside one cell.
-        now: aware; schedule times before it have passed. ``None`` for the present.
-        rate: requests per second for the estimate, ``None`` for no limit.
-        max_errors: how many errors the plan lists; all are counted.
+        path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
+        skip_invalid: whether to leave out the rows that make no post. They count as failed.
+        columns: name of a column in the file → field of the post; ``None`` to ignore the column.
+        encoding: encoding of a text file; ``None`` to detect it.
+        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
+        list_separator: text between the entries of a list inside one cell.
+        now: an aware datetime; schedule times before it are past. ``None`` for the present.
+        rate: requests per second for the estimate; ``None`` for no limit.
+        max_errors: number of errors that the plan lists; all are counted.
 
     Returns:
         The plan.
@@ -79,12 +71,13 @@ async def create_journal(
     Raises:
         InvalidRowsError: rows make no post, and ``skip_invalid`` is not set.
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
-        JournalExistsError: there is a journal; the message says how its rows relate to these and what to do.
-        JournalInUseError: another process makes it just now.
+        JournalExistsError: there is a journal already; the message says whether it was made from the same file, and
+            what to do.
+        JournalInUseError: another process is making it.
         JournalError: it cannot be written.
-        ConfigurationError: ``columns`` or ``list_separator`` cannot be meant.
+        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
         TypeError: ``source`` is none of these.
-        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` makes no sense.
+        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
     path = Path(path)
@@ -95,103 +88,218 @@ async def create_journal(
     try:
         rows = aread_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
     except SourceError as exc:
-        exc.plan = plan_builder.finish(SourceFacts(file=exc.file), exc)
+        exc.plan = plan_builder.finish(SourceInfo(file=exc.file), exc)
         raise
-    async with rows, _sink(path) as sink:
+    async with rows:
         try:
-            async for raw in rows:
-                found = plan_builder.add(raw)
-                if isinstance(found, Row):
-                    sink.add(found)
-                elif skip_invalid:
-                    sink.add_invalid(raw, found)
-        except SourceError as exc:
-            exc.plan = plan_builder.finish(rows.facts, exc)
-            raise
-        plan = plan_builder.finish(rows.facts)
-        if plan.invalid and not skip_invalid:
-            rows_are = "1 row is" if plan.invalid == 1 else f"{plan.invalid} rows are"
-            msg = (
-                f"{rows_are} not valid (the first: {plan.errors[0]}); nothing was sent; "
-                "correct the file, or send the valid rows only (skip_invalid)"
-            )
-            raise InvalidRowsError(msg, plan)
-        sink.finish(rows.facts)
+            builder = JournalBuilder(path)
+        except JournalExistsError:
+            raise await asyncio.to_thread(_exists, path, rows.info.file) from None
+        with _abandoned_on_error(builder):
+            try:
+                async for raw in rows:
+                    found = plan_builder.add(raw)
+                    if isinstance(found, Row):
+                        builder.add(found.number, found.key, found.content_hash, found.request)
+                    elif skip_invalid:
+                        _add_invalid(builder, raw, found)
+            except SourceError as exc:
+                exc.plan = plan_builder.finish(rows.info, exc)
+                raise
+            plan = plan_builder.finish(rows.info)
+            if plan.invalid and not skip_invalid:
+                rows_are = "1 row is" if plan.invalid == 1 else f"{plan.invalid} rows are"
+                msg = (
+                    f"{rows_are} not valid (the first: {plan.errors[0]}); nothing was sent; "
+                    "correct the file, or send the valid rows only (skip_invalid)"
+                )
+                raise InvalidRowsError(msg, plan)
+            builder.finish(_meta(rows.info))
     return plan
 
 
-class _Storing:
-    """Takes the rows into a new journal."""
-
-    def __init__(self, builder: JournalBuilder) -> None:
-        self._builder = builder
-
-    def add(self, row: Row) -> None:
-        self._builder.add(row.number, row.key, row.content_hash, canonical_json(row.post))
-
-    def add_invalid(self, raw: RawRow, errors: list[RowError]) -> None:
-        key = key_of(raw) or str(raw.number)
-        self._builder.add_invalid(raw.number, _writable(key), _cells(raw), "; ".join(map(_short, errors)))
-
-    def finish(self, facts: SourceFacts) -> None:
-        others = [
-            name for name, field in facts.columns.items() if field not in (*FLAT_COLUMNS, KEY) and not is_note(name)
-        ]
-        self._builder.finish(
-            {
-                "source": _writable(facts.file),
-                "source_kind": facts.kind,
-                "source_sha256": facts.sha256 or "",
-                "other_columns": json.dumps([_writable(name) for name in others]),
-            }
-        )
-
-
-class _Comparing:
-    """Compares the rows with those of the journal that is there already, to say how they relate."""
-
-    def __init__(self, path: Path) -> None:
-        with JournalReader(path) as journal:
-            self._counts = journal.counts()
-        self._path = path
-        self.comparison = Comparison(path)
-
-    def add(self, row: Row) -> None:
-        self.comparison.add(row.number, row.key, row.content_hash)
-
-    def add_invalid(self, raw: RawRow, errors: list[RowError]) -> None:
-        """The journal has no posts to compare these with."""
-
-    def finish(self, facts: SourceFacts) -> None:
-        difference, counts = self.comparison.result(), self._counts
-        what = facts.file or "what is to be sent"
-        advice = (
-            "resume it (bulk resume); it sends only what is pending, and never what is done"
-            if difference.is_the_same
-            else "resume it to finish its own rows; give a journal of its own to what is new"
-        )
-        msg = (
-            f"{self._path} exists already, with {counts.done} of {counts.total} rows done; "
-            f"compared with it, {what} has {difference}; {advice}"
-        )
-        raise JournalExistsError(msg)
-
-
-@asynccontextmanager
-async def _sink(path: Path) -> AsyncGenerator[_Storing | _Comparing]:
+@contextmanager
+def _abandoned_on_error(builder: JournalBuilder) -> Generator[None]:
     try:
-        builder = JournalBuilder(path)
-    except JournalExistsError:
-        comparing = _Comparing(path)
-        with contextlib.closing(comparing.comparison):
-            yield comparing
-        return
-    try:
-        yield _Storing(builder)
+        yield
     except BaseException:
-        # Whatever it was, a cancellation included.
+        # Also for a cancellation: a journal is complete or does not exist.
         builder.abandon()
         raise
+
+
+def _exists(path: Path, file: str) -> JournalExistsError:
+    """Return the error that says how the journal at ``path`` relates to a file."""
+    with JournalReader(path) as journal:
+        counts, meta = journal.counts(), journal.meta
+    made_from = meta.get("source") or "other rows"
+    is_same = bool(file and meta.get("source_sha256")) and _sha256(Path(file)) == meta["source_sha256"]
+    if is_same:
+        relation = "it was made from this same file"
+    elif file and Path(made_from).name == Path(file).name:
+        relation = f"{file} has changed since the journal was made from it"
+    else:
+        relation = f"it was made from {made_from}"
+    if counts.done == counts.total:
+        advice = "it has nothing left to send"
+    else:
+        advice = "resume it to send its pending rows (bulk resume never sends what is done)"
+    if not is_same:
+        advice += "; to send the new rows, make another journal with those rows only"
+    return JournalExistsError(
+        f"{path} exists already, with {counts.done} of {counts.total} rows done; {relation}; {advice}"
+    )
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def _add_invalid(builder: JournalBuilder, raw: RawRow, errors: list[RowError]) -> None:
+    key = key_of(raw) or str(raw.number)
+    builder.add_invalid(raw.number, _writable(key), _cells(raw), "; ".join(map(_short, errors)))
+
+
+def _meta(info: SourceInfo) -> dict[str, str]:
+    others = [name for name, field in info.columns.items() if field not in (*FLAT_COLUMNS, KEY) and not is_note(name)]
+    return {
+        "source": _writable(info.file),
+        "source_kind": info.kind,
+        "source_sha256": info.sha256 or "",
+        "other_columns": json.dumps([_writable(name) for name in others]),
+    }
+
+
+class JournalBuilder:
+    """Makes a journal. There is nothing at its path until :meth:`finish`.
+
+    Args:
+        path: where to make it.
+
+    Raises:
+        JournalExistsError: there is a file already.
+        JournalInUseError: another process is making it.
+        JournalError: it cannot be made there.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Path = path
+        if not path.parent.is_dir():
+            msg = f"cannot make a journal at {path}: there is no folder {path.parent}"
+            raise JournalError(msg)
+        # Two processes that make the same journal would replace each other's file.
+        self._lock = lock_journal(path)
+        if path.exists():
+            self._lock.release()
+            msg = f"{path} exists already"
+            raise JournalExistsError(msg)
+        if wal_path(path).exists():
+            self._lock.release()
+            # SQLite would read it into the new journal, and rows would get the outcomes of other rows.
+            msg = (
+                f"{wal_path(path)} belongs to a journal that was at {path} and is not there any more; "
+                "if it was moved, move this file along with it, otherwise remove this file"
+            )
+            raise JournalError(msg)
+        self._partial = partial_path(path)
+        try:
+            self._remove_partial()
+            # Made here, since SQLite would use the umask's mode, and it holds what will be published.
+            os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as exc:
+            self._lock.release()
+            msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
+            raise JournalError(msg) from exc
+        self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
+        with self._reported():
+            # If this is interrupted there is no journal, so nothing needs to be durable before the end.
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.executescript(SCHEMA)
+            self._connection.execute("BEGIN")
+        self._rows: list[tuple[int, str, str, str]] = []
+
+    def add(self, number: int, key: str, content_hash: str, request: str) -> None:
+        """Add a row that will be sent.
+
+        Args:
+            number: 1 for the first row of the data.
+            key: its identity, unique.
+            content_hash: hash of what will be sent.
+            request: the request as JSON.
+
+        """
+        self._rows.append((number, key, content_hash, request))
+        if len(self._rows) >= _CHUNK:
+            with self._reported():
+                self._write_rows()
+
+    def add_invalid(self, number: int, key: str, cells: Mapping[str, str], error: str) -> None:
+        """Add a row that cannot be sent; it counts as failed.
+
+        Args:
+            number: 1 for the first row of the data.
+            key: its identity as far as it has one; it may repeat another's.
+            cells: the row's cells, by field or else by column.
+            error: the reasons, in words.
+
+        """
+        self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
+        with self._reported():
+            self._connection.execute(QUERIES["end"], (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
+
+    def finish(self, meta: Mapping[str, str]) -> None:
+        """Complete the journal and move it to its path.
+
+        Args:
+            meta: facts about the run, by name.
+
+        Raises:
+            JournalError: two rows have one key, or the disk is full.
+
+        """
+        with self._reported():
+            self._write_rows()
+            self._connection.executemany(QUERIES["set_meta"], meta.items())
+            self._connection.execute(QUERIES["keys_are_unique"])
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.close()
+            sync(self._partial)
+            self._partial.rename(self.path)
+            sync(self.path.parent)
+            self._lock.release()
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        """Turn a failure of the disk into an error of this package, and remove what was made."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as exc:
+            self.abandon()
+            msg = f"cannot make a journal at {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+    def abandon(self) -> None:
+        """Remove what was made, and release the lock."""
+        self._connection.close()
+        self._remove_partial()
+        self._lock.release()
+
+    def _remove_partial(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._partial.with_name(self._partial.name + suffix).unlink(missing_ok=True)
+
+    def _write_rows(self) -> None:
+        self._connection.executemany(QUERIES["add_request"], self._rows)
+        self._rows.clear()
 
 
 def _short(error: RowError) -> str:

@@ -1,16 +1,19 @@
-"""What a row of a bulk run can be, and what is known of it."""
+"""The states of a row in a bulk run, and what a journal knows of a row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 
+INVALID_ROW = "InvalidRow"
+"""Error class of rows that make no post."""
+
 
 class RowState(IntEnum):
     """The state of a row; every row is in exactly one.
 
-    ``SENDING`` is the intent on disk: the request may have gone out and its outcome is not recorded. While a run is
-    alive it means *in flight*; in the journal of a run that was killed it means *unknown*, and is reported so.
+    ``SENDING`` means that the intent is on the disk and the outcome is not: the request may have gone out. While a run
+    is alive such a row is in flight. In the journal of a killed run its outcome is unknown, and it is reported so.
     """
 
     PENDING = 0
@@ -27,13 +30,13 @@ class RowState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows are in which state; the numbers of a journal add up to its total.
+    """The number of rows in each state; they add up to the total.
 
     Attributes:
-        total: rows in all.
-        done: created, as the API said or as was found out later.
-        failed: refused by the API for good, or invalid and skipped.
-        pending: not sent, or refused before anything began; a resumed run sends them.
+        total: all rows.
+        done: created, as the API said or as the listings showed later.
+        failed: rejected by the API for good, or invalid and skipped.
+        pending: not sent, or rejected before processing; a resumed run sends them.
         unknown: possibly created.
 
     """
@@ -62,13 +65,13 @@ class StoredRow:
     Attributes:
         number: 1 for the first row of the data.
         key: its identity: the text of the key column, or its number.
-        content_hash: hash of what is sent.
+        content_hash: hash of the request; empty for an invalid row.
         request: the request as JSON (the fields of ``CreatePost``, as the API names them); empty for an invalid row.
         state: its state.
-        attempts: how often it may have been sent.
+        attempts: number of times that it may have been sent.
         post_id: id of the created post, if it is known.
-        error: what went wrong last, in words.
-        error_type: class of that error.
+        error: the last error, in words.
+        error_type: class of the last error.
         sent_at: Unix time of the last intent.
         ended_at: Unix time of the last outcome.
 

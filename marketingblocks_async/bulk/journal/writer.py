@@ -1,12 +1,12 @@
 """Durable writes to SQLite from an event loop, many in one commit.
 
-A commit that survives a power cut costs a disk flush, 0.1 to 10 ms, however many rows it holds. So what is asked for
-while one commit is under way becomes the next one, and nobody is told before the flush.
+A commit that survives a power cut costs a disk flush, 0.1 to 10 ms, however many rows it holds. So all writes that are
+asked for during one commit become the next one, and no caller continues before the flush.
 
-Only the commit itself runs in a thread. What it commits is written by the event loop: that happens in memory and takes
-3 µs a statement, while a thread that did it would take Python's lock from the event loop, and give it back, for every
-one of them, which costs more than the writing does. (An asynchronous SQLite library, which hands every statement to its
-thread alone, costs 50 to 100 µs each.) The two use one connection, in turns.
+Only the commit itself runs in a thread. The event loop executes the statements, which happens in memory and takes 3 µs
+each. A thread that executed them would take Python's lock from the event loop and give it back for every statement,
+which costs more than the statement. (An asynchronous SQLite library, which hands every statement to its thread, costs
+50 to 100 µs each.) Loop and thread use one connection, in turns.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from queue import SimpleQueue
 Statement = tuple[str, Sequence[object]]
 
 SOON = 0.02
-"""Seconds for which writes that nobody waits for are gathered, unless somebody waits for another one."""
+"""Seconds for which writes without a waiting caller are gathered, unless another write with one comes first."""
 
 MOST_AT_ONCE = 1000
-"""Statements that the event loop writes at a time, in about 3 ms; more are left to the thread."""
+"""Statements that the event loop executes at a time, in about 3 ms; a larger batch is left to the thread."""
 
 TIDY_EVERY = 100
-"""Commits after which the database is tidied up.
+"""Commits between two calls of ``tidy``.
 
-A log that is short enough to be written over and over takes half the time of one that grows: 0.13 ms for a commit
+A log that stays short is written over and over, and takes half the time of one that grows: 0.13 ms for a commit
 instead of 0.25 ms (measured with 30 rows in each, on a disk with a cache that survives a power cut).
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Commit:
-    """What the thread is to do.
+class _Batch:
+    """A commit for the thread to make.
 
     Attributes:
-        waiting: who is told afterwards.
+        waiting: futures to set afterwards.
         last: whether the thread ends with it, since the writer is closed.
-        statements: what it has to write itself before.
+        statements: statements that the thread has to execute itself before.
 
     """
 
@@ -55,14 +55,14 @@ class _Commit:
 
 
 class GroupCommit:
-    """The writer of one database. Nobody else writes to it: a transaction is always open.
+    """The only writer of a database: a transaction is always open.
 
     Args:
         path: the database.
         connect: opens the connection, which must be usable from any thread; called in the thread.
         tidy: called in the thread between transactions, after every :data:`TIDY_EVERY` of them.
-        error: makes the error that the caller sees of what went wrong.
-        ended: called in the thread at its end: it was closed, and nothing is written any more.
+        error: makes the error for the caller from the cause.
+        ended: called in the thread at its end, when nothing is written any more.
 
     """
 
@@ -85,7 +85,7 @@ class GroupCommit:
         self._commit_is_due = False
         # Whose turn it is with the connection: the loop's if there is one here, otherwise the thread's.
         self._connection: sqlite3.Connection | None = None
-        self._commits: SimpleQueue[_Commit] = SimpleQueue()
+        self._commits: SimpleQueue[_Batch] = SimpleQueue()
         self._closed = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="bulk journal", daemon=True)
@@ -95,7 +95,7 @@ class GroupCommit:
         """Write with the next commit, without waiting for it.
 
         Raises:
-            Exception: what ``error`` made of the failure of an earlier write; nothing more is written.
+            Exception: an earlier write failed; nothing more is written. ``error`` made it.
 
         """
         self._check()
@@ -104,9 +104,9 @@ class GroupCommit:
             self._loop.call_later(SOON, self._commit)
 
     def durably(self, sql: str, parameters: Sequence[object]) -> asyncio.Future[None]:
-        """Write; the future is done when it is on the disk.
+        """Write; the future is done when the write is on the disk.
 
-        It fails as :meth:`soon` does, which says that nothing more can be written, not that this was not.
+        It fails as :meth:`soon` does. That says that nothing more can be written, not that this was not.
         """
         self._check()
         self._statements.append((sql, parameters))
@@ -127,13 +127,13 @@ class GroupCommit:
         """Write what is left and end the thread.
 
         Raises:
-            Exception: what ``error`` made of a failure to write something.
+            Exception: something could not be written. ``error`` made it.
 
         """
         self._closed = True
         self._connection = None
         # Not written here, since it may be the thread's turn.
-        self._commits.put(_Commit(self._waiting, last=True, statements=self._statements))
+        self._commits.put(_Batch(self._waiting, last=True, statements=self._statements))
         self._waiting, self._statements = [], []
         await asyncio.to_thread(self._thread.join)
         if self._failure is not None:
@@ -156,7 +156,7 @@ class GroupCommit:
         waiting, self._waiting = self._waiting, []
         statements, self._statements = self._statements, []
         if len(statements) > MOST_AT_ONCE:
-            self._commits.put(_Commit(waiting, statements=statements))
+            self._commits.put(_Batch(waiting, statements=statements))
             return
         try:
             _write(connection, statements)
@@ -165,10 +165,10 @@ class GroupCommit:
             if not isinstance(exc, Exception):
                 raise
         else:
-            self._commits.put(_Commit(waiting))
+            self._commits.put(_Batch(waiting))
 
     def _committed(self, connection: sqlite3.Connection, waiting: Sequence[asyncio.Future[None]]) -> None:
-        """Hear from the thread."""
+        """Called on the event loop after each commit."""
         if not self._closed:
             self._connection = connection
         for future in waiting:
@@ -181,11 +181,11 @@ class GroupCommit:
             self._loop.call_later(SOON, self._commit)
 
     def _fail(self, exc: BaseException, waiting: Sequence[asyncio.Future[None]]) -> None:
-        """Write nothing more."""
+        """Called on the event loop after a failure: write nothing more."""
         if self._failure is None:
             self._failure = exc
             # Wakes the thread. A half-written group must not become durable with a later one: closing takes it back.
-            self._commits.put(_Commit([]))
+            self._commits.put(_Batch([]))
         for future in (*waiting, *self._waiting):
             if not future.done():
                 future.set_exception(self._error(exc))
@@ -197,7 +197,7 @@ class GroupCommit:
         try:
             closed = self._serve()
             while not closed:
-                # Something failed. Until it is closed, what was sent before that may still be on its way.
+                # Something failed. Until it is closed, batches that were sent before may still arrive.
                 asked = self._commits.get()
                 closed = asked.last
                 if self._failure is not None:
@@ -206,35 +206,35 @@ class GroupCommit:
             self._ended()
 
     def _serve(self) -> bool:
-        """Commit what is asked for, until the last or a failure; return whether it was the last."""
-        asked = _Commit([])
+        """Commit batches until the last one or a failure; return whether it was the last."""
+        asked = _Batch([])
         try:
             connection = self._connect(self._path)
             try:
                 for commits in itertools.count():
                     if commits and commits % TIDY_EVERY == 0:
                         self._tidy(connection)
-                    # Here, where waiting for a lock of another program stops nothing else.
+                    # In the thread, where waiting for another program's lock does not block the event loop.
                     connection.execute("BEGIN IMMEDIATE")
                     self._report(self._committed, connection, asked.waiting)
                     asked = self._commits.get()
                     if self._failure is not None:
                         return asked.last
                     _write(connection, asked.statements)
-                    # Takes Python's lock once, and the statement would three times.
+                    # Takes Python's lock once; executing "COMMIT" would take it three times.
                     connection.commit()
                     if asked.last:
                         self._report(self._committed, connection, asked.waiting)
                         return True
             finally:
                 connection.close()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the waiting callers must get it
             self._failure = exc
             self._report(self._fail, exc, asked.waiting)
         return asked.last
 
     def _report(self, callback: Callable[..., None], *arguments: object) -> None:
-        # A loop that is closed waits for nothing any more.
+        # On a closed loop no caller waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback, *arguments)
 

@@ -1,1 +1,15 @@
-"""What a bulk run did, as data, CSV and HTML."""
+"""The report of a run, as data, CSV and HTML."""
+
+from .html import html_report
+from .report import SHOWN_ROWS, Bin, BulkReport, ReportedRow, Session, make_report, write_failures
+
+__all__ = [
+    "SHOWN_ROWS",
+    "Bin",
+    "BulkReport",
+    "ReportedRow",
+    "Session",
+    "html_report",
+    "make_report",
+    "write_failures",
+]

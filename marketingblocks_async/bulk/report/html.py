@@ -1,65 +1,29 @@
-"""The report as one HTML page that opens from the disk: no script, no address, light and dark."""
+"""The report as one HTML page that opens from the disk: no script, no request, light and dark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from importlib.resources import files
+from string import Template
 
-from .report import BulkReport, ReportedRow
-from .timeline import Bin
+from .report import Bin, BulkReport, ReportedRow
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 260, 48, 28
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6678; --paper: #ffffff; --card: #f4f6f9; --line: #d5dbe4;
-  --done: #1a8f5a; --failed: #c4314b; --unknown: #b77900; --pending: #6b7a90; --rate: #2f5fd0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7ebf2; --soft: #a3aec0; --paper: #12161d; --card: #1b212b;
-  --line: #333c4a; --done: #41c98b; --failed: #ff7088; --unknown: #f0b23e; --pending: #93a1b6; --rate: #86a9ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 64rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
-p.where { color: var(--soft); margin: 0 0 1.5rem; overflow-wrap: anywhere; }
-ul.counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; padding: 0;
-  margin: 0; list-style: none; }
-ul.counts li { background: var(--card); border-left: .3rem solid var(--tone); border-radius: .4rem;
-  padding: .6rem .9rem; }
-ul.counts b { display: block; font-size: 1.6rem; font-variant-numeric: tabular-nums; }
-figure { margin: 0; } figcaption { color: var(--soft); font-size: .9rem; }
-svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font-size: 12px; }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: .15em; margin: 0 .35em 0 1em; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .93rem; }
-th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.number { font-variant-numeric: tabular-nums; text-align: right; } td.words { overflow-wrap: anywhere; }
-"""
+_PAGE = Template(files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
 
 
 def html_report(report: BulkReport) -> str:
-    """Return the page."""
-    counts = report.counts
+    """Return the report as one page that needs nothing else."""
     title = "Bulk run" if not report.source else f"Bulk run of {_file_name(report.source)}"
-    tiles = (
-        ("total", counts.total, "--line"),
-        ("done", counts.done, "--done"),
-        ("failed", counts.failed, "--failed"),
-        ("unknown", counts.unknown, "--unknown"),
-        ("pending", counts.pending, "--pending"),
-    )
-    return (
-        "<!doctype html>\n"
-        '<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{escape(title)}</h1>\n"
-        f'<p class="where">{escape(report.journal)}</p>\n'
-        '<ul class="counts">'
-        + "".join(f'<li style="--tone: var({tone})"><b>{value:,}</b>{name}</li>' for name, value, tone in tiles)
-        + "</ul>\n"
-        + _course(report)
-        + _sessions(report)
-        + _rows(report)
-        + "</body></html>\n"
+    return _PAGE.substitute(
+        {name: f"{count:,}" for name, count in report.counts.to_dict().items()},
+        title=escape(title),
+        journal=escape(report.journal),
+        course=_course(report),
+        sessions=_sessions(report),
+        rows=_rows(report),
     )
 
 
@@ -155,7 +119,7 @@ def _table(heading: str, columns: Iterable[str], lines: Iterable[str]) -> str:
 
 
 def _round_up(value: float) -> float:
-    """Return a round number that is not smaller: 1, 2 or 5 times a power of ten."""
+    """Return ``value`` rounded up to 1, 2 or 5 times a power of ten."""
     size = 1.0
     while size * 10 <= value:
         size *= 10

@@ -1,11 +1,11 @@
-"""What a run came to, for people and for programs."""
+"""The report of a run as data, and the file of its failures."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,20 +17,51 @@ from marketingblocks_async.bulk.sheets.columns import KEY
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS, flatten_post
 from marketingblocks_async.models import CreatePost
 
-from .timeline import Bin, timeline
-
 SHOWN_ROWS = 100
-"""How many failed and unknown rows a report lists; the files of failures have all."""
+"""Failed and unknown rows that a report lists; the file of failures has all."""
+
+LONGEST_GAP = 10
+"""Seconds without any outcome after which the time between two sessions is left out of the timeline."""
+
+MOST_BINS = 240
+"""Steps of a timeline at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The rows that ended in one step of the timeline.
+
+    Attributes:
+        at: seconds of running before this step; pauses between sessions are left out.
+        seconds: length of the step.
+        done: rows that were created.
+        failed: rows that failed.
+        unknown: rows whose outcome became unknown.
+        after_gap: whether time was left out before this step.
+
+    """
+
+    at: int
+    seconds: int
+    done: int
+    failed: int
+    unknown: int
+    after_gap: bool
+
+    @property
+    def rate(self) -> float:
+        """Rows per second."""
+        return (self.done + self.failed + self.unknown) / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One time that the run ran.
+    """One session of the run.
 
     Attributes:
-        began: when, as ISO 8601 in UTC.
-        ended: when it ended in an orderly way, else ``None``.
-        ending: how, else ``None``: it was killed, or is running.
+        began: ISO 8601 in UTC.
+        ended: ISO 8601 in UTC; ``None`` if it was killed, or is running.
+        ending: how it ended; ``None`` if it was killed, or is running.
 
     """
 
@@ -47,7 +78,7 @@ class ReportedRow:
         row: its number.
         key: its identity.
         state: ``failed`` or ``unknown``.
-        error: what went wrong.
+        error: the error, in words.
         error_type: class of the error.
 
     """
@@ -61,16 +92,16 @@ class ReportedRow:
 
 @dataclass(frozen=True, slots=True)
 class BulkReport:
-    """Everything worth knowing about a run.
+    """The report of a run.
 
     Attributes:
         journal: path of the journal.
         source: file that the rows came from.
         counts: rows by state.
-        sessions: the times that it ran, the first one first.
-        errors: how often each class of error ended a row.
+        sessions: the sessions in order.
+        errors: class of an error → number of rows that it ended.
         rows: the first ``SHOWN_ROWS`` rows that failed or are unknown.
-        timeline: the course of the run.
+        timeline: the course of the run over time.
         running_seconds: seconds in which something ended, gaps between sessions left out.
         peak_rate: most rows per second in any step of the timeline.
 
@@ -94,7 +125,7 @@ class BulkReport:
 
 
 def make_report(journal: JournalReader) -> BulkReport:
-    """Read a report out of a journal; the run may be going on meanwhile."""
+    """Return the report of a journal; the run may be going on meanwhile."""
     errors: Counter[str] = Counter()
     shown: list[ReportedRow] = []
     for row in journal.rows([RowState.FAILED, RowState.UNKNOWN, RowState.SENDING]):
@@ -102,12 +133,15 @@ def make_report(journal: JournalReader) -> BulkReport:
         errors[kind] += 1
         if len(shown) < SHOWN_ROWS:
             shown.append(ReportedRow(row.number, row.key, row.state.word, row.error or "", kind))
-    bins = timeline(journal.seconds())
+    bins = make_timeline(journal.seconds())
     return BulkReport(
         journal=str(journal.path),
         source=journal.meta.get("source", ""),
         counts=journal.counts(),
-        sessions=tuple(Session(_iso(began), _iso(ended), ending) for began, ended, ending in _moments(journal)),
+        sessions=tuple(
+            Session(_utc(began), None if ended is None else _utc(ended), ending)
+            for began, ended, ending in journal.sessions()
+        ),
         errors=dict(errors.most_common()),
         rows=tuple(shown),
         timeline=tuple(bins),
@@ -152,9 +186,53 @@ def _cells(row: StoredRow) -> dict[str, object]:
     return {**flatten_post(CreatePost.model_validate_json(row.request)), **notes}
 
 
-def _moments(journal: JournalReader) -> Iterator[tuple[float, float | None, str | None]]:
-    yield from journal.sessions()
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
-def _iso(moment: float | None) -> Any:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+def make_timeline(seconds: Sequence[tuple[int, int, int]]) -> list[Bin]:
+    """Return the course of a run in at most :data:`MOST_BINS` steps.
+
+    Args:
+        seconds: (Unix second, state, rows that ended in that state), in order.
+
+    """
+    by_second: dict[int, dict[int, int]] = {}
+    for second, state, count in seconds:
+        by_second.setdefault(second, {})[state] = count
+    if not by_second:
+        return []
+    # Seconds of running, with the gaps between sessions closed.
+    moments: list[tuple[int, bool, dict[int, int]]] = []
+    running, before = 0, min(by_second)
+    for second in sorted(by_second):
+        gap = second - before > LONGEST_GAP
+        running += 1 if gap else second - before
+        moments.append((running, gap, by_second[second]))
+        before = second
+    width = max(1, -(-(running + 1) // MOST_BINS))
+    return [_bin(number * width, width, moments_in) for number, moments_in in _grouped(moments, width, running)]
+
+
+def _grouped(
+    moments: Sequence[tuple[int, bool, dict[int, int]]], width: int, last: int
+) -> Iterable[tuple[int, list[tuple[int, bool, dict[int, int]]]]]:
+    groups: dict[int, list[tuple[int, bool, dict[int, int]]]] = {number: [] for number in range(last // width + 1)}
+    for moment in moments:
+        groups[moment[0] // width].append(moment)
+    return groups.items()
+
+
+def _bin(at: int, width: int, moments: Sequence[tuple[int, bool, dict[int, int]]]) -> Bin:
+    totals = {
+        state: sum(counts.get(state, 0) for _, _, counts in moments)
+        for state in (RowState.DONE, RowState.FAILED, RowState.UNKNOWN)
+    }
+    return Bin(
+        at,
+        width,
+        totals[RowState.DONE],
+        totals[RowState.FAILED],
+        totals[RowState.UNKNOWN],
+        any(gap for _, gap, _ in moments),
+    )

@@ -1,1 +1,1 @@
-"""Send the rows of a journal, and find out about those whose outcome is unknown."""
+"""Send the rows of a journal, and find out about rows of unknown outcome."""

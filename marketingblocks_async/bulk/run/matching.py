@@ -1,9 +1,9 @@
-"""Which rows of unknown outcome exist at the API: the decision, without input or output.
+"""Decide which rows of unknown outcome exist at the API, from what the listings show; no input or output here.
 
 The documentation gives no idempotency key and no way to ask for "my" post, so what exists has to be recognised in the
 listings (``upcoming-posts``, ``get-posts``), whose completeness, delay and fields are not documented either. A wrong
-"it exists" would lose a post, a wrong "it does not" would publish one twice; so both need positive evidence, and
-whatever has none stays unknown.
+"it exists" would lose a post, a wrong "it does not" would publish one twice. So both need positive evidence, and a row
+without any stays unknown.
 
 **It exists** when the listings hold as many matching posts as there are rows with that content, and these posts
 
@@ -48,8 +48,8 @@ class SentRow:
         number: its number.
         post: what was sent.
         sent_at: Unix time of the last intent.
-        floor: the highest post id that the listings showed before the session that sent it, ``None`` if that is not
-            known.
+        highest_known_id: the highest post id that the listings showed before the session that sent it; ``None`` if
+            that is not known.
         post_id: the id of its post, for a row that is done.
 
     """
@@ -57,7 +57,7 @@ class SentRow:
     number: int
     post: CreatePost
     sent_at: float
-    floor: int | None = None
+    highest_known_id: int | None = None
     post_id: str | None = None
 
 
@@ -72,7 +72,7 @@ class ListedPost:
 
     @classmethod
     def of(cls, post: Post) -> ListedPost | None:
-        """Return what a listing says of a post, ``None`` if it cannot be told apart from others."""
+        """Return what a listing says of a post; ``None`` if it cannot be told apart from others."""
         if post.post_id is None or post.channel_type is None or post.channel_id is None:
             return None
         extra: Mapping[str, Any] = post.model_extra or {}
@@ -92,12 +92,12 @@ class ListedPost:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What was found out.
+    """The decision about each row.
 
     Attributes:
         found: rows that exist, with the ids of their posts.
         absent: rows that do not exist.
-        undecided: rows of which neither can be said.
+        undecided: rows without evidence for either.
 
     """
 
@@ -119,11 +119,11 @@ def decide(
 
     Args:
         unknown: the rows.
-        done: rows of the run that are done and whose post is known, as many as are at hand around the unknown ones.
-        listings: what the API listed, one sequence for each answer.
+        done: rows of the run that are done and whose post is known, sent around the time of the unknown ones.
+        listings: posts that the API listed, one sequence for each response.
         claimed: ids of the posts of all rows that are done.
         now: Unix time at which the listings were asked for.
-        settle_after: seconds after which a request that was sent is certainly carried out and listed, or never.
+        settle_after: seconds to wait before an unlisted post counts as not created.
 
     """
     taken = set(claimed)
@@ -160,18 +160,22 @@ def _could_be(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool)
         return False
     if post.text is not None and post.text != _same_white_space(sent.caption_text):
         return False
-    if post.number is not None and all(row.floor is not None and post.number <= row.floor for row in rows):
-        # Older than the run: somebody else's, or of an earlier run with the same content.
+    if post.number is not None and all(_is_older(post.number, row) for row in rows):
+        # Older than the run: of another program, or of an earlier run with the same content.
         return False
     if times_compare and None not in (sent.schedule_time, post.schedule_time):
-        # Otherwise a difference may only be one of zones or notation.
+        # Only if they compare: otherwise a difference may be one of zone or notation.
         return post.schedule_time == sent.schedule_time
     return True
 
 
+def _is_older(post_id: int, row: SentRow) -> bool:
+    return row.highest_known_id is not None and post_id <= row.highest_known_id
+
+
 def _is_certainly(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
-    """Whether a post that could be one of theirs has something that says it is."""
-    if post.number is None or any(row.floor is None or post.number <= row.floor for row in rows):
+    """Whether there is evidence that a post which may be one of theirs is one."""
+    if post.number is None or any(row.highest_known_id is None or _is_older(post.number, row) for row in rows):
         return False
     same_time = times_compare and post.schedule_time is not None and post.schedule_time == rows[0].post.schedule_time
     return post.text is not None or same_time

@@ -1,14 +1,12 @@
-"""Finding out what became of rows of unknown outcome: asks the API's listings and lets ``matching.py`` decide."""
+"""Find out what became of rows of unknown outcome: ask the API's listings and let ``matching.py`` decide."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from marketingblocks_async import (
     APIError,
@@ -19,23 +17,58 @@ from marketingblocks_async import (
     MarketingBlocksError,
     Post,
 )
-from marketingblocks_async.bulk.journal.journal import Journal
-from marketingblocks_async.bulk.journal.states import RowState, StoredRow
+from marketingblocks_async.bulk.journal.states import StoredRow
 
 from .matching import ListedPost, SentRow, decide
 
 SETTLE_AFTER = 60.0
-"""Seconds after which a request that was sent is taken to be carried out and listed, or never: twice the default
-timeout of an attempt."""
+"""Seconds to wait before an unlisted post counts as not created: twice the default timeout of an attempt."""
 
 LARGEST_LISTING = 10_000
-"""How many posts are asked for at most."""
+"""Posts that are asked for at most."""
 
 LISTING_DEADLINE = 15.0
 """Seconds that a listing may take, retries included."""
 
 SPARE = 200
-"""How many posts more than the run sent since are asked for, in case others post too."""
+"""Posts that are asked for beyond those that the run has sent since, in case other programs post too."""
+
+
+class RunJournal(Protocol):
+    """What reconciliation needs of a journal: of the one in SQLite, and of the one in Redis that workers share."""
+
+    async def now(self) -> float:
+        """Return the Unix time, by the clock that stamps the journal's rows."""
+        ...
+
+    async def unknown_rows(self) -> list[StoredRow]:
+        """Return the rows of unknown outcome."""
+        ...
+
+    async def done_rows(self, earliest: float) -> list[StoredRow]:
+        """Return the rows with a known post that were sent around and after ``earliest`` (Unix time)."""
+        ...
+
+    async def claimed_post_ids(self) -> Collection[str]:
+        """Return the ids of the posts of all rows that are done."""
+        ...
+
+    async def note_highest_id(self, post_id: int) -> None:
+        """Record the highest post id that the API listed before this session sent anything."""
+        ...
+
+    async def highest_ids(self) -> list[tuple[float, int | None]]:
+        """Return (beginning, highest post id listed then) of each session, in order."""
+        ...
+
+    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+        """Record rows that exist (number → post id) as done, and absent ones as pending.
+
+        Returns:
+            The number of rows that are done now, and the numbers of those that are pending again.
+
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +76,10 @@ class Reconciliation:
     """What was found out about rows of unknown outcome.
 
     Attributes:
-        found: how many exist; they are done.
-        absent: how many do not exist; they are pending again.
-        undecided: how many stay unknown.
-        undecided_until: Unix time after which asking again may decide more, ``None`` if time would not help.
+        found: rows that exist; they are done.
+        absent: rows that do not exist; they are pending again.
+        undecided: rows that stay unknown.
+        undecided_until: Unix time after which asking again may decide more; ``None`` if time would not help.
         trouble: why a listing could not be read, in words; ``None`` if all could.
 
     """
@@ -58,91 +91,91 @@ class Reconciliation:
     trouble: str | None = None
 
 
-async def note_floor(client: MarketingBlocks, journal: Journal) -> None:
-    """Keep the highest post id that is listed before this session sends anything.
+async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> None:
+    """Record the highest post id that is listed before this session sends anything.
 
-    Later it tells posts of this run from older ones. If it cannot be read nothing is noted, and unknown rows of this
-    session cannot be found.
+    It tells posts of this run from older ones later. If the listings cannot be read nothing is recorded, and unknown
+    rows of this session cannot be found.
     """
     platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
     listings, trouble = await ask_listings(client, platforms, SPARE)
     if trouble is None:
         numbers = [post.number for listing in listings for post in listing if post.number is not None]
-        await journal.note_floor(max(numbers, default=0))
+        await journal.note_highest_id(max(numbers, default=0))
 
 
-async def reconcile(client: MarketingBlocks, journal: Journal, *, settle_after: float = SETTLE_AFTER) -> Reconciliation:
-    """Look for the rows of unknown outcome, and write down what was found.
+async def reconcile(
+    client: MarketingBlocks,
+    journal: RunJournal,
+    *,
+    settle_after: float = SETTLE_AFTER,
+    on_absent: Callable[[Sequence[int]], Awaitable[None]] | None = None,
+) -> Reconciliation:
+    """Look for the rows of unknown outcome, and record what was found.
 
     Args:
-        client: of the token that sent them; it needs the permission ``social-read-posts``.
+        client: a client with the token that sent them; the token needs the permission ``social-read-posts``.
         journal: the run.
-        settle_after: seconds after which a request that was sent is certainly carried out and listed, or never.
+        settle_after: seconds to wait before an unlisted post counts as not created.
+        on_absent: called with the numbers of the rows that are pending again.
 
     """
-    unknown = await asyncio.to_thread(lambda: list(journal.rows([RowState.UNKNOWN])))
+    unknown = await journal.unknown_rows()
     sent = [row for row in unknown if row.sent_at is not None and row.request]
     if not sent:
         return Reconciliation(undecided=len(unknown))
-    floors = _Floors(journal)
-    earliest = min(row.sent_at for row in sent if row.sent_at is not None)
-    done = await asyncio.to_thread(journal.done_around, earliest)
-    rows = [_sent_row(row, floors) for row in sent]
+    highest_ids = await journal.highest_ids()
+    done = await journal.done_rows(min(row.sent_at for row in sent if row.sent_at is not None))
+    rows = [_sent_row(row, highest_ids) for row in sent]
     platforms = sorted({ChannelType(row.post.channel_type) for row in rows})
     size = min(len(done) + len(sent) + SPARE, LARGEST_LISTING)
-    now = time.time()
+    now = await journal.now()
     listings, trouble = await ask_listings(client, platforms, size)
     verdicts = decide(
         rows,
-        [_sent_row(row, floors) for row in done],
+        [_sent_row(row, highest_ids) for row in done],
         listings,
-        claimed=(await asyncio.to_thread(journal.known_post_ids)).keys(),
+        claimed=await journal.claimed_post_ids(),
         now=now,
         settle_after=settle_after,
     )
-    for number, post_id in verdicts.found.items():
-        journal.end(number, RowState.DONE, post_id=post_id)
-    for number in verdicts.absent:
-        journal.end(number, RowState.PENDING)
-    await journal.flush()
-    waiting = [row.sent_at + settle_after for row in rows if row.number in set(verdicts.undecided)]
-    later = [moment for moment in waiting if moment > now]
+    found, absent = await journal.settle(verdicts.found, verdicts.absent)
+    if absent and on_absent is not None:
+        await on_absent(absent)
+    undecided = set(verdicts.undecided)
+    later = [end for row in rows if row.number in undecided and (end := row.sent_at + settle_after) > now]
     return Reconciliation(
-        found=len(verdicts.found),
-        absent=len(verdicts.absent),
-        undecided=len(verdicts.undecided) + len(unknown) - len(sent),
+        found=found,
+        absent=len(absent),
+        undecided=len(undecided) + len(unknown) - len(sent),
         undecided_until=max(later, default=None),
         trouble=trouble,
     )
 
 
-class _Floors:
-    """Which id was the highest before the session that sent a row."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._began = [began for began, _, _ in journal.sessions()]
-        self._floors: dict[str, int] = json.loads(journal.meta.get("floors", "{}"))
-
-    def at(self, sent_at: float) -> int | None:
-        session = bisect_right(self._began, sent_at)
-        return self._floors.get(str(session))
-
-
-def _sent_row(row: StoredRow, floors: _Floors) -> SentRow:
+def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -> SentRow:
     sent_at = row.sent_at or 0.0
-    post = CreatePost.model_validate_json(row.request)
-    return SentRow(row.number, post, sent_at, floors.at(sent_at), row.post_id)
+    session = bisect_right(highest_ids, sent_at, key=lambda each: each[0])
+    highest = highest_ids[session - 1][1] if session else None
+    return SentRow(row.number, CreatePost.model_validate_json(row.request), sent_at, highest, row.post_id)
 
 
 async def ask_listings(
     client: MarketingBlocks, platforms: Sequence[ChannelType], size: int
 ) -> tuple[list[list[ListedPost]], str | None]:
-    """Return what is listed, and why something could not be read."""
+    """Return the listed posts, one list for each response, and why a listing could not be read (``None``: all were).
+
+    Args:
+        client: an open client.
+        platforms: the platforms to ask for.
+        size: number of posts to ask for.
+
+    """
     listings: list[list[ListedPost]] = []
     trouble: str | None = None
-    # Without an answer the run goes on, so it does not wait for one as long as a post would.
+    # The run goes on without a listing, so it does not wait for one as long as a post would.
     client = client.with_options(deadline=LISTING_DEADLINE)
-    # Whether the listing takes "threads" is not documented; a refusal must not cost the others.
+    # It is not documented whether the listing takes "threads"; a refusal must not cost the other platforms.
     others = [platform for platform in platforms if platform is not ChannelType.THREADS]
     groups = (others, [platform for platform in platforms if platform not in others])
     questions: list[Callable[[], Awaitable[Iterable[Post]]]] = [
@@ -155,7 +188,7 @@ async def ask_listings(
         except MarketingBlocksError as error:
             trouble = str(error)
             if isinstance(error, CallError) and not isinstance(error, APIError):
-                # Nothing answers; the next question would only take its time as well.
+                # The server does not answer; the next question would only take its time as well.
                 break
             continue
         listings.append([listed for post in posts if (listed := ListedPost.of(post)) is not None])

@@ -14,28 +14,13 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.models import ChannelType, PostType, PrivacyStatus, PublishMode
 
-from .cells import (
-    BLANKS,
-    CellReader,
-    enum_reader,
-    media_reader,
-    read_caption,
-    read_extra,
-    read_key,
-    read_schedule_time,
-    read_text,
-    read_threads,
-    read_whole_number,
-    tags_reader,
-)
+from .cells import BLANKS
 from .display import visible
 
 ColumnMapping: TypeAlias = Mapping[str, str | None]
@@ -79,7 +64,6 @@ LISTED_IN_MESSAGES = 5
 _SIGNS_OF_ADDRESSES = "\"'[]{}/:.?&=%#@~+-_"
 _MOST_TWEETS = 1000
 _THREAD_COLUMN = re.compile(r"(?:twitterthreads?|threads?|tweets?)([0-9]{1,4})(message|text|mediaurls?|media)?")
-_THREAD_TARGET = re.compile(r"twitter_threads\.([0-9]+)\.(message|media_urls)")
 
 
 @lru_cache(maxsize=4096)
@@ -160,7 +144,7 @@ class ColumnRules:
             target = None if field is None else target_of(field)
             if field is not None and target is None:
                 msg = f'columns: "{visible(field)}", which "{visible(name)}" is mapped to, is no field of a post'
-                raise ConfigurationError(msg + _suggestion(field))
+                raise ConfigurationError(msg + suggestion(field))
             self._exact[name] = target
         self._similar = {_similar_name(name): target for name, target in self._exact.items()}
 
@@ -189,191 +173,7 @@ class ColumnRules:
         return target is not None, target
 
 
-class Step(NamedTuple):
-    """How one column is read.
-
-    Attributes:
-        cell: which cell of the row.
-        field: the field that it fills.
-        read: from the cell to the field's value.
-
-    """
-
-    cell: int
-    field: str
-    read: CellReader
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderProblem:
-    """What is wrong with one column of a header.
-
-    Attributes:
-        column: its name in the file.
-        message: what to change.
-
-    """
-
-    column: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns of a file (or the fields of one object), understood.
-
-    Attributes:
-        names: the columns' names as the file spells them.
-        fields: the columns' names → the field that each of them holds, ``None`` for those that are ignored.
-        steps: how the plain fields are read.
-        extra_steps: how the parts of ``post_extra`` are read.
-        thread_steps: number of a tweet of ``twitter_threads`` and how it is read, in order.
-        key: how the row's key is read, ``None`` if there is no such column.
-        unnamed: indexes of columns without a name.
-        index_of: field, or part of one such as ``post_extra.title`` → index of its column.
-        problems: what is wrong with the header.
-
-    """
-
-    names: tuple[str, ...]
-    fields: dict[str, str | None]
-    steps: tuple[Step, ...]
-    extra_steps: tuple[Step, ...]
-    thread_steps: tuple[tuple[int, tuple[Step, ...]], ...]
-    key: Step | None
-    unnamed: tuple[int, ...]
-    index_of: dict[str, int]
-    problems: tuple[HeaderProblem, ...]
-
-    def name_of(self, index: int) -> str:
-        """Return what to call the column at ``index``: its name, or its letter as a spreadsheet shows it."""
-        name = visible(self.names[index]) if index < len(self.names) else ""
-        return name or f"column {column_letter(index)}"
-
-
-def column_letter(index: int) -> str:
-    """Return how a spreadsheet calls the column at ``index`` (from 0): A, B, …, Z, AA, …."""
-    letters = ""
-    number = index + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
-
-
-def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
-    """Return how rows with these columns are read.
-
-    Args:
-        names: the columns' names as the file spells them, in order; a blank one is a column without a name.
-        rules: what the caller says about columns.
-
-    Returns:
-        The layout, with everything that is wrong in its ``problems``.
-
-    """
-    problems: list[HeaderProblem] = []
-    fields: dict[str, str | None] = {}
-    indexes: dict[str, int] = {}
-    column_of: dict[str, str] = {}
-    unnamed: list[int] = []
-    for index, given in enumerate(names):
-        name = given.strip(BLANKS)
-        if not name:
-            unnamed.append(index)
-            continue
-        known, target = rules.find(name)
-        shown = visible(name)
-        if not known:
-            problems.append(HeaderProblem(shown, _unknown_column(shown, name)))
-        elif target is not None and target in indexes:
-            problems.append(HeaderProblem(shown, _same_field(column_of[target], shown, target)))
-        elif target is not None:
-            indexes[target] = index
-            column_of[target] = shown
-        fields[shown] = target
-    problems += _overlaps(column_of)
-    readers = _readers(rules.list_separator)
-    return Layout(
-        names=tuple(names),
-        fields=fields,
-        steps=tuple(Step(indexes[field], field, readers[field]) for field in _PLAIN_FIELDS if field in indexes),
-        extra_steps=tuple(
-            Step(index, target.removeprefix("post_extra."), readers[target])
-            for target, index in indexes.items()
-            if target.startswith("post_extra.")
-        ),
-        thread_steps=_thread_steps(indexes, rules.list_separator, problems),
-        key=Step(indexes[KEY], KEY, read_key) if KEY in indexes else None,
-        unnamed=tuple(unnamed),
-        index_of=indexes,
-        problems=tuple(problems),
-    )
-
-
-_PLAIN_FIELDS = tuple(target for target in ALIASES if target != KEY and "." not in target)
-
-
-@lru_cache(maxsize=16)
-def _readers(separator: str) -> dict[str, CellReader]:
-    return {
-        "channel_type": enum_reader(ChannelType),
-        "channel_id": read_whole_number,
-        "post_type": enum_reader(PostType),
-        "caption_text": read_caption,
-        "media_urls": media_reader(separator),
-        "publish_mode": enum_reader(PublishMode),
-        "schedule_time": read_schedule_time,
-        "time_zone": read_text,
-        "hash_tags": tags_reader(separator),
-        "twitter_threads": read_threads,
-        "post_extra": read_extra,
-        "post_extra.title": read_text,
-        "post_extra.category": read_whole_number,
-        "post_extra.privacy_status": enum_reader(PrivacyStatus),
-    }
-
-
-def _thread_steps(
-    indexes: Mapping[str, int], separator: str, problems: list[HeaderProblem]
-) -> tuple[tuple[int, tuple[Step, ...]], ...]:
-    tweets: dict[int, list[Step]] = {}
-    part_readers: dict[str, Callable[[object], object]] = {
-        "message": read_text,
-        "media_urls": media_reader(separator),
-    }
-    for target, index in indexes.items():
-        if thread := _THREAD_TARGET.fullmatch(target):
-            tweets.setdefault(int(thread[1]), []).append(Step(index, thread[2], part_readers[thread[2]]))
-    numbers = sorted(tweets)
-    if numbers and (numbers[0] > 1 or numbers != list(range(numbers[0], numbers[0] + len(numbers)))):
-        absent = next(number for number in range(1, numbers[-1]) if number not in tweets)
-        name = f"twitter_threads.{absent}.message"
-        problems.append(HeaderProblem(name, f"there are tweets after number {absent}, but no column {name}; add it"))
-    return tuple((number, tuple(tweets[number])) for number in numbers)
-
-
-def _overlaps(column_of: Mapping[str, str]) -> Iterable[HeaderProblem]:
-    for whole in ("twitter_threads", "post_extra"):
-        parts = [target for target in column_of if target.startswith(f"{whole}.")]
-        if whole in column_of and parts:
-            yield HeaderProblem(column_of[parts[0]], _same_field(column_of[whole], column_of[parts[0]], whole))
-
-
-def _same_field(first: str, second: str, field: str) -> str:
-    return (
-        f'the columns "{first}" and "{second}" both hold {field}; remove one of them, '
-        f'or ignore one by mapping it to None: {{"{second}": None}}'
-    )
-
-
-def _unknown_column(shown: str, name: str) -> str:
-    return (
-        f'"{shown}" is no field of a post{_suggestion(name)}; rename the column, '
-        f'map it to a field, or ignore it by mapping it to None: {{"{shown}": None}}'
-    )
-
-
-def _suggestion(name: str) -> str:
+def suggestion(name: str) -> str:
+    """Return the end of a message that names the field most like ``name``; empty if none is like it."""
     near = nearest_target(name)
     return f"; did you mean {near}?" if near else ""

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
-from marketingblocks_async.bulk.facts import SourceFacts
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import SourceInfo
 
 from .cells import is_blank
-from .columns import ColumnRules, Layout
-from .display import SourceError, readable
-from .layout import HINT_ROWS, checked_header, no_header
-from .raw_rows import RawRow, Unreadable
+from .columns import ColumnRules
+from .display import readable
+from .layout import HINT_ROWS, Layout, RawRow, Unreadable, checked_header, no_header
 from .text_files import LINE_LIMIT, open_lines
 
 DELIMITERS = (",", ";", "\t")
@@ -33,12 +33,12 @@ _TOO_BIG = "too big"
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
 
-def read_csv(path: Path, facts: SourceFacts, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
+def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
     """Yield the rows of a CSV file.
 
     Args:
         path: the file.
-        facts: takes what becomes known about it.
+        info: takes what becomes known about it.
         rules: what the caller says about columns.
         encoding: of the file, ``None`` to find it out.
 
@@ -47,12 +47,12 @@ def read_csv(path: Path, facts: SourceFacts, rules: ColumnRules, encoding: str |
 
     """
     _allow_big_cells()
-    with open_lines(path, facts, encoding) as lines:
+    with open_lines(path, info, encoding) as lines:
         head = list(_head(lines))
         separator = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
         skipped = 1 if separator else 0
-        facts.delimiter = separator[1] if separator else _delimiter(head, rules)
-        yield from _rows(head[skipped:], lines, skipped, facts, rules)
+        info.delimiter = separator[1] if separator else _delimiter(head, rules)
+        yield from _rows(head[skipped:], lines, skipped, info, rules)
 
 
 def _head(lines: Iterator[str]) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _records(head: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[st
         return
 
 
-class _Watch:
+class RowSizeGuard:
     """What the lines that the reader took tell about the row.
 
     Attributes:
@@ -121,33 +121,33 @@ class _Watch:
 
 
 def _rows(
-    head: Sequence[str], rest: Iterator[str], skipped: int, facts: SourceFacts, rules: ColumnRules
+    head: Sequence[str], rest: Iterator[str], skipped: int, info: SourceInfo, rules: ColumnRules
 ) -> Iterator[RawRow]:
-    watch = _Watch()
-    reader = csv.reader(watch.over(chain(head, rest)), delimiter=facts.delimiter or ",", strict=True)
-    file, number, line = facts.file, 0, skipped + 1
+    guard = RowSizeGuard()
+    reader = csv.reader(guard.over(chain(head, rest)), delimiter=info.delimiter or ",", strict=True)
+    file, number, line = info.file, 0, skipped + 1
     layout: Layout | None = None
     width = 0
     try:
         for cells in reader:
             blank = not any(cells) or all(map(is_blank, cells))
-            if watch.size > CELL_LIMIT:
+            if guard.size > CELL_LIMIT:
                 _check_sizes(cells)
             if blank:
                 pass
             elif layout is None:
                 if not rules.count_known(cells):
-                    raise no_header(cells, line, _known_below(head, skipped, rules), facts)
-                layout = checked_header(cells, line, facts, rules)
+                    raise no_header(cells, line, _known_below(head, skipped, rules), info)
+                layout = checked_header(cells, line, info, rules)
                 width = len(cells)
             else:
                 number += 1
                 unreadable = None
                 if len(cells) != width:
-                    unreadable = _ragged(cells, width, watch.last, layout)
+                    unreadable = _ragged(cells, width, guard.last, layout)
                 yield RawRow(number, cells, layout, file, line, unreadable)
             line = skipped + reader.line_num + 1
-            watch.size = 0
+            guard.size = 0
     except csv.Error as exc:
         raise SourceError(_broken_quotes(str(exc)), file=file, line=line) from None
     if layout is None:

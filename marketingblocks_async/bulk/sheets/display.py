@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any
-
-from marketingblocks_async.bulk.errors import BulkError
-
-if TYPE_CHECKING:
-    from marketingblocks_async.bulk.plan import Plan
 
 VALUE_LENGTH = 80
 """How many characters of a cell an error shows."""
@@ -66,74 +59,3 @@ def readable(value: object) -> str:
     if value is None or isinstance(shown, str):
         return visible(shown or "")
     return f"({type(value).__name__})"
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """One thing that is wrong with one row, and what to change.
-
-    Attributes:
-        row: number of the data row, from 1; ``None`` if it is about the file's header.
-        column: name of the column as the file spells it; the field's name if the file has no such column; empty if it
-            is about the row as a whole.
-        value: what the cell holds, cut to a readable length; empty if it is empty.
-        message: what to change.
-        file: the file as it was given; empty if the rows come from elsewhere.
-        line: line of the text file or row of the sheet, from 1; ``None`` if there is none.
-
-    """
-
-    row: int | None
-    column: str
-    value: str
-    message: str
-    file: str = ""
-    line: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the attributes as JSON values."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        """Return where it is and what to change, on one line."""
-        places = [
-            self.file,
-            f"line {self.line}" if self.line is not None else "",
-            f"row {self.row}" if self.row is not None else "",
-            f"column {self.column}" if self.column else "",
-        ]
-        return f"{', '.join(place for place in places if place)}: {self.message}".removeprefix(": ")
-
-
-class SourceError(BulkError):
-    """A file of posts that cannot be read on: there is no trusting what comes after the fault.
-
-    Rows that were read before it may have been handed out already; nothing is to be sent from such a file.
-
-    Attributes:
-        message: what is wrong and what to do.
-        file: the file as it was given.
-        line: line of the text file or row of the sheet, from 1, ``None`` if that says nothing.
-        errors: what is wrong with the header, one for each column; empty for other faults.
-        plan: if a plan was being made, the incomplete plan of what was read, which ends with this error; else ``None``.
-
-    """
-
-    def __init__(
-        self, message: str, *, file: str = "", line: int | None = None, errors: Sequence[RowError] = ()
-    ) -> None:
-        """Keep the message and where the fault is; all but the message is optional so that pickling works."""
-        super().__init__(message)
-        self.file = file
-        self.line = line
-        self.errors: tuple[RowError, ...] = tuple(errors)
-        self.plan: Plan | None = None
-
-    @property
-    def message(self) -> str:
-        """What is wrong and what to do, without the place."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        place = ", ".join(part for part in (self.file, f"line {self.line}" if self.line else "") if part)
-        return f"{place}: {self.message}" if place else self.message

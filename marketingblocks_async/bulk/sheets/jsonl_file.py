@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from marketingblocks_async.bulk.facts import SourceFacts
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.models.base import is_object
 
 from .cells import is_blank
-from .columns import ColumnRules, Layout, compile_layout
-from .display import SourceError, readable
+from .columns import ColumnRules
+from .display import readable
 from .json_text import JsonError, load_json
-from .raw_rows import RawRow, Unreadable
+from .layout import Layout, RawRow, Unreadable, compile_layout
 from .text_files import open_lines
 
 _KEPT_LAYOUTS = 256
@@ -67,12 +68,12 @@ def unreadable_row(
     return RawRow(number, (), layouts.of(()), file, line, Unreadable(message, "", readable(shown)))
 
 
-def read_jsonl(path: Path, facts: SourceFacts, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
+def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
     """Yield the rows of a JSON Lines file; a line that is no JSON object is a row that cannot be read.
 
     Args:
         path: the file.
-        facts: takes what becomes known about it.
+        info: takes what becomes known about it.
         rules: what the caller says about columns.
         encoding: of the file, ``None`` to find it out.
 
@@ -81,8 +82,8 @@ def read_jsonl(path: Path, facts: SourceFacts, rules: ColumnRules, encoding: str
 
     """
     layouts = Layouts(rules)
-    file, number = facts.file, 0
-    with open_lines(path, facts, encoding) as lines:
+    file, number = info.file, 0
+    with open_lines(path, info, encoding) as lines:
         for line, text in enumerate(lines, 1):
             if is_blank(text):
                 continue

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .cells import CellError, check_characters, is_blank
-from .columns import KEY, Step, column_letter
-from .raw_rows import RawRow
+from .columns import KEY
+from .layout import RawRow, Step, column_letter
 
 
-class Failure(NamedTuple):
+class CellProblem(NamedTuple):
     """One cell that cannot be used.
 
     Attributes:
@@ -38,15 +38,15 @@ class Reading(NamedTuple):
     key: str | None
 
 
-def read_cells(raw: RawRow, failures: list[Failure] | None = None) -> Reading:
+def read_cells(raw: RawRow, problems: list[CellProblem] | None = None) -> Reading:
     """Return the fields of a row.
 
     Args:
         raw: a row that is not ``unreadable``.
-        failures: takes what cannot be used, and reading goes on; ``None`` to stop at the first.
+        problems: takes what cannot be used, and reading goes on; ``None`` to stop at the first.
 
     Raises:
-        CellError: a cell cannot be used, and ``failures`` is ``None``.
+        CellError: a cell cannot be used, and ``problems`` is ``None``.
 
     """
     if raw.post is not None:
@@ -56,14 +56,14 @@ def read_cells(raw: RawRow, failures: list[Failure] | None = None) -> Reading:
     if len(cells) < width:
         cells = [*cells, *[None] * (width - len(cells))]
     elif len(cells) > width or layout.unnamed:
-        _check_nameless(raw, failures)
-    values = _read_steps(cells, layout.steps, "", failures)
+        _check_nameless(raw, problems)
+    values = _read_steps(cells, layout.steps, "", problems)
     if "media_urls" not in values:
         # The API requires the field; whether the list may be empty is not known, so an empty one is sent.
         values["media_urls"] = []
-    if layout.extra_steps and (extra := _read_steps(cells, layout.extra_steps, "post_extra.", failures)):
+    if layout.extra_steps and (extra := _read_steps(cells, layout.extra_steps, "post_extra.", problems)):
         values["post_extra"] = extra
-    if layout.thread_steps and (tweets := _read_tweets(raw, cells, failures)):
+    if layout.thread_steps and (tweets := _read_tweets(raw, cells, problems)):
         values["twitter_threads"] = tweets
     if layout.key is None:
         return Reading(values, None)
@@ -71,56 +71,56 @@ def read_cells(raw: RawRow, failures: list[Failure] | None = None) -> Reading:
         key = layout.key.read(cells[layout.key.cell])
         check_characters(key)
     except CellError as exc:
-        _note(failures, exc, KEY, layout.key.cell)
+        _note(problems, exc, KEY, layout.key.cell)
         key = None
     return Reading(values, key)
 
 
-def _note(failures: list[Failure] | None, error: CellError, target: str, index: int) -> None:
-    if failures is None:
+def _note(problems: list[CellProblem] | None, error: CellError, target: str, index: int) -> None:
+    if problems is None:
         raise error
-    failures.append(Failure(target, index, str(error)))
+    problems.append(CellProblem(target, index, str(error)))
 
 
 def _read_steps(
-    cells: Sequence[object], steps: Sequence[Step], prefix: str, failures: list[Failure] | None
+    cells: Sequence[object], steps: Sequence[Step], prefix: str, problems: list[CellProblem] | None
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for index, part, read in steps:
         try:
             value = read(cells[index])
         except CellError as exc:
-            _note(failures, exc, prefix + part, index)
+            _note(problems, exc, prefix + part, index)
         else:
             if value is not None:
                 found[part] = value
     return found
 
 
-def _read_tweets(raw: RawRow, cells: Sequence[object], failures: list[Failure] | None) -> list[dict[str, Any]]:
+def _read_tweets(raw: RawRow, cells: Sequence[object], problems: list[CellProblem] | None) -> list[dict[str, Any]]:
     tweets: list[dict[str, Any]] = []
     empty: Step | None = None
     for number, steps in raw.layout.thread_steps:
-        known = 0 if failures is None else len(failures)
-        tweet = _read_steps(cells, steps, f"twitter_threads.{number}.", failures)
-        if not tweet and (failures is None or len(failures) == known):
+        known = 0 if problems is None else len(problems)
+        tweet = _read_steps(cells, steps, f"twitter_threads.{number}.", problems)
+        if not tweet and (problems is None or len(problems) == known):
             empty = empty or steps[0]
             continue
         if empty is not None:
             # A tweet that was deleted, or one that was forgotten? Only the author knows.
             error = CellError(f"it is empty, but tweet {number} is not; fill it in, or move the later tweets up")
-            _note(failures, error, f"twitter_threads.{number}", empty.cell)
+            _note(problems, error, f"twitter_threads.{number}", empty.cell)
             empty = None
         tweets.append(tweet)
     return tweets
 
 
-def _check_nameless(raw: RawRow, failures: list[Failure] | None) -> None:
+def _check_nameless(raw: RawRow, problems: list[CellProblem] | None) -> None:
     cells = raw.cells
     for index in (*raw.layout.unnamed, *range(len(raw.layout.names), len(cells))):
         if index < len(cells) and not is_blank(cells[index]):
             message = f"column {column_letter(index)} has no name in the header; name it, or delete what is in it"
-            _note(failures, CellError(message), "", index)
+            _note(problems, CellError(message), "", index)
 
 
 def key_of(raw: RawRow) -> str | None:

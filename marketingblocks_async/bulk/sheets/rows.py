@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 
-from marketingblocks_async.models import CreatePost
+import pydantic
+
+from marketingblocks_async.bulk.plan import RowError
+from marketingblocks_async.models import ChannelType, CreatePost, PostType, PublishMode
+from marketingblocks_async.models.base import is_array, is_object
 
 from .cells import TOO_LONG_NUMBER, CellError, check_characters
-from .display import RowError
-from .explain import explain_row
-from .raw_rows import RawRow
-from .reading import read_cells
+from .columns import nearest_target
+from .display import readable, visible
+from .layout import RawRow
+from .reading import CellProblem, read_cells
+
+_MESSAGE_LENGTH = 300
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -29,6 +40,7 @@ class Row:
         key: what identifies the row: the text of its key column, or its number if that is empty.
         post: the request object, exactly as it is sent.
         content_hash: :func:`content_hash` of the post.
+        request: what is sent, as its canonical JSON text; ``content_hash`` is the hash of this text.
 
     """
 
@@ -36,6 +48,7 @@ class Row:
     key: str
     post: CreatePost
     content_hash: str
+    request: str
 
 
 def canonical_json(post: CreatePost) -> str:
@@ -67,7 +80,7 @@ def parse_row(raw: RawRow) -> Row | list[RowError]:
         return _row(raw)
     except (ValueError, OverflowError) as exc:
         # Cells, the request object and JSON refuse with a ValueError; a date at the end of the calendar overflows.
-        return explain_row(raw, exc)
+        return _explain(raw, exc)
 
 
 def _row(raw: RawRow) -> Row:
@@ -85,4 +98,174 @@ def _row(raw: RawRow) -> Row:
     if not text.isprintable() or "\\u00" in text or "\\b" in text or "\\f" in text:
         check_characters(post.wire())
     number = raw.number
-    return Row(number, key or str(number), post, hashlib.sha256(text.encode()).hexdigest())
+    return Row(number, key or str(number), post, hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+# What is wrong with a row, for a person who looks at the spreadsheet. This runs for bad rows only, and finds everything
+# at once: cells that cannot be read, values that the request object refuses, and fields that contradict each other.
+
+
+def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
+    """Return everything that is wrong with a row, in the order of its columns.
+
+    Args:
+        raw: a row that makes no post.
+        cause: why it makes none; reported if nothing better is found.
+
+    Returns:
+        At least one error.
+
+    """
+    if raw.unreadable is not None:
+        why = raw.unreadable
+        return [RowError(raw.number, why.column, why.value, why.message, raw.file, raw.line)]
+    problems: list[CellProblem] = []
+    values = dict(read_cells(raw, problems).values)
+    problems += _bad_characters(raw, values)
+    problems += list(_contradictions(raw, values, {problem.target for problem in problems}))
+    problems += _refusals(raw, values, {problem.target for problem in problems})
+    if not problems and not raw.layout.problems:
+        problems.append(CellProblem("", None, visible(str(cause), _MESSAGE_LENGTH) if cause else "it makes no post"))
+    placed = sorted((_row_error(raw, problem) for problem in problems), key=lambda pair: pair[0])
+    return [
+        *(RowError(raw.number, each.column, "", each.message, raw.file, raw.line) for each in raw.layout.problems),
+        *(error for _, error in placed),
+    ]
+
+
+def _row_error(raw: RawRow, problem: CellProblem) -> tuple[int, RowError]:
+    """Return where to list a problem, and the error that it becomes."""
+    index, rest = (problem.cell, "") if problem.cell is not None else _column_of(raw, problem.target)
+    if index is None:
+        return sys.maxsize, RowError(raw.number, visible(problem.target), "", problem.message, raw.file, raw.line)
+    value = readable(raw.cells[index]) if index < len(raw.cells) else ""
+    message = f"{rest}: {problem.message}" if rest else problem.message
+    return index, RowError(raw.number, raw.layout.name_of(index), value, message, raw.file, raw.line)
+
+
+def _column_of(raw: RawRow, target: str) -> tuple[int | None, str]:
+    """Return the column that holds ``target`` or a whole that it is part of, and which part it is."""
+    parts = target.split(".")
+    for length in range(len(parts), 0, -1):
+        if (index := raw.layout.index_of.get(".".join(parts[:length]))) is not None:
+            words = [f"no. {part}" if part.isdecimal() else part for part in parts[length:]]
+            return index, visible(", ".join(words))
+    return None, ""
+
+
+def _called(raw: RawRow, target: str) -> str:
+    """Return what the file calls a field."""
+    index = raw.layout.index_of.get(target)
+    return target if index is None else raw.layout.name_of(index)
+
+
+def _bad_characters(raw: RawRow, values: Mapping[str, Any]) -> Iterator[CellProblem]:
+    for target, value in _parts(raw, values):
+        try:
+            check_characters(value)
+        except CellError as exc:
+            yield CellProblem(target, None, str(exc))
+
+
+def _parts(raw: RawRow, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values that have columns of their own."""
+    for field, value in values.items():
+        if field == "post_extra" and raw.layout.extra_steps and is_object(value):
+            yield from ((f"{field}.{part}", each) for part, each in value.items())
+        elif field == "twitter_threads" and raw.layout.thread_steps and is_array(value):
+            for (number, _), tweet in zip(raw.layout.thread_steps, value, strict=False):
+                parts = tweet if is_object(tweet) else {"message": tweet}
+                yield from ((f"{field}.{number}.{part}", each) for part, each in parts.items())
+        else:
+            yield field, value
+
+
+def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[str]) -> Iterator[CellProblem]:
+    """Yield what the request object says about fields together; it says so only when each of them is fine alone."""
+    given = values.keys() | {target.partition(".")[0] for target in failed}
+    mode, moment = values.get("publish_mode"), values.get("schedule_time")
+    if mode is PublishMode.SCHEDULED:
+        name = _called(raw, "publish_mode")
+        if "schedule_time" not in given:
+            message = f'{name} is "scheduled", so a time is needed here: YYYY-MM-DD HH:MM, for example 2027-01-08 14:30'
+            yield CellProblem("schedule_time", None, message)
+        aware = isinstance(moment, datetime) and moment.utcoffset() is not None
+        if "time_zone" not in given and not aware and "schedule_time" not in failed:
+            message = f'{name} is "scheduled", so the time zone is needed here, for example Africa/Lagos'
+            yield CellProblem("time_zone", None, message)
+    elif isinstance(mode, PublishMode) and "schedule_time" in given:
+        message = (
+            f'{_called(raw, "publish_mode")} is "{mode}", and a time is for "scheduled" only; '
+            f"empty this cell, or write scheduled into {_called(raw, 'publish_mode')}"
+        )
+        yield CellProblem("schedule_time", None, message)
+    if values.get("post_type") is PostType.THREAD and "twitter_threads" not in given:
+        first = next((target for target in raw.layout.index_of if target.startswith("twitter_threads.")), "")
+        message = (
+            f'{_called(raw, "post_type")} is "thread", so the tweets are needed: the columns '
+            'twitter_threads.1.message, twitter_threads.2.message, …, or [{"message": "…"}] in twitter_threads'
+        )
+        yield CellProblem(first or "twitter_threads", None, message)
+    if values.get("channel_type") is ChannelType.YOUTUBE and "post_extra" not in given:
+        whole = "post_extra" in raw.layout.index_of and "post_extra.title" not in raw.layout.index_of
+        message = f'{_called(raw, "channel_type")} is "youtube", so a title is needed in post_extra.title'
+        yield CellProblem("post_extra" if whole else "post_extra.title", None, message)
+
+
+def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -> Iterator[CellProblem]:
+    """Yield what the request object refuses, without what is known to be wrong already."""
+    checked = dict(values)
+    if isinstance(moment := checked.get("schedule_time"), datetime):
+        # As text, because a datetime that cannot be converted would hide what is wrong with the other fields.
+        checked["schedule_time"] = moment.strftime("%Y-%m-%d %H:%M").zfill(16)
+        checked.setdefault("time_zone", "UTC")
+    try:
+        CreatePost.model_validate(checked)
+    except pydantic.ValidationError as exc:
+        for error in exc.errors(include_url=False):
+            target = _target(raw, error["loc"])
+            if any(target == each or target.startswith(f"{each}.") for each in known if each):
+                continue
+            # What it says about fields together follows from what is wrong with each, if something is.
+            if target or not known:
+                yield CellProblem(target, None, _refusal_message(error, target))
+
+
+def _target(raw: RawRow, loc: Sequence[int | str]) -> str:
+    """Return pydantic's place of an error as the name of a field."""
+    parts: list[str] = []
+    for step in loc:
+        if isinstance(step, str):
+            parts.append("privacy_status" if step == "privacyStatus" else step)
+        elif parts == ["twitter_threads"] and step < len(raw.layout.thread_steps):
+            parts.append(str(raw.layout.thread_steps[step][0]))
+        else:
+            parts.append(str(step + 1))
+    return ".".join(parts)
+
+
+_REFUSALS = {
+    "string_type": "it must be text",
+    "string_too_short": "it is blank; fill it in or remove it",
+    "string_pattern_mismatch": "it is blank; fill it in or remove it",
+    "list_type": "it must be a list",
+    "model_type": 'it must be an object, for example {"message": "…", "media_urls": ["…"]} for a tweet',
+}
+"""Pydantic's types of errors that need no more words than these."""
+
+
+def _refusal_message(error: Mapping[str, Any], target: str) -> str:
+    kind, context = str(error["type"]), cast("Mapping[str, Any]", error.get("ctx", {}))
+    if kind == "missing":
+        message = f"it is empty; a post needs {visible(target)}"
+    elif kind == "extra_forbidden":
+        name = target.rpartition(".")[2]
+        near = nearest_target(name)
+        message = f'"{visible(name)}" is no field of this; {f"did you mean {near}?" if near else "remove it"}'
+    elif kind == "enum":
+        message = f'"{readable(error["input"])}" is not one of: {str(context["expected"]).replace(chr(39), "")}'
+    elif kind == "greater_than_equal":
+        message = f"it must be {context['ge']} or more"
+    else:
+        message = _REFUSALS.get(kind) or str(context.get("error") or error["msg"])
+    return visible(message, _MESSAGE_LENGTH)

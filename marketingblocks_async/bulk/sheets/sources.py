@@ -13,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
 
-from marketingblocks_async.bulk.facts import SourceFacts
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.models import CreatePost
 
 from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules
 from .csv_file import read_csv
-from .display import SourceError
 from .jsonl_file import Layouts, read_jsonl, row_of_object, unreadable_row
-from .raw_rows import RawRow
+from .layout import RawRow
 from .xlsx_file import read_xlsx
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
@@ -43,13 +43,18 @@ class RowStream(Iterator[RawRow]):
     """The rows of a source, one after the other. Iterate over it once; an early end needs :meth:`close`.
 
     Attributes:
-        facts: what is known about the source, complete at the end.
+        info: what is known about the source, complete at the end.
 
     """
 
-    def __init__(self, rows: Iterator[RawRow], facts: SourceFacts) -> None:
+    def __init__(self, rows: Iterator[RawRow], info: SourceInfo) -> None:
         self._rows = rows
-        self.facts = facts
+        self.info: SourceInfo = info
+
+    @property
+    def facts(self) -> SourceInfo:
+        """The former name of :attr:`info`; it stays until 1.0."""
+        return self.info
 
     def __next__(self) -> RawRow:
         return next(self._rows)
@@ -73,13 +78,18 @@ class AsyncRowStream(AsyncIterator[RawRow]):
     """The rows of a source, without blocking the event loop. Iterate over it once; an early end needs :meth:`aclose`.
 
     Attributes:
-        facts: what is known about the source, complete at the end.
+        info: what is known about the source, complete at the end.
 
     """
 
-    def __init__(self, rows: AsyncGenerator[RawRow, None], facts: SourceFacts) -> None:
+    def __init__(self, rows: AsyncGenerator[RawRow, None], info: SourceInfo) -> None:
         self._rows = rows
-        self.facts = facts
+        self.info: SourceInfo = info
+
+    @property
+    def facts(self) -> SourceInfo:
+        """The former name of :attr:`info`; it stays until 1.0."""
+        return self.info
 
     async def __anext__(self) -> RawRow:
         return await anext(self._rows)
@@ -117,7 +127,7 @@ def read_rows(
         list_separator: what separates the entries of a list inside one cell.
 
     Returns:
-        An iterator of :class:`RawRow` that knows the :attr:`~RowStream.facts` of the source. While it is iterated over
+        An iterator of :class:`RawRow` that knows the :attr:`~RowStream.info` of the source. While it is iterated over
         it raises :class:`SourceError` when the file cannot be read on.
 
     Raises:
@@ -133,8 +143,8 @@ def read_rows(
     if isinstance(source, AsyncIterable):
         msg = "this is an async iterable; use aread_rows"
         raise TypeError(msg)
-    facts = SourceFacts()
-    return RowStream(_rows_of(source, rules), facts)
+    info = SourceInfo()
+    return RowStream(_rows_of(source, rules), info)
 
 
 def aread_rows(
@@ -156,7 +166,7 @@ def aread_rows(
         list_separator: as for :func:`read_rows`.
 
     Returns:
-        An async iterator of :class:`RawRow` that knows the :attr:`~AsyncRowStream.facts` of the source.
+        An async iterator of :class:`RawRow` that knows the :attr:`~AsyncRowStream.info` of the source.
 
     Raises:
         SourceError: as for :func:`read_rows`.
@@ -166,19 +176,19 @@ def aread_rows(
     """
     if isinstance(source, AsyncIterable):
         _check_kind(source)
-        return AsyncRowStream(_arows_of(source, ColumnRules(columns, list_separator)), SourceFacts())
+        return AsyncRowStream(_arows_of(source, ColumnRules(columns, list_separator)), SourceInfo())
     stream = read_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
     is_file = isinstance(source, str | os.PathLike)
-    return AsyncRowStream(_in_thread(stream) if is_file else _in_turns(stream), stream.facts)
+    return AsyncRowStream(_in_thread(stream) if is_file else _in_turns(stream), stream.info)
 
 
 def _read_file(file: str, rules: ColumnRules, encoding: str | None, sheet: str | None) -> RowStream:
     path = Path(file)
     suffix = path.suffix.lower()
-    facts = SourceFacts(file=file)
+    info = SourceInfo(file=file)
     if suffix in XLSX_SUFFIXES:
-        facts.kind = "xlsx"
-        return RowStream(read_xlsx(path, facts, rules, sheet), facts)
+        info.kind = "xlsx"
+        return RowStream(read_xlsx(path, info, rules, sheet), info)
     if suffix not in CSV_SUFFIXES + JSONL_SUFFIXES:
         known = ", ".join(CSV_SUFFIXES + JSONL_SUFFIXES + XLSX_SUFFIXES)
         hint = "; save the workbook as .xlsx" if suffix.startswith((".xl", ".ods", ".numbers")) else ""
@@ -187,9 +197,9 @@ def _read_file(file: str, rules: ColumnRules, encoding: str | None, sheet: str |
     if sheet is not None:
         msg = f"sheet={sheet!r} is for XLSX files only; this file has no sheets"
         raise SourceError(msg, file=file)
-    facts.kind = "csv" if suffix in CSV_SUFFIXES else "jsonl"
+    info.kind = "csv" if suffix in CSV_SUFFIXES else "jsonl"
     read = read_csv if suffix in CSV_SUFFIXES else read_jsonl
-    return RowStream(read(path, facts, rules, encoding), facts)
+    return RowStream(read(path, info, rules, encoding), info)
 
 
 def _check_kind(source: object) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import cast
 
-from marketingblocks_async.bulk.facts import SourceFacts
-
-from .display import SourceError
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import SourceInfo
 
 LINE_LIMIT = 64 * 2**20
 """Characters in one line: more is no text file, and would have to be held in memory."""
@@ -86,12 +85,12 @@ class HashingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_lines(path: Path, facts: SourceFacts, encoding: str | None) -> Generator[Iterator[str]]:
+def open_lines(path: Path, info: SourceInfo, encoding: str | None) -> Generator[Iterator[str]]:
     """Open a text file and give its lines, each with its line end.
 
     Args:
         path: the file.
-        facts: takes the encoding, and at the end of the file its size and hash.
+        info: takes the encoding, and at the end of the file its size and hash.
         encoding: of the file; ``None`` for what its first bytes say, UTF-8 if they say nothing.
 
     Raises:
@@ -100,22 +99,22 @@ def open_lines(path: Path, facts: SourceFacts, encoding: str | None) -> Generato
             :data:`LINE_LIMIT`.
 
     """
-    with io.BufferedReader(HashingFile(path, facts.file), _BUFFER) as binary:
+    with io.BufferedReader(HashingFile(path, info.file), _BUFFER) as binary:
         try:
             head = binary.peek(_SAMPLE)[:_SAMPLE]
         except OSError as exc:
-            raise SourceError(reason(exc), file=facts.file) from exc
-        facts.encoding = _encoding_of(head, encoding, facts.file)
+            raise SourceError(reason(exc), file=info.file) from exc
+        info.encoding = _encoding_of(head, encoding, info.file)
         try:
-            text = io.TextIOWrapper(binary, facts.encoding, "strict", newline="")
+            text = io.TextIOWrapper(binary, info.encoding, "strict", newline="")
         except (LookupError, ValueError):
             msg = f"{encoding!r} is not the name of a text encoding; use one such as 'utf-8', 'utf-16' or 'cp1252'"
-            raise SourceError(msg, file=facts.file) from None
+            raise SourceError(msg, file=info.file) from None
         with text:
-            yield _lines(text, path, facts)
+            yield _lines(text, path, info)
 
 
-def _lines(text: io.TextIOWrapper, path: Path, facts: SourceFacts) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo) -> Iterator[str]:
     readline = text.readline
     raw = cast("HashingFile", cast("io.BufferedReader", text.buffer).raw)
     number = 0
@@ -125,14 +124,14 @@ def _lines(text: io.TextIOWrapper, path: Path, facts: SourceFacts) -> Iterator[s
             number += 1
             if len(line) >= LINE_LIMIT:
                 msg = f"this line is longer than {LINE_LIMIT:,} characters; is it a file of posts?"
-                raise SourceError(msg, file=facts.file, line=number)
+                raise SourceError(msg, file=info.file, line=number)
             yield line
             line = readline(LINE_LIMIT)
     except UnicodeError as exc:
-        raise _undecodable(exc, text, path, facts) from None
+        raise _undecodable(exc, text, path, info) from None
     except OSError as exc:
-        raise SourceError(reason(exc), file=facts.file, line=number) from exc
-    facts.size, facts.sha256 = raw.size, raw.hexdigest()
+        raise SourceError(reason(exc), file=info.file, line=number) from exc
+    info.size, info.sha256 = raw.size, raw.hexdigest()
 
 
 def _encoding_of(head: bytes, given: str | None, file: str) -> str:
@@ -167,8 +166,8 @@ def _guess_utf_16(head: bytes) -> str | None:
     return None
 
 
-def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, facts: SourceFacts) -> SourceError:
-    encoding = facts.encoding or ""
+def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: SourceInfo) -> SourceError:
+    encoding = info.encoding or ""
     line, what = None, "this file"
     if isinstance(exc, UnicodeDecodeError):
         offset = cast("io.BufferedReader", text.buffer).tell() - len(exc.object) + exc.start
@@ -178,7 +177,7 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, facts: S
         f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
         "for example encoding='cp1252' for a plain CSV of Excel in Western Europe"
     )
-    return SourceError(msg, file=facts.file, line=line)
+    return SourceError(msg, file=info.file, line=line)
 
 
 def _line_at(path: Path, offset: int, encoding: str) -> int | None:

@@ -1,4 +1,6 @@
-"""Which cells of a worksheet are the invisible part of a merged area.
+"""What has to be known of a workbook before its rows are read: whether it is safe to unpack, and its merged areas.
+
+A ZIP archive of a few KiB can hold terabytes, so its declared sizes are checked first.
 
 Only the first cell of a merged area holds anything, whatever the screen suggests. A row that looks filled in would be
 posted without what it shows, so such cells have to be known before their rows are read; the file names them after all
@@ -8,10 +10,25 @@ rows.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
-from .workbook_safety import UnsafeWorkbookError
+PARTS_LIMIT = 10_000
+"""Parts of a workbook: sheets, images, relations, …."""
+
+UNPACKED_LIMIT = 4 * 2**30
+"""Bytes that all parts may have together when unpacked."""
+
+TEXTS_LIMIT = 2**29
+"""Bytes that the table of texts may have when unpacked, because openpyxl holds it in memory."""
+
+BOMB_SIZE = 64 * 2**20
+BOMB_RATIO = 200
+"""A part of more than :data:`BOMB_SIZE` that is packed this many times smaller was made to do harm."""
+
+_ENCRYPTED = 0x1
+_PROLOG = 2048
 
 AREA_LIMIT = 100_000
 """Merged areas in one sheet: more have never been made by hand."""
@@ -23,6 +40,46 @@ _LONGEST_TAG = 512
 _MERGE = re.compile(
     rb"<(?:\w+:)?mergeCell\s[^<>]*?ref\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']"
 )
+
+
+class UnsafeWorkbookError(ValueError):
+    """A workbook that is not unpacked; the text says why and what to do."""
+
+
+def check_archive(archive: zipfile.ZipFile) -> None:
+    """Refuse a workbook that is encrypted, unpacks to something enormous, or declares XML entities.
+
+    The sizes are those that the archive declares; :mod:`zipfile` never unpacks more than that.
+
+    Args:
+        archive: the workbook.
+
+    Raises:
+        UnsafeWorkbookError: it is not to be unpacked.
+
+    """
+    parts = archive.infolist()
+    if any(part.flag_bits & _ENCRYPTED for part in parts):
+        msg = "this workbook is encrypted; save it without a password"
+        raise UnsafeWorkbookError(msg)
+    enormous = (
+        len(parts) > PARTS_LIMIT
+        or sum(part.file_size for part in parts) > UNPACKED_LIMIT
+        or any(part.file_size > BOMB_SIZE and part.file_size > BOMB_RATIO * part.compress_size for part in parts)
+    )
+    if enormous:
+        msg = "this workbook would unpack to something enormous, so it is not opened; export the sheet as CSV"
+        raise UnsafeWorkbookError(msg)
+    if any(part.filename.lower().endswith("sharedstrings.xml") and part.file_size > TEXTS_LIMIT for part in parts):
+        msg = "this workbook holds more text than is good for the memory; export the sheet as CSV"
+        raise UnsafeWorkbookError(msg)
+    for part in parts:
+        if part.filename.endswith((".xml", ".rels")):
+            with archive.open(part) as file:
+                prolog = file.read(_PROLOG).replace(b"\0", b"")
+            if b"<!DOCTYPE" in prolog or b"<!ENTITY" in prolog:
+                msg = "this workbook declares XML entities, which no spreadsheet program does; save it again as .xlsx"
+                raise UnsafeWorkbookError(msg)
 
 
 class Area(NamedTuple):

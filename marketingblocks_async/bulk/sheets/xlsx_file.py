@@ -19,16 +19,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from marketingblocks_async.bulk.facts import SourceFacts
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import SourceInfo
 
 from .cells import BLANKS, EXACT_SPREADSHEET_NUMBER, SheetNumber, UnusableCell, is_blank
-from .columns import ColumnRules, column_letter
-from .display import SourceError, readable, visible
-from .layout import HINT_ROWS, checked_header, no_header
-from .raw_rows import RawRow
+from .columns import ColumnRules
+from .display import readable, visible
+from .layout import HINT_ROWS, RawRow, checked_header, column_letter, no_header
 from .text_files import reason
-from .workbook import Area, HiddenCells, find_areas
-from .workbook_safety import UnsafeWorkbookError, check_archive
+from .workbook import Area, HiddenCells, UnsafeWorkbookError, check_archive, find_areas
 
 ROW_LIMIT = 1_048_576
 """Rows of a worksheet: no spreadsheet program makes more, and a broken file can pretend to have any number."""
@@ -60,12 +59,12 @@ class _Cell(Protocol):
     def number_format(self) -> str | None: ...
 
 
-def read_xlsx(path: Path, facts: SourceFacts, rules: ColumnRules, sheet: str | None) -> Iterator[RawRow]:
+def read_xlsx(path: Path, info: SourceInfo, rules: ColumnRules, sheet: str | None) -> Iterator[RawRow]:
     """Yield the rows of a worksheet.
 
     Args:
         path: the workbook.
-        facts: takes what becomes known about it.
+        info: takes what becomes known about it.
         rules: what the caller says about columns.
         sheet: name of the worksheet, ``None`` for the first one that is not hidden.
 
@@ -74,22 +73,22 @@ def read_xlsx(path: Path, facts: SourceFacts, rules: ColumnRules, sheet: str | N
             something enormous; there is no such sheet; the header is not understood.
 
     """
-    openpyxl = _openpyxl(facts.file)
-    with _opened(path, facts) as file:
-        with _broken_is_an_error(facts):
+    openpyxl = _openpyxl(info.file)
+    with _opened(path, info) as file:
+        with _broken_is_an_error(info):
             archive = zipfile.ZipFile(file)
             check_archive(archive)
             with _quiet():
                 workbook = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
         with closing(workbook):
-            worksheet = _worksheet(workbook, sheet, facts)
-            facts.sheet = str(worksheet.title)
-            with _broken_is_an_error(facts), archive.open(_part_of(worksheet)) as part:
+            worksheet = _worksheet(workbook, sheet, info)
+            info.sheet = str(worksheet.title)
+            with _broken_is_an_error(info), archive.open(_part_of(worksheet)) as part:
                 hidden = HiddenCells(find_areas(part))
             # What a workbook says about its size is often wrong, and would cut columns off.
             worksheet.reset_dimensions()
-            with closing(_sheet_rows(worksheet, facts)) as rows:
-                yield from _rows(rows, hidden, facts, rules)
+            with closing(_sheet_rows(worksheet, info)) as rows:
+                yield from _rows(rows, hidden, info, rules)
 
 
 def _openpyxl(file: str) -> Any:
@@ -104,35 +103,35 @@ def _openpyxl(file: str) -> Any:
 
 
 @contextmanager
-def _opened(path: Path, facts: SourceFacts) -> Generator[BinaryIO]:
+def _opened(path: Path, info: SourceInfo) -> Generator[BinaryIO]:
     """Open the workbook with its hash taken."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
-            facts.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            facts.size = file.tell()
+            info.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            info.size = file.tell()
             file.seek(0)
         except (OSError, ValueError) as exc:
-            raise SourceError(reason(exc), file=facts.file) from exc
+            raise SourceError(reason(exc), file=info.file) from exc
         yield file
 
 
 @contextmanager
-def _broken_is_an_error(facts: SourceFacts) -> Generator[None]:
+def _broken_is_an_error(info: SourceInfo) -> Generator[None]:
     try:
         yield
     except SourceError:
         raise
     except UnsafeWorkbookError as exc:
-        raise SourceError(str(exc), file=facts.file) from None
+        raise SourceError(str(exc), file=info.file) from None
     except zipfile.BadZipFile as exc:
-        raise SourceError(_NO_WORKBOOK, file=facts.file) from exc
+        raise SourceError(_NO_WORKBOOK, file=info.file) from exc
     except Exception as exc:
         # openpyxl meets broken files with every error that Python has.
         msg = (
             f"this workbook is broken ({visible(str(exc), 100)}); open it, save it again as .xlsx, or export it as CSV"
         )
-        raise SourceError(msg, file=facts.file) from exc
+        raise SourceError(msg, file=info.file) from exc
 
 
 @contextmanager
@@ -143,13 +142,13 @@ def _quiet() -> Generator[None]:
         yield
 
 
-def _worksheet(workbook: Any, name: str | None, facts: SourceFacts) -> Any:
+def _worksheet(workbook: Any, name: str | None, info: SourceInfo) -> Any:
     sheets = list(workbook.worksheets)
     if name is None:
         found = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0] if sheets else None)
         if found is None:
             msg = "this workbook has no worksheet"
-            raise SourceError(msg, file=facts.file)
+            raise SourceError(msg, file=info.file)
         return found
     for wanted in (name, name.strip().casefold()):
         for sheet in sheets:
@@ -157,7 +156,7 @@ def _worksheet(workbook: Any, name: str | None, facts: SourceFacts) -> Any:
                 return sheet
     titles = ", ".join(f'"{visible(sheet.title)}"' for sheet in sheets)
     msg = f'there is no sheet "{visible(name)}"; the workbook has {titles or "none"}'
-    raise SourceError(msg, file=facts.file)
+    raise SourceError(msg, file=info.file)
 
 
 def _part_of(worksheet: Any) -> str:
@@ -165,12 +164,12 @@ def _part_of(worksheet: Any) -> str:
     return str(worksheet._worksheet_path)  # noqa: SLF001 - it has no public name
 
 
-def _sheet_rows(worksheet: Any, facts: SourceFacts) -> Generator[list[object]]:
+def _sheet_rows(worksheet: Any, info: SourceInfo) -> Generator[list[object]]:
     """Yield what the cells of each row hold; whatever openpyxl is asked for happens here."""
     rows = worksheet.iter_rows()
     try:
         while True:
-            with _broken_is_an_error(facts), _quiet():
+            with _broken_is_an_error(info), _quiet():
                 batch = [_contents(row) for row in islice(rows, _BATCH)]
             if not batch:
                 return
@@ -179,35 +178,33 @@ def _sheet_rows(worksheet: Any, facts: SourceFacts) -> Generator[list[object]]:
         rows.close()
 
 
-def _rows(
-    rows: Iterator[list[object]], hidden: HiddenCells, facts: SourceFacts, rules: ColumnRules
-) -> Iterator[RawRow]:
-    lines = _numbered(rows, facts)
+def _rows(rows: Iterator[list[object]], hidden: HiddenCells, info: SourceInfo, rules: ColumnRules) -> Iterator[RawRow]:
+    lines = _numbered(rows, info)
     first = next(lines, None)
     if first is None:
-        msg = f'the sheet "{visible(facts.sheet or "")}" is empty; its first row must be the names of the columns'
-        raise SourceError(msg, file=facts.file)
+        msg = f'the sheet "{visible(info.sheet or "")}" is empty; its first row must be the names of the columns'
+        raise SourceError(msg, file=info.file)
     line, header = first
     names = _names(header)
     if not rules.count_known(names):
         below = ((number, rules.count_known(_names(cells))) for number, cells in islice(lines, HINT_ROWS))
-        raise no_header(names, line, below, facts)
-    layout = checked_header(names, line, facts, rules)
+        raise no_header(names, line, below, info)
+    layout = checked_header(names, line, info, rules)
     width = len(names)
     for number, (line, cells) in enumerate(lines, 1):
         for column, area in hidden.of_row(line, width):
             if names[column]:
                 cells.extend([None] * (column + 1 - len(cells)))
                 cells[column] = UnusableCell("", _merged_message(area))
-        yield RawRow(number, cells, layout, facts.file, line)
+        yield RawRow(number, cells, layout, info.file, line)
 
 
-def _numbered(rows: Iterator[list[object]], facts: SourceFacts) -> Iterator[tuple[int, list[object]]]:
+def _numbered(rows: Iterator[list[object]], info: SourceInfo) -> Iterator[tuple[int, list[object]]]:
     """Yield number and contents of the rows that are not blank."""
     for line, cells in enumerate(rows, 1):
         if line > ROW_LIMIT:
             msg = f"this sheet has more than {ROW_LIMIT:,} rows, which no spreadsheet program makes; export it as CSV"
-            raise SourceError(msg, file=facts.file)
+            raise SourceError(msg, file=info.file)
         if not all(map(is_blank, cells)):
             yield line, cells
 

@@ -20,8 +20,9 @@ import pytest
 
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
 from marketingblocks_async.bulk.journal import journal as journal_module
-from marketingblocks_async.bulk.journal import writer as group_commit
-from marketingblocks_async.bulk.journal.journal import Journal, JournalBuilder, JournalReader
+from marketingblocks_async.bulk.journal import writer
+from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
 from marketingblocks_async.bulk.journal.states import Counts, RowState
 
 
@@ -62,7 +63,7 @@ def test_nothing_exists_until_all_rows_are_in(path: Path) -> None:
 def test_an_import_that_was_killed_is_begun_anew(path: Path) -> None:
     code = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from marketingblocks_async.bulk.journal.journal import JournalBuilder\n"
+        "from marketingblocks_async.bulk.journal.create import JournalBuilder\n"
         "JournalBuilder(Path(sys.argv[1])).add(1, 'a', 'h', '{}')\nos._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)  # noqa: S603 - our own code
@@ -232,11 +233,11 @@ async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> Non
 
 async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: Path) -> None:
     code = (
-        "import os, sqlite3, sys\nfrom marketingblocks_async.bulk import journal\n"
+        "import os, sqlite3, sys\nfrom marketingblocks_async.bulk.journal import files\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "connection.execute('PRAGMA journal_mode = WAL')\n"
         "connection.set_trace_callback(lambda sql: os._exit(9) if \"'here'\" in sql else None)\n"
-        "journal._seal(connection)"
+        "files.seal(connection)"
     )
     make(path)
     died = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
@@ -328,7 +329,7 @@ def test_looking_at_a_killed_run_takes_nothing_from_it(path: Path, tmp_path: Pat
 async def test_a_journal_without_its_log_is_noticed_after_many_writes_too(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "TIDY_EVERY", 3)
+    monkeypatch.setattr(writer, "TIDY_EVERY", 3)
     async with Journal(make(path)) as journal:
         for number in (1, 2, 3, 4):
             await journal.intend(number)
@@ -478,7 +479,7 @@ def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(pat
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from marketingblocks_async.bulk.errors import JournalError\n"
-        "from marketingblocks_async.bulk.journal.journal import JournalBuilder\n"
+        "from marketingblocks_async.bulk.journal.create import JournalBuilder\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))\n"
         "try:\n    builder = JournalBuilder(Path(sys.argv[1]))\n    for number in range(5_000):\n"
         "        builder.add(number, str(number), 'h', '{}' * 50)\n    builder.finish({})\n"
@@ -523,7 +524,7 @@ async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
             committing.set()
             go_on.wait()
 
-    class SlowCommit(group_commit.GroupCommit):
+    class SlowCommit(writer.GroupCommit):
         def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection], *others: Any) -> None:
             def connect_slowly(path: Path) -> sqlite3.Connection:
                 connection = connect(path)

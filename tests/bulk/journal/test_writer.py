@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.journal import writer as group_commit
+from marketingblocks_async.bulk.journal import writer as writer_module
 from marketingblocks_async.bulk.journal.writer import GroupCommit
 
 INSERT = "INSERT INTO numbers VALUES (?)"
@@ -105,7 +105,7 @@ async def test_what_nobody_waits_for_is_written_soon(path: Path) -> None:
     assert numbers(path) == [1]
 
 
-@pytest.mark.parametrize("count", [1, group_commit.MOST_AT_ONCE, 3 * group_commit.MOST_AT_ONCE])
+@pytest.mark.parametrize("count", [1, writer_module.MOST_AT_ONCE, 3 * writer_module.MOST_AT_ONCE])
 async def test_closing_writes_what_is_left(path: Path, count: int) -> None:
     writer = Writer(path)
     for number in range(count):
@@ -189,7 +189,7 @@ async def test_others_are_kept_out_until_a_failed_writer_is_closed(path: Path) -
 
 
 async def test_a_failure_to_tidy_up_ends_the_writing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_commit, "TIDY_EVERY", 2)
+    monkeypatch.setattr(writer_module, "TIDY_EVERY", 2)
     writer = Writer(path, tidy=lambda _connection: refuse()).commit
     await writer.durably(INSERT, (1,))
     with pytest.raises(WriterError):

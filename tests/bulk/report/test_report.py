@@ -26,8 +26,7 @@ from marketingblocks_async.bulk import (
     make_report,
     write_failures,
 )
-from marketingblocks_async.bulk.report.report import SHOWN_ROWS
-from marketingblocks_async.bulk.report.timeline import LONGEST_GAP, MOST_BINS, timeline
+from marketingblocks_async.bulk.report.report import LONGEST_GAP, MOST_BINS, SHOWN_ROWS, make_timeline
 
 HOSTILE = (
     '</td></table><script src="https://evil.example/x.js">alert(1)</script><img src=x onerror=alert(1)>&amp;"\'\x1b[31m'
@@ -199,7 +198,7 @@ async def test_it_can_be_read_while_it_runs(path: Path) -> None:
 
 
 def test_gaps_between_sessions_are_left_out() -> None:
-    bins = timeline([(100, RowState.DONE, 5), (101, RowState.FAILED, 1), (100_000, RowState.DONE, 7)])
+    bins = make_timeline([(100, RowState.DONE, 5), (101, RowState.FAILED, 1), (100_000, RowState.DONE, 7)])
     assert [(each.at, each.done, each.failed, each.after_gap) for each in bins] == [
         (0, 5, 0, False), (1, 0, 1, False), (2, 7, 0, True),
     ]  # fmt: skip
@@ -207,7 +206,7 @@ def test_gaps_between_sessions_are_left_out() -> None:
 
 
 def test_a_long_run_has_a_bounded_number_of_steps() -> None:
-    bins = timeline([(second, RowState.DONE, 100) for second in range(100_000)])
+    bins = make_timeline([(second, RowState.DONE, 100) for second in range(100_000)])
     assert len(bins) <= MOST_BINS
     assert {each.seconds for each in bins} == {417}
     assert sum(each.done for each in bins) == 100 * 100_000
@@ -228,7 +227,7 @@ EVENTS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(EVENTS.map(sorted))
 def test_the_course_loses_nothing(events: list[tuple[int, RowState, int]]) -> None:
-    bins = timeline(events)
+    bins = make_timeline(events)
     assert len(bins) <= MOST_BINS
     for name, state in (("done", RowState.DONE), ("failed", RowState.FAILED), ("unknown", RowState.UNKNOWN)):
         assert sum(getattr(each, name) for each in bins) == sum(count for _, kind, count in events if kind is state)

@@ -21,7 +21,7 @@ import pytest
 
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import BulkRun, Journal, JournalReader
-from marketingblocks_async.bulk.journal.journal import JournalBuilder
+from marketingblocks_async.bulk.journal.create import JournalBuilder
 from marketingblocks_async.sandbox import SandboxProcess
 from tests.torture.audit import audit
 from tests.torture.limit import LimitWatch

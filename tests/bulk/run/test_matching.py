@@ -25,8 +25,10 @@ def post(text: str = "Hello", **changes: Any) -> CreatePost:
     return CreatePost(**(fields | changes))
 
 
-def sent(number: int, what: CreatePost, *, ago: float = 500.0, floor: int | None = 100, **rest: Any) -> SentRow:
-    return SentRow(number, what, NOW - ago, floor, **rest)
+def sent(
+    number: int, what: CreatePost, *, ago: float = 500.0, highest_known_id: int | None = 100, **rest: Any
+) -> SentRow:
+    return SentRow(number, what, NOW - ago, highest_known_id, **rest)
 
 
 def listed(post_id: int | str, text: str | None = "Hello", **fields: Any) -> ListedPost:
@@ -86,7 +88,7 @@ def test_an_equal_post_from_before_the_run_is_not_taken_for_it() -> None:
     assert judge([sent(5, post())], [listed(77), listed(105)]).found == {5: "105"}
 
 
-@pytest.mark.parametrize("row", [sent(5, post(), floor=None)])
+@pytest.mark.parametrize("row", [sent(5, post(), highest_known_id=None)])
 def test_without_knowing_what_was_there_before_nothing_is_found(row: SentRow) -> None:
     assert judge([row], [listed(105)]) == Verdicts(undecided=(5,))
 

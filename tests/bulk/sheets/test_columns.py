@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.sheets.columns import (
     ALIASES,
     ColumnRules,
-    column_letter,
-    compile_layout,
     nearest_target,
     normal_name,
     target_of,
 )
-from marketingblocks_async.bulk.sheets.display import SourceError
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS
+from marketingblocks_async.bulk.sheets.layout import column_letter, compile_layout
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from marketingblocks_async.errors import ConfigurationError

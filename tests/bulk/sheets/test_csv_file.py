@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.sheets import csv_file as csv_source
-from marketingblocks_async.bulk.sheets import text_files
+from marketingblocks_async.bulk.sheets import csv_file, text_files
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from tests.support.workbooks import (
@@ -225,15 +224,15 @@ class TestQuotes:
 @pytest.mark.usefixtures("field_size_limit")
 class TestSizes:
     def test_a_cell_of_16_mib_is_read(self, file: Path) -> None:
-        caption = "x" * csv_source.CELL_LIMIT
+        caption = "x" * csv_file.CELL_LIMIT
         assert post(written(file, as_csv(cells(caption_text=caption)))).caption_text == caption
 
     @pytest.mark.parametrize("process_limit", [1000, 2**31 - 1])
     def test_a_larger_one_is_refused_whatever_the_limit_of_the_process(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, process_limit: int
     ) -> None:
-        assert csv_source.CELL_LIMIT == 2**24
-        monkeypatch.setattr(csv_source, "CELL_LIMIT", 100_000)
+        assert csv_file.CELL_LIMIT == 2**24
+        monkeypatch.setattr(csv_file, "CELL_LIMIT", 100_000)
         csv.field_size_limit(process_limit)
         error = failure(written(file, as_csv(cells(), cells(caption_text="x" * 100_001))))
         assert "longer than 100,000 characters" in error.message
@@ -247,7 +246,7 @@ class TestSizes:
     def test_a_row_without_end_is_refused_before_it_fills_the_memory(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(csv_source, "LINE_LIMIT", 10_000)
+        monkeypatch.setattr(csv_file, "LINE_LIMIT", 10_000)
         row = '"a\n' + 'b","c\n' * 5000
         assert "quote" in failure(written(file, f"{HEADER}\n{row}")).message
 

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async.bulk.plan import make_plan
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import RowError
+from marketingblocks_async.bulk.planning import make_plan
 from marketingblocks_async.bulk.sheets.cells import SPREADSHEET_ERRORS
 from marketingblocks_async.bulk.sheets.columns import ALIASES
-from marketingblocks_async.bulk.sheets.display import RowError, SourceError
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS, flatten_post
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import SyncSource, read_rows

@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 import pydantic
 import pytest
 
-from marketingblocks_async.bulk.sheets.display import RowError, SourceError, readable, visible
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import RowError
+from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.flat import flatten_post
 from marketingblocks_async.bulk.sheets.rows import Row, content_hash
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PublishMode, TwitterThreadItem

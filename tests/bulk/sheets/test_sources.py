@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from marketingblocks_async.bulk.sheets.display import SourceError
-from marketingblocks_async.bulk.sheets.raw_rows import RawRow
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import (
     AsyncRowStream,

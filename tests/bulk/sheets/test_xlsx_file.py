@@ -16,16 +16,10 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async.bulk.sheets import (
-    workbook as merged_cells,
-)
-from marketingblocks_async.bulk.sheets import (
-    workbook_safety,
-)
-from marketingblocks_async.bulk.sheets import (
-    xlsx_file as xlsx_source,
-)
-from marketingblocks_async.bulk.sheets.display import RowError, SourceError
+from marketingblocks_async.bulk.errors import SourceError
+from marketingblocks_async.bulk.plan import RowError
+from marketingblocks_async.bulk.sheets import workbook as workbook_file
+from marketingblocks_async.bulk.sheets import xlsx_file
 from marketingblocks_async.bulk.sheets.sources import aread_rows, read_rows
 from marketingblocks_async.bulk.sheets.workbook import CHUNK, find_areas
 from tests.support.workbooks import (
@@ -424,7 +418,7 @@ class TestMergedCells:
             assert find_areas(io.BytesIO(part)) == [(2, 1, 3, 2), (10, 26, 11, 27)]
 
     def test_an_absurd_number_of_them_is_refused(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(merged_cells, "AREA_LIMIT", 2)
+        monkeypatch.setattr(workbook_file, "AREA_LIMIT", 2)
         workbook(file, HEADER, LINE, merged=["A5:A6", "A7:A8", "A9:A10"])
         assert "merged" in failure(file).message
 
@@ -491,11 +485,11 @@ class TestBrokenFiles:
     def test_a_workbook_beyond_the_limits_is_not_unpacked(
         self, file: Path, monkeypatch: pytest.MonkeyPatch, limit: str
     ) -> None:
-        monkeypatch.setattr(workbook_safety, limit, 5)
+        monkeypatch.setattr(workbook_file, limit, 5)
         assert "export the sheet as CSV" in failure(with_table_of_texts(workbook(file, HEADER, LINE))).message
 
     def test_a_sheet_of_more_rows_than_there_can_be(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(xlsx_source, "ROW_LIMIT", 2)
+        monkeypatch.setattr(xlsx_file, "ROW_LIMIT", 2)
         assert "more than 2 rows" in failure(workbook(file, HEADER, LINE, LINE)).message
 
     def test_warnings_about_looks_are_kept_quiet_and_others_are_not(self, file: Path) -> None:

@@ -1,0 +1,79 @@
+-- What is asked of a journal and written into it. A statement begins after a line "-- name: …".
+
+-- name: meta
+SELECT name, value FROM meta
+
+-- name: set_meta
+INSERT OR REPLACE INTO meta VALUES (?, ?)
+
+-- name: total
+SELECT count(*) FROM requests
+
+-- name: states
+SELECT state, count(*) FROM states GROUP BY state
+
+-- name: rows
+SELECT r.number, r.key, r.hash, r.request, coalesce(s.state, 0), coalesce(s.attempts, 0),
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+WHERE r.number > ? AND coalesce(s.state, 0) IN (SELECT value FROM json_each(?))
+ORDER BY r.number LIMIT ?
+
+-- name: done_before
+SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+FROM requests AS r JOIN states AS s ON s.number = r.number
+WHERE s.state = 2 AND s.post_id IS NOT NULL AND s.sent_at < ?
+ORDER BY s.sent_at DESC LIMIT ?
+
+-- name: done_since
+SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+FROM requests AS r JOIN states AS s ON s.number = r.number
+WHERE s.state = 2 AND s.post_id IS NOT NULL AND s.sent_at >= ?
+ORDER BY s.sent_at LIMIT ?
+
+-- name: pending
+-- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.
+SELECT json_group_array(json_array(number, request)) FROM (
+    SELECT r.number AS number, r.request AS request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+    WHERE r.number > ? AND coalesce(s.state, 0) = 0 ORDER BY r.number LIMIT ?
+)
+
+-- name: post_ids
+SELECT post_id, number FROM states WHERE post_id IS NOT NULL
+
+-- name: last_activity
+SELECT max(max(coalesce(sent_at, 0)), max(coalesce(ended_at, 0))) FROM states
+
+-- name: ended_by_second
+SELECT cast(ended_at AS INTEGER), state, count(*) FROM states
+WHERE ended_at IS NOT NULL AND state >= 2 AND error_type IS NOT ?
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: sessions
+SELECT began_at, ended_at, ending FROM sessions ORDER BY id
+
+-- name: last_session
+SELECT max(max(began_at, coalesce(ended_at, 0))) FROM sessions
+
+-- name: begin_session
+INSERT INTO sessions (id, began_at) VALUES (?, ?)
+
+-- name: end_session
+UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?
+
+-- name: add_request
+INSERT INTO requests VALUES (?, ?, ?, ?)
+
+-- name: keys_are_unique
+CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''
+
+-- name: intend
+INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
+ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, sent_at = excluded.sent_at
+
+-- name: end
+INSERT INTO states (number, state, post_id, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, error = excluded.error,
+    error_type = excluded.error_type, ended_at = excluded.ended_at

@@ -1,0 +1,36 @@
+-- The tables of a journal.
+
+-- What is known of the run as a whole: the source and its hash, the API's base URL, …
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- One line for each row of the source. Written when the journal is made, never changed.
+-- A row that makes no post has an empty hash, and its cells instead of a request.
+CREATE TABLE requests (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    request TEXT NOT NULL
+);
+
+-- The state of each row, see RowState; a row without a line here is pending.
+CREATE TABLE states (
+    number INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    post_id TEXT,
+    error TEXT,
+    error_type TEXT,
+    sent_at REAL,
+    ended_at REAL
+);
+
+-- Each time that the run ran. A session without an end was killed, or is running.
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    began_at REAL NOT NULL,
+    ended_at REAL,
+    ending TEXT
+);

@@ -1,0 +1,120 @@
+"""Outcomes of rows and of runs: what a row is after its call, and how a run ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from marketingblocks_async import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    InvalidResponseError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+)
+from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.journal.states import Counts, RowState
+
+from .reconcile import Reconciliation
+
+
+class UnknownPolicy(StrEnum):
+    """What to do with rows whose outcome stays unknown after they have been looked for.
+
+    ``report``: leave them unknown. ``resend``: send them again, at the risk of publishing twice. ``skip``: count them
+    as failed without looking for them.
+    """
+
+    REPORT = "report"
+    RESEND = "resend"
+    SKIP = "skip"
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    """Every row was tried."""
+    INTERRUPTED = "interrupted"
+    """It was asked to stop, and the rows in flight came to their end."""
+    ABORTED = "aborted"
+    """It was told to stop at once; the rows in flight are unknown."""
+    STOPPED = "stopped"
+    """It met something that concerns all rows; the reason says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """The result of a run.
+
+    Attributes:
+        counts: rows by state, from the journal.
+        ending: how it ended.
+        reason: why rows are still pending, and what to do about it; ``None`` if nothing is in the way.
+        seconds: duration of the run.
+        sent: rows that this run sent.
+        reconciliation: what was found out about unknown rows.
+
+    """
+
+    counts: Counts
+    ending: Ending
+    reason: str | None
+    seconds: float
+    sent: int
+    reconciliation: Reconciliation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values; the counts stand at the top."""
+        return {
+            **self.counts.to_dict(),
+            "ending": self.ending.value,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "sent": self.sent,
+            "reconciliation": asdict(self.reconciliation),
+        }
+
+
+class SkippedError(Exception):
+    """Stands in the journal for rows that were skipped by choice."""
+
+
+class StoppingError(Exception):
+    """Keeps a row from being sent when the run is about to stop."""
+
+
+def state_after(error: Exception | None) -> RowState:
+    """Return the state of a row after its call ended.
+
+    Args:
+        error: the call's error; ``None`` if it succeeded.
+
+    """
+    if error is None:
+        return RowState.DONE
+    # A response that cannot be read leaves the outcome open as well: the post has to be looked for.
+    if isinstance(error, OutcomeUnknownError | InvalidResponseError):
+        return RowState.UNKNOWN
+    # Rejected before processing, so it can be sent again once the cause is removed.
+    if isinstance(
+        error,
+        NotSentError
+        | RateLimitedError
+        | ServerError
+        | AuthenticationError
+        | PermissionDeniedError
+        | ConfigurationError
+        | JournalError
+        | StoppingError,
+    ):
+        return RowState.PENDING
+    if isinstance(error, APIError | ValueError):
+        return RowState.FAILED
+    # An error that this list does not foresee; the row may have been sent.
+    return RowState.UNKNOWN

@@ -1,0 +1,19 @@
+-- Record an outcome. Arguments: number, name of the delivery (empty when an unknown row is settled), state, post id, error,
+-- class of the error. Returns 1, or 0 if another worker has sent the row since.
+local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local fact = known(number)
+local may = false
+if delivery ~= '' then
+  -- The worker that sent it last knows its outcome, even if the row counts as unknown meanwhile.
+  may = fact.d == delivery and (fact.s == 1 or fact.s == 4)
+else
+  may = fact.s == 4
+end
+if not may then
+  return 0
+end
+fact.id, fact.e, fact.t, fact.ended = nil, nil, nil, now
+if ARGV[4] ~= '' then fact.id = ARGV[4] end
+if ARGV[5] ~= '' then fact.e, fact.t = ARGV[5], ARGV[6] end
+move(number, fact, state, state == 0 and tonumber(number) or fact.sent or 0)
+return 1
