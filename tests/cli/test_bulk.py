@@ -199,7 +199,7 @@ def test_the_same_file_again_is_recognised(command: Command, sandbox: Sandbox, t
     posts_file(tmp_path / "posts.csv", 4)
     changed = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED).json["error"]
     assert changed["type"] == "JournalExistsError"
-    assert "1 added" in changed["message"]
+    assert "posts.csv has changed since the journal was made from it" in changed["message"]
     assert created(sandbox) == 3
 
 
