@@ -150,7 +150,6 @@ class Plan:
         duplicate_groups: the first of them, in the order of their first repetition.
         past_count: valid rows whose schedule time has passed.
         past_rows: numbers of the first of them.
-        unchecked_times: valid rows whose schedule time could not be compared, since this machine has no zone database.
         first_scheduled: the earliest schedule time, ``None`` if there is none.
         last_scheduled: the latest.
         rate: requests per second that the estimate is for, ``None`` for no limit.
@@ -173,7 +172,6 @@ class Plan:
     duplicate_groups: tuple[DuplicateGroup, ...]
     past_count: int
     past_rows: tuple[int, ...]
-    unchecked_times: int
     first_scheduled: ScheduledRow | None
     last_scheduled: ScheduledRow | None
     rate: float | None
@@ -206,7 +204,6 @@ class Plan:
             "schedule": {
                 "past": self.past_count,
                 "past_rows": list(self.past_rows),
-                "unchecked": self.unchecked_times,
                 "first": asdict(self.first_scheduled) if self.first_scheduled else None,
                 "last": asdict(self.last_scheduled) if self.last_scheduled else None,
             },

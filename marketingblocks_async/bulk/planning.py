@@ -15,10 +15,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marketingblocks_async.endpoints import CREATE_POST
 from marketingblocks_async.models import CreatePost
+from marketingblocks_async.models.schedule import zone_of
 
 from .errors import SourceError
 from .plan import GROUPS_LIMIT, ChannelCount, DuplicateGroup, Plan, RowError, ScheduledRow, SourceInfo
@@ -159,7 +159,6 @@ class PlanBuilder:
             duplicate_groups=self._duplicates.groups(),
             past_count=self._schedule.past_count,
             past_rows=tuple(self._schedule.past_rows),
-            unchecked_times=self._schedule.unchecked,
             first_scheduled=self._schedule.first,
             last_scheduled=self._schedule.last,
             rate=self._rate,
@@ -205,16 +204,13 @@ class _Schedule:
     def __init__(self, now: datetime) -> None:
         self.past_count = 0
         self.past_rows: list[int] = []
-        self.unchecked = 0
         self._now = now
         self._first: tuple[datetime, int, CreatePost] | None = None
         self._last: tuple[datetime, int, CreatePost] | None = None
-        self._zones: dict[str, ZoneInfo | None] = {}
 
     def add(self, row: int, post: CreatePost) -> None:
-        moment = self._moment(post)
+        moment = _moment(post)
         if moment is None:
-            self.unchecked += 1
             return
         if moment < self._now:
             self.past_count += 1
@@ -233,20 +229,14 @@ class _Schedule:
     def last(self) -> ScheduledRow | None:
         return _scheduled_row(self._last)
 
-    def _moment(self, post: CreatePost) -> datetime | None:
-        name = post.time_zone or ""
-        if name not in self._zones:
-            try:
-                self._zones[name] = ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                self._zones[name] = None
-        zone = self._zones[name]
-        if zone is None:
-            return None
-        try:
-            return datetime.fromisoformat(post.schedule_time or "").replace(tzinfo=zone).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return None
+
+def _moment(post: CreatePost) -> datetime | None:
+    """Return the moment at which a post goes out; ``None`` at the ends of the calendar."""
+    try:
+        local = datetime.fromisoformat(post.schedule_time or "")
+        return local.replace(tzinfo=zone_of(post.time_zone or "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _scheduled_row(found: tuple[datetime, int, CreatePost] | None) -> ScheduledRow | None:

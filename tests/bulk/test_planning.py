@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
@@ -82,7 +81,6 @@ class TestWhatItSays:
             "schedule": {
                 "past": 1,
                 "past_rows": [5],
-                "unchecked": 0,
                 "first": {
                     "row": 5,
                     "schedule_time": "2027-01-08 12:30",
@@ -279,14 +277,6 @@ class TestTimes:
         monkeypatch.setattr(planning, "GROUPS_LIMIT", 2)
         found = make_plan([scheduled(schedule_time="2001-01-01 00:00")] * 5, now=NOW)
         assert (found.past_count, found.past_rows) == (5, (1, 2))
-
-    def test_a_machine_without_zones_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def missing(name: str) -> None:
-            raise ZoneInfoNotFoundError(name)
-
-        monkeypatch.setattr(planning, "ZoneInfo", missing)
-        found = make_plan([scheduled()], now=NOW)
-        assert (found.unchecked_times, found.past_count, found.first_scheduled) == (1, 0, None)
 
     @pytest.mark.parametrize("text", ["0001-01-01 00:00", "9999-12-31 23:59"])
     @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
