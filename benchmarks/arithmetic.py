@@ -1,4 +1,4 @@
-"""The harness's own arithmetic: windows, rates, order, medians, and what is noise."""
+"""The harness's own arithmetic: windows, rates, order, medians."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from marketingblocks_async.sandbox import PolicyName, make_policy
 
 
 def sliding_counts(instants: Sequence[float], seconds: float = 1.0) -> list[int]:
-    """Return for each instant (ascending) how many lie in the half-open window of ``seconds`` that ends with it."""
+    """Return for each instant (ascending) the number of instants in the half-open window that ends with it."""
     counts: list[int] = []
     oldest = 0
     for newest, instant in enumerate(instants):
@@ -23,16 +23,16 @@ def sliding_counts(instants: Sequence[float], seconds: float = 1.0) -> list[int]
 
 
 def worst_window(instants: Sequence[float], seconds: float = 1.0) -> int:
-    """Return the most instants (ascending) in any half-open window; 0 if there are none."""
+    """Return the largest number of instants (ascending) in any half-open window; 0 if there are none."""
     # Some fullest window ends with an instant.
     return max(sliding_counts(instants, seconds), default=0)
 
 
 def sampled_counts(instants: Sequence[float], seconds: float = 1.0, step: float = 0.05) -> list[int]:
-    """Return for each ``step`` of time since the first instant how many lay in the window before, at the most.
+    """Return for each ``step`` of time the largest number of instants in the window before it.
 
-    It is how many a server with a sliding log counts over time, in a size that can be kept; it ends with the last
-    instant.
+    This is the count of a server with a sliding log over time, in a size that can be kept. It starts with the first
+    instant and ends with the last.
 
     Args:
         instants: ascending.
@@ -61,13 +61,13 @@ def rate_of(instants: Sequence[float]) -> float:
 
 
 def refusals(instants: Iterable[float], policy: str, *, tolerance: int = 10, calendar_offset: float = 0.0) -> int:
-    """Return how many requests at these instants (ascending) a server with this policy answers 429.
+    """Return the number of requests at these instants (ascending) that a server with this policy answers with 429.
 
     Args:
         instants: when they arrive, in monotonic seconds.
-        policy: a :class:`~marketingblocks_async.sandbox.PolicyName`.
+        policy: a ``PolicyName`` of the sandbox.
         tolerance: of GCRA.
-        calendar_offset: what turns the instants into calendar seconds, for the fixed window.
+        calendar_offset: added to the instants to get calendar seconds, for the fixed window.
 
     """
     judge = make_policy(
@@ -77,7 +77,7 @@ def refusals(instants: Iterable[float], policy: str, *, tolerance: int = 10, cal
 
 
 def overtaken(order: Iterable[int]) -> int:
-    """Return how many numbers come after a larger one: calls that somebody who started later has overtaken."""
+    """Return the number of calls that come after a call with a larger number, which started later."""
     largest = -1
     count = 0
     for number in order:
@@ -95,7 +95,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def copies(captions: Iterable[str]) -> tuple[int, int]:
-    """Return how often the most often created post was created, and how many creations were one too many."""
+    """Return the number of copies of the post with the most copies, and the number of superfluous copies in all."""
     counts = Counter(captions)
     return max(counts.values(), default=0), sum(count - 1 for count in counts.values())
 
@@ -104,27 +104,3 @@ def median(values: Iterable[float]) -> float:
     """Return the median; 0 if there are no values."""
     found = list(values)
     return statistics.median(found) if found else 0.0
-
-
-def chance_of_difference(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return how probable a difference at least this large is if both come from the same source.
-
-    The exact two-sided rank-sum (Mann-Whitney) test, ties by their middle ranks: it asks nothing of the distribution,
-    which for times is never a bell.
-    """
-    if not ours or not theirs:
-        return 1.0
-    together = sorted([*ours, *theirs])
-    # Twice the middle rank, so that it is an integer.
-    ranks = {value: 2 * together.index(value) + together.count(value) + 1 for value in set(together)}
-    # How many choices of so many ranks have which sum.
-    choices: list[Counter[int]] = [Counter({0: 1}), *(Counter[int]() for _ in ours)]
-    for rank in (ranks[value] for value in together):
-        for size in range(len(ours), 0, -1):
-            for total, ways in choices[size - 1].items():
-                choices[size][total + rank] += ways
-    sums = choices[len(ours)]
-    expected = len(ours) * (len(together) + 1)
-    distance = abs(sum(ranks[value] for value in ours) - expected)
-    extreme = sum(ways for total, ways in sums.items() if abs(total - expected) >= distance)
-    return extreme / sum(sums.values())

@@ -1,4 +1,4 @@
-"""Two runs against each other: which differences are real, and which are noise."""
+"""Compare two runs: tell real changes from noise."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from benchmarks.arithmetic import chance_of_difference, median
+from benchmarks.arithmetic import median
 from benchmarks.figures import FIGURES, Figure, Kind
 from benchmarks.records import Record, Results, values_of
 
 CHANCE = 0.01
-"""A difference that chance alone makes less often than this is taken for real."""
+"""A difference counts as real if chance alone makes it less often than this."""
 
 NOTICEABLE = 0.02
-"""A real difference of the medians by less than this share is not worth a word."""
+"""A real difference of the medians by less than this share is not reported."""
 
 
 class Verdict(StrEnum):
-    """What a difference is."""
+    """The verdict about a difference."""
 
     BETTER = "better"
     WORSE = "WORSE"
@@ -32,12 +32,12 @@ class Change:
     """A figure in two runs.
 
     Attributes:
-        key: of what.
-        figure: which one.
-        before: median of the first run; of a count the largest.
-        after: the same of the second.
-        chance: how probable a difference at least this large is without a cause; 0 for counts.
-        verdict: what follows.
+        key: case, subject and setting.
+        figure: name of the figure.
+        before: median of the first run; the largest value of a count.
+        after: the same of the second run.
+        chance: probability of a difference at least this large without a cause; 0 for counts.
+        verdict: the verdict.
 
     """
 
@@ -64,7 +64,11 @@ def judge(before: Sequence[float], after: Sequence[float], figure: Figure) -> tu
         return 0.0, better if most_after < most_before else worse
     if 2 / math.comb(len(before) + len(after), len(before)) > CHANCE:
         return 1.0, Verdict.TOO_FEW
-    chance = chance_of_difference(before, after)
+    # Here, since the tables and pictures work without it.
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415
+
+    # A test by ranks, because times are not normally distributed.
+    chance = float(mannwhitneyu(before, after).pvalue)
     first, second = median(before), median(after)
     if chance > CHANCE or abs(second - first) < NOTICEABLE * abs(first):
         return chance, Verdict.NOISE
@@ -88,7 +92,7 @@ def changes(before: Results, after: Results) -> Iterator[Change]:
 
 
 def in_words(found: Sequence[Change]) -> str:
-    """Return what changed, and how much did not."""
+    """Return the changes as text, and the number of figures that did not change."""
     lines = [
         f"{change.verdict:7} {change.key}: {FIGURES[change.figure].words}: "
         f"{change.before:,.4g} → {change.after:,.4g} ({change.share:+.1%}"

@@ -1,4 +1,4 @@
-"""The figures by their names in the results: what they mean, and which way is better."""
+"""The figures by their names in the results: their meaning, and whether less is better."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 
 class Kind(Enum):
-    """How a figure may be compared.
+    """The kind of a figure, which decides how it may be compared.
 
-    ``COUNT``: exact, and the same on every machine. ``RATIO``: of two times of one round, so mostly free of the
-    machine. ``TIME``: depends on the machine; comparable on the same one only.
+    ``COUNT``: exact, and the same on every machine. ``RATIO``: of two times of one round, so it depends little on the
+    machine. ``TIME``: comparable only on the same machine.
     """
 
     COUNT = "count"
@@ -21,12 +21,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a figure means.
+    """The meaning of a figure.
 
     Attributes:
-        words: what it is, with its unit.
-        kind: how it may be compared.
-        lower_is_better: which way is better.
+        words: its description, with its unit.
+        kind: decides how it may be compared.
+        lower_is_better: whether less is better.
 
     """
 
@@ -64,4 +64,4 @@ FIGURES = MappingProxyType(
         "cancelling": Figure("seconds to cancel all calls", Kind.TIME),
     }
 )
-"""Those that two runs are compared by; the results hold more."""
+"""The figures that two runs are compared by. The results hold more."""

@@ -1,4 +1,4 @@
-"""Where and with which versions something was measured, in general words."""
+"""The kind of machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DISTRIBUTIONS = (
 
 
 def machine() -> dict[str, str]:
-    """Return the machine's kind and the versions; nothing that names the machine."""
+    """Return the kind of machine and the versions, but nothing that identifies the machine."""
     versions: list[str] = []
     for name in _DISTRIBUTIONS:
         try:

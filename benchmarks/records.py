@@ -1,4 +1,4 @@
-"""What measurements leave behind, and the file that keeps it."""
+"""The results of measurements, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from benchmarks.arithmetic import median
 
 FORMAT = 1
-"""Of the file; a file of another format is refused."""
+"""Format of the file. A file of another format is refused."""
 
 Setting = Mapping[str, str | int | float]
-"""Under which circumstances: names and values."""
+"""The conditions of a measurement: names and values."""
 
 
 class UnreadableResultsError(ValueError):
-    """A file that holds no results, or results of another version of the harness."""
+    """The file has no results, or results of another version of the harness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Record:
     """One round of one contestant under one setting.
 
     Attributes:
-        case: what was measured, a key of :data:`~benchmarks.cases.CASES`.
-        subject: whom it was measured of.
-        setting: under which circumstances.
-        round: which round, from 0.
+        case: a key of ``benchmarks.cases.CASES``.
+        subject: the contestant or part that was measured.
+        setting: the conditions.
+        round: number of the round, from 0.
         figures: the numbers, by the names that ``figures.py`` explains.
-        series: curves for the pictures, kept of the first round only.
+        series: curves for the pictures, of the first round only.
 
     """
 
@@ -44,7 +44,7 @@ class Record:
 
     @property
     def key(self) -> str:
-        """What rounds have in common."""
+        """Case, subject and setting, which all rounds share."""
         return " ".join([self.case, self.subject, *(f"{name}={value}" for name, value in sorted(self.setting.items()))])
 
 
@@ -53,7 +53,7 @@ class Results:
     """Everything that a run measured.
 
     Attributes:
-        machine: where and with which versions, see ``machine.py``.
+        machine: the kind of machine and the versions, see ``machine.py``.
         records: in the order of measuring.
 
     """

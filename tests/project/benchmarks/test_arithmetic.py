@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.arithmetic import (
-    chance_of_difference,
     copies,
     median,
     overtaken,
@@ -90,19 +88,3 @@ def test_copies_are_counted_by_caption() -> None:
 def test_the_median_of_nothing_is_zero() -> None:
     assert median([]) == 0.0
     assert median([3.0, 1.0, 2.0]) == 2.0
-
-
-def test_the_rank_sum_test_is_exact() -> None:
-    # Of the 20 ways to choose three ranks of six, two are as extreme as these.
-    assert chance_of_difference([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
-    assert chance_of_difference([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == pytest.approx(2 / 252)
-    assert chance_of_difference([1, 4, 6], [2, 3, 5]) == 1.0
-    assert chance_of_difference([7, 7, 7], [7, 7, 7]) == 1.0
-    assert chance_of_difference([], [1.0]) == 1.0
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.lists(st.integers(0, 5), min_size=1, max_size=6))
-def test_the_rank_sum_test_does_not_care_who_is_first(ours: list[int], theirs: list[int]) -> None:
-    chance = chance_of_difference(ours, theirs)
-    assert 0 < chance <= 1
-    assert chance == pytest.approx(chance_of_difference(theirs, ours))
