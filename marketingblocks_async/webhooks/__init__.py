@@ -1,6 +1,6 @@
 """Results of generations by web hook: a receiver for your aiohttp or ASGI server.
 
-What the API posts to a web hook is not documented; see :class:`WebhookReceiver` for how it is treated.
+The body that the API posts to a web hook is not documented; ``WebhookReceiver`` says how it is read.
 """
 
 from .errors import NoResultError

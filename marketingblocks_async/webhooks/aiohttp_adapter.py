@@ -1,4 +1,4 @@
-"""The receiver behind a web server of aiohttp."""
+"""The receiver as a handler of aiohttp's web server."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from .asgi import TakesIn
+from .asgi import RequestReceiver
+from .payload import NotJSONError
 
 
-async def handle(receiver: TakesIn, request: web.Request) -> web.Response:
-    """Hand a request to ``receiver`` and return its answer.
+async def handle(receiver: RequestReceiver, request: web.Request) -> web.Response:
+    """Pass a request to ``receiver`` and return its response.
 
     Args:
-        receiver: takes it in.
-        request: what came, its body unread; the application's ``client_max_size`` does not matter here.
+        receiver: the receiver.
+        request: the request, its body unread. The application's ``client_max_size`` has no effect here.
 
     """
-    status = await receiver.receive(request.method, request.path, _body(request))
+    try:
+        status = await receiver.receive(request.method, request.path, _body(request))
+    except ConnectionError:
+        # The sender has hung up. aiohttp would log that as an error of this handler.
+        status = 400
     response = web.Response(status=status, headers={"Allow": "POST"} if status == 405 else None)
     if status in (408, 413):
-        # What is left of the body is not read.
+        # The rest of the body is not read.
         response.force_close()
     return response
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_any():
-        yield chunk
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except web.RequestPayloadError as exc:
+        raise NotJSONError(exc) from None

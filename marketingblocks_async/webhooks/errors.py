@@ -1,4 +1,4 @@
-"""What waiting for a result raises."""
+"""The error of waiting for a result."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from marketingblocks_async.errors import MarketingBlocksError
 
 
 class NoResultError(MarketingBlocksError):
-    """No result of the generation came until the deadline. It may still come; waiting again is fine.
+    """No result of the generation came before the deadline. It may still come, so you can wait again.
 
     Attributes:
-        generation_id: the generation.
+        generation_id: id of the generation.
 
     """
 
     def __init__(self, message: str, generation_id: int | str = "") -> None:
-        """Keep both, so that it pickles."""
+        """Keep both arguments, so that it pickles."""
         super().__init__(message, generation_id)
         self.generation_id = generation_id
 

@@ -1,4 +1,4 @@
-"""What has come, and who waits for it."""
+"""The received bodies, and the calls that wait for them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from marketingblocks_async.models import GenerationStatus
-
-from .payload import GenerationResult, ids_in, parse, status_of
+from .payload import GenerationResult, ids_in, is_final, parse, status_of
 
 REMEMBERED_BYTES = 32 * 2**20
-"""How much of what nobody has waited for yet is kept; the oldest is forgotten first."""
+"""Bytes of results to keep until a call waits for them. The oldest are dropped first."""
 
 REMEMBERED_DIGESTS = 10_000
-"""How many bodies are known again when they are delivered a second time."""
+"""Number of bodies that are recognised when they are delivered again."""
 
 _OVERHEAD = 1024
 
@@ -29,17 +27,12 @@ class _Hint:
     size: int
     at: datetime
 
-    @property
-    def is_final(self) -> bool:
-        # Everything but the documented word for "not yet" may be the result.
-        return status_of(self.value) != GenerationStatus.QUEUED
-
     def result_for(self, generation_id: int | str) -> GenerationResult:
         return GenerationResult(generation_id, status_of(self.value), self.value, self.at)
 
 
 class Inbox:
-    """Keeps what web hooks said until somebody waits for it, in bounded memory, and wakes who waits already."""
+    """Keeps results until a call waits for them, in bounded memory, and wakes the calls that wait already."""
 
     def __init__(self) -> None:
         self._hints: deque[_Hint] = deque()
@@ -49,17 +42,17 @@ class Inbox:
 
     @property
     def waiting(self) -> int:
-        """For how many generations somebody waits."""
+        """Number of generations that calls wait for."""
         return len(self._waiting)
 
     def put(self, body: bytes) -> bool:
-        """Take in a body.
+        """Add a body.
 
         Returns:
-            whether it is new; a body that has come before changes nothing.
+            ``False`` if the same body came before; then nothing changes.
 
         Raises:
-            NotJSONError: it is no JSON.
+            NotJSONError: the body is not JSON.
 
         """
         value = parse(body)
@@ -70,7 +63,7 @@ class Inbox:
         if len(self._digests) > REMEMBERED_DIGESTS:
             self._digests.popitem(last=False)
         hint = _Hint(value, ids_in(value), len(body) + _OVERHEAD, datetime.now(UTC))
-        if not hint.is_final:
+        if not is_final(value):
             return True
         self._hints.append(hint)
         self._size += hint.size
@@ -83,13 +76,13 @@ class Inbox:
         return True
 
     def find(self, generation_id: int | str) -> GenerationResult | None:
-        """Return the first result of a generation that has come, ``None`` if none has."""
+        """Return the first result of a generation, or ``None`` if none has come."""
         name = str(generation_id)
         hint = next((hint for hint in self._hints if name in hint.ids), None)
         return None if hint is None else hint.result_for(generation_id)
 
     async def wait(self, generation_id: int | str) -> GenerationResult:
-        """Wait for the result of a generation, however long it takes."""
+        """Wait for the result of a generation, without a deadline."""
         found = self.find(generation_id)
         if found is not None:
             return found

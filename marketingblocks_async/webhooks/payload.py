@@ -1,11 +1,12 @@
-"""What can be read out of a web hook's body, whose shape is not documented: bytes to a result, and to ids.
+"""Read a web hook's body, whose shape is not documented: its JSON value, its status, and the ids in it.
 
-The body comes from the open internet. It is a hint that something happened, and proof of nothing.
+The body comes from the open internet. It is a hint that something happened, not a proof.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,12 @@ from marketingblocks_async.models import GenerationStatus
 from marketingblocks_async.models.base import is_array, is_object
 
 LARGEST_WALK = 10_000
-"""How many values of a body are looked at for ids."""
+"""Number of values of a body that are searched for ids."""
+
+NOT_YET = frozenset(
+    {"accepted", "draft", "in_progress", "in_queue", "new", "queued", "scheduled", "started", "submitted"}
+)
+"""Statuses that are no result."""
 
 _LONG_ENOUGH = 16
 _LONGEST_ID = 200
@@ -22,13 +28,13 @@ _LONGEST_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class GenerationResult:
-    """What a web hook said about a generation. The payload is not documented, so ``raw`` is all of it.
+    """The result of a generation that came to a web hook. The payload is not documented, so ``raw`` has all of it.
 
     Attributes:
-        generation_id: the generation that it was matched with.
-        status: ``status`` of the body if it is an object that has one (inferred), else ``None``.
-        raw: the body's JSON value, whatever it is.
-        received_at: when it came.
+        generation_id: id of the generation.
+        status: ``status`` of the body, or of ``data`` or ``generation`` in it (inferred), else ``None``.
+        raw: the body's JSON value.
+        received_at: time at which it came.
 
     """
 
@@ -39,47 +45,54 @@ class GenerationResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the body says ``success`` (inferred from the states that are documented)."""
+        """Whether the status is ``success`` (inferred from the documented states)."""
         return self.status == GenerationStatus.SUCCESS
 
 
 class NotJSONError(ValueError):
-    """A body that is no JSON."""
+    """The body is not JSON."""
 
 
 def parse(body: bytes) -> Any:
     """Return the JSON value of a body.
 
     Raises:
-        NotJSONError: it is none, or nested too deeply to be decoded.
+        NotJSONError: the body is not JSON, or nested too deeply.
 
     """
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        msg = "the body is no JSON"
+        msg = "the body is not JSON"
         raise NotJSONError(msg) from None
 
 
 def status_of(value: Any) -> GenerationStatus | str | None:
-    """Return the state that a body tells, ``None`` if it tells none."""
-    status = value.get("status") if is_object(value) else None
-    if not isinstance(status, str):
-        return None
-    try:
-        return GenerationStatus(status)
-    except ValueError:
-        return status
+    """Return the status in a body, or ``None`` if it has none."""
+    for place in (value, value.get("data"), value.get("generation")) if is_object(value) else ():
+        if is_object(place) and isinstance(status := place.get("status"), str):
+            return next((known for known in GenerationStatus if known == status), status)
+    return None
+
+
+def is_final(value: Any) -> bool:
+    """Return whether a body may be the result, and not the news that a job has begun or goes on.
+
+    Only ``queued`` is documented as a status before the end. Others are inferred: *processing*, *generating* and
+    other words in *-ing*, and those in ``NOT_YET``.
+    """
+    word = re.sub(r"[\s_-]+", "_", (status_of(value) or "").strip().lower())
+    return word not in NOT_YET and not word.endswith("ing")
 
 
 def ids_in(value: Any) -> frozenset[str]:
-    """Return what may be the id of a generation in a body: values of fields called …id, and long texts anywhere.
+    """Return the values in a body that may be ids of generations: fields whose name ends in "id", and long texts.
 
-    The documentation shows ids of generations as UUIDs. A short number counts only where a field is called so, since
-    it is in every body.
+    The documentation shows ids of generations as UUIDs. A short number counts only in such a field, since every body
+    has some.
     """
     found: set[str] = set()
-    # Without recursion, since the depth is the sender's choice.
+    # Without recursion, since the sender decides how deep it is nested.
     pending: list[tuple[bool, Any]] = [(False, value)]
     for _ in range(LARGEST_WALK):
         if not pending:

@@ -1,4 +1,4 @@
-"""The receiver: one unguessable address, and what is made of the requests that come to it."""
+"""The receiver: one address that cannot be guessed, and the handling of the requests to it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 DEFAULT_MAX_BODY_BYTES = 2**20
-"""The largest body that is read, 1 MiB."""
+"""Size of the largest body that is read: 1 MiB."""
 
 DEFAULT_BODY_SECONDS = 10.0
-"""How long a body may take to arrive."""
+"""Seconds in which a body must arrive."""
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{22,200}")
 
 
 class WebhookReceiver:
-    """Receives what the API posts to the ``web_hook`` of generations, and hands it to who waits for it.
+    """Receives the results of generations at their ``web_hook``, and passes them to the calls that wait for them.
 
-    It is no server, but a part of yours: an aiohttp handler (:meth:`aiohttp_handler`) and an ASGI application (the
-    receiver itself). ::
+    It is a part of your server: an aiohttp handler (``aiohttp_handler``) and an ASGI application (the receiver itself).
+    ::
 
         receiver = WebhookReceiver("https://example.com/hooks")
         app.router.add_post("/hooks/{secret}", receiver.aiohttp_handler)   # aiohttp
@@ -47,24 +47,24 @@ class WebhookReceiver:
         job = await client.generations.create(post_type="breel", input="tulips", web_hook=receiver.url)
         result = await job.wait(receiver, deadline=600)
 
-    The payload is **not documented**, and there is no signature. So the address cannot be guessed, and whoever knows it
-    is believed as little as possible: the body is bounded, may be any JSON, and is a hint that is kept as it came
-    (``result.raw``). It is matched with a generation by the generation's id anywhere in it. Repeated deliveries change
-    nothing, and a result may come before anybody waits for it.
+    The payload is **not documented**, and it is not signed. So the address cannot be guessed, and a body is only a
+    hint: it has a size limit, may be any JSON, and is kept as it came (``result.raw``). It belongs to a generation if
+    the generation's id is anywhere in it. Repeated deliveries change nothing, a delivery that only says that the job is
+    queued or goes on (``processing``) is no result, and a result may come before a call waits for it.
 
     Use it in one event loop.
 
     Args:
-        public_url: the address under which the world reaches the place where the receiver is mounted, such as
+        public_url: the public address of the place where the receiver is mounted, such as
             ``https://example.com/hooks``. A proxy may map it to any path: only the last part of the path counts.
-        secret: the last part of the path, 22 or more letters, digits, ``-`` or ``_`` that cannot be guessed; a new one
-            unless given. Give one to be reached at the same address after a restart.
-        max_body_bytes: the largest body to read, at least 1.
-        body_seconds: how long a body may take to arrive, in seconds above 0.
-        on_result: called with each new body's JSON value, matched or not. What it raises is logged.
+        secret: the last part of the path: 22 to 200 letters, digits, ``-`` or ``_`` that cannot be guessed. By default
+            a new one; give one to keep the address after a restart.
+        max_body_bytes: size of the largest body to read, after unpacking, at least 1.
+        body_seconds: seconds in which a body must arrive, above 0.
+        on_result: called with the JSON value of each new body, matched or not. Its exceptions are logged.
 
     Raises:
-        ConfigurationError: the address or the secret cannot be; http is for loopback addresses only.
+        ConfigurationError: the address or the secret is not valid. http is allowed for loopback addresses only.
 
     """
 
@@ -81,7 +81,10 @@ class WebhookReceiver:
             msg = "secret: give 22 to 200 letters, digits, '-' or '_', such as secrets.token_urlsafe(32) makes"
             raise ConfigurationError(msg)
         if max_body_bytes < 1 or not body_seconds > 0:
-            msg = f"max_body_bytes={max_body_bytes!r}, body_seconds={body_seconds!r}: give at least 1, and above 0"
+            msg = (
+                f"max_body_bytes={max_body_bytes!r}, body_seconds={body_seconds!r}: "
+                "the first must be at least 1, the second greater than 0"
+            )
             raise ConfigurationError(msg)
         self._root = _checked(public_url)
         self._secret = secret or secrets.token_urlsafe(32)
@@ -92,24 +95,16 @@ class WebhookReceiver:
         self._application = asgi_app(self)
 
     def __repr__(self) -> str:
-        # Without the secret: whoever reads a log could post to it.
+        # Without the secret, with which readers of a log could post to it.
         return f"<WebhookReceiver at {self._root}/…>"
 
     @property
     def url(self) -> str:
-        """The address to give as ``web_hook``. Keep it out of logs: whoever knows it can post to it."""
+        """The address to give as ``web_hook``. Keep it out of logs: all who know it can post to it."""
         return f"{self._root}/{self._secret}"
 
     def find(self, generation: Generation | int | str) -> GenerationResult | None:
-        """Return the result of a generation if it has come already.
-
-        Args:
-            generation: the generation or its id.
-
-        Returns:
-            The first result that came, ``None`` if there is none yet.
-
-        """
+        """Return the first result of a generation (given by itself or its id), or ``None`` if none has come."""
         return self._inbox.find(generation.id if isinstance(generation, Generation) else generation)
 
     async def wait_for(self, generation: Generation | int | str, *, deadline: float) -> GenerationResult:
@@ -117,13 +112,13 @@ class WebhookReceiver:
 
         Args:
             generation: the generation or its id.
-            deadline: how long, in seconds.
+            deadline: seconds to wait at most.
 
         Returns:
-            The first result that came, also if it came before.
+            The first result, also if it came before this call.
 
         Raises:
-            NoResultError: none came until the deadline.
+            NoResultError: none came before the deadline.
 
         """
         generation_id = generation.id if isinstance(generation, Generation) else generation
@@ -132,26 +127,26 @@ class WebhookReceiver:
                 return await self._inbox.wait(generation_id)
         except TimeoutError:
             msg = (
-                f"generation {generation_id}: no result came within {deadline:g} s; it may still come, "
-                "so wait again, and check that the web hook can be reached from outside if it never does"
+                f"generation {generation_id}: no result came within {deadline:g} s. It may still come: wait again. "
+                "If none ever comes, check that the web hook can be reached from outside"
             )
             raise NoResultError(msg, generation_id) from None
 
     async def receive(self, method: str, path: str, chunks: AsyncIterable[bytes]) -> int:
-        """Take in a request, for adapters to other servers.
+        """Handle a request. This is for adapters to other servers.
 
         Args:
             method: HTTP method.
             path: path of the request; its last part must be the secret.
-            chunks: the body as it arrives.
+            chunks: the body as it arrives, unpacked.
 
         Returns:
-            The status to answer, with an empty body: 200, 400 (no JSON), 404 (not the secret), 405 (no ``POST``), 408
-            (the body took too long) or 413 (it is too large).
+            The status of the response, which has no body: 200, 400 (not JSON), 404 (not the secret), 405 (not
+            ``POST``), 408 (the body took too long) or 413 (it is too large).
 
         """
         given = path.rstrip("/").rpartition("/")[2]
-        # In a time that does not tell how much of it is right.
+        # In constant time, so that the secret cannot be found letter by letter.
         if not hmac.compare_digest(given.encode("utf-8", "replace"), self._secret.encode()):
             return 404
         if method != "POST":
@@ -163,46 +158,29 @@ class WebhookReceiver:
                     body += chunk
                     if len(body) > self._max_body_bytes:
                         return 413
+            return self._accept(bytes(body))
         except TimeoutError:
             return 408
-        return self._take_in(bytes(body))
-
-    def _take_in(self, body: bytes) -> int:
-        try:
-            is_new = self._inbox.put(body)
         except NotJSONError:
             return 400
-        if is_new and self._on_result is not None:
+
+    def _accept(self, body: bytes) -> int:
+        if self._inbox.put(body) and self._on_result is not None:
             try:
                 self._on_result(parse(body))
             except Exception:
-                # It has come all the same, and the sender can do nothing about it.
+                # The result has come all the same, and the sender cannot help.
                 logger.exception("on_result of a web hook failed")
         return 200
 
     async def aiohttp_handler(self, request: web.Request) -> web.Response:
-        """Handle a request of an aiohttp server.
-
-        Args:
-            request: what came, at a path that ends with the secret.
-
-        Returns:
-            An empty answer.
-
-        """
-        from .aiohttp_adapter import handle  # noqa: PLC0415 - who uses ASGI needs no web server of aiohttp
+        """Handle a request of an aiohttp server, at a path that ends with the secret."""
+        from .aiohttp_adapter import handle  # noqa: PLC0415 - an ASGI server does not need that of aiohttp
 
         return await handle(self, request)
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
-        """Handle a request as an ASGI 3 application.
-
-        Args:
-            scope: the connection.
-            receive: yields its events.
-            send: sends the answer.
-
-        """
+        """Handle a request as an ASGI 3 application."""
         await self._application(scope, receive, send)
 
 
@@ -211,12 +189,12 @@ def _checked(url: str) -> str:
         parts = urlsplit(url.strip())
         host = parts.hostname or ""
     except ValueError as exc:
-        msg = f"public_url={url!r} is no URL: {exc}"
+        msg = f"public_url={url!r} is not a URL: {exc}"
         raise ConfigurationError(msg) from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         msg = f"public_url={url!r}: give an absolute address without query, such as 'https://example.com/hooks'"
         raise ConfigurationError(msg)
     if parts.scheme == "http" and not is_loopback(host):
-        msg = f"public_url={url!r}: use https; the path is what keeps others out, and http shows it to everybody"
+        msg = f"public_url={url!r}: use https, since http shows the secret path to others"
         raise ConfigurationError(msg)
     return parts.geturl().rstrip("/")

@@ -1,4 +1,4 @@
-"""What comes early is kept, what comes twice changes nothing, and memory is bounded."""
+"""Early results are kept, repeated ones change nothing, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def body(generation_id: str, **fields: object) -> bytes:
     return json.dumps({"id": generation_id, **fields}).encode()
 
 
-async def test_a_result_may_come_before_anybody_waits() -> None:
+async def test_a_result_may_come_before_the_wait() -> None:
     inbox = Inbox()
     inbox.put(body("a", status="success"))
     assert inbox.find("b") is None
@@ -24,7 +24,7 @@ async def test_a_result_may_come_before_anybody_waits() -> None:
     assert inbox.find("a") == result
 
 
-async def test_everybody_who_waits_gets_it() -> None:
+async def test_all_waiting_calls_get_it() -> None:
     inbox = Inbox()
     waiting = [asyncio.create_task(inbox.wait("a")) for _ in range(3)]
     other = asyncio.create_task(inbox.wait("b"))
@@ -37,15 +37,33 @@ async def test_everybody_who_waits_gets_it() -> None:
     assert inbox.waiting == 0
 
 
-async def test_a_job_that_is_still_queued_is_no_result() -> None:
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"status": "queued"},
+        {"status": "processing"},
+        {"status": "In Progress"},
+        {"data": {"status": "generating"}},
+        {"status": True, "generation": {"status": "started"}},
+    ],
+    ids=str,
+)
+async def test_a_job_that_goes_on_is_no_result(news: dict[str, object]) -> None:
     inbox = Inbox()
     waiting = asyncio.create_task(inbox.wait("a"))
     await asyncio.sleep(0)
-    inbox.put(body("a", status="queued"))
+    inbox.put(body("a", **news))
     await asyncio.sleep(0)
     assert not waiting.done()
     inbox.put(body("a", status="success"))
     assert (await waiting).ok
+
+
+@pytest.mark.parametrize("end", [{"status": "completed"}, {"status": 3}, {}, {"data": {"status": "failed"}}], ids=str)
+async def test_any_other_news_is_a_result(end: dict[str, object]) -> None:
+    inbox = Inbox()
+    inbox.put(body("a", **end))
+    assert (await inbox.wait("a")).raw == {"id": "a", **end}
 
 
 async def test_the_first_result_counts() -> None:
@@ -55,7 +73,7 @@ async def test_the_first_result_counts() -> None:
     assert (await inbox.wait("a")).raw["attempt"] == 1
 
 
-async def test_what_nobody_waits_for_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unwanted_results_are_dropped_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox_module, "REMEMBERED_BYTES", 10_000)
     monkeypatch.setattr(inbox_module, "REMEMBERED_DIGESTS", 5)
     inbox = Inbox()
