@@ -28,41 +28,41 @@ class JournalError(BulkError):
 
 
 class JournalExistsError(JournalError):
-    """There is a journal already where a new run was to begin. The message says how it relates to the file."""
+    """A journal exists already at the path of a new one. The message says whether it was made from the same file."""
 
 
 class JournalInUseError(JournalError):
     """Another process is running this journal.
 
     Attributes:
-        holder: its process id, if it is known.
+        holder: the process's id, if it is known.
 
     """
 
     def __init__(self, message: str, *, holder: int | None = None) -> None:
-        """Keep who holds it."""
+        """Keep the holder."""
         super().__init__(message)
         self.holder: int | None = holder
 
 
 class SourceError(BulkError):
-    """A file of posts that cannot be read on: there is no trusting what comes after the fault.
+    """A file of posts cannot be read on, since the rest cannot be trusted after this fault.
 
-    Rows that were read before it may have been handed out already; nothing is to be sent from such a file.
+    Rows before the fault may have been handed out already. Do not send anything from such a file.
 
     Attributes:
         message: what is wrong and what to do.
         file: the file as it was given.
-        line: line of the text file or row of the sheet, from 1, ``None`` if that says nothing.
+        line: line of the text file or row of the sheet, from 1; ``None`` if there is none.
         errors: what is wrong with the header, one for each column; empty for other faults.
-        plan: if a plan was being made, the incomplete plan of what was read, which ends with this error; else ``None``.
+        plan: the incomplete plan of what was read, which ends with this error; ``None`` if no plan was being made.
 
     """
 
     def __init__(
         self, message: str, *, file: str = "", line: int | None = None, errors: Sequence[RowError] = ()
     ) -> None:
-        """Keep the message and where the fault is; all but the message is optional so that pickling works."""
+        """Keep message and place. All but the message is optional, so that pickling works."""
         super().__init__(message)
         self.file = file
         self.line = line
@@ -71,7 +71,7 @@ class SourceError(BulkError):
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do, without the place."""
+        """The message without the place: what is wrong and what to do."""
         return str(self.args[0])
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class SourceError(BulkError):
 
 
 class InvalidRowsError(BulkError):
-    """Rows of a source make no post, so nothing was stored and nothing is sent.
+    """Rows of a source make no post; nothing was stored, and nothing is sent.
 
     Attributes:
         plan: everything that is wrong.
@@ -88,6 +88,6 @@ class InvalidRowsError(BulkError):
     """
 
     def __init__(self, message: str, plan: Plan | None = None) -> None:
-        """Keep the plan; it is optional so that pickling works."""
+        """Keep the plan. It is optional, so that pickling works."""
         super().__init__(message)
         self.plan: Plan | None = plan

@@ -12,13 +12,13 @@ GROUPS_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One thing that is wrong with one row, and what to change.
+    """A fault of a row, and what to change.
 
     Attributes:
-        row: number of the data row, from 1; ``None`` if it is about the file's header.
-        column: name of the column as the file spells it; the field's name if the file has no such column; empty if it
-            is about the row as a whole.
-        value: what the cell holds, cut to a readable length; empty if it is empty.
+        row: number of the data row, from 1; ``None`` for the header.
+        column: name of the column as the file spells it, or of the field if the file has no such column; empty if the
+            whole row is concerned.
+        value: content of the cell, cut to a readable length.
         message: what to change.
         file: the file as it was given; empty if the rows come from elsewhere.
         line: line of the text file or row of the sheet, from 1; ``None`` if there is none.
@@ -37,7 +37,7 @@ class RowError:
         return asdict(self)
 
     def __str__(self) -> str:
-        """Return where it is and what to change, on one line."""
+        """Return place and message on one line."""
         places = [
             self.file,
             f"line {self.line}" if self.line is not None else "",
@@ -82,13 +82,13 @@ SourceFacts: TypeAlias = SourceInfo
 
 @dataclass(frozen=True, slots=True)
 class ChannelCount:
-    """How many rows go to one channel in one way.
+    """The number of rows for one channel and publish mode.
 
     Attributes:
         channel_type: platform.
         channel_id: id of the connected account.
         publish_mode: ``now``, ``scheduled``, ``queued`` or ``share_next``.
-        rows: how many.
+        rows: number of rows.
 
     """
 
@@ -100,11 +100,11 @@ class ChannelCount:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Rows that say exactly the same post.
+    """Rows that make exactly the same post.
 
     Attributes:
         rows: their numbers, the first :data:`GROUPS_LIMIT` of them.
-        count: how many they are.
+        count: number of rows.
 
     """
 
@@ -114,7 +114,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRow:
-    """When one row goes out.
+    """The time at which a row goes out.
 
     Attributes:
         row: its number.
@@ -132,28 +132,28 @@ class ScheduledRow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a bulk run of a source would do.
+    """The plan of a bulk run.
 
     Attributes:
         source: the file, its size and hash, and how it was understood.
         complete: whether the source could be read to its end; if not, ``errors`` ends with the reason.
         rows: data rows, valid or not; blank rows do not count.
         valid: rows that make a post.
-        invalid: rows that do not.
-        error_count: what is wrong, all in all; a row may have several errors.
-        errors: the first of them, in the order of the rows.
+        invalid: rows that make none.
+        error_count: number of errors; a row may have several.
+        errors: the first errors, in the order of the rows.
         channels: valid rows per channel and publish mode, sorted.
         other_channel_rows: valid rows on channels beyond the first :data:`CHANNELS_LIMIT` combinations.
-        permissions: what the access token needs.
-        duplicate_rows: valid rows that say exactly the same post as an earlier one.
-        duplicate_group_count: posts that are there more than once.
+        permissions: permissions that the access token needs.
+        duplicate_rows: valid rows that make exactly the same post as an earlier one.
+        duplicate_group_count: posts that several rows make.
         duplicate_groups: the first of them, in the order of their first repetition.
         past_count: valid rows whose schedule time has passed.
         past_rows: numbers of the first of them.
-        first_scheduled: the earliest schedule time, ``None`` if there is none.
+        first_scheduled: the earliest schedule time; ``None`` if there is none.
         last_scheduled: the latest.
-        rate: requests per second that the estimate is for, ``None`` for no limit.
-        estimated_seconds: how long sending the valid rows takes at this rate at least; ``None`` if there is no limit.
+        rate: requests per second of the estimate; ``None`` for no limit.
+        estimated_seconds: seconds that sending the valid rows takes at least; ``None`` if there is no limit.
 
     """
 

@@ -33,22 +33,22 @@ RATE = 100.0
 """The documented limit of a token, in requests per second."""
 
 MAX_ERRORS = 1000
-"""How many errors a plan lists unless told otherwise; all are counted."""
+"""Errors that a plan lists by default; all are counted."""
 
 CHANNELS_LIMIT = 10_000
-"""How many combinations of channel and publish mode a plan counts one by one."""
+"""Combinations of channel and publish mode that a plan counts one by one."""
 
 
 class PlanBuilder:
     """Makes a plan row by row, for programs that drive the reading themselves.
 
     Args:
-        now: aware; schedule times before it have passed. ``None`` for the present.
-        rate: requests per second for the estimate, ``None`` for no limit.
-        max_errors: how many errors to list.
+        now: an aware datetime; schedule times before it are past. ``None`` for the present.
+        rate: requests per second for the estimate; ``None`` for no limit.
+        max_errors: number of errors to list.
 
     Raises:
-        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` makes no sense.
+        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
 
@@ -79,10 +79,10 @@ class PlanBuilder:
         self._schedule = _Schedule(now)
 
     def add(self, raw: RawRow) -> Row | list[RowError]:
-        """Take the next row into the plan.
+        """Add the next row to the plan.
 
         Args:
-            raw: the row, in the order of the source.
+            raw: the row; rows come in the order of the source.
 
         Returns:
             The valid row, or everything that is wrong with it.
@@ -91,7 +91,7 @@ class PlanBuilder:
         self._rows += 1
         row = parse_row(raw)
         errors = [] if isinstance(row, Row) else row
-        # The key of a bad row counts too, or a row would become a duplicate by correcting another one.
+        # The key of a bad row counts too: otherwise correcting that row would make another one a repetition.
         key = row.key if isinstance(row, Row) else key_of(raw)
         if (first := self._earlier_row_with(key, raw.number)) is not None:
             errors.append(_same_key(raw, key, first))
@@ -199,7 +199,7 @@ class _Duplicates:
 
 
 class _Schedule:
-    """Finds the first and the last schedule time, and those that have passed."""
+    """Finds the first and the last schedule time, and past ones."""
 
     def __init__(self, now: datetime) -> None:
         self.past_count = 0
@@ -255,7 +255,7 @@ def _same_key(raw: RawRow, key: str | None, first: int) -> RowError:
 
 
 OnRow: TypeAlias = Callable[[Row], None]
-"""What takes the valid rows of a plan, in their order."""
+"""Receives the valid rows of a plan, in their order."""
 
 OnRowAsync: TypeAlias = Callable[[Row], Awaitable[None] | None]
 """The same, as a function or a coroutine function."""
@@ -273,29 +273,28 @@ def make_plan(
     max_errors: int = MAX_ERRORS,
     on_row: OnRow | None = None,
 ) -> Plan:
-    """Read a source once, check every row, and say what sending it would do.
+    """Read a source once, check every row, and return the plan of sending it.
 
     Args:
-        source: as for ``read_rows``, like ``columns``, ``encoding``, ``sheet``
-            and ``list_separator``.
-        columns: name of a column in the file → field of the post, ``None`` to ignore it.
-        encoding: of a text file, ``None`` to find it out.
-        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
-        list_separator: what separates the entries of a list inside one cell.
-        now: aware; schedule times before it have passed. ``None`` for the present.
+        source: as for :func:`~marketingblocks_async.bulk.read_rows`.
+        columns: name of a column in the file → field of the post; ``None`` to ignore the column.
+        encoding: encoding of a text file; ``None`` to detect it.
+        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
+        list_separator: text between the entries of a list inside one cell.
+        now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate, ``None`` for no limit.
-        max_errors: how many errors to list; all are counted.
-        on_row: called with each valid row as it is read. Nothing may be sent before the plan is there: what comes
-            later can be wrong, and a source that cannot be read to its end may be cut off anywhere.
+        max_errors: number of errors to list; all are counted.
+        on_row: called with each valid row as it is read. Send nothing before the plan is complete: later rows can be
+            wrong, and a source that cannot be read to its end may be cut off anywhere.
 
     Returns:
         The plan.
 
     Raises:
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
-        ConfigurationError: ``columns`` or ``list_separator`` cannot be meant.
+        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
         TypeError: ``source`` is none of these.
-        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` makes no sense.
+        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
@@ -331,7 +330,7 @@ async def amake_plan(
     """Make a plan without blocking the event loop; also of an async iterable.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.sheets.sources.aread_rows`.
+        source: as for :func:`~marketingblocks_async.bulk.aread_rows`.
         columns: as for :func:`make_plan`.
         encoding: as for :func:`make_plan`.
         sheet: as for :func:`make_plan`.
@@ -339,7 +338,7 @@ async def amake_plan(
         now: as for :func:`make_plan`.
         rate: as for :func:`make_plan`.
         max_errors: as for :func:`make_plan`.
-        on_row: as for :func:`make_plan`; may be a coroutine function, which is awaited before the next row.
+        on_row: may also be a coroutine function, which is awaited before the next row.
 
     Returns:
         The plan.

@@ -30,7 +30,7 @@ _MOST_DONE = 10_000
 
 
 def _script(name: str) -> str:
-    folder = files(__package__)
+    folder = files("marketingblocks_async.distributed")
     return "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-_FOLDER = files(__package__)
+_FOLDER = files("marketingblocks_async.bulk.journal")
 
 SCHEMA: str = (_FOLDER / "schema.sql").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from .report import Bin, BulkReport, ReportedRow
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 260, 48, 28
 
-_PAGE = Template(files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
+_PAGE = Template(files("marketingblocks_async.bulk.report").joinpath("report.html").read_text(encoding="utf-8"))
 
 
 def html_report(report: BulkReport) -> str:

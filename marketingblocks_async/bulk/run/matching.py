@@ -37,7 +37,7 @@ from typing import Any
 from marketingblocks_async import CreatePost, Post
 
 TEXT_FIELDS = ("caption_text", "caption", "text", "message", "content")
-"""Where a listed post may hold its text (not documented)."""
+"""Fields in which a listed post may hold its text (not documented)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def decide(
 
 
 def _could_be(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
-    """Whether a listed post may be that of one of these equal rows, by everything that can be compared."""
+    """Return whether a listed post may be that of one of these equal rows, by everything that can be compared."""
     sent = rows[0].post
     if post.channel != _channel(sent):
         return False
@@ -174,7 +174,7 @@ def _is_older(post_id: int, row: SentRow) -> bool:
 
 
 def _is_certainly(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
-    """Whether there is evidence that a post which may be one of theirs is one."""
+    """Return whether there is evidence that a post which may be one of theirs is one."""
     if post.number is None or any(row.highest_known_id is None or _is_older(post.number, row) for row in rows):
         return False
     same_time = times_compare and post.schedule_time is not None and post.schedule_time == rows[0].post.schedule_time
@@ -206,7 +206,7 @@ class _Controls:
             self._spans.append(spans)
 
     def enclose(self, row: SentRow) -> bool:
-        """Whether one listing shows rows of this kind that were sent before and after this one."""
+        """Return whether one listing shows rows of this kind that were sent before and after this one."""
         kind = _kind(row.post)
         return any(kind in spans and spans[kind][0] < row.sent_at < spans[kind][1] for spans in self._spans)
 

@@ -24,7 +24,7 @@ from .reconcile import Reconciliation
 
 
 class UnknownPolicy(StrEnum):
-    """What to do with rows whose outcome stays unknown after they have been looked for.
+    """Policy for rows whose outcome stays unknown after they have been looked for.
 
     ``report``: leave them unknown. ``resend``: send them again, at the risk of publishing twice. ``skip``: count them
     as failed without looking for them.
@@ -36,7 +36,7 @@ class UnknownPolicy(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a run ended."""
+    """The way in which a run ended."""
 
     COMPLETE = "complete"
     """Every row was tried."""

@@ -17,7 +17,7 @@ _SAMPLES, _SAMPLE_EVERY = 12, 0.25
 
 @dataclass(frozen=True, slots=True)
 class BulkProgress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         counts: rows by state; rows in flight count as pending.

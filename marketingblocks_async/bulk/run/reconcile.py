@@ -35,7 +35,7 @@ SPARE = 200
 
 
 class RunJournal(Protocol):
-    """What reconciliation needs of a journal: of the one in SQLite, and of the one in Redis that workers share."""
+    """The methods of a journal that reconciliation uses; the journals in SQLite and in Redis have them."""
 
     async def now(self) -> float:
         """Return the Unix time, by the clock that stamps the journal's rows."""
@@ -73,7 +73,7 @@ class RunJournal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was found out about rows of unknown outcome.
+    """The result of looking for rows of unknown outcome.
 
     Attributes:
         found: rows that exist; they are done.

@@ -1,1 +1,1 @@
-"""From a spreadsheet to rows, and back."""
+"""Read posts from CSV, JSON Lines and XLSX files, and from objects."""

@@ -1,10 +1,10 @@
-"""From what one cell holds to the value of one field: exactly, or not at all.
+"""Read the value of one field from one cell: exactly, or not at all.
 
-A spreadsheet changes what people type: it groups digits, rounds long numbers, turns text into dates. Whatever could
+A spreadsheet changes what people type: it groups digits, rounds long numbers, turns text into dates. A cell that could
 mean two things is refused with a :class:`CellError` that says what to write instead. Nothing is guessed, because the
 result is published.
 
-Every reader here takes the cell and returns the field's value, or ``None`` if the cell is empty ("not given").
+Every reader here takes the cell and returns the field's value, or ``None`` if the cell is empty.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ BLANKS = (
     " \t\n\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f"
     "\u205f\u2060\u3000\ufeff"
 )
-"""What is taken off both ends of a cell: white space, and the invisible characters that copying from web pages adds.
+"""Characters that are removed from both ends of a cell: white space, and invisible ones from copied web pages.
 
-``str.strip()`` would also take control characters off, and those are to be reported.
+``str.strip()`` would also remove control characters, which have to be reported.
 """
 
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters other than tab and line ends, and halves of surrogate pairs: no text that anyone typed."""
+"""Control characters other than tab and line ends, and halves of surrogate pairs: they were not typed."""
 
 EXACT_SPREADSHEET_NUMBER = 10**15
-"""Spreadsheets keep 15 digits of a number; the others become zeros without a word."""
+"""Spreadsheets keep 15 digits of a number, and silently turn the others into zeros."""
 
 EXACT_FLOAT = 2**53
 
@@ -44,7 +44,7 @@ SPREADSHEET_ERRORS = frozenset({
     "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
     "#GETTING_DATA", "#ERROR!",
 })  # fmt: skip
-"""What a spreadsheet shows, and exports, where a formula failed."""
+"""The texts that a spreadsheet shows and exports where a formula failed."""
 
 KEY_LENGTH = 255
 
@@ -87,16 +87,16 @@ class SheetNumber:
 
     @property
     def shown(self) -> str:
-        """What an error shows of it."""
+        """The number as errors show it."""
         return str(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableCell:
-    """A cell that holds nothing which could be posted, for example a formula.
+    """A cell whose content cannot be posted, for example a formula.
 
     Attributes:
-        shown: what an error shows of it.
+        shown: its content as errors show it.
         message: what to change.
 
     """
@@ -106,7 +106,7 @@ class UnusableCell:
 
 
 def is_blank(value: object) -> bool:
-    """Tell whether a cell holds nothing but white space."""
+    """Return whether a cell holds only white space."""
     return value is None or (isinstance(value, str) and not value.strip(BLANKS))
 
 
@@ -120,7 +120,7 @@ def check_characters(value: object) -> None:
         CellError: there is a control character other than tab and line ends, or half a surrogate pair.
 
     """
-    # A list of what is still to be looked at, since the depth is the file's choice.
+    # No recursion, since the file decides how deep the value is.
     pending: list[Any] = [value]
     while pending:
         item = pending.pop()
@@ -145,7 +145,7 @@ def _forbidden_message(character: str) -> str:
 
 
 def _text(value: object) -> str | None:
-    """Return the text of a cell with its white space, ``None`` if it is empty."""
+    """Return the text of a cell with its white space; ``None`` if it is empty."""
     match value:
         case None:
             return None
@@ -186,7 +186,7 @@ def _kind(value: object) -> str:
 
 
 def read_caption(value: object) -> str | None:
-    """Return a text with the white space around it; one that is only white space is empty."""
+    """Return a text with the white space around it; ``None`` if it is only white space."""
     text = _text(value)
     return None if is_blank(text) else text
 
@@ -208,7 +208,7 @@ def read_key(value: object) -> str | None:
 
 
 def read_whole_number(value: object) -> int | None:
-    """Return a whole number that is spelled out, digit by digit."""
+    """Return a whole number whose digits are all written out."""
     match value:
         case None:
             return None
@@ -299,15 +299,15 @@ def enum_reader(kind: type[StrEnum]) -> CellReader:
 
 
 def _loose(text: str) -> str:
-    # Only what a keyboard or a spreadsheet changes by itself; anything else is another word.
+    # Only differences that a keyboard or a spreadsheet makes by itself; any other spelling is another word.
     return text.lower().replace(" ", "_").replace("-", "_") if len(text) < 40 else text
 
 
 def read_schedule_time(value: object) -> str | datetime | None:
-    """Return a point in time: the documented text if it has no offset, an aware ``datetime`` if it has one.
+    """Return a point in time: the documented text if it has no offset, else an aware ``datetime``.
 
-    A ``datetime`` is left as it is. A form in which day and month cannot be told apart is refused, and so is a time
-    with seconds, since the API has none.
+    A ``datetime`` is returned as it is. A form in which day and month cannot be told apart is refused, and so are
+    seconds, since the API has none.
     """
     match value:
         case datetime():
@@ -360,7 +360,7 @@ def _moment_message(text: str) -> str:
 
 
 def media_reader(separator: str) -> CellReader:
-    """Return the reader of a list of addresses: one cell with ``separator`` between them, or a JSON array."""
+    """Return the reader of a list of addresses: text with ``separator`` between them, or a JSON array."""
 
     def read(value: object) -> Any:
         if isinstance(value, list | tuple):
@@ -388,7 +388,7 @@ def media_reader(separator: str) -> CellReader:
 
 
 def tags_reader(separator: str) -> CellReader:
-    """Return the reader of hash tags: a list with ``separator`` between the tags, or text as the API takes it."""
+    """Return the reader of hash tags: text with ``separator`` between the tags, or the text that the API takes."""
 
     def read(value: object) -> Any:
         if isinstance(value, list | tuple | set | frozenset):

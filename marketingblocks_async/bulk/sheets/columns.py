@@ -1,12 +1,11 @@
-"""Which column of a file is which field of a post.
+"""Map the columns of a file to the fields of a post.
 
 The names are the fields of :class:`~marketingblocks_async.CreatePost`; capitals, spaces, ``-``, ``_`` and ``.`` do not
-matter. :data:`ALIASES` is the one table of all names. A name that is not in it is refused, since a misspelt column
-would otherwise be left out of every post without a word.
+matter. :data:`ALIASES` is the one table of all names. A name that is not in it is refused: otherwise a misspelt column
+would silently be left out of every post.
 
-A column whose name begins with an underscore (``_row``, ``_error``) is a note and is ignored, whatever the rest of its
-name, in files and in objects alike; a mapping that names it, underscore included, still decides. Files of failures
-carry such notes, and are read in again as they are.
+A column whose name begins with an underscore (``_row``, ``_error``) is a note and is ignored, in files and in objects
+alike, unless a mapping names it with its underscore. Files of failures carry such notes and can be read in as they are.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ KEY = "key"
 """The column that identifies a row; not a part of the post."""
 
 LIST_SEPARATOR = "|"
-"""What separates the entries of a list inside one cell, unless told otherwise."""
+"""The default separator between the entries of a list inside one cell."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     KEY: ("row key", "row id", "external id"),
@@ -52,14 +51,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "post_extra.category": ("category", "category id", "youtube category"),
     "post_extra.privacy_status": ("privacy", "privacy status", "visibility", "youtube privacy"),
 }  # fmt: skip
-"""Every field, and the other names of its column. ``twitter_threads.1.message``, ``twitter_threads.1.media_urls``,
+"""Field → other names of its column. ``twitter_threads.1.message``, ``twitter_threads.1.media_urls``,
 ``twitter_threads.2.message``, … are understood as well."""
 
 NOTE_SIGN = "_"
-"""What the names of columns begin with that are ignored."""
+"""Start of the names of columns that are ignored."""
 
 LISTED_IN_MESSAGES = 5
-"""How many wrong columns one message names; all are in the error's ``errors``."""
+"""Wrong columns that one message names; all are in the error's ``errors``."""
 
 _SIGNS_OF_ADDRESSES = "\"'[]{}/:.?&=%#@~+-_"
 _MOST_TWEETS = 1000
@@ -68,8 +67,8 @@ _THREAD_COLUMN = re.compile(r"(?:twitterthreads?|threads?|tweets?)([0-9]{1,4})(m
 
 @lru_cache(maxsize=4096)
 def normal_name(name: str) -> str:
-    """Return ``name`` without what does not matter in a column's name."""
-    # Only the head: no column is called by a text of megabytes.
+    """Return ``name`` without the differences that do not matter in a column's name."""
+    # Only the head: the name of a column may be a text of megabytes.
     folded = unicodedata.normalize("NFKC", name[:200]).casefold()
     return "".join(
         character
@@ -79,7 +78,7 @@ def normal_name(name: str) -> str:
 
 
 def is_note(name: str) -> bool:
-    """Return whether a column of this name is a note, which is ignored: the name begins with an underscore."""
+    """Return whether a column is a note, which is ignored: its name begins with an underscore."""
     return name.lstrip(BLANKS).startswith(NOTE_SIGN)
 
 
@@ -89,10 +88,10 @@ _TARGETS: dict[str, str] = {
 
 
 def target_of(name: str) -> str | None:
-    """Return the field that a column of this name holds, ``None`` if no field is called so.
+    """Return the field that a column of this name fills; ``None`` if there is none.
 
     Args:
-        name: as the file spells it.
+        name: name of the column, as the file spells it.
 
     Returns:
         A key of :data:`ALIASES`, or ``twitter_threads.<number>.message`` or ``….media_urls``.
@@ -121,15 +120,15 @@ def _similar_name(name: str) -> tuple[bool, str]:
 
 
 class ColumnRules:
-    """What a caller says about the columns, checked once and used for every header.
+    """The caller's rules for columns, checked once and used for every header.
 
     Args:
-        mapping: name of a column → field (or another name of it), ``None`` to ignore the column. Names are compared
-            exactly first, then without what does not matter (an underscore at the beginning does).
-        list_separator: what separates the entries of a list inside one cell.
+        mapping: name of a column → field (or another name of it); ``None`` to ignore the column. Names are compared
+            exactly first, then without the differences that do not matter (an underscore at the beginning does).
+        list_separator: text between the entries of a list inside one cell.
 
     Raises:
-        ConfigurationError: a field that there is not, or a separator that cannot separate.
+        ConfigurationError: a field does not exist, or the separator may be part of an address.
 
     """
 
@@ -143,22 +142,22 @@ class ColumnRules:
         for name, field in (mapping or {}).items():
             target = None if field is None else target_of(field)
             if field is not None and target is None:
-                msg = f'columns: "{visible(field)}", which "{visible(name)}" is mapped to, is no field of a post'
+                msg = f'columns: "{visible(field)}", which "{visible(name)}" is mapped to, is not a field of a post'
                 raise ConfigurationError(msg + suggestion(field))
             self._exact[name] = target
         self._similar = {_similar_name(name): target for name, target in self._exact.items()}
 
     def find(self, name: str) -> tuple[bool, str | None]:
-        """Return whether a column's name is known, and the field that it holds (``None`` if it is to be ignored)."""
+        """Return whether a column's name is known, and the field that it fills (``None`` if it is ignored)."""
         known, target = self._find_named(name)
         return known or is_note(name), target
 
     def count_known(self, names: Iterable[str]) -> int:
-        """Return how many of ``names`` are known: how much a row looks like a header. Notes may have any name."""
+        """Return how many of ``names`` are known, notes left out: how much a row looks like a header."""
         return sum(self._find_named(name)[0] for name in names if name.strip(BLANKS))
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
-        """Return the mapping's names that no column has."""
+        """Return the names in the mapping that no column has."""
         present = set(names)
         similar = {_similar_name(name) for name in present}
         return [name for name in self.names if name not in present and _similar_name(name) not in similar]

@@ -1,7 +1,7 @@
-"""Rows of CSV files, of whatever spreadsheet program.
+"""Read the rows of CSV files, from any spreadsheet program.
 
-The sign between the columns is found by the header: it is the one that gives the most known column names. (Guessing it
-from the shape of the data, as ``csv.Sniffer`` does, fails on captions with commas.)
+The delimiter is detected from the header: it is the one that gives the most known column names. (``csv.Sniffer``, which
+guesses from the shape of the data, fails on captions with commas.)
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .layout import HINT_ROWS, Layout, RawRow, Unreadable, checked_header, no_he
 from .text_files import LINE_LIMIT, open_lines
 
 DELIMITERS = (",", ";", "\t")
-"""The signs between columns that are looked for; another one can be named by a first line ``sep=…``."""
+"""The delimiters that are detected; a first line ``sep=…`` can name another one."""
 
 CELL_LIMIT = 16 * 2**20
-"""Characters in one cell: a bigger one is a quote that is never closed."""
+"""Characters in one cell; a larger cell has a quote that is never closed."""
 
 _HEAD_LINES = 64
 _HEAD_SIZE = 2**20
@@ -38,9 +38,9 @@ def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | N
 
     Args:
         path: the file.
-        info: takes what becomes known about it.
-        rules: what the caller says about columns.
-        encoding: of the file, ``None`` to find it out.
+        info: filled in while the file is read.
+        rules: the caller's rules for columns.
+        encoding: encoding of the file; ``None`` to detect it.
 
     Raises:
         SourceError: the file cannot be read, its header is not understood, or its quotes are broken.
@@ -56,7 +56,7 @@ def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | N
 
 
 def _head(lines: Iterator[str]) -> Iterator[str]:
-    """Yield the first lines, enough for the header and not more than is good for the memory."""
+    """Yield the first lines, enough for the header but of bounded size."""
     size = 0
     for line in islice(lines, _HEAD_LINES):
         yield line
@@ -66,14 +66,14 @@ def _head(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _allow_big_cells() -> None:
-    # The limit belongs to the whole process. It is only ever raised, and stays so: lowering it again could break a
-    # reader that somebody else, perhaps in another thread, is in the middle of.
+    # The limit belongs to the whole process. It is only raised, never lowered again: that could break a reader that
+    # another thread is using.
     if csv.field_size_limit() < CELL_LIMIT:
         csv.field_size_limit(CELL_LIMIT)
 
 
 def _delimiter(head: Sequence[str], rules: ColumnRules) -> str:
-    """Return the sign that makes the most known names of the first row; a comma if none makes any."""
+    """Return the delimiter that makes the most known names of the first row; a comma if none makes any."""
 
     def known(delimiter: str) -> int:
         first = next(_records(head, delimiter), None)
@@ -96,11 +96,11 @@ def _records(head: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[st
 
 
 class RowSizeGuard:
-    """What the lines that the reader took tell about the row.
+    """Watches the lines that the reader takes, to bound the size of a row.
 
     Attributes:
         size: characters of the row so far.
-        last: the line that was taken last.
+        last: the line that the reader took last.
 
     """
 
@@ -111,7 +111,7 @@ class RowSizeGuard:
         self.last = ""
 
     def over(self, lines: Iterator[str]) -> Iterator[str]:
-        """Yield ``lines``; stop a row that grows beyond all limits."""
+        """Yield ``lines``, and stop at a row that is larger than a line may be."""
         for line in lines:
             self.size += len(line)
             if self.size > LINE_LIMIT:
@@ -156,7 +156,7 @@ def _rows(
 
 
 def _check_sizes(cells: Sequence[str]) -> None:
-    # The reader has checked it already, unless somebody has raised the limit of the process above ours.
+    # The reader has checked it already, unless the process's limit was raised above ours.
     if any(len(cell) > CELL_LIMIT for cell in cells):
         raise csv.Error(_TOO_BIG)
 
@@ -168,12 +168,12 @@ def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Itera
 
 
 def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout) -> Unreadable | None:
-    """Say why a row with more or fewer cells than the header cannot be used; some programs leave empty ones out."""
+    """Return why a row with more or fewer cells than the header cannot be used; ``None`` if it only lacks blanks."""
     for index in range(width, len(cells)):
         if not is_blank(cells[index]):
             message = (
                 f"the row has {len(cells)} cells and the header only {width}; "
-                "a cell that holds the sign between the columns must be in double quotes"
+                "a cell that contains the delimiter must be in double quotes"
             )
             return Unreadable(message, layout.name_of(index), readable(cells[index]))
     if len(cells) < width and not last_line.endswith(("\n", "\r")):

@@ -1,4 +1,4 @@
-"""What can be wrong with a file of posts, in words for the person who made the file."""
+"""Show texts and cells in messages: short, on one line, and safe to print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta
 
 VALUE_LENGTH = 80
-"""How many characters of a cell an error shows."""
+"""Characters of a cell that an error shows."""
 
 # Joiners hold emoji together and cannot move or hide anything on a terminal.
 _HARMLESS_FORMAT_CHARACTERS = "\u200c\u200d"
@@ -22,10 +22,10 @@ def visible(text: str, length: int = VALUE_LENGTH) -> str:
 
     Args:
         text: any text.
-        length: the longest result; a longer one ends in ``…``.
+        length: characters of the result at most; a longer text ends in ``…``.
 
     """
-    # Only the head is looked at: a cell may be many MiB.
+    # Only the head: a cell may be many MiB.
     shown = " ".join("".join(_visible_character(character) for character in text[: length * 2]).split())
     return shown if len(shown) <= length and len(text) <= length * 2 else f"{shown[: length - 1]}…"
 
@@ -39,10 +39,10 @@ def _visible_character(character: str) -> str:
 
 
 def readable(value: object) -> str:
-    """Return what an error shows of a cell's ``value``: short, on one line, and empty if there is nothing.
+    """Return a cell's value as errors show it: short, on one line, and empty for an empty cell.
 
     Args:
-        value: what the cell holds, of whatever type.
+        value: the cell's value, of any type.
 
     """
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""From a post back to the cells of a row, for files that are to be corrected and read in again."""
+"""Turn a post back into the cells of a row, for files that are corrected and read in again."""
 
 from __future__ import annotations
 

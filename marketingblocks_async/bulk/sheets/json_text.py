@@ -1,4 +1,4 @@
-"""JSON that leaves no room for guessing: no repeated names, no NaN, and no crash however deep it is."""
+"""Read JSON strictly: no repeated names, no NaN, and no crash however deep it is."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import Any, NoReturn
 
 
 class JsonError(ValueError):
-    """Text that is no JSON, or JSON that does not say clearly what is meant."""
+    """Text that is not JSON, or JSON with two meanings."""
 
 
 def load_json(text: str) -> Any:
-    """Return the value that ``text`` spells.
-
-    Args:
-        text: one JSON value.
+    """Return the value of a JSON text.
 
     Raises:
         JsonError: it is not JSON, names a field twice, holds NaN or Infinity, is nested too deeply, or has a number of

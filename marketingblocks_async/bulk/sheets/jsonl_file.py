@@ -1,4 +1,4 @@
-"""Rows of JSON Lines files: one object a line."""
+"""Read the rows of JSON Lines files: one object a line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Layouts:
     """The layouts of objects, which name their fields themselves; objects with the same names share one.
 
     Args:
-        rules: what the caller says about columns.
+        rules: the caller's rules for columns.
 
     """
 
@@ -48,11 +48,11 @@ def row_of_object(
     """Return the row that one object is.
 
     Args:
-        number: which row it is, from 1.
+        number: number of the row, from 1.
         item: field → value, under nested or flattened names.
-        layouts: of the objects of this source.
+        layouts: layouts of the objects of this source.
         file: the file as it was given.
-        line: where it is in the file.
+        line: line of the file.
 
     """
     names = tuple(item)
@@ -64,18 +64,18 @@ def row_of_object(
 def unreadable_row(
     number: int, message: str, shown: object, layouts: Layouts, *, file: str = "", line: int | None = None
 ) -> RawRow:
-    """Return the row that something is which holds no fields."""
+    """Return the row for a line or item that holds no fields."""
     return RawRow(number, (), layouts.of(()), file, line, Unreadable(message, "", readable(shown)))
 
 
 def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
-    """Yield the rows of a JSON Lines file; a line that is no JSON object is a row that cannot be read.
+    """Yield the rows of a JSON Lines file; a line that is not a JSON object is a row that cannot be read.
 
     Args:
         path: the file.
-        info: takes what becomes known about it.
-        rules: what the caller says about columns.
-        encoding: of the file, ``None`` to find it out.
+        info: filled in while the file is read.
+        rules: the caller's rules for columns.
+        encoding: encoding of the file; ``None`` to detect it.
 
     Raises:
         SourceError: the file cannot be read, or is one JSON document over many lines.

@@ -39,12 +39,12 @@ _THREAD_TARGET = re.compile(r"twitter_threads\.([0-9]+)\.(message|media_urls)")
 
 
 class Step(NamedTuple):
-    """How one column is read.
+    """The way to read one column.
 
     Attributes:
-        cell: which cell of the row.
+        cell: index of the cell in the row.
         field: the field that it fills.
-        read: from the cell to the field's value.
+        read: returns the field's value for a cell.
 
     """
 
@@ -55,7 +55,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeaderProblem:
-    """What is wrong with one column of a header.
+    """A problem with one column of a header.
 
     Attributes:
         column: its name in the file.
@@ -95,13 +95,13 @@ class Layout:
     problems: tuple[HeaderProblem, ...]
 
     def name_of(self, index: int) -> str:
-        """Return what to call the column at ``index``: its name, or its letter as a spreadsheet shows it."""
+        """Return the name of the column at ``index``, or its letter as a spreadsheet shows it."""
         name = visible(self.names[index]) if index < len(self.names) else ""
         return name or f"column {column_letter(index)}"
 
 
 def column_letter(index: int) -> str:
-    """Return how a spreadsheet calls the column at ``index`` (from 0): A, B, …, Z, AA, …."""
+    """Return a spreadsheet's letters for the column at ``index`` (from 0): A, B, …, Z, AA, …."""
     letters = ""
     number = index + 1
     while number:
@@ -111,14 +111,14 @@ def column_letter(index: int) -> str:
 
 
 def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
-    """Return how rows with these columns are read.
+    """Return the layout of rows with these columns.
 
     Args:
-        names: the columns' names as the file spells them, in order; a blank one is a column without a name.
-        rules: what the caller says about columns.
+        names: names of the columns in order, as the file spells them; blank for a column without a name.
+        rules: the caller's rules for columns.
 
     Returns:
-        The layout, with everything that is wrong in its ``problems``.
+        The layout; its ``problems`` say what is wrong.
 
     """
     problems: list[HeaderProblem] = []
@@ -225,12 +225,12 @@ def _unknown_column(shown: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a row cannot be taken apart at all.
+    """The reason why a row has no cells.
 
     Attributes:
         message: what to change.
-        column: the column that it is about, empty if it is the whole row.
-        value: what an error shows of the row.
+        column: the column concerned; empty if it is the whole row.
+        value: the row as errors show it.
 
     """
 
@@ -244,13 +244,13 @@ class RawRow:
     """One row of a source.
 
     Attributes:
-        number: which data row it is, from 1; the header and blank rows do not count.
-        cells: what its cells hold, in the order of the columns; there may be fewer of them than columns.
-        layout: how they are read.
-        file: the file as it was given, empty if the rows come from elsewhere.
+        number: number of the data row, from 1; the header and blank rows do not count.
+        cells: contents of its cells, in the order of the columns; there may be fewer cells than columns.
+        layout: the way to read them.
+        file: the file as it was given; empty if the rows come from elsewhere.
         line: line of the text file (of the row's beginning) or row of the sheet, from 1; ``None`` if there is none.
-        unreadable: why there are no cells, ``None`` if there are.
-        post: the ready-made post, if the source has those.
+        unreadable: why there are no cells; ``None`` if there are.
+        post: the ready-made post, if the source gives posts.
 
     """
 
@@ -263,21 +263,21 @@ class RawRow:
     post: CreatePost | None = None
 
     def as_read(self) -> dict[str, str]:
-        """Return name of the column → what its cell holds, for people: shortened, and without empty cells."""
+        """Return name of the column → content of the cell, shortened and without empty cells."""
         return {self.layout.name_of(index): text for index, cell in enumerate(self.cells) if (text := readable(cell))}
 
 
 def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: ColumnRules) -> Layout:
-    """Return how the rows below a header are read.
+    """Return the layout of the rows below a header.
 
     Args:
         names: the header's cells.
-        line: where it is in the file, from 1.
-        info: takes the columns.
-        rules: what the caller says about columns.
+        line: line of the header in the file, from 1.
+        info: receives the columns.
+        rules: the caller's rules for columns.
 
     Raises:
-        SourceError: a column is not known, a field has two columns, or the mapping names a column that is not there;
+        SourceError: a column is not known, a field has two columns, or the mapping names a column that is missing;
             ``errors`` has all of them.
 
     """
@@ -302,9 +302,9 @@ def no_header(names: Sequence[str], line: int, later: Iterable[tuple[int, int]],
 
     Args:
         names: the first row's cells.
-        line: where it is.
-        later: line → how many known names it has, for some rows below it.
-        info: which file.
+        line: line of the first row.
+        later: (line, number of known names) of some rows below it.
+        info: the source.
 
     """
     found, known = max(later, key=lambda pair: (pair[1], -pair[0]), default=(0, 0))

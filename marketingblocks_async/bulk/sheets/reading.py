@@ -1,4 +1,4 @@
-"""From the cells of a row to the values of a post's fields."""
+"""Read the values of a post's fields from the cells of a row."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class CellProblem(NamedTuple):
     """One cell that cannot be used.
 
     Attributes:
-        target: the field that it fills, empty if it fills none.
-        cell: which cell of the row, ``None`` if the row has no such cell.
+        target: the field that it fills; empty if it fills none.
+        cell: index of the cell in the row; ``None`` if the row has no such cell.
         message: what to change.
 
     """
@@ -26,11 +26,11 @@ class CellProblem(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the cells of a row give.
+    """The fields of a row.
 
     Attributes:
-        values: field → value, as the request object takes them; a field whose cell is empty is not there.
-        key: text of the key column, ``None`` if it is empty or there is none.
+        values: field → value, as the request object takes them, without fields whose cells are empty.
+        key: text of the key column; ``None`` if it is empty or there is none.
 
     """
 
@@ -43,7 +43,7 @@ def read_cells(raw: RawRow, problems: list[CellProblem] | None = None) -> Readin
 
     Args:
         raw: a row that is not ``unreadable``.
-        problems: takes what cannot be used, and reading goes on; ``None`` to stop at the first.
+        problems: receives the cells that cannot be used, and reading goes on; ``None`` to stop at the first.
 
     Raises:
         CellError: a cell cannot be used, and ``problems`` is ``None``.
@@ -59,7 +59,7 @@ def read_cells(raw: RawRow, problems: list[CellProblem] | None = None) -> Readin
         _check_nameless(raw, problems)
     values = _read_steps(cells, layout.steps, "", problems)
     if "media_urls" not in values:
-        # The API requires the field; whether the list may be empty is not known, so an empty one is sent.
+        # The API requires the field. Whether the list may be empty is not documented, so an empty one is sent.
         values["media_urls"] = []
     if layout.extra_steps and (extra := _read_steps(cells, layout.extra_steps, "post_extra.", problems)):
         values["post_extra"] = extra
@@ -107,7 +107,7 @@ def _read_tweets(raw: RawRow, cells: Sequence[object], problems: list[CellProble
             empty = empty or steps[0]
             continue
         if empty is not None:
-            # A tweet that was deleted, or one that was forgotten? Only the author knows.
+            # The tweet may have been deleted or forgotten; only the author knows.
             error = CellError(f"it is empty, but tweet {number} is not; fill it in, or move the later tweets up")
             _note(problems, error, f"twitter_threads.{number}", empty.cell)
             empty = None
@@ -124,7 +124,7 @@ def _check_nameless(raw: RawRow, problems: list[CellProblem] | None) -> None:
 
 
 def key_of(raw: RawRow) -> str | None:
-    """Return the text of a row's key column, even if the rest of the row is wrong; ``None`` if there is none."""
+    """Return the text of a row's key column, even if other cells are wrong; ``None`` if there is none."""
     step = raw.layout.key
     if step is None or step.cell >= len(raw.cells):
         return None

@@ -1,6 +1,6 @@
-"""From a raw row to a post, or to everything that is wrong with the row.
+"""Make a post from a raw row, or list everything that is wrong with the row.
 
-This is the only way from a file to a request: what is planned and what is sent are the same objects, made here.
+This is the only way from a file to a request: the plan checks and the run sends the same objects, made here.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row that makes a valid post.
+    """A row that makes a valid post.
 
     Attributes:
-        number: which data row it is, from 1; the header and blank rows do not count.
-        key: what identifies the row: the text of its key column, or its number if that is empty.
+        number: number of the data row, from 1; the header and blank rows do not count.
+        key: identity of the row: the text of its key column, or its number if that is empty.
         post: the request object, exactly as it is sent.
         content_hash: :func:`content_hash` of the post.
         request: what is sent, as its canonical JSON text; ``content_hash`` is the hash of this text.
@@ -52,34 +52,29 @@ class Row:
 
 
 def canonical_json(post: CreatePost) -> str:
-    """Return what ``post`` sends, as the one JSON text of it: names sorted, no white space, non-ASCII as it is."""
+    """Return the request as canonical JSON: names sorted, no white space, non-ASCII characters as they are."""
     return _CANONICAL.encode(post.wire())
 
 
 def content_hash(post: CreatePost) -> str:
-    """Return the SHA-256 (hexadecimal) of what ``post`` sends. Equal posts have equal hashes, in every version.
-
-    Args:
-        post: the post.
-
-    """
+    """Return the SHA-256 (hexadecimal) of the request. Equal posts have equal hashes, in every version."""
     return hashlib.sha256(canonical_json(post).encode()).hexdigest()
 
 
 def parse_row(raw: RawRow) -> Row | list[RowError]:
-    """Return the post that a row says, or everything that is wrong with the row.
+    """Return the post of a row, or everything that is wrong with the row.
 
     Args:
-        raw: from :func:`~marketingblocks_async.bulk.sheets.sources.read_rows`.
+        raw: a row from :func:`~marketingblocks_async.bulk.read_rows`.
 
     Returns:
-        A :class:`Row`, or a list of at least one :class:`RowError`. What a row holds never makes it raise.
+        A :class:`Row`, or a list of at least one :class:`RowError`. No content of a row makes it raise.
 
     """
     try:
         return _row(raw)
     except (ValueError, OverflowError) as exc:
-        # Cells, the request object and JSON refuse with a ValueError; a date at the end of the calendar overflows.
+        # Cells, the request object and JSON refuse with a ValueError. A date at the end of the calendar overflows.
         return _explain(raw, exc)
 
 
@@ -91,10 +86,10 @@ def _row(raw: RawRow) -> Row:
     try:
         text = canonical_json(post)
     except ValueError:
-        # All else was checked by the request object; only a number can be impossible to write down.
+        # The request object has checked everything else; only a number can be impossible to write down.
         raise CellError(TOO_LONG_NUMBER) from None
-    # JSON escapes the control characters up to U+001F; the others, and half surrogate pairs, are not printable. Many
-    # printable characters pass here at C speed, and what does not is looked at closely.
+    # JSON escapes the control characters up to U+001F; the others, and half surrogate pairs, are not printable. This
+    # lets most texts pass at C speed; only the rest is looked at closely.
     if not text.isprintable() or "\\u00" in text or "\\b" in text or "\\f" in text:
         check_characters(post.wire())
     number = raw.number
@@ -110,7 +105,7 @@ def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
 
     Args:
         raw: a row that makes no post.
-        cause: why it makes none; reported if nothing better is found.
+        cause: the error that refused it; reported if nothing more exact is found.
 
     Returns:
         At least one error.
@@ -134,7 +129,7 @@ def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
 
 
 def _row_error(raw: RawRow, problem: CellProblem) -> tuple[int, RowError]:
-    """Return where to list a problem, and the error that it becomes."""
+    """Return the place of a problem among the columns, and its error."""
     index, rest = (problem.cell, "") if problem.cell is not None else _column_of(raw, problem.target)
     if index is None:
         return sys.maxsize, RowError(raw.number, visible(problem.target), "", problem.message, raw.file, raw.line)
@@ -144,7 +139,7 @@ def _row_error(raw: RawRow, problem: CellProblem) -> tuple[int, RowError]:
 
 
 def _column_of(raw: RawRow, target: str) -> tuple[int | None, str]:
-    """Return the column that holds ``target`` or a whole that it is part of, and which part it is."""
+    """Return the column of ``target``, or of a field that it is part of, and the name of the part."""
     parts = target.split(".")
     for length in range(len(parts), 0, -1):
         if (index := raw.layout.index_of.get(".".join(parts[:length]))) is not None:
@@ -154,7 +149,7 @@ def _column_of(raw: RawRow, target: str) -> tuple[int | None, str]:
 
 
 def _called(raw: RawRow, target: str) -> str:
-    """Return what the file calls a field."""
+    """Return the file's name for a field."""
     index = raw.layout.index_of.get(target)
     return target if index is None else raw.layout.name_of(index)
 
@@ -168,7 +163,7 @@ def _bad_characters(raw: RawRow, values: Mapping[str, Any]) -> Iterator[CellProb
 
 
 def _parts(raw: RawRow, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the values that have columns of their own."""
+    """Yield target and value of each part that has a column of its own."""
     for field, value in values.items():
         if field == "post_extra" and raw.layout.extra_steps and is_object(value):
             yield from ((f"{field}.{part}", each) for part, each in value.items())
@@ -181,7 +176,7 @@ def _parts(raw: RawRow, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[str]) -> Iterator[CellProblem]:
-    """Yield what the request object says about fields together; it says so only when each of them is fine alone."""
+    """Yield contradictions between fields; the request object reports them only if each field is valid alone."""
     given = values.keys() | {target.partition(".")[0] for target in failed}
     mode, moment = values.get("publish_mode"), values.get("schedule_time")
     if mode is PublishMode.SCHEDULED:
@@ -213,10 +208,10 @@ def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[
 
 
 def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -> Iterator[CellProblem]:
-    """Yield what the request object refuses, without what is known to be wrong already."""
+    """Yield the request object's refusals, without those of targets in ``known``."""
     checked = dict(values)
     if isinstance(moment := checked.get("schedule_time"), datetime):
-        # As text, because a datetime that cannot be converted would hide what is wrong with the other fields.
+        # As text, because a datetime that cannot be converted would hide the faults of the other fields.
         checked["schedule_time"] = moment.strftime("%Y-%m-%d %H:%M").zfill(16)
         checked.setdefault("time_zone", "UTC")
     try:
@@ -226,13 +221,13 @@ def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -
             target = _target(raw, error["loc"])
             if any(target == each or target.startswith(f"{each}.") for each in known if each):
                 continue
-            # What it says about fields together follows from what is wrong with each, if something is.
+            # A refusal of several fields together follows from the faults of each, if there are any.
             if target or not known:
                 yield CellProblem(target, None, _refusal_message(error, target))
 
 
 def _target(raw: RawRow, loc: Sequence[int | str]) -> str:
-    """Return pydantic's place of an error as the name of a field."""
+    """Return the target for the place that pydantic gives of an error."""
     parts: list[str] = []
     for step in loc:
         if isinstance(step, str):
@@ -251,7 +246,7 @@ _REFUSALS = {
     "list_type": "it must be a list",
     "model_type": 'it must be an object, for example {"message": "…", "media_urls": ["…"]} for a tweet',
 }
-"""Pydantic's types of errors that need no more words than these."""
+"""Type of pydantic's error → message."""
 
 
 def _refusal_message(error: Mapping[str, Any], target: str) -> str:

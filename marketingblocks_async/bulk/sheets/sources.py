@@ -1,6 +1,6 @@
-"""Where posts come from: CSV, JSON Lines and XLSX files, and anything that can be iterated over.
+"""Read rows from CSV, JSON Lines and XLSX files, and from any iterable.
 
-Everything streams: a row is read when it is asked for, and nothing is kept (a workbook's table of texts excepted).
+Everything streams: a row is read when it is asked for and then forgotten. (Only a workbook's table of texts is kept.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .layout import RawRow
 from .xlsx_file import read_xlsx
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
-"""One row that is no line of a file: a ready-made post, or its fields under nested or flattened names."""
+"""A row that does not come from a file: a ready-made post, or its fields under nested or flattened names."""
 
 SyncSource: TypeAlias = str | os.PathLike[str] | Iterable[Item]
 """A path, or an iterable of rows."""
@@ -40,10 +40,10 @@ _BATCH = 256
 
 
 class RowStream(Iterator[RawRow]):
-    """The rows of a source, one after the other. Iterate over it once; an early end needs :meth:`close`.
+    """The rows of a source, one after the other. Iterate over it once; after an early stop, call :meth:`close`.
 
     Attributes:
-        info: what is known about the source, complete at the end.
+        info: description of the source, complete at the end.
 
     """
 
@@ -75,10 +75,10 @@ class RowStream(Iterator[RawRow]):
 
 
 class AsyncRowStream(AsyncIterator[RawRow]):
-    """The rows of a source, without blocking the event loop. Iterate over it once; an early end needs :meth:`aclose`.
+    """The rows of a source, read in a thread. Iterate over it once; after an early stop, call :meth:`aclose`.
 
     Attributes:
-        info: what is known about the source, complete at the end.
+        info: description of the source, complete at the end.
 
     """
 
@@ -120,19 +120,19 @@ def read_rows(
     Args:
         source: a path that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson`` or ``.xlsx``, or an iterable
             of mappings or :class:`~marketingblocks_async.CreatePost`.
-        columns: name of a column in the file → field of the post, ``None`` to ignore the column; for columns that are
-            not called as the fields are. Those whose names begin with an underscore are ignored without it.
-        encoding: of a text file; ``None`` for what its first bytes say, UTF-8 if they say nothing.
-        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
-        list_separator: what separates the entries of a list inside one cell.
+        columns: name of a column in the file → field of the post; ``None`` to ignore the column. Columns that have the
+            name of a field need none, and those whose names begin with an underscore are ignored anyway.
+        encoding: encoding of a text file; ``None`` to detect it from the first bytes (UTF-8 without a mark).
+        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
+        list_separator: text between the entries of a list inside one cell.
 
     Returns:
         An iterator of :class:`RawRow` that knows the :attr:`~RowStream.info` of the source. While it is iterated over
         it raises :class:`SourceError` when the file cannot be read on.
 
     Raises:
-        SourceError: the name of the file does not say what it is, or ``sheet`` is given for a file without sheets.
-        ConfigurationError: ``columns`` or ``list_separator`` cannot be meant.
+        SourceError: the ending of the file's name is not known, or ``sheet`` is given for a file without sheets.
+        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
         TypeError: ``source`` is none of these.
 
     """
@@ -203,7 +203,7 @@ def _read_file(file: str, rules: ColumnRules, encoding: str | None, sheet: str |
 
 
 def _check_kind(source: object) -> None:
-    # A mapping and a post can be iterated over too, and would give their fields as rows.
+    # A mapping and a post are iterable, too, and would give their fields as rows.
     kind = type(source).__name__
     is_one_row = isinstance(source, Mapping | CreatePost | bytes | bytearray)
     if is_one_row or not isinstance(source, Iterable | AsyncIterable):
@@ -239,11 +239,11 @@ def _row_of(number: int, item: Item, layouts: Layouts) -> RawRow:
 
 
 def _take(stream: RowStream) -> tuple[list[RawRow], Exception | None]:
-    """Return the next rows, and the error that ended them: rows that were read before it are not lost."""
+    """Return the next rows, and the error that ended them; rows before the error are not lost."""
     rows: list[RawRow] = []
     try:
         rows.extend(islice(stream, _BATCH))
-    except Exception as exc:  # noqa: BLE001 - it is raised after the rows, whatever it is
+    except Exception as exc:  # noqa: BLE001 - any error is raised again, after the rows
         return rows, exc
     return rows, None
 
@@ -262,7 +262,7 @@ async def _in_thread(stream: RowStream) -> AsyncGenerator[RawRow, None]:
                 return
     finally:
         if batch is not None and not batch.done():
-            # Cancelled, but a thread cannot be: the file must not be closed while it reads.
+            # We are cancelled, but the thread cannot be: the file must not be closed while it reads.
             await asyncio.wait([batch])
         stream.close()
 
@@ -271,5 +271,5 @@ async def _in_turns(stream: RowStream) -> AsyncGenerator[RawRow, None]:
     for count, row in enumerate(stream, 1):
         yield row
         if count % _BATCH == 0:
-            # A long list must not keep everything else in the program from running.
+            # A long list must not block the event loop.
             await asyncio.sleep(0)

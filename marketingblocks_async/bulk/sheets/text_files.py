@@ -1,4 +1,4 @@
-"""Text files of whatever encoding, line by line, and the hash of the very bytes that were read."""
+"""Read text files of any encoding line by line, and hash exactly the bytes that were read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
 
 LINE_LIMIT = 64 * 2**20
-"""Characters in one line: more is no text file, and would have to be held in memory."""
+"""Characters in one line at most, since a line is held in memory; a text file has shorter ones."""
 
 _BUFFER = 2**18
 _SAMPLE = 64
@@ -26,7 +26,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""Byte order marks; the four bytes of UTF-32 before the two of UTF-16 that they begin with."""
+"""Byte order marks; UTF-32 comes first, since its mark begins with that of UTF-16."""
 
 _OTHER_FILES = (
     (b"PK\x03\x04", "this is a workbook (XLSX) or another ZIP archive; name it .xlsx, or export the sheet as CSV"),
@@ -37,11 +37,11 @@ _OTHER_FILES = (
 
 
 class HashingFile(io.RawIOBase):
-    """A file, read once from its beginning to its end, that knows the hash of what was read.
+    """A file that is read once from beginning to end and hashes what was read.
 
     Args:
         path: the file.
-        file: what to call it in errors.
+        file: its name in errors.
 
     Raises:
         SourceError: it cannot be opened.
@@ -74,7 +74,7 @@ class HashingFile(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        # It is also called for an object whose file could not be opened.
+        # Python also calls it for an object whose file could not be opened.
         if not self.closed and hasattr(self, "_raw"):
             self._raw.close()
         super().close()
@@ -90,11 +90,11 @@ def open_lines(path: Path, info: SourceInfo, encoding: str | None) -> Generator[
 
     Args:
         path: the file.
-        info: takes the encoding, and at the end of the file its size and hash.
-        encoding: of the file; ``None`` for what its first bytes say, UTF-8 if they say nothing.
+        info: receives the encoding, and at the end of the file its size and hash.
+        encoding: encoding of the file; ``None`` to detect it from the first bytes (UTF-8 without a mark).
 
     Raises:
-        SourceError: the file cannot be opened, or is no text file, or ``encoding`` is none or contradicts the file.
+        SourceError: the file cannot be opened, is not a text file, or is not in ``encoding``, or that is unknown.
             While reading: the file cannot be read, is not in this encoding, or has a line longer than
             :data:`LINE_LIMIT`.
 
@@ -144,7 +144,7 @@ def _encoding_of(head: bytes, given: str | None, file: str) -> str:
     try:
         name = codecs.lookup(given).name
     except (LookupError, ValueError):
-        # The caller of this function reports it, together with codecs that are not for text.
+        # The caller reports it, together with codecs that are not for text.
         return given
     if marked is None:
         return given
@@ -181,7 +181,7 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: So
 
 
 def _line_at(path: Path, offset: int, encoding: str) -> int | None:
-    """Return the line that holds the byte at ``offset``; the decoder was ahead of the lines, so look again."""
+    """Return the line of the byte at ``offset``. It reads the file again, since the decoder was ahead of the lines."""
     if not path.is_file():
         return None
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("replace"), translate=True)
@@ -195,7 +195,7 @@ def _line_at(path: Path, offset: int, encoding: str) -> int | None:
 
 
 def reason(exc: OSError | ValueError) -> str:
-    """Return why a file cannot be read, for its owner."""
+    """Return why a file cannot be read, in words."""
     match exc:
         case FileNotFoundError():
             return "there is no such file"

@@ -1,10 +1,9 @@
-"""What has to be known of a workbook before its rows are read: whether it is safe to unpack, and its merged areas.
+"""Check a workbook before its rows are read: is it safe to unpack, and which cells are merged?
 
 A ZIP archive of a few KiB can hold terabytes, so its declared sizes are checked first.
 
-Only the first cell of a merged area holds anything, whatever the screen suggests. A row that looks filled in would be
-posted without what it shows, so such cells have to be known before their rows are read; the file names them after all
-rows.
+Only the first cell of a merged area holds anything, although the screen shows it for all of them. A row that looks
+complete would be posted incompletely. The file lists the merged areas after all rows, so they are read first.
 """
 
 from __future__ import annotations
@@ -15,26 +14,26 @@ from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
 PARTS_LIMIT = 10_000
-"""Parts of a workbook: sheets, images, relations, …."""
+"""Parts of a workbook at most: sheets, images, relations, …."""
 
 UNPACKED_LIMIT = 4 * 2**30
-"""Bytes that all parts may have together when unpacked."""
+"""Bytes of all parts together when unpacked."""
 
 TEXTS_LIMIT = 2**29
-"""Bytes that the table of texts may have when unpacked, because openpyxl holds it in memory."""
+"""Bytes of the table of texts when unpacked; openpyxl holds it in memory."""
 
 BOMB_SIZE = 64 * 2**20
 BOMB_RATIO = 200
-"""A part of more than :data:`BOMB_SIZE` that is packed this many times smaller was made to do harm."""
+"""A part of more than :data:`BOMB_SIZE` bytes that is packed this many times smaller is an attack."""
 
 _ENCRYPTED = 0x1
 _PROLOG = 2048
 
 AREA_LIMIT = 100_000
-"""Merged areas in one sheet: more have never been made by hand."""
+"""Merged areas in one sheet at most; a sheet made by hand has fewer."""
 
 CHUNK = 2**18
-"""Bytes of the sheet's XML that are looked through at a time."""
+"""Bytes of the sheet's XML that are searched at a time."""
 
 _LONGEST_TAG = 512
 _MERGE = re.compile(
@@ -43,7 +42,7 @@ _MERGE = re.compile(
 
 
 class UnsafeWorkbookError(ValueError):
-    """A workbook that is not unpacked; the text says why and what to do."""
+    """A workbook that is unsafe to unpack; the text says why and what to do."""
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
@@ -55,7 +54,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
         archive: the workbook.
 
     Raises:
-        UnsafeWorkbookError: it is not to be unpacked.
+        UnsafeWorkbookError: it is unsafe to unpack.
 
     """
     parts = archive.infolist()
@@ -68,10 +67,10 @@ def check_archive(archive: zipfile.ZipFile) -> None:
         or any(part.file_size > BOMB_SIZE and part.file_size > BOMB_RATIO * part.compress_size for part in parts)
     )
     if enormous:
-        msg = "this workbook would unpack to something enormous, so it is not opened; export the sheet as CSV"
+        msg = "this workbook would unpack to an enormous size, so it is not opened; export the sheet as CSV"
         raise UnsafeWorkbookError(msg)
     if any(part.filename.lower().endswith("sharedstrings.xml") and part.file_size > TEXTS_LIMIT for part in parts):
-        msg = "this workbook holds more text than is good for the memory; export the sheet as CSV"
+        msg = "this workbook holds more text than fits into memory; export the sheet as CSV"
         raise UnsafeWorkbookError(msg)
     for part in parts:
         if part.filename.endswith((".xml", ".rels")):
@@ -124,7 +123,7 @@ def _column(letters: bytes) -> int:
 
 
 class HiddenCells:
-    """Tells, row after row, which cells are hidden in merged areas; ask for the rows in their order.
+    """Finds the hidden cells of merged areas, row after row; ask for the rows in their order.
 
     Args:
         areas: the merged areas, by their first rows.

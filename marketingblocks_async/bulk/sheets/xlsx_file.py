@@ -1,7 +1,7 @@
-"""Rows of XLSX workbooks, through openpyxl (extra ``xlsx``).
+"""Read the rows of XLSX workbooks, with openpyxl (extra ``xlsx``).
 
-openpyxl streams the rows and holds the workbook's table of texts in memory. What a cell shows and what it holds can
-differ: formulas, formats, merged areas. Where they do, the cell is refused and not interpreted.
+openpyxl streams the rows and holds the workbook's table of texts in memory. A cell can show something else than it
+holds: formulas, formats, merged areas. Such a cell is refused, not interpreted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .text_files import reason
 from .workbook import Area, HiddenCells, UnsafeWorkbookError, check_archive, find_areas
 
 ROW_LIMIT = 1_048_576
-"""Rows of a worksheet: no spreadsheet program makes more, and a broken file can pretend to have any number."""
+"""Rows of a worksheet at most, as in spreadsheet programs; a broken file can pretend to have any number."""
 
 _BATCH = 128
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -43,13 +43,13 @@ _NO_WORKBOOK = (
     "open it and save it as .xlsx without a password; if it is text, name it .csv"
 )
 
-# Filters of warnings belong to the whole process, and two threads that change them for a moment can leave the change
-# behind; so one at a time.
+# Filters of warnings belong to the whole process. Two threads that change them for a moment can leave the change
+# behind, so only one does at a time.
 _WARNINGS_LOCK = threading.Lock()
 
 
 class _Cell(Protocol):
-    """What is used of openpyxl's cells."""
+    """The attributes of openpyxl's cells that are used here."""
 
     @property
     def value(self) -> Any: ...
@@ -64,13 +64,13 @@ def read_xlsx(path: Path, info: SourceInfo, rules: ColumnRules, sheet: str | Non
 
     Args:
         path: the workbook.
-        info: takes what becomes known about it.
-        rules: what the caller says about columns.
-        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
+        info: filled in while the file is read.
+        rules: the caller's rules for columns.
+        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
 
     Raises:
-        SourceError: openpyxl is not installed; the file is no workbook, is encrypted or broken, or would unpack to
-            something enormous; there is no such sheet; the header is not understood.
+        SourceError: openpyxl is not installed; the file is not a workbook, is encrypted or broken, or unsafe to unpack;
+            there is no such sheet; the header is not understood.
 
     """
     openpyxl = _openpyxl(info.file)
@@ -85,7 +85,7 @@ def read_xlsx(path: Path, info: SourceInfo, rules: ColumnRules, sheet: str | Non
             info.sheet = str(worksheet.title)
             with _broken_is_an_error(info), archive.open(_part_of(worksheet)) as part:
                 hidden = HiddenCells(find_areas(part))
-            # What a workbook says about its size is often wrong, and would cut columns off.
+            # A workbook's own statement of its size is often wrong and would cut columns off.
             worksheet.reset_dimensions()
             with closing(_sheet_rows(worksheet, info)) as rows:
                 yield from _rows(rows, hidden, info, rules)
@@ -104,7 +104,7 @@ def _openpyxl(file: str) -> Any:
 
 @contextmanager
 def _opened(path: Path, info: SourceInfo) -> Generator[BinaryIO]:
-    """Open the workbook with its hash taken."""
+    """Open the workbook and take its hash."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
@@ -127,7 +127,7 @@ def _broken_is_an_error(info: SourceInfo) -> Generator[None]:
     except zipfile.BadZipFile as exc:
         raise SourceError(_NO_WORKBOOK, file=info.file) from exc
     except Exception as exc:
-        # openpyxl meets broken files with every error that Python has.
+        # openpyxl raises errors of any class for broken files.
         msg = (
             f"this workbook is broken ({visible(str(exc), 100)}); open it, save it again as .xlsx, or export it as CSV"
         )
@@ -136,7 +136,7 @@ def _broken_is_an_error(info: SourceInfo) -> Generator[None]:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep openpyxl from printing warnings about the looks of a workbook, which do not matter here."""
+    """Keep openpyxl from printing warnings about the style of a workbook, which does not matter here."""
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -165,7 +165,7 @@ def _part_of(worksheet: Any) -> str:
 
 
 def _sheet_rows(worksheet: Any, info: SourceInfo) -> Generator[list[object]]:
-    """Yield what the cells of each row hold; whatever openpyxl is asked for happens here."""
+    """Yield the contents of each row's cells; all reading by openpyxl happens here."""
     rows = worksheet.iter_rows()
     try:
         while True:
@@ -221,7 +221,7 @@ def _contents(row: Sequence[_Cell]) -> list[object]:
 
 
 def _content(cell: _Cell) -> object:
-    """Return what a cell holds: text, a truth value, a date and time, a number, or why it cannot be used."""
+    """Return the content of a cell: text, a truth value, a date and time, a number, or an :class:`UnusableCell`."""
     value = cell.value
     match cell.data_type:
         case "s":
@@ -253,7 +253,7 @@ def _moment(value: datetime, number_format: str) -> object:
     if value.second or value.microsecond:
         return UnusableCell(str(value), "posts go out at whole minutes; type the time without seconds")
     shows_time = "h" in _FORMAT_TEXT.sub("", number_format).lower()
-    # Midnight that nobody sees is a day without a time.
+    # Midnight that the format does not show is a day without a time.
     return value if shows_time or value.hour or value.minute else value.date()
 
 
@@ -276,7 +276,7 @@ def _unescape(text: str) -> object:
 
     decoded = _ESCAPE.sub(decode, text)
     if unclear:
-        # By the format's rules it is a character; by the looks of it in most programs it is not.
+        # The file format says that it is a character, but most programs show it as text.
         return UnusableCell(
             visible(text), f"it holds the code {unclear[0]}, which programs read differently; remove it"
         )
