@@ -36,6 +36,9 @@ ResponseT_co = TypeVar("ResponseT_co", bound=BaseModel, covariant=True)
 DEFAULT_BASE_URL = "https://app.marketingblocks.ai/api/v1"
 """The documented API root."""
 
+DOCUMENTED_RATE = 100
+"""The documented limit: requests per second of a token."""
+
 PATH_PREFIX = "social-sparks"
 """All documented operations live below this part of the API root."""
 

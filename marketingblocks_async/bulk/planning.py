@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeAlias
 
-from marketingblocks_async.endpoints import CREATE_POST
+from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE
 from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.schedule import zone_of
 
@@ -29,7 +29,7 @@ from .sheets.reading import key_of
 from .sheets.rows import Row, parse_row
 from .sheets.sources import Source, SyncSource, aread_rows, read_rows
 
-RATE = 100.0
+RATE = float(DOCUMENTED_RATE)
 """The documented limit of a token, in requests per second."""
 
 MAX_ERRORS = 1000

@@ -473,7 +473,7 @@ class Executor:
                 await call.before_send()
             except BaseException:
                 if permit is not None:
-                    permit.given_up()
+                    permit.release()
                 raise
         attempt = Attempt(limiter, permit)
         call.begin(attempt)
@@ -533,7 +533,7 @@ class Executor:
         finally:
             if attempt.permit is not None:
                 # A middleware may have answered by itself.
-                attempt.permit.given_up()
+                attempt.permit.release()
 
     def _failure_of(self, call: Call[T], exc: Exception, answer: HttpAnswer | None) -> Failure:
         """Return the failure that an attempt's exception stands for."""

@@ -77,7 +77,9 @@ class Settings:
     @property
     def rate(self) -> float | None:
         """Requests per second at most, ``None`` for no limit."""
-        return 100.0 if self.limit is None else self.limit or None
+        from marketingblocks_async.endpoints import DOCUMENTED_RATE
+
+        return float(DOCUMENTED_RATE) if self.limit is None else self.limit or None
 
     @property
     def rate_limit(self) -> RateLimit:

@@ -1,10 +1,10 @@
 """A cap on connections over all tokens that starves none of them.
 
-Every attempt takes a *slot* after its permit and returns it at its end; there are as many slots as there may be
-connections. A plain queue would let one token whose answers are slow fill all of them. So a token gets one more only
-while it has fewer than there are free: one greedy token gets half of them, two get a third each, and always as much is
-free for the others. (Switches share their buffers by this rule, as "dynamic thresholds".) Those that wait are served in
-turn, a token at a time, each token's calls in order.
+Every attempt takes a *slot* after its permit and returns it at its end. There are as many slots as there may be
+connections. With a plain queue, one token with slow responses would fill all of them. So a token gets another slot only
+while it has fewer than there are free: one greedy token gets half of them, two get a third each, and the same number
+stays free for the others. (Switches share their buffers by this rule, called "dynamic thresholds".) Waiting tokens are
+served in turn, each token's calls in order.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _Waiting = OrderedDict[asyncio.Future[None], object]
 
 
 class ConnectionSlots:
-    """The slots of one client and its copies; used on one event loop at a time.
+    """The connection slots of one client and its copies; used on one event loop at a time.
 
     Args:
-        limit: how many there are, 1 or more.
+        limit: number of slots, 1 or more.
 
     Raises:
         ConfigurationError: ``limit`` is less than 1.
@@ -39,29 +39,29 @@ class ConnectionSlots:
         self.limit: int = limit
         self._used: Counter[object] = Counter()
         self._free = limit
-        # Tokens in the order in which they are next, with those who wait.
+        # Tokens in the order of their turns, with their waiting attempts.
         self._waiting: OrderedDict[object, _Waiting] = OrderedDict()
 
     @property
     def in_use(self) -> int:
-        """How many are taken."""
+        """Number of slots in use."""
         return self.limit - self._free
 
     @property
     def waiting(self) -> int:
-        """How many attempts wait for one."""
+        """Number of attempts that wait for a slot."""
         return sum(map(len, self._waiting.values()))
 
     def used_by(self, key: object) -> int:
-        """Return how many a token has taken."""
+        """Return the number of slots that a token uses."""
         return self._used[key]
 
     async def take(self, key: object, owner: object) -> None:
         """Wait for a slot.
 
         Args:
-            key: stands for the token.
-            owner: whoever may :meth:`abort` the waiting.
+            key: identifies the token.
+            owner: the object that may :meth:`abort` the waiting.
 
         """
         if key not in self._waiting and self._may_have(key):
@@ -76,7 +76,7 @@ class ConnectionSlots:
                 # Granted and cancelled in the same turn.
                 self.give_back(key)
             else:
-                self._forget(key, future)
+                self._remove(key, future)
             raise
 
     def give_back(self, key: object) -> None:
@@ -88,11 +88,11 @@ class ConnectionSlots:
         self._serve()
 
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
-        """End the waiting of all attempts of ``owner`` with ``error()``; return how many there were."""
+        """End the waiting of all attempts of ``owner`` with ``error()``; return their number."""
         count = 0
         for key, waiting in list(self._waiting.items()):
             for future in [future for future, whose in waiting.items() if whose is owner]:
-                self._forget(key, future)
+                self._remove(key, future)
                 if not future.done():
                     future.set_exception(error())
                     count += 1
@@ -105,7 +105,7 @@ class ConnectionSlots:
         self._free -= 1
         self._used[key] += 1
 
-    def _forget(self, key: object, future: asyncio.Future[None]) -> None:
+    def _remove(self, key: object, future: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(key)
         if waiting is not None:
             waiting.pop(future, None)
@@ -113,13 +113,13 @@ class ConnectionSlots:
                 del self._waiting[key]
 
     def _serve(self) -> None:
-        """Give what is free to whose turn it is, once around at most."""
+        """Give free slots to the waiting tokens in turn, at most one each."""
         for key in list(self._waiting):
             if not self._free:
                 return
             if self._may_have(key):
                 future = next(iter(self._waiting[key]))
-                self._forget(key, future)
+                self._remove(key, future)
                 if not future.done():
                     self._grant(key)
                     future.set_result(None)
@@ -128,12 +128,12 @@ class ConnectionSlots:
 
 
 class SlotLimiter:
-    """A limiter whose permits come with a slot, see :class:`~marketingblocks_async.Limiter`.
+    """A limiter whose permits come with a connection slot, see :class:`~marketingblocks_async.Limiter`.
 
     Args:
         limiter: the token's limiter.
         slots: the slots.
-        key: stands for the token.
+        key: identifies the token.
 
     """
 
@@ -144,33 +144,33 @@ class SlotLimiter:
 
     @property
     def settings(self) -> RateLimit:
-        """The limit that it keeps."""
+        """The limit."""
         return self._limiter.settings
 
     async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
-        """Wait for a permit, and then for a slot; the other way round, calls that wait for permits would fill them."""
+        """Wait for a permit and then for a slot; the other way round, calls that wait for permits would hold slots."""
         permit = await self._limiter.acquire(lane, retry=retry, owner=owner)
         try:
             await self._slots.take(self._key, owner)
         except BaseException:
-            permit.given_up()
+            permit.release()
             raise
         return _PermitWithSlot(permit, self._slots, self._key)
 
-    async def write_turn(self, *, owner: object = None) -> None:
+    async def wait_to_write(self, *, owner: object = None) -> None:
         """Wait until a granted request may be written."""
-        await self._limiter.write_turn(owner=owner)
+        await self._limiter.wait_to_write(owner=owner)
 
     def pause(self, seconds: float, *, over_limit: bool = True) -> None:
-        """Let nothing out for this long."""
+        """Let nothing out for ``seconds``."""
         self._limiter.pause(seconds, over_limit=over_limit)
 
     def estimated_wait(self, lane: Lane = Lane.ORDINARY) -> float:
-        """Seconds that a call made now would wait at least."""
+        """Return the seconds that a call made now would wait at least."""
         return self._limiter.estimated_wait(lane)
 
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
-        """End the waiting of all calls of ``owner`` with an error."""
+        """End the waiting of all calls of ``owner`` with ``error()``."""
         return self._limiter.abort(owner, error) + self._slots.abort(owner, error)
 
     def snapshot(self) -> RateLimiterSnapshot:
@@ -188,19 +188,18 @@ class _PermitWithSlot:
         self._slots: ConnectionSlots | None = slots
         self._key = key
 
-    def leaving(self) -> None:
-        self._permit.leaving()
+    def sending(self) -> None:
+        self._permit.sending()
 
-    def written(self, *, fresh_connection: bool) -> None:
-        self._permit.written(fresh_connection=fresh_connection)
+    def sent(self, *, fresh_connection: bool) -> None:
+        self._permit.sent(fresh_connection=fresh_connection)
 
     def answered(self) -> None:
-        # The connection is still in use: the rest of the answer is being read.
+        # The connection is still in use: the rest of the response is being read.
         self._permit.answered()
 
-    def given_up(self) -> None:
-        """Say that the attempt is over, however it ended."""
-        self._permit.given_up()
+    def release(self) -> None:
+        self._permit.release()
         slots, self._slots = self._slots, None
         if slots is not None:
             slots.give_back(self._key)

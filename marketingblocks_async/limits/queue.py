@@ -1,6 +1,6 @@
-"""Who goes next: the calls of one event loop that wait, and the dispatcher that lets them go.
+"""The calls of one event loop that wait, and the dispatcher that lets them go. The package's docstring says why so.
 
-Strict first in, first out within a lane. ``limiter.py`` says why it is built so.
+Strict first in, first out within a lane.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ from collections.abc import Callable
 from typing import Any
 
 from .pacing import Pacer
-from .permits import LocalPermit, PermitLedger
+from .permits import PermitPool, PooledPermit
 from .settings import Lane
 
 WRITE_RATE_FACTOR = 1.1
 """How much faster writes may follow each other than grants: enough to work off what slow connections held back."""
 
 _SHORTEST_TIMER = 0.001
-"""uvloop's timers have a resolution of 1 ms and fire early; asking for less would spin."""
+"""uvloop's timers have a resolution of 1 ms and fire early; a shorter one would spin."""
 
 _LONGEST_TIMER = 1.0
-"""Permits whose task was destroyed come back unannounced, so somebody has to look now and then."""
+"""Permits of destroyed tasks come back unannounced, so the dispatcher looks at least this often while calls wait."""
 
-# A set that keeps its order and takes out any entry in constant time (50,000 cancellations must not become quadratic);
-# its nodes are no objects for the garbage collector. The values are the owners, who may abort the waiting.
+_WRITABLE_POLL = 0.02
+"""Seconds between two looks whether a lease allows a write again. A renewed lease wakes the queue sooner."""
+
+# An ordered set that removes any entry in constant time (50,000 cancellations must not become quadratic), and whose
+# nodes the garbage collector does not track. The values are the owners, who may abort the waiting.
 _Waiting = OrderedDict[asyncio.Future[Any], object]
 
 
@@ -37,22 +40,23 @@ class LoopQueue:
     came to an idle queue.
 
     Args:
-        ledger: the token's permits.
+        pool: the token's permits.
         loop: the event loop.
 
     """
 
-    def __init__(self, ledger: PermitLedger, loop: asyncio.AbstractEventLoop) -> None:
-        self._ledger = ledger
+    def __init__(self, pool: PermitPool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
         self._loop = loop
         # Retries of ordinary calls, ordinary calls, retries of bulk calls, bulk calls.
         self._levels: tuple[_Waiting, ...] = tuple(OrderedDict() for _ in range(2 * len(Lane)))
-        self._writers: _Waiting = OrderedDict()
-        burst, rate = ledger.settings.burst, ledger.nominal_rate
+        self._write_queue: _Waiting = OrderedDict()
+        burst, rate = pool.settings.burst, pool.nominal_rate
         self._grants = Pacer(burst, rate)
         self._writes = Pacer(burst, rate * WRITE_RATE_FACTOR)
-        self._resumed_from = ledger.paused_until
-        if ledger.in_use:
+        # The end of the last pause that is over, after which this queue went on evenly.
+        self._resumed_from = pool.paused_until if pool.paused_until <= pool.clock() else -math.inf
+        if pool.in_use:
             # The token was in use a moment ago on another loop, and its burst may have been spent there.
             self._drain()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,12 +65,12 @@ class LoopQueue:
         self._looks_for_permit_at = -math.inf
 
     def waiting_in(self, lane: Lane) -> int:
-        """How many calls wait for a permit in a lane."""
+        """Return the number of calls in a lane that wait for a permit."""
         return len(self._levels[2 * lane]) + len(self._levels[2 * lane + 1])
 
-    async def wait_for_permit(self, lane: Lane, *, retry: bool, owner: object) -> LocalPermit:
+    async def wait_for_permit(self, lane: Lane, *, retry: bool, owner: object) -> PooledPermit:
         """Wait in line for a permit."""
-        future: asyncio.Future[LocalPermit] = self._loop.create_future()
+        future: asyncio.Future[PooledPermit] = self._loop.create_future()
         waiting = self._levels[2 * lane + (not retry)]
         waiting[future] = owner
         if self._timer is None:
@@ -77,29 +81,43 @@ class LoopQueue:
             waiting.pop(future, None)
             if future.done() and not future.cancelled() and future.exception() is None:
                 # Granted and cancelled in the same turn.
-                future.result().given_up()
+                future.result().release()
             raise
 
-    async def wait_for_write(self, owner: object) -> None:
-        """Wait until a granted request may be written, now that its connection is there."""
-        if not self._writers and self._resumed_from == self._ledger.paused_until and self._writes.try_take():
-            return
-        await self._wait_among_writers(owner)
+    async def wait_to_write(self, owner: object) -> None:
+        """Wait until a granted request may be written, now that its connection is open."""
+        may_go = not self._write_queue and self._may_write and self._writes.try_take()
+        while not may_go:
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._write_queue[future] = owner
+            self._dispatch_soon()
+            try:
+                await future
+            finally:
+                self._write_queue.pop(future, None)
+            # In the turn since then, a pause may have begun or a lease ended. This look is in the turn of the write.
+            may_go = self._may_write
 
-    async def _wait_among_writers(self, owner: object) -> None:
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._writers[future] = owner
-        self._dispatch_soon()
-        try:
-            await future
-        finally:
-            self._writers.pop(future, None)
+    @property
+    def _may_write(self) -> bool:
+        return self._resumed_from == self._pool.paused_until and self._pool.writable > 0
 
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
-        """End the waiting of all calls of ``owner``; return how many there were."""
+        """End the waiting of all calls of ``owner``; return their number."""
+        return self._end_waiting(error, lambda whose: whose is owner)
+
+    def fail_waiters(self, error: Callable[[], Exception]) -> None:
+        """End the waiting of all calls with ``error()``; may be called from any thread."""
+        # A closed loop has no waiting calls.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._end_waiting, error)
+
+    def _end_waiting(
+        self, error: Callable[[], Exception], is_meant: Callable[[object], bool] = lambda _owner: True
+    ) -> int:
         count = 0
-        for waiting in (*self._levels, self._writers):
-            for future in [future for future, whose in waiting.items() if whose is owner]:
+        for waiting in (*self._levels, self._write_queue):
+            for future in [future for future, owner in waiting.items() if is_meant(owner)]:
                 del waiting[future]
                 if not future.done():
                     future.set_exception(error())
@@ -107,13 +125,13 @@ class LoopQueue:
         return count
 
     def permit_comes_back(self, when: float) -> None:
-        """Hear that some permit comes back at ``when``; called from any thread."""
+        """Note that some permit comes back at ``when``; called from any thread."""
         if when >= self._looks_for_permit_at:
             return
         if self._loop is asyncio._get_running_loop():  # noqa: SLF001 - documented for this; get_running_loop() raises
             self._dispatch_soon()
         else:
-            # The loop may have been closed since; then nobody waits there any more.
+            # A loop that was closed since has no waiting calls.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._dispatch_soon)
 
@@ -128,33 +146,37 @@ class LoopQueue:
             self._timer.cancel()
             self._timer = None
         self._looks_for_permit_at = -math.inf
-        now = self._ledger.clock()
-        wake = self._let_go(now)
+        now = self._pool.clock()
+        wake = self._release_due(now)
         if wake is not None:
             delay = min(max(wake - now, _SHORTEST_TIMER), _LONGEST_TIMER)
             self._timer = self._loop.call_later(delay, self._dispatch)
 
-    def _let_go(self, now: float) -> float | None:
-        """Let go whatever may go now; return when to look again, ``None`` if nobody waits."""
-        if not self._writers and not any(self._levels):
+    def _release_due(self, now: float) -> float | None:
+        """Release the calls that may go now; return when to look again, ``None`` if none waits."""
+        if not self._write_queue and not any(self._levels):
             return None
-        paused_until = self._ledger.paused_until
+        paused_until = self._pool.paused_until
         if now < paused_until:
             return paused_until
         if self._resumed_from != paused_until:
             # The first look after a pause: go on evenly, without a burst.
             self._resumed_from = paused_until
             self._drain()
-        wakes = (self._let_write(now), self._grant(now))
+        wakes = (self._release_writes(now), self._grant(now))
         return min((wake for wake in wakes if wake is not None), default=None)
 
-    def _let_write(self, now: float) -> float | None:
-        for future in list(self._writers):
+    def _release_writes(self, now: float) -> float | None:
+        writable = self._pool.writable if self._write_queue else 0
+        for future in list(self._write_queue):
             if not future.done():
+                if writable <= 0:
+                    return now + _WRITABLE_POLL
                 if not self._writes.try_take():
                     return now + self._writes.wait_hint()
+                writable -= 1
                 future.set_result(None)
-            del self._writers[future]
+            del self._write_queue[future]
         return None
 
     def _grant(self, now: float) -> float | None:
@@ -165,11 +187,11 @@ class LoopQueue:
                 if not future.done():
                     if not self._grants.has_one():
                         return now + self._grants.wait_hint()
-                    permit = self._ledger.take()
+                    permit = self._pool.take()
                     if permit is None:
                         # Infinity first: a permit that another thread returns between these two lines wakes us.
                         self._looks_for_permit_at = math.inf
-                        self._looks_for_permit_at = self._ledger.next_release
+                        self._looks_for_permit_at = self._pool.next_release
                         return self._looks_for_permit_at
                     self._grants.try_take()
                     future.set_result(permit)
@@ -177,9 +199,9 @@ class LoopQueue:
         return None
 
     def _adapt_rate(self) -> None:
-        rate = self._ledger.rate
+        rate = self._pool.rate
         # In steps of half a percent, since a change of rate empties the bucket.
-        if abs(rate - self._grants.rate) > 0.005 * rate or rate == self._ledger.nominal_rate:
+        if abs(rate - self._grants.rate) > 0.005 * rate or rate == self._pool.nominal_rate:
             self._grants.set_rate(rate)
 
     def _drain(self) -> None:

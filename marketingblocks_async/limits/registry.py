@@ -1,8 +1,7 @@
-"""One limiter per API root and token in a process, for as long as it matters.
+"""One limiter per API root and token in a process.
 
-The server counts by token, so all clients of a token must count together, whoever made them and on whichever event
-loop. A limiter lives while somebody uses it, and after that while the server may still count requests that went through
-it; then it is dropped.
+The server counts by token, so all clients of a token must share a limiter, on whichever event loop they run. A limiter
+is kept while a client uses it, and after that while the server may still be counting its requests.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ import weakref
 from marketingblocks_async.errors import ConfigurationError
 
 from .limiter import RateLimiter
+from .permits import PermitPool
 from .settings import ManagedLimiter, RateLimit, SharedRateLimit
 
-SWEEP_EVERY = 2.0
-"""Seconds between two looks for limiters that can be dropped; each look costs about a microsecond a limiter."""
+SWEEP_INTERVAL = 2.0
+"""Seconds between two sweeps for limiters that can be dropped; a sweep costs about a microsecond a limiter."""
 
 
 class _Entry:
@@ -28,20 +28,22 @@ class _Entry:
     def __init__(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
         self.settings = settings
         self.limiter: ManagedLimiter = (
-            RateLimiter(settings) if isinstance(settings, RateLimit) else settings.make_limiter(base_url, token)
+            RateLimiter(PermitPool(settings))
+            if isinstance(settings, RateLimit)
+            else settings.make_limiter(base_url, token)
         )
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
 
-    def take_on(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
-        """Go on with other settings; nobody uses the limiter now."""
+    def reconfigure(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit) -> None:
+        """Use other settings from now on; no client uses the limiter now."""
         limiter = self.limiter
-        # Two local ones; a shared one may be built on the local one.
+        # Only between two local ones: the Redis limiter is a RateLimiter too, but shares its settings with others.
         if (
             isinstance(settings, RateLimit)
             and isinstance(self.settings, RateLimit)
             and isinstance(limiter, RateLimiter)
         ):
-            limiter.configure(settings)
+            limiter.reconfigure(settings)
         elif self.limiter.busy:
             msg = (
                 f"the server may still count requests that this process sent with {self.settings}; "
@@ -54,12 +56,12 @@ class _Entry:
         self.settings = settings
 
     @property
-    def matters(self) -> bool:
+    def in_use(self) -> bool:
         return bool(self.users) or self.limiter.busy
 
 
 class LimiterRegistry:
-    """The limiters of a process, see the module's docstring. May be used from several threads."""
+    """The limiters of a process. May be used from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +70,7 @@ class LimiterRegistry:
         self._sweeping_loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
-        """How many limiters there are, used or lingering."""
+        """Return the number of limiters, in use or lingering."""
         return len(self._entries)
 
     def get(self, base_url: str, token: str, settings: RateLimit | SharedRateLimit, user: object) -> ManagedLimiter:
@@ -78,10 +80,10 @@ class LimiterRegistry:
             base_url: API root.
             token: access token; only a digest of it is kept.
             settings: the limit.
-            user: whoever uses it, held weakly until :meth:`release`.
+            user: the object that uses it, held weakly until :meth:`release`.
 
         Raises:
-            ConfigurationError: somebody uses the token with other settings.
+            ConfigurationError: another user of the token has other settings.
 
         """
         key = _key(base_url, token)
@@ -97,33 +99,33 @@ class LimiterRegistry:
                         f"the server counts both together, so give both the same rate_limit (here: {settings})"
                     )
                     raise ConfigurationError(msg)
-                entry.take_on(base_url, token, settings)
+                entry.reconfigure(base_url, token, settings)
             entry.users.add(user)
             return entry.limiter
 
     def release(self, base_url: str, token: str, user: object) -> None:
-        """Say that ``user`` does not use the limiter of ``token`` any more; called inside an event loop."""
+        """Note that ``user`` no longer uses the limiter of ``token``; called inside an event loop."""
         with self._lock:
             if entry := self._entries.get(_key(base_url, token)):
                 entry.users.discard(user)
         self.sweep_later()
 
     def _sweep(self) -> None:
-        """Drop what does not matter any more, at most every ``SWEEP_EVERY`` seconds. The lock is held."""
+        """Drop limiters that are not in use, at most every ``SWEEP_INTERVAL`` seconds. The lock is held."""
         now = time.monotonic()
-        # Before it: a test has played with the clock.
-        if not self._swept_at <= now < self._swept_at + SWEEP_EVERY:
+        # An earlier time than that of the last sweep: a test has changed the clock.
+        if not self._swept_at <= now < self._swept_at + SWEEP_INTERVAL:
             self._swept_at = now
-            kept = {key: entry for key, entry in self._entries.items() if entry.matters}
+            kept = {key: entry for key, entry in self._entries.items() if entry.in_use}
             for key in self._entries.keys() - kept.keys():
                 self._entries[key].limiter.close()
             self._entries = kept
 
     def sweep_later(self) -> None:
-        """Look soon for limiters that nobody uses; a process that goes on without clients must not keep them."""
+        """Sweep soon; a process that goes on without clients must not keep their limiters."""
         if self._sweeping_loop is None or self._sweeping_loop.is_closed():
             self._sweeping_loop = asyncio.get_running_loop()
-            self._sweeping_loop.call_later(SWEEP_EVERY + 0.1, self._sweep_until_done)
+            self._sweeping_loop.call_later(SWEEP_INTERVAL + 0.1, self._sweep_until_done)
 
     def _sweep_until_done(self) -> None:
         self._sweeping_loop = None

@@ -1,7 +1,4 @@
-"""What a rate limit is, as data and as interfaces: settings, lanes, snapshot, and what a limiter and a permit can do.
-
-``limiter.py`` keeps the limit and explains how.
-"""
+"""The rate limit as data and as interfaces: settings, lanes, snapshot, limiter and permit."""
 
 from __future__ import annotations
 
@@ -11,11 +8,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
+from marketingblocks_async.endpoints import DOCUMENTED_RATE
 from marketingblocks_async.errors import ConfigurationError
 
 
 class Lane(IntEnum):
-    """Which queue a call waits in. A bulk call is granted only when no ordinary call waits."""
+    """The queue that a call waits in. A bulk call is granted only when no ordinary call waits."""
 
     ORDINARY = 0
     BULK = 1
@@ -38,13 +36,13 @@ class RateLimit:
 
     """
 
-    limit: int | None = 100
+    limit: int | None = DOCUMENTED_RATE
     per: float = 1.0
     burst: float = 5
     guard: float = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Check the ranges."""
         if self.limit is not None and (isinstance(self.limit, bool) or not self.limit >= 1 or self.limit % 1):
             msg = f"RateLimit(limit={self.limit!r}): give a whole number, 1 or more, or None to lift the limit"
             raise ConfigurationError(msg)
@@ -61,14 +59,14 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimiterSnapshot:
-    """What a limiter is doing, for people and dashboards.
+    """The state of a limiter, for people and dashboards.
 
     Attributes:
         limit: permits in all; ``None`` when the limit is lifted.
         per: seconds of the window.
         in_use: permits that are out: requests on their way, and those that the server may still be counting.
         queued: calls that wait for a permit.
-        queued_bulk: how many of them are bulk calls.
+        queued_bulk: bulk calls among them.
         paused_for: seconds until a pause after a 429 ends; 0.0 when there is none.
         granted: requests granted since the limiter was made.
         refused: 429s since then.
@@ -94,62 +92,67 @@ class RateLimiterSnapshot:
 class Permit(Protocol):
     """The right to put one request on the wire.
 
-    The transport reports what becomes of the request. :meth:`answered` or :meth:`given_up` ends the permit; whatever is
-    reported after that is ignored.
+    The transport reports the progress of the request. :meth:`answered` or :meth:`release` ends the permit, and later
+    reports are ignored.
     """
 
-    def leaving(self) -> None:
-        """Say that from here on some of the request may be on the wire."""
+    def sending(self) -> None:
+        """Note that from here on some of the request may be on the wire."""
         ...
 
-    def written(self, *, fresh_connection: bool) -> None:
-        """Say that all of the request has been handed to the socket."""
+    def sent(self, *, fresh_connection: bool) -> None:
+        """Note that all of the request was written to the socket.
+
+        Args:
+            fresh_connection: whether it is the first request on its connection.
+
+        """
         ...
 
     def answered(self) -> None:
-        """Say that the head of the answer was read, so the server has counted the request."""
+        """Note that the head of the response was read, so the server has counted the request."""
         ...
 
-    def given_up(self) -> None:
-        """Say that nobody waits for the answer any more; the permit is free at once if nothing can have left."""
+    def release(self) -> None:
+        """Note that the call is over, with or without a response; the permit is free at once if nothing was sent."""
         ...
 
 
 class Limiter(Protocol):
-    """What the client needs of a limiter, whether it counts in this process or elsewhere."""
+    """A limiter as the client uses it, whether it counts in this process or elsewhere."""
 
     @property
     def settings(self) -> RateLimit:
-        """The limit that it keeps."""
+        """The limit."""
         ...
 
     async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
         """Wait for a permit."""
         ...
 
-    async def write_turn(self, *, owner: object = None) -> None:
-        """Wait until a granted request may be written; called with its connection at hand."""
+    async def wait_to_write(self, *, owner: object = None) -> None:
+        """Wait until a granted request may be written; called when its connection is open."""
         ...
 
     def pause(self, seconds: float, *, over_limit: bool = True) -> None:
-        """Let nothing out for this long; after a 429 (``over_limit``) go on more slowly."""
+        """Let nothing out for ``seconds``; after a 429 (``over_limit``) go on more slowly."""
         ...
 
     def estimated_wait(self, lane: Lane = Lane.ORDINARY) -> float:
-        """Seconds that a call made now would wait at least, as far as can be foreseen."""
+        """Return the seconds that a call made now would wait at least, as far as can be foreseen."""
         ...
 
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
-        """End the waiting of all calls of ``owner`` with an error; return how many there were."""
+        """End the waiting of all calls of ``owner`` with ``error()``; return their number."""
         ...
 
     def snapshot(self) -> RateLimiterSnapshot:
-        """Return its state."""
+        """Return the current state."""
         ...
 
 
 class ManagedLimiter(Limiter, Protocol):
-    """A limiter as ``shared_limiters.py`` keeps it: for all clients of a token, and a while longer."""
+    """A limiter as the registry keeps it: for all clients of a token, and for a while after the last one."""
 
     @property
     def busy(self) -> bool:
@@ -157,7 +160,7 @@ class ManagedLimiter(Limiter, Protocol):
         ...
 
     def close(self) -> None:
-        """Give up what it holds outside of this process; it is not used any more. Does not wait."""
+        """Return what it holds outside of this process, without waiting; it is not used afterwards."""
         ...
 
 
@@ -191,10 +194,10 @@ class SharedRateLimit(Protocol):
 
 
 class WaitEndedError(Exception):
-    """The waiting for a permit was ended from outside; nothing was sent. A signal inside the package.
+    """The waiting for a permit was ended from outside, and nothing was sent. A signal inside the package.
 
     Args:
-        why: in words, to follow "not sent:" in the error that the caller gets.
+        why: the reason in words, to follow "not sent:" in the error that the caller gets.
 
     """
 

@@ -1,7 +1,7 @@
 """The clock of leases: seconds that go on while the machine sleeps, where the system has such a clock.
 
-A monotonic clock may stand still while a machine is suspended. Nobody else's does, so a lease would seem valid that is
-not.
+A monotonic clock may stand still while its machine is suspended. The clocks of Redis and of the server do not, so an
+expired lease would seem valid.
 """
 
 from __future__ import annotations

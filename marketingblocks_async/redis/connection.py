@@ -1,6 +1,6 @@
-"""One connection to Redis over redis-py: runs the script, many times in one round trip; all failures become two kinds.
+"""One connection to Redis over redis-py: runs the script, many times in one round trip.
 
-The only module that uses redis-py.
+All failures become two kinds. No other module makes or uses a client of redis-py.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
 
 from .script import EXCHANGE, EXCHANGE_SHA
-from .settings import RedisRateLimit
+from .settings import RedisSettings
 
 
-class RedisFailure(Exception):  # noqa: N818 - a signal between two modules
-    """Redis could not be reached, or could not do it now."""
+class UnreachableError(Exception):
+    """Redis could not be reached, or could not run the script now."""
 
 
-class RedisRefusal(RedisFailure):
-    """Redis does not let this process in; trying again will not help."""
+class AccessDeniedError(UnreachableError):
+    """Redis denies this process access; trying again will not help."""
 
 
 class Exchange(NamedTuple):
@@ -43,11 +43,11 @@ class Connection:
     """A connection that is made when it is needed, and made anew after any failure.
 
     Args:
-        settings: where Redis is, and how long to wait for it.
+        settings: address of Redis, and how long to wait for it.
 
     """
 
-    def __init__(self, settings: RedisRateLimit) -> None:
+    def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._client: redis.asyncio.Redis | None = None
 
@@ -55,12 +55,12 @@ class Connection:
         """Run the script for each exchange, in order, in one round trip.
 
         Raises:
-            RedisRefusal: credentials or permissions are wrong.
-            RedisFailure: no answer in time, or none that makes sense. What was run is not known.
+            AccessDeniedError: credentials or permissions are wrong.
+            UnreachableError: no reply in time, or an error. It is not known which exchanges were run.
 
         """
         try:
-            # A late answer is of no use: the lease that it brings has run out.
+            # A late reply is of no use: its lease has run out.
             async with asyncio.timeout(self._settings.lease):
                 replies = await self._run(exchanges)
                 missing = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
@@ -74,19 +74,19 @@ class Connection:
                     raise reply
         except (AuthenticationError, NoPermissionError) as exc:
             await self.close()
-            raise RedisRefusal(str(exc)) from exc
+            raise AccessDeniedError(str(exc)) from exc
         except TimeoutError as exc:
             await self.close()
             msg = f"no answer within {self._settings.lease:g} s"
-            raise RedisFailure(msg) from exc
+            raise UnreachableError(msg) from exc
         except (RedisError, OSError) as exc:
             # Also "read only" and "loading": after a failover the name may lead elsewhere.
             await self.close()
-            raise RedisFailure(str(exc) or type(exc).__name__) from exc
+            raise UnreachableError(str(exc) or type(exc).__name__) from exc
         return cast("list[list[int]]", replies)
 
     async def close(self) -> None:
-        """Close it; the next use makes another."""
+        """Close the connection; the next use makes another."""
         client, self._client = self._client, None
         if client is not None:
             await client.connection_pool.disconnect()

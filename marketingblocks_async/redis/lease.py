@@ -1,4 +1,4 @@
-"""One token's side of the exchanges with Redis: what to say, and what to make of the answer."""
+"""One token's side of the exchanges with Redis: what to say, and what to do with the reply."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import threading
 from collections.abc import Callable, Sequence
 
 from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.settings import WaitEndedError
 
-from .pool import LeasedLedger
-from .settings import RedisRateLimit
+from .pool import LeasedPool
+from .settings import RedisSettings
 
-HURRY = 0.02
+MIN_INTERVAL = 0.02
 """Shortest time between two exchanges of a token, in seconds, while permits are missing."""
 
-ROUNDS = 3
-"""How many exchanges fall into the time of a lease."""
+MIN_INTERVAL_WHEN_EMPTY = 0.1
+"""The same after an exchange that left nothing in Redis's pool, in seconds."""
 
-HURRY_WHEN_SHORT = 0.1
-"""The same when the last exchange found nothing to be had, in seconds."""
+EXCHANGES_PER_LEASE = 3
+"""Number of exchanges in the time of a lease."""
 
-RETRY_EVERY = 0.1
+RETRY_INTERVAL = 0.1
 """Seconds between two attempts to reach Redis."""
 
-_OK, _LATE, _OTHERS_DIFFER = 0, 1, 2
+_OK, _LATE, _CONFLICT = 0, 1, 2
 
 
 def _name() -> str:
@@ -37,117 +38,88 @@ def _name() -> str:
 
 
 class Lease:
-    """What one token's limiter and Redis tell each other.
+    """The exchanges of one token's pool with Redis.
 
-    Used by the thread of ``office.py``, except for :meth:`hungry` and :meth:`note_pause`.
+    Used by the thread of ``worker.py``, except for :meth:`note_pause` and :attr:`is_signalled`.
 
     Args:
         settings: the limit.
         base_url: API root.
-        token: access token.
-        clock: monotonic seconds.
-        queued: says how many calls wait for a permit.
-        wake: makes the office look at this lease.
-        fail: ends the waiting of all calls with an error.
+        token: access token; only a hash of both is kept.
+        pool: the permits of this process.
+        limiter: knows the calls that wait for them.
 
     Attributes:
         settings: the limit.
         keys: the script's keys.
-        ledger: the permits.
         due: instant of the next exchange.
         closing: whether the next exchange is the last.
+        is_signalled: whether the worker was woken for more permits since the last exchange began.
         is_failing: whether the last exchange failed.
         falls_back: whether a fixed share is used, since Redis cannot be reached.
 
     """
 
     def __init__(
-        self,
-        settings: RedisRateLimit,
-        base_url: str,
-        token: str,
-        *,
-        clock: Callable[[], float],
-        queued: Callable[[], int],
-        wake: Callable[[Lease], None],
-        fail: Callable[[Callable[[], Exception]], None],
+        self, settings: RedisSettings, base_url: str, token: str, *, pool: LeasedPool, limiter: RateLimiter
     ) -> None:
-        self.settings: RedisRateLimit = settings
+        self.settings: RedisSettings = settings
         digest = hashlib.sha256(f"{base_url}\0{token}".encode()).hexdigest()[:32]
         # One hash slot for all of them, so that a cluster takes them as well.
         self.keys: tuple[str, str] = (f"{{{settings.prefix}}}:marker", f"{{{settings.prefix}}}:token:{digest}")
-        self.ledger: LeasedLedger = LeasedLedger(settings.local, clock, self.hungry)
         self.due: float = math.inf
         self.closing: bool = False
+        self.is_signalled: bool = False
         self.is_failing: bool = False
         self.falls_back: bool = False
+        self._pool = pool
+        self._limiter = limiter
         self._name = _name()
-        self._clock = clock
-        self._queued = queued
-        self._wake = wake
-        self._fail = fail
-        self._signalled = False
         self._sequence = 0
         self._answered = 0
         self._began = -math.inf
         self._lock = threading.Lock()
         self._pause_until = -math.inf
-        # 429s that Redis has not been told of; those that the running exchange tells; those that Redis knew of.
+        # 429s that Redis has not been told of; those that the running exchange reports; those that Redis knew of.
         self._new_refusals = 0
         self._sent_refusals = 0
         self._known_refusals: int | None = None
         self._has_news = False
         self._idle = False
-        # Whether there was more to be had than was taken.
-        self._got_all = True
-
-    @property
-    def every(self) -> float:
-        """Seconds between two exchanges."""
-        return self.settings.lease / ROUNDS
-
-    def hungry(self) -> None:
-        """Say, from any thread, that permits are missing or soon will be."""
-        if not self._signalled:
-            self._signalled = True
-            self._wake(self)
+        # Whether the last exchange left permits in Redis's pool.
+        self._more_available = True
 
     def note_pause(self, seconds: float, *, over_limit: bool) -> None:
-        """Tell the others, from any thread, of a pause and of a 429."""
+        """Note, from any thread, a pause and a 429 that other processes must hear of."""
         with self._lock:
-            self._pause_until = max(self._pause_until, self._clock() + seconds)
+            self._pause_until = max(self._pause_until, self._pool.clock() + seconds)
             self._new_refusals += over_limit
             self._has_news = True
-        self._wake(self)
 
-    def close(self) -> None:
-        """Say, from any thread, that the limiter is not used any more."""
-        self.closing = True
-        self._wake(self)
-
-    def hurry(self) -> None:
-        """Decide when to speak with Redis, now that somebody has woken the office for this lease."""
-        now, ledger = self._clock(), self.ledger
+    def schedule_exchange(self) -> None:
+        """Move the next exchange forward if permits are short or there is news to tell."""
+        now, pool = self._pool.clock(), self._pool
         if self.closing:
             self.due = now
         elif self.is_failing:
-            # It is being tried already.
+            # It is being retried already.
             return
-        elif self._has_news or now >= ledger.usable_until:
-            self.due = min(self.due, max(now, self._began + HURRY))
-        elif ledger.held < ledger.share:
-            self.due = min(self.due, max(now, self._began + (HURRY if self._got_all else HURRY_WHEN_SHORT)))
+        elif self._has_news or now >= pool.usable_until:
+            self.due = min(self.due, max(now, self._began + MIN_INTERVAL))
+        elif pool.held < pool.share:
+            interval = MIN_INTERVAL if self._more_available else MIN_INTERVAL_WHEN_EMPTY
+            self.due = min(self.due, max(now, self._began + interval))
 
     def prepare(self) -> list[str | int]:
-        """Return the script's arguments of a new exchange."""
-        self._signalled = False
-        self._began = now = self._clock()
-        settings, ledger = self.settings, self.ledger
-        if not self.falls_back and now >= ledger.usable_until + settings.grace:
-            # From about now on Redis gives them to others.
-            ledger.forfeit()
-        # What is given back in an exchange that fails is lost for a while, so nothing is while that is to be expected.
-        offer = ledger.offer(self._queued(), nothing_back=self.is_failing, leaving=self.closing)
+        """Return the script's arguments for a new exchange."""
+        self.is_signalled = False
+        settings, pool = self.settings, self._pool
+        self._began = now = pool.clock()
+        if not self.falls_back and now >= pool.usable_until + settings.grace:
+            # From about now on Redis grants them to others.
+            pool.expire()
+        # Permits returned in an exchange that fails are lost for a while, so return none while that is likely.
+        offer = pool.offer(self._limiter.queued, keep_all=self.is_failing, closing=self.closing)
         self._idle = (offer.idle or self.closing) and not self.falls_back
         self._sequence += 1
         with self._lock:
@@ -168,89 +140,85 @@ class Lease:
         ]
 
     def accept(self, reply: Sequence[int]) -> None:
-        """Take the answer on."""
-        if reply[0] == _OTHERS_DIFFER:
-            self._refuse(reply[1], reply[2] / 1e6)
+        """Apply the reply."""
+        if reply[0] == _CONFLICT:
+            self._on_conflict(reply[1], reply[2] / 1e6)
             return
         if reply[0] != _OK:
-            # Overtaken by a later one; cannot be, since the next one is prepared after this.
-            self.due = self._clock()
+            # Overtaken by a later exchange. That cannot be, since the next one is prepared after this.
+            self.due = self._pool.clock()
             return
         _, held, target, share, paused, refusals, in_pool, quarantine, *comes_back = reply
-        now, ledger = self._clock(), self.ledger
+        now, pool = self._pool.clock(), self._pool
         self._answered = self._sequence
         self.is_failing = self.falls_back = False
-        self._got_all = bool(in_pool)
+        self._more_available = bool(in_pool)
         with self._lock:
             self._new_refusals -= self._sent_refusals
         own = self._sent_refusals
         others = 0 if self._known_refusals is None else refusals - self._known_refusals - own
         self._known_refusals = refusals
         if paused or others > 0:
-            ledger.pause_of_others(paused / 1e6, over_limit=others > 0)
-        ledger.renew(
+            pool.pause_of_others(paused / 1e6, over_limit=others > 0)
+        pool.renew(
             held,
             target=target,
             share=share,
             usable_until=self._began + self.settings.lease,
             comes_back=[now + wait / 1e6 for wait in comes_back if wait],
         )
-        if self._idle and not self._queued():
+        if self._idle and not self._limiter.queued:
             self.due = math.inf
         elif held > target:
-            # The others wait for it.
+            # Other processes wait for the surplus.
             self.due = now
         else:
-            self.due = self._began + self.every
+            self.due = self._began + self.settings.lease / EXCHANGES_PER_LEASE
             if quarantine and held < target:
                 self.due = min(self.due, now + quarantine / 1e6)
-        if self._signalled:
+        if self.is_signalled:
             # While this exchange was under way.
-            self.hurry()
+            self.schedule_exchange()
 
-    def failed(self, failing_for: float, error: Exception) -> None:
-        """Take on that Redis could not be reached.
+    def on_unreachable(self, failing_for: float, error: Exception) -> None:
+        """Go on without Redis, as the settings say.
 
         Args:
             failing_for: seconds since the first of the latest failures.
             error: the last of them.
 
         """
-        now, settings, ledger = self._clock(), self.settings, self.ledger
+        now, settings, pool = self._pool.clock(), self.settings, self._pool
         self.is_failing = True
-        self.due = now + RETRY_EVERY
-        if now < ledger.usable_until:
+        self.due = now + RETRY_INTERVAL
+        if now < pool.usable_until:
             return
         if settings.what_on_failure == "fail":
-            self.give_up(_out_of_reach(settings, error))
+            self._limiter.fail_waiters(_unreachable(settings, error))
+            if not self._limiter.queued:
+                self.due, self.is_failing = math.inf, False
         elif settings.share is not None and failing_for >= settings.recovery:
-            # Redis has been out of reach for all processes alike, so by now no lease of anybody has an effect any more.
+            # Redis has been out of reach for all processes alike, so by now no process has a valid lease.
             self.falls_back = True
             share = settings.limit // settings.share
-            ledger.renew(share, target=share, share=share, usable_until=math.inf)
+            pool.renew(share, target=share, share=share, usable_until=math.inf)
 
-    def refused(self, error: Exception) -> None:
-        """Take on that Redis does not let this process in."""
-        msg = f"Redis at {self.settings.where}, which keeps the rate limit, does not let this process in: {error}"
-        self.due = math.inf
-        self._fail(lambda: ConfigurationError(msg))
+    def on_denied(self, error: Exception) -> None:
+        """Fail the waiting calls, since Redis denies this process access."""
+        self._fail(f"Redis at {self.settings.where}, which keeps the rate limit, denies access: {error}")
 
-    def give_up(self, error: Callable[[], Exception]) -> None:
-        """End the waiting of all calls."""
-        self._fail(error)
-        if not self._queued():
-            self.due, self.is_failing = math.inf, False
-
-    def _refuse(self, limit: int, per: float) -> None:
-        msg = (
+    def _on_conflict(self, limit: int, per: float) -> None:
+        self._fail(
             f"other processes use the same token with limit={limit}, per={per:g} on Redis at {self.settings.where}; "
             f"the server counts all of them together, so give all the same (here: {self.settings})"
         )
+
+    def _fail(self, message: str) -> None:
         self.due = math.inf
-        self._fail(lambda: ConfigurationError(msg))
+        self._limiter.fail_waiters(lambda: ConfigurationError(message))
 
 
-def _out_of_reach(settings: RedisRateLimit, cause: Exception) -> Callable[[], Exception]:
+def _unreachable(settings: RedisSettings, cause: Exception) -> Callable[[], Exception]:
     def error() -> Exception:
         ended = WaitEndedError(f"Redis at {settings.where}, which keeps the rate limit, cannot be reached")
         ended.__cause__ = cause
@@ -264,7 +232,7 @@ def _micro(seconds: float) -> int:
     return math.ceil(seconds * 1e6)
 
 
-def sign_of_life(settings: RedisRateLimit) -> list[str | int]:
-    """Return the script's arguments for an exchange that only tells that there is somebody."""
+def heartbeat(settings: RedisSettings) -> list[str | int]:
+    """Return the script's arguments for an exchange that only says that this process is alive."""
     times = map(_micro, (settings.per, settings.lease, settings.grace))
     return ["", 0, 0, 0, 0, 0, settings.limit, *times, 0, 0, settings.share or 0]

@@ -1,27 +1,65 @@
-"""The limiter of one token in this process, on permits that are leased from Redis."""
+"""The limiter of one token in this process, on permits that are leased from Redis; and the settings that make one."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from marketingblocks_async.limits.limiter import RateLimiter
-from marketingblocks_async.limits.permits import PermitLedger
-from marketingblocks_async.limits.queue import LoopQueue
-from marketingblocks_async.limits.settings import Lane, RateLimit, RateLimiterSnapshot
+from marketingblocks_async.limits.settings import ManagedLimiter, RateLimiterSnapshot
 
 from . import clock
 from .lease import Lease
-from .pool import LeasedLedger
-from .settings import RedisRateLimit
-from .worker import Office, office_of
+from .pool import LeasedPool
+from .settings import RedisSettings
+from .worker import worker_for
+
+
+class RedisRateLimit(RedisSettings):
+    """One rate limit for all processes that use the same Redis.
+
+    ``MarketingBlocks(rate_limit=RedisRateLimit("redis://cache:6379/0"))``. All processes of a token must give the same
+    ``limit``, ``per``, ``guard``, ``lease`` and ``prefix``.
+
+    Args:
+        url: address of Redis, as redis-py understands it: ``redis://``, ``rediss://`` or ``unix://``.
+        limit: requests per ``per`` seconds of all processes together, at least 1.
+        per: length of the window in seconds, above 0.
+        burst: how many requests each process may send back to back after a rest, at least 1.
+        guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds. It also has to cover how much latency to the
+            server differs between the processes, so it is wider than the local one. The price: where responses take
+            longer than the guard, at most ``limit / (per + guard)`` requests per second are reached.
+        on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
+            ``"fail"``: raise :class:`~marketingblocks_async.NotSentError`. ``"share"``: go on with a fixed share of the
+            limit after :attr:`recovery` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
+        share: number of shares into which the limit is divided for ``"share"``: the largest number of processes that
+            there may be, 1 to ``limit``.
+        lease: for how many seconds a process may use its permits without hearing from Redis, 0.1 or more. While it is
+            in use, it renews its lease three times in that time.
+        prefix: how the names of all keys begin.
+        connect: makes the redis-py client instead of ``url``, for Sentinel and other special cases; called in the
+            thread that uses it, and again after a lost connection. ``url`` is then only a name.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+
+    """
+
+    __slots__ = ()
+
+    def make_limiter(self, base_url: str, token: str) -> ManagedLimiter:
+        """Return a new limiter of a token.
+
+        Args:
+            base_url: API root.
+            token: access token; only a hash of both goes to Redis.
+
+        """
+        return RedisRateLimiter(self, base_url, token)
 
 
 @dataclass(frozen=True, slots=True)
 class RedisRateLimiterSnapshot(RateLimiterSnapshot):
-    """What a limiter on leased permits is doing; ``limit`` is that of all processes, all else is of this one.
+    """The state of a limiter on leased permits; ``limit`` is that of all processes, all else is of this one.
 
     Attributes:
         held: permits that this process holds, in use or not.
@@ -40,123 +78,55 @@ class RedisRateLimiterSnapshot(RateLimiterSnapshot):
     falls_back: bool
 
 
-class LeasedQueue(LoopQueue):
-    """The waiting calls of one event loop; also lets nothing be written on a lease that has run out.
-
-    Args:
-        ledger: the leased permits.
-        loop: the event loop.
-
-    """
-
-    def __init__(self, ledger: LeasedLedger, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(ledger, loop)
-        self._leases = ledger
-
-    async def wait_for_write(self, owner: object) -> None:
-        """Wait until a granted request may be written, now that its connection is there."""
-        if self._leases.may_write:
-            await super().wait_for_write(owner)
-        else:
-            await self._wait_among_writers(owner)
-
-    def fail(self, error: Callable[[], Exception]) -> None:
-        """End all waiting with an error; called from any thread."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._fail, error)
-
-    def _fail(self, error: Callable[[], Exception]) -> None:
-        for waiting in (*self._levels, self._writers):
-            for future in list(waiting):
-                if not future.done():
-                    future.set_exception(error())
-            waiting.clear()
-
-    def _let_write(self, now: float) -> float | None:
-        if self._writers and not self._leases.may_write:
-            # A new lease wakes the queue; and whatever comes back is looked at soon enough.
-            return now + _LOOK_AGAIN
-        if self._writers and self._leases.is_overdrawn:
-            # One by one, since each changes whether the next one may.
-            self._let_one_write()
-            return now
-        return super()._let_write(now)
-
-    def _let_one_write(self) -> None:
-        future = next(iter(self._writers))
-        if future.done() or self._writes.try_take():
-            del self._writers[future]
-            if not future.done():
-                future.set_result(None)
-
-
-_LOOK_AGAIN = 0.02
-
-
 class RedisRateLimiter(RateLimiter):
     """The limiter of one token in one process, see the package's docstring.
 
     Args:
-        settings: the limit and where it is kept.
+        settings: the limit and the Redis that keeps it.
         base_url: API root.
         token: access token; it is not kept.
 
     """
 
-    def __init__(self, settings: RedisRateLimit, base_url: str, token: str) -> None:
-        self._office: Office = office_of(settings)
-        self._lease = Lease(
-            settings,
-            base_url,
-            token,
-            clock=clock.now,
-            queued=self._queued,
-            wake=self._office.wake,
-            fail=self._fail_all,
-        )
-        super().__init__(settings.local)
-        self._office.join(self._lease)
-
-    def _make_ledger(self, settings: RateLimit, clock: Callable[[], float]) -> PermitLedger:
-        # It has these settings already, and a clock of its own.
-        del settings, clock
-        return self._lease.ledger
-
-    def _make_queue(self, loop: asyncio.AbstractEventLoop) -> LoopQueue:
-        return LeasedQueue(self._lease.ledger, loop)
+    def __init__(self, settings: RedisSettings, base_url: str, token: str) -> None:
+        self._leased = LeasedPool(settings.local, clock.now, self._request_refill)
+        super().__init__(self._leased)
+        self._lease = Lease(settings, base_url, token, pool=self._leased, limiter=self)
+        self._worker = worker_for(settings)
+        self._worker.register(self._lease)
 
     def pause(self, seconds: float, *, over_limit: bool = True) -> None:
         """Let nothing out for ``seconds``, in any process.
 
         Args:
-            seconds: how long.
-            over_limit: whether the reason is a 429; then all also go on more slowly.
+            seconds: length of the pause.
+            over_limit: whether the reason is a 429; then all processes also go on more slowly.
 
         """
         super().pause(seconds, over_limit=over_limit)
         self._lease.note_pause(seconds, over_limit=over_limit)
+        self._worker.wake(self._lease)
 
     def close(self) -> None:
-        """Give all permits back; the limiter is not used any more."""
-        self._lease.close()
+        """Return all permits to Redis; the limiter is not used any more."""
+        self._lease.closing = True
+        self._worker.wake(self._lease)
 
     def snapshot(self) -> RedisRateLimiterSnapshot:
-        """Return what the limiter is doing now."""
+        """Return the current state of the limiter."""
         local = super().snapshot()
-        ledger = self._lease.ledger
+        pool = self._leased
         return RedisRateLimiterSnapshot(
             **{field.name: getattr(local, field.name) for field in fields(local)},
-            held=ledger.held,
-            share=ledger.share,
-            lease_left=max(0.0, ledger.usable_until - ledger.clock()),
-            out_of_reach_for=self._office.failing_for,
+            held=pool.held,
+            share=pool.share,
+            lease_left=max(0.0, pool.usable_until - pool.clock()),
+            out_of_reach_for=self._worker.failing_for,
             falls_back=self._lease.falls_back,
         )
 
-    def _queued(self) -> int:
-        return sum(queue.waiting_in(lane) for queue in self._queues.values() for lane in Lane)
-
-    def _fail_all(self, error: Callable[[], Exception]) -> None:
-        for queue in self._queues.values():
-            if isinstance(queue, LeasedQueue):
-                queue.fail(error)
+    def _request_refill(self) -> None:
+        # Once per exchange: waking another thread costs far more than a grant.
+        if not self._lease.is_signalled:
+            self._lease.is_signalled = True
+            self._worker.wake(self._lease)

@@ -5,53 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.limits.permits import FRESH_CONNECTION_GUARD, GIVEN_UP_HOLD
-from marketingblocks_async.limits.settings import ManagedLimiter, RateLimit
+import redis.asyncio
 
-if TYPE_CHECKING:
-    import redis.asyncio
+from marketingblocks_async.endpoints import DOCUMENTED_RATE
+from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.limits.release import FRESH_CONNECTION_GUARD, RELEASED_UNSEEN_HOLD
+from marketingblocks_async.limits.settings import RateLimit
 
 OnFailure = Literal["wait", "share", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class RedisRateLimit:
-    """One rate limit for all processes that use the same Redis.
-
-    ``MarketingBlocks(rate_limit=RedisRateLimit("redis://cache:6379/0"))``. All processes of a token must give the same
-    ``limit``, ``per``, ``guard``, ``lease`` and ``prefix``.
-
-    Args:
-        url: where Redis is, as redis-py understands it: ``redis://``, ``rediss://`` or ``unix://``.
-        limit: requests per ``per`` seconds of all processes together, at least 1.
-        per: length of the window in seconds, above 0.
-        burst: how many requests each process may send back to back after a rest, at least 1.
-        guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds. It has to cover also how much the ways from
-            the processes to the server differ, so it is wider than the local one. The price: where answers take longer
-            than it, at most ``limit / (per + guard)`` requests per second are reached.
-        on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
-            ``"fail"``: raise :class:`~marketingblocks_async.NotSentError`. ``"share"``: go on with a fixed share of the
-            limit after :attr:`recovery` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
-        share: into how many shares the limit is divided for ``"share"``: the largest number of processes that there
-            may be, 1 to ``limit``.
-        lease: for how many seconds a process may use its permits without hearing from Redis, 0.1 or more. It speaks
-            with Redis three times in that time, while it is in use.
-        prefix: how the names of all keys begin.
-        connect: makes the redis-py client instead of ``url``, for Sentinel and other special cases; called in the
-            thread that uses it, and again after a lost connection. ``url`` is then only a name.
-
-    Raises:
-        ConfigurationError: a value is out of its range.
-
-    """
+class RedisSettings:
+    """The settings of :class:`RedisRateLimit`, whose docstring explains them."""
 
     url: str = field(repr=False)
     _: KW_ONLY
-    limit: int = 100
+    limit: int = DOCUMENTED_RATE
     per: float = 1.0
     burst: float = 5
     guard: float = 0.25
@@ -62,7 +35,7 @@ class RedisRateLimit:
     connect: Callable[[], redis.asyncio.Redis] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Check the ranges."""
         if self.connect is None and urlsplit(self.url).scheme not in ("redis", "rediss", "unix"):
             # Not shown: it may hold a password.
             msg = "RedisRateLimit(url=…): give redis://…, rediss://… or unix://…"
@@ -95,29 +68,16 @@ class RedisRateLimit:
 
     @property
     def grace(self) -> float:
-        """Seconds after the end of a lease in which what was written before may still be counted."""
-        return GIVEN_UP_HOLD if self.guard == math.inf else max(self.guard, FRESH_CONNECTION_GUARD)
+        """Seconds after the end of a lease in which requests that were written before may still be counted."""
+        return RELEASED_UNSEEN_HOLD if self.guard == math.inf else max(self.guard, FRESH_CONNECTION_GUARD)
 
     @property
     def recovery(self) -> float:
-        """Seconds after which a lease that nobody remembers has no effect any more: lease + grace + per."""
+        """Seconds after which a lost lease cannot have an effect any more: lease + grace + per."""
         return self.lease + self.grace + self.per
 
     @property
     def where(self) -> str:
-        """Where Redis is, without credentials."""
+        """Address of Redis, without credentials."""
         parts = urlsplit(self.url)
         return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
-
-    def make_limiter(self, base_url: str, token: str) -> ManagedLimiter:
-        """Return a new limiter of a token.
-
-        Args:
-            base_url: API root.
-            token: access token; only a hash of both goes to Redis.
-
-        """
-        # Only now, since the limiter brings in redis-py and a thread.
-        from .limiter import RedisRateLimiter  # noqa: PLC0415 - only when it is used
-
-        return RedisRateLimiter(self, base_url, token)

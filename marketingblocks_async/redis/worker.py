@@ -1,8 +1,8 @@
-"""The process's one line to a Redis: a thread that exchanges permits for all limiters, and nothing else.
+"""The process's worker for a Redis: a thread that exchanges permits for all limiters.
 
-A thread of its own, with an event loop of its own, because a token may be used on several event loops, because leases
-must be renewed while one of those is busy, and because they must be given back after it has ended. The exchanges of
-all tokens that are due go in one pipeline over one connection.
+It has its own thread and event loop for three reasons: a token may be used on several event loops, leases must be
+renewed while one of those is busy, and permits must be returned after it has ended. The exchanges of all tokens that
+are due go in one pipeline over one connection.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ import threading
 from collections.abc import Sequence
 
 from . import clock
-from .connection import Connection, Exchange, RedisFailure, RedisRefusal
-from .lease import Lease, sign_of_life
-from .settings import RedisRateLimit
+from .connection import AccessDeniedError, Connection, Exchange, UnreachableError
+from .lease import Lease, heartbeat
+from .settings import RedisSettings
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
-BEAT = 0.5
-"""Seconds between two signs of life, with ``share=N``."""
+HEARTBEAT_INTERVAL = 0.5
+"""Seconds between two heartbeats, with ``share=N``."""
 
-GOODBYE = 1.0
-"""Seconds that a process waits at its end for its permits to be given back."""
+SHUTDOWN_TIMEOUT = 1.0
+"""Seconds that a process waits at its end for its permits to be returned."""
 
-_AT_ONCE = 64
+PIPELINE_SIZE = 64
+"""Largest number of exchanges in one round trip."""
 
 
-class Office:
-    """The leases of this process at one Redis.
+class LeaseWorker:
+    """Exchanges the leases of this process with one Redis.
 
     Args:
-        settings: where it is; of the first limiter that uses it.
+        settings: those of the first limiter that uses this Redis.
 
     """
 
-    def __init__(self, settings: RedisRateLimit) -> None:
+    def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._leases: set[Lease] = set()
-        # Those that will speak with Redis; all others rest.
+        # Those with an exchange to come; all others rest.
         self._active: set[Lease] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -55,8 +56,8 @@ class Office:
         since = self._failing_since
         return None if since is None else clock.now() - since
 
-    def join(self, lease: Lease) -> None:
-        """Take a lease in."""
+    def register(self, lease: Lease) -> None:
+        """Exchange for a lease from now on; starts the thread if there is none."""
         with self._lock:
             self._leases.add(lease)
             if self._thread is None:
@@ -68,22 +69,23 @@ class Office:
                 self._thread.start()
 
     def wake(self, lease: Lease) -> None:
-        """Look at a lease; called from any thread."""
+        """Look soon whether a lease needs an exchange; may be called from any thread."""
         with self._lock:
             if self._loop is not None and lease in self._leases:
                 self._loop.call_soon_threadsafe(self._note, lease)
 
-    def say_goodbye(self) -> None:
-        """Give everything back, and wait for it a moment."""
+    def release_all(self) -> None:
+        """Return all permits, and wait up to ``SHUTDOWN_TIMEOUT`` for that."""
         with self._lock:
             thread, leases = self._thread, list(self._leases)
         for lease in leases:
-            lease.close()
+            lease.closing = True
+            self.wake(lease)
         if thread is not None:
-            thread.join(GOODBYE)
+            thread.join(SHUTDOWN_TIMEOUT)
 
     def _note(self, lease: Lease) -> None:
-        lease.hurry()
+        lease.schedule_exchange()
         self._active.add(lease)
         self._wakeup.set()
 
@@ -93,21 +95,21 @@ class Office:
 
     async def _work(self) -> None:
         connection = Connection(self._settings)
-        beat = clock.now() if self._settings.share is not None else math.inf
+        next_heartbeat = clock.now() if self._settings.share is not None else math.inf
         try:
             while not self._is_done():
                 earliest = min((lease.due for lease in self._active), default=math.inf)
-                await self._sleep_until(min(earliest, beat))
+                await self._sleep_until(min(earliest, next_heartbeat))
                 now = clock.now()
                 due = sorted((lease for lease in self._active if lease.due <= now), key=lambda lease: lease.due)
-                if due or now >= beat:
-                    await self._exchange(connection, due[:_AT_ONCE])
-                    beat = max(beat, now + BEAT)
+                if due or now >= next_heartbeat:
+                    await self._exchange(connection, due[:PIPELINE_SIZE])
+                    next_heartbeat = max(next_heartbeat, now + HEARTBEAT_INTERVAL)
         finally:
             await connection.close()
 
     def _is_done(self) -> bool:
-        """Whether nobody needs the thread any more; then the next one starts another."""
+        """End the thread if no lease is registered; the next lease starts another."""
         with self._lock:
             if self._leases:
                 return False
@@ -125,26 +127,26 @@ class Office:
         self._wakeup.clear()
 
     async def _exchange(self, connection: Connection, leases: Sequence[Lease]) -> None:
-        """Speak with Redis, for some leases or just to give a sign of life."""
-        exchanges = [Exchange(lease.keys, lease.prepare()) for lease in leases] or [self._sign_of_life()]
+        """Exchange with Redis, for some leases or just as a heartbeat."""
+        exchanges = [Exchange(lease.keys, lease.prepare()) for lease in leases] or [self._heartbeat()]
         try:
             replies = await connection.run(exchanges)
-        except RedisRefusal as refusal:
-            self._note_failure(refusal)
+        except AccessDeniedError as denial:
+            self._note_failure(denial)
             for lease in leases:
-                lease.refused(refusal)
-        except RedisFailure as failure:
+                lease.on_denied(denial)
+        except UnreachableError as failure:
             failing_for = self._note_failure(failure)
             for lease in leases:
-                lease.failed(failing_for, failure)
+                lease.on_unreachable(failing_for, failure)
         else:
             self._note_success()
             for lease, reply in zip(leases, replies, strict=False):
                 lease.accept(reply)
-        self._dismiss(leases)
+        self._drop_idle(leases)
 
-    def _dismiss(self, leases: Sequence[Lease]) -> None:
-        """Look no more at those that need nothing."""
+    def _drop_idle(self, leases: Sequence[Lease]) -> None:
+        """Stop polling leases that have nothing to exchange; unregister the closed ones."""
         for lease in leases:
             if lease.closing:
                 with self._lock:
@@ -152,10 +154,8 @@ class Office:
             if lease.closing or lease.due == math.inf:
                 self._active.discard(lease)
 
-    def _sign_of_life(self) -> Exchange:
-        settings = self._settings
-        marker = f"{{{settings.prefix}}}:marker"
-        return Exchange((marker,), sign_of_life(settings))
+    def _heartbeat(self) -> Exchange:
+        return Exchange((f"{{{self._settings.prefix}}}:marker",), heartbeat(self._settings))
 
     def _note_failure(self, failure: Exception) -> float:
         now = clock.now()
@@ -172,23 +172,24 @@ class Office:
             logger.warning("Redis at %s answers again, after %.1f s", self._settings.where, seconds)
 
 
-# Global, like the limiters themselves: by Redis, and by process, since a thread does not survive a fork.
-_OFFICES: dict[tuple[object, ...], Office] = {}
+# Global, since a process needs one connection and one thread for each Redis. By process id, since a thread does not
+# survive a fork.
+_WORKERS: dict[tuple[object, ...], LeaseWorker] = {}
 _LOCK = threading.Lock()
 
 
-def office_of(settings: RedisRateLimit) -> Office:
-    """Return the office of this process for the Redis of ``settings``."""
+def worker_for(settings: RedisSettings) -> LeaseWorker:
+    """Return this process's worker for the Redis of ``settings``."""
     key = (os.getpid(), settings.url, settings.connect, settings.prefix, settings.share, settings.recovery)
     with _LOCK:
-        office = _OFFICES.get(key)
-        if office is None:
-            office = _OFFICES[key] = Office(settings)
-        return office
+        worker = _WORKERS.get(key)
+        if worker is None:
+            worker = _WORKERS[key] = LeaseWorker(settings)
+        return worker
 
 
 @atexit.register
-def _say_goodbye() -> None:
-    for (pid, *_), office in list(_OFFICES.items()):
+def _release_all() -> None:
+    for (pid, *_), worker in list(_WORKERS.items()):
         if pid == os.getpid():
-            office.say_goodbye()
+            worker.release_all()

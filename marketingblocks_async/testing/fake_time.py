@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -22,6 +23,7 @@ _real_monotonic = time.monotonic
 
 class _Selector(Protocol):
     select: Callable[[float | None], Any]
+    get_map: Callable[[], Any]
 
 
 class _Loop(Protocol):
@@ -92,7 +94,7 @@ class FakeTime:
         if selector is None:
             msg = f"fake time needs an event loop of asyncio, not a {type(loop).__module__}.{type(loop).__qualname__}"
             raise RuntimeError(msg)
-        self._barrier = _Barrier()
+        self._barrier: _Barrier | None = None
         self._loop = cast("_Loop", loop)
         self._now = self._began = _real_monotonic()
         self._selector = selector
@@ -112,7 +114,8 @@ class FakeTime:
         if loop is not None:
             time.monotonic = _real_monotonic
             del self._selector.select, loop.run_in_executor, loop.time
-            self._barrier.close()
+            if self._barrier is not None:
+                self._barrier.close()
             # For those who took this clock with them, such as a limiter that outlives its client.
             self._now -= _real_monotonic()
 
@@ -120,6 +123,10 @@ class FakeTime:
     def elapsed(self) -> float:
         """Seconds of fake time since it was turned on."""
         return self.monotonic() - self._began
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once, as if the event loop were busy for so long; what became due meanwhile comes late."""
+        self._now += seconds
 
     def monotonic(self) -> float:
         """Return the fake time; what ``time.monotonic()`` returns meanwhile."""
@@ -133,6 +140,12 @@ class FakeTime:
         if timeout is None or self._in_threads:
             # Only something outside of the loop can go on, and that takes the time that it takes.
             return self._real_select(None if timeout is None else _MOMENT)
+        if len(self._selector.get_map()) == 1 and threading.active_count() == 1:
+            # The loop watches only the pipe by which other threads wake it, and there are none.
+            self._now += timeout
+            return ready
+        if self._barrier is None:
+            self._barrier = _Barrier()
         self._barrier.wait()
         ready = self._real_select(_MOMENT if timeout >= LONG_JUMP else 0)
         if not ready:

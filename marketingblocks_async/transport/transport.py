@@ -163,7 +163,7 @@ class Attempt:
         """From here on some of it may be on the wire."""
         self.sent = True
         if self.permit is not None:
-            self.permit.leaving()
+            self.permit.sending()
 
     def refuse_second_request(self) -> None:
         """Keep aiohttp from sending again by itself: that takes a permit and is for the retry policy to decide."""
@@ -200,7 +200,7 @@ class _ObservedRequest(aiohttp.ClientRequest):
         transport = attempt.transport
         fresh = transport.check(protocol)
         if attempt.limiter is not None:
-            await attempt.limiter.write_turn(owner=transport)
+            await attempt.limiter.wait_to_write(owner=transport)
             if not protocol.is_connected():
                 # It was lost while the request waited for its turn.
                 raise _StaleConnectionError
@@ -220,7 +220,7 @@ def _note_written(loop: asyncio.AbstractEventLoop, permit: Permit, socket: async
     if socket.get_write_buffer_size():
         loop.call_later(_BODY_POLL, _note_written, loop, permit, socket, fresh)
         return
-    permit.written(fresh_connection=fresh)
+    permit.sent(fresh_connection=fresh)
 
 
 async def _observe_blindly(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
@@ -480,13 +480,13 @@ class Transport:
             attempt.end()
             watch.attempts.pop(attempt, None)
             if attempt.permit is not None:
-                attempt.permit.given_up()
+                attempt.permit.release()
 
     def _new_watch(self, attempt: Attempt, seconds: float) -> _Watch:
         if self._session is None:
             # Closed since the attempt began: a hook or a middleware took its time.
             if attempt.permit is not None:
-                attempt.permit.given_up()
+                attempt.permit.release()
             raise SendFailure(Outcome.NOT_SENT, "the client was closed")
         watch = self._watches[seconds] = _Watch(self.loop, seconds, self._watches)
         return watch

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from marketingblocks_async import ConfigurationError, RateLimit
 from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
 from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import PermitPool
 from tests.support.virtual_time import run
 
 
@@ -98,14 +99,14 @@ def test_chance_finds_no_leak_and_nobody_left(limit: int, tokens: int, seed: int
 
 async def test_a_permit_brings_its_slot_back_whatever_becomes_of_it() -> None:
     slots = ConnectionSlots(2)
-    limiter = SlotLimiter(RateLimiter(RateLimit(limit=50)), slots, "a")
+    limiter = SlotLimiter(RateLimiter(PermitPool(RateLimit(limit=50))), slots, "a")
     permit = await limiter.acquire()
-    permit.leaving()
-    permit.written(fresh_connection=False)
+    permit.sending()
+    permit.sent(fresh_connection=False)
     permit.answered()
     assert slots.in_use == 1
-    permit.given_up()
-    permit.given_up()
+    permit.release()
+    permit.release()
     assert slots.in_use == 0
     blocked = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await asyncio.wait(blocked, return_when=asyncio.FIRST_COMPLETED)
@@ -113,7 +114,7 @@ async def test_a_permit_brings_its_slot_back_whatever_becomes_of_it() -> None:
         task.cancel()
     for result in await asyncio.gather(*blocked, return_exceptions=True):
         if not isinstance(result, BaseException):
-            result.given_up()
+            result.release()
     assert (slots.in_use, slots.waiting) == (0, 0)
 
 

@@ -8,7 +8,7 @@ import gc
 import pytest
 
 from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.limits import registry as shared_limiters
+from marketingblocks_async.limits import registry as registry_module
 from marketingblocks_async.limits.registry import LimiterRegistry
 from marketingblocks_async.limits.settings import RateLimit
 
@@ -23,7 +23,7 @@ QUICK = RateLimit(limit=3, per=0.05, guard=0.0)
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> LimiterRegistry:
-    monkeypatch.setattr(shared_limiters, "SWEEP_EVERY", 0.0)
+    monkeypatch.setattr(registry_module, "SWEEP_INTERVAL", 0.0)
     return LimiterRegistry()
 
 
@@ -40,7 +40,7 @@ async def test_a_limiter_outlives_its_last_user_while_its_requests_may_still_cou
     user, settings = User(), RateLimit(limit=3, per=0.2, guard=0.0)
     limiter = registry.get(ROOT, "a", settings, user)
     permit = await limiter.acquire()
-    permit.leaving()
+    permit.sending()
     permit.answered()
     registry.release(ROOT, "a", user)
     del permit
@@ -53,7 +53,7 @@ async def test_it_is_dropped_when_they_no_longer_count(registry: LimiterRegistry
     user = User()
     limiter = registry.get(ROOT, "a", QUICK, user)
     permit = await limiter.acquire()
-    permit.leaving()
+    permit.sending()
     permit.answered()
     registry.release(ROOT, "a", user)
     for _ in range(100):
@@ -86,7 +86,7 @@ async def test_a_limiter_without_users_takes_on_new_settings_and_keeps_what_is_o
     limiter = registry.get(ROOT, "a", slow, user)
     for _ in range(2):
         permit = await limiter.acquire()
-        permit.leaving()
+        permit.sending()
         permit.answered()
     registry.release(ROOT, "a", user)
     again = registry.get(ROOT, "a", RateLimit(limit=2, per=1.0), other)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from marketingblocks_async.redis import RedisRateLimit
 from marketingblocks_async.redis.connection import Connection, Exchange
-from marketingblocks_async.redis.settings import RedisRateLimit
 from marketingblocks_async.testing.redis_server import PrivateRedis
 
 KEYS = ("{marketingblocks}:marker", "{marketingblocks}:token:x")

@@ -41,7 +41,7 @@ async def make(setting: RedisRateLimit) -> AsyncIterator[MakeLimiter]:
 
 
 def end(permit: Permit) -> None:
-    permit.leaving()
+    permit.sending()
     permit.answered()
 
 
@@ -64,7 +64,7 @@ async def test_two_share_evenly(make: MakeLimiter) -> None:
     async def use(limiter: RedisRateLimiter, calls: int) -> None:
         async def call() -> None:
             permit = await limiter.acquire()
-            await limiter.write_turn()
+            await limiter.wait_to_write()
             end(permit)
 
         await asyncio.gather(*(call() for _ in range(calls)))
@@ -100,7 +100,7 @@ async def test_a_cancelled_call_leaks_nothing(make: MakeLimiter) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for granted in [task for task in tasks if not task.cancelled()]:
-        granted.result().given_up()
+        granted.result().release()
     tasks.clear()
     await until(lambda: limiter.snapshot().in_use == 0 and limiter.snapshot().held == 0)
 
@@ -143,7 +143,7 @@ async def test_other_settings_of_a_process_elsewhere_are_an_error(make: MakeLimi
 async def test_wrong_credentials_are_an_error(server: PrivateRedis) -> None:
     await server.command("CONFIG", "SET", "requirepass", "right")
     limiter = RedisRateLimiter(RedisRateLimit(server.url.replace("//", "//:wrong@")), "https://api.example/v1", TOKEN)
-    with pytest.raises(ConfigurationError, match="does not let this process in") as caught:
+    with pytest.raises(ConfigurationError, match="denies access") as caught:
         await limiter.acquire()
     assert "wrong@" not in str(caught.value)
     limiter.close()

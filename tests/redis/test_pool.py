@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from marketingblocks_async.limits.permits import LocalPermit
+from marketingblocks_async.limits.permits import PooledPermit
+from marketingblocks_async.limits.queue import LoopQueue
 from marketingblocks_async.limits.settings import RateLimit
-from marketingblocks_async.redis.limiter import LeasedQueue
-from marketingblocks_async.redis.pool import LeasedLedger
+from marketingblocks_async.redis.pool import LeasedPool
 from tests.support.polling import until
 
 
@@ -23,30 +23,30 @@ class Clock:
 
 
 class Setting:
-    """A ledger of 10 permits in all, and how often it asked for more."""
+    """A pool of 10 permits in all, and how often it asked for more."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.asked = 0
-        self.ledger = LeasedLedger(RateLimit(limit=10), self.clock, self.ask)
+        self.pool = LeasedPool(RateLimit(limit=10), self.clock, self.ask)
 
     def ask(self) -> None:
         self.asked += 1
 
     def lease(self, held: int, *, target: int = 10, seconds: float = 5.0, comes_back: tuple[float, ...] = ()) -> None:
-        self.ledger.renew(
+        self.pool.renew(
             held, target=target, share=float(target), usable_until=self.clock() + seconds, comes_back=comes_back
         )
 
-    def take(self) -> LocalPermit:
-        permit = self.ledger.take()
+    def take(self) -> PooledPermit:
+        permit = self.pool.take()
         assert permit is not None
         return permit
 
     def use(self) -> None:
         """Take one and use it to the end."""
         permit = self.take()
-        permit.leaving()
+        permit.sending()
         permit.answered()
 
 
@@ -56,12 +56,12 @@ def setting() -> Setting:
 
 
 def test_nothing_is_granted_without_a_lease_or_beyond_it(setting: Setting) -> None:
-    assert setting.ledger.take() is None
+    assert setting.pool.take() is None
     setting.lease(3)
-    setting.take().given_up()
+    setting.take().release()
     setting.clock.now += 5.0
-    assert setting.ledger.take() is None
-    assert not setting.ledger.may_write
+    assert setting.pool.take() is None
+    assert not setting.pool.writable
     # When there was nothing, and when there was no lease; three at hand were enough.
     assert setting.asked == 2
 
@@ -69,35 +69,35 @@ def test_nothing_is_granted_without_a_lease_or_beyond_it(setting: Setting) -> No
 def test_no_more_is_granted_than_is_held(setting: Setting) -> None:
     setting.lease(2)
     permits = [setting.take() for _ in range(2)]
-    assert setting.ledger.take() is None
+    assert setting.pool.take() is None
     for permit in permits:
-        permit.given_up()
-    assert setting.ledger.take() is not None
+        permit.release()
+    assert setting.pool.take() is not None
 
 
 def test_a_leased_permit_waits_for_its_time(setting: Setting) -> None:
     setting.lease(2, comes_back=(1000.5, 1000.7))
-    assert setting.ledger.take() is None
-    assert setting.ledger.next_release == 1000.5
+    assert setting.pool.take() is None
+    assert setting.pool.next_release == 1000.5
     setting.clock.now = 1000.6
     permit = setting.take()
-    assert setting.ledger.take() is None
-    permit.given_up()
+    assert setting.pool.take() is None
+    permit.release()
 
 
 def test_who_is_idle_gives_back_all_that_has_a_time(setting: Setting) -> None:
     setting.lease(6)
     setting.use()
     in_flight = setting.take()
-    in_flight.leaving()
-    assert setting.ledger.offer(0).returned == []
+    in_flight.sending()
+    assert setting.pool.offer(0).returned == []
     setting.clock.now += 0.25
-    offer = setting.ledger.offer(0)
+    offer = setting.pool.offer(0)
     assert (offer.held, offer.idle) == (1, False)
     assert sorted(offer.returned) == [0.0] * 4 + [0.75]
     in_flight.answered()
     setting.clock.now += 0.25
-    offer = setting.ledger.offer(0)
+    offer = setting.pool.offer(0)
     assert (offer.held, offer.idle, offer.wanted) == (0, True, 0)
     assert offer.returned == [0.75]
 
@@ -108,7 +108,7 @@ def test_who_holds_more_than_its_part_gives_back_evenly(setting: Setting) -> Non
         setting.use()
         setting.clock.now += 0.1
     setting.lease(8, target=4)
-    offer = setting.ledger.offer(100)
+    offer = setting.pool.offer(100)
     assert offer.wanted == 10
     assert offer.held == 4
     # Every second one.
@@ -119,37 +119,37 @@ def test_what_is_in_flight_cannot_be_given_back(setting: Setting) -> None:
     setting.lease(6)
     permits = [setting.take() for _ in range(6)]
     for permit in permits:
-        permit.leaving()
+        permit.sending()
     setting.lease(6, target=2)
-    assert setting.ledger.offer(100).returned == []
-    assert setting.ledger.held == 6
+    assert setting.pool.offer(100).returned == []
+    assert setting.pool.held == 6
 
 
 def test_the_pace_follows_the_share(setting: Setting) -> None:
     setting.lease(5, target=5)
-    assert setting.ledger.rate == pytest.approx(5.0)
-    setting.ledger.pause_of_others(1.0, over_limit=True)
-    assert setting.ledger.rate == pytest.approx(4.75)
-    assert setting.ledger.paused_until == 1001.0
+    assert setting.pool.rate == pytest.approx(5.0)
+    setting.pool.pause_of_others(1.0, over_limit=True)
+    assert setting.pool.rate == pytest.approx(4.75)
+    assert setting.pool.paused_until == 1001.0
     # A millisecond more by travelling is no new pause.
-    setting.ledger.pause_of_others(1.001, over_limit=False)
-    assert setting.ledger.paused_until == 1001.0
+    setting.pool.pause_of_others(1.001, over_limit=False)
+    assert setting.pool.paused_until == 1001.0
 
 
 async def test_after_a_loss_granted_requests_wait_for_one_another() -> None:
     setting = Setting()
-    queue = LeasedQueue(setting.ledger, asyncio.get_running_loop())
-    setting.ledger.listen(queue.permit_comes_back)
+    queue = LoopQueue(setting.pool, asyncio.get_running_loop())
+    setting.pool.listen(queue.permit_comes_back)
     setting.lease(3)
     permits = [setting.take() for _ in range(3)]
     # The lease was lost, and there is one permit now.
-    setting.ledger.forfeit()
+    setting.pool.expire()
     setting.lease(1)
     written: list[int] = []
 
     async def write(number: int) -> None:
-        await queue.wait_for_write(None)
-        permits[number].leaving()
+        await queue.wait_to_write(None)
+        permits[number].sending()
         written.append(number)
 
     tasks = [asyncio.create_task(write(number)) for number in range(3)]
@@ -159,18 +159,18 @@ async def test_after_a_loss_granted_requests_wait_for_one_another() -> None:
     assert written == [0]
     permits[0].answered()
     setting.clock.now += 1.0
-    setting.ledger.wake()
+    setting.pool.wake_queues()
     await until(lambda: len(written) == 2)
     assert written == [0, 1]
     setting.lease(3)
     await asyncio.gather(*tasks)
     for permit in permits:
-        permit.given_up()
+        permit.release()
 
 
 def test_a_permit_that_was_never_ended_comes_back(setting: Setting) -> None:
     setting.lease(1)
     permit = setting.take()
     del permit
-    assert setting.ledger.take() is not None
-    assert setting.ledger.usable_until < math.inf
+    assert setting.pool.take() is not None
+    assert setting.pool.usable_until < math.inf

@@ -101,10 +101,14 @@ def _versions() -> dict[str, str]:
 
 
 def _limit(limit: float | None) -> Check:
+    from marketingblocks_async.endpoints import DOCUMENTED_RATE
+
     if limit is None:
-        return Check("rate limit", WARNING, "lifted: the API refuses what is above 100 requests per second")
+        return Check("rate limit", WARNING, f"lifted: the API refuses more than {DOCUMENTED_RATE} requests per second")
     words = f"{limit:g} requests per second"
-    return Check("rate limit", *((OK, words) if limit <= 100 else (WARNING, f"{words}; the API documents 100")))
+    if limit <= DOCUMENTED_RATE:
+        return Check("rate limit", OK, words)
+    return Check("rate limit", WARNING, f"{words}; the API documents {DOCUMENTED_RATE}")
 
 
 def _client(settings: Settings) -> MarketingBlocks | Check:
