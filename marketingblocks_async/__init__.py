@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .calls.call import RawResponse
     from .calls.options import CallOverrides, ChangedOptions
-    from .calls.raw import RawResponse
     from .calls.retry import RetryPolicy
     from .client import MarketingBlocks
     from .endpoints import ENDPOINTS, Endpoint
@@ -35,12 +35,11 @@ if TYPE_CHECKING:
         RateLimitedError,
         ServerError,
     )
-    from .event_log import EventLog
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .fleet import FleetSnapshot, TokenFleet
     from .limits.connections import ConnectionSlots
     from .limits.settings import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
-    from .middleware import HttpAnswer, HttpRequest, Middleware, Send
+    from .middleware import HttpAnswer, HttpRequest, HttpResponse, Middleware, Send
     from .models import (
         ChannelConnection,
         ChannelType,
@@ -69,7 +68,7 @@ if TYPE_CHECKING:
         YouTubeCategory,
         YouTubeExtra,
     )
-    from .observers import Observer, ObserverOptions, observed_by
+    from .observers import EventLog, Observer, ObserverOptions, observed_by
     from .resources.create_many import CreateMany, PostOutcome
 
 __all__ = [
@@ -102,6 +101,7 @@ __all__ = [
     "Headers",
     "HttpAnswer",
     "HttpRequest",
+    "HttpResponse",
     "InvalidResponseError",
     "Lane",
     "Limiter",
@@ -159,8 +159,7 @@ _HOMES = (
     "limits.connections",
     "calls.options",
     "observers",
-    "event_log",
-    "calls.raw",
+    "calls.call",
     "resources.create_many",
     "client",
     "fleet",

@@ -6,29 +6,31 @@ import asyncio
 import json as json_module
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
 from urllib.parse import quote, unquote
 
 from yarl import URL
 
-from .calls.executor import Call, CallOptions, Executor, Observers, Operation, TokenScope
-from .calls.options import ChangedOptions, check_changes
-from .calls.raw import RawResponse, Recorder, RecordingExecutor
+from .calls.call import Call, RawResponse
+from .calls.executor import Executor
+from .calls.options import CallOptions, ChangedOptions, check_changes
 from .calls.retry import RetryPolicy
-from .calls.wire import decode_any, encode_query
+from .calls.token import TokenContext
+from .calls.wire import GenericOperation, encode_query
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Headers
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .limits.connections import ConnectionSlots
 from .limits.settings import Limiter, RateLimit, SharedRateLimit
 from .middleware import Middleware
+from .observers import Hooks
 from .resources.channels import Channels
 from .resources.comment_automations import CommentAutomations
 from .resources.docs import Docs
 from .resources.generations import Generations
 from .resources.posts import Posts
+from .transport.aiohttp_hooks import check_hooks
 from .transport.transport import Transport
 
 if TYPE_CHECKING:
@@ -115,26 +117,26 @@ class MarketingBlocks:
             if not callable(cast("object", middleware)):
                 msg = f"middlewares holds {middleware!r}: give async functions of a request and of what sends it"
                 raise ConfigurationError(msg)
-        observers = Observers(on_attempt, on_retry, on_throttle, on_outcome)
+        hooks = Hooks(on_attempt, on_retry, on_throttle, on_outcome)
         options = CallOptions(
             timeout=check_seconds(timeout, "timeout"),
             deadline=None if deadline is None else check_seconds(deadline, "deadline"),
             retry=_instance_of(RetryPolicy, retry, "retry"),
             middlewares=tuple(middlewares),
-            observers=None if observers == Observers() else observers,
+            hooks=None if hooks == Hooks() else hooks,
         )
         if not isinstance(rate_limit, SharedRateLimit):
             _instance_of(RateLimit, rate_limit, "rate_limit")
         slots = None if max_connections is None else ConnectionSlots(max_connections)
-        scope = TokenScope(secret, resolve_base_url(base_url), rate_limit, slots=slots)
+        context = TokenContext(secret, resolve_base_url(base_url), rate_limit, slots=slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
-        docs_scope = TokenScope(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
+        docs_context = TokenContext(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
         self._pools = (Transport(session, max_response_bytes), docs_pool)
         self._docs = Docs(
-            Executor(docs_pool, docs_scope, CallOptions(options.timeout, options.deadline, options.retry))
+            Executor(docs_pool, docs_context, CallOptions(options.timeout, options.deadline, options.retry))
         )
-        self._use(Executor(self._pools[0], scope, options))
+        self._use(Executor(self._pools[0], context, options))
 
     def _use(self, executor: Executor) -> None:
         self._executor = executor
@@ -147,14 +149,14 @@ class MarketingBlocks:
     @property
     def base_url(self) -> str:
         """The API root that the calls go to, without a trailing slash."""
-        return self._executor.scope.base_url
+        return self._executor.context.base_url
 
     def __repr__(self) -> str:
         if not hasattr(self, "_executor"):
             # In a traceback of the constructor, which has refused a setting.
             return "<MarketingBlocks, not set up>"
         state = "open" if self._pools[0].is_open else "not open"
-        return f"<MarketingBlocks at {self._executor.scope.base_url}, {state}>"
+        return f"<MarketingBlocks at {self._executor.context.base_url}, {state}>"
 
     def __reduce__(self) -> NoReturn:
         """Refuse: a client holds a token and sockets."""
@@ -169,12 +171,13 @@ class MarketingBlocks:
                 with another rate limit.
 
         """
+        await check_hooks()
         opened: tuple[Transport, ...] = ()
         try:
             for pool in self._pools:
                 pool.open()
                 opened += (pool,)
-            self._executor.scope.bind(self._pools[0])
+            self._executor.context.bind(self._pools[0])
         except ConfigurationError:
             await _close(opened)
             raise
@@ -207,26 +210,26 @@ class MarketingBlocks:
             ConfigurationError: the client was never open, or its limit is lifted.
 
         """
-        scope = self._executor.scope
-        if scope.rate_limit.limit is None:
+        context = self._executor.context
+        if context.rate_limit.limit is None:
             msg = "this client has no limiter: its limit is lifted (RateLimit(limit=None))"
             raise ConfigurationError(msg)
-        if scope.limiter is None and self._pools[0].is_open:
-            scope.bind(self._pools[0])
-        if scope.limiter is None:
+        if context.limiter is None and self._pools[0].is_open:
+            context.bind(self._pools[0])
+        if context.limiter is None:
             msg = "the limiter belongs to an open client; use it inside 'async with', or call open() first"
             raise ConfigurationError(msg)
-        return scope.limiter
+        return context.limiter
 
     @property
     def has_limiter(self) -> bool:
         """Whether :attr:`rate_limiter` exists: from :meth:`open` on, or for a copy from its first call on."""
-        return self._executor.scope.limiter is not None
+        return self._executor.context.limiter is not None
 
     @property
     def connection_slots(self) -> ConnectionSlots | None:
         """The cap on connections, shared with all copies; ``None`` if there is none."""
-        return self._executor.scope.slots
+        return self._executor.context.slots
 
     def with_options(self, **changes: Unpack[ChangedOptions]) -> MarketingBlocks:
         """Return a copy with other options over the same connections and the same limiter.
@@ -262,9 +265,9 @@ class MarketingBlocks:
         finally:
             # Crash reports show local variables.
             del token
-        scope = self._executor.scope
-        other = TokenScope(secret, scope.base_url, rate_limit or scope.rate_limit, scope.budget, scope.slots)
-        return self._copy(self._executor.with_scope(other))
+        context = self._executor.context
+        other = TokenContext(secret, context.base_url, rate_limit or context.rate_limit, context.budget, context.slots)
+        return self._copy(self._executor.with_context(other))
 
     def _copy(self, executor: Executor) -> MarketingBlocks:
         copy = object.__new__(type(self))
@@ -308,13 +311,8 @@ class MarketingBlocks:
         if method not in _METHODS:
             msg = f"method={method!r}: give one of {', '.join(_METHODS)}"
             raise ConfigurationError(msg)
-        operation = Operation(
-            path,
-            permission=None,
-            method=method,
-            resend_is_harmless=method in ("GET", "HEAD") if resend is None else resend,
-            decode=partial(decode_any, path, method),
-        )
+        resend_is_harmless = method in ("GET", "HEAD") if resend is None else resend
+        operation = GenericOperation(name=path, method=method, resend_is_harmless=resend_is_harmless)
         body = None if json is None else json_module.dumps(json, allow_nan=False).encode()
         # Copies, since the caller may change its objects before an error shows them.
         sent = {
@@ -347,13 +345,19 @@ class MarketingBlocks:
             MarketingBlocksError: what the call raises.
 
         """
-        recorder = Recorder()
-        result = await call(self._copy(RecordingExecutor(self._executor, recorder)))
-        return recorder.response(result)
+        succeeded: list[Call[Any]] = []
+        result = await call(self._copy(self._executor.recording(succeeded)))
+        if not succeeded or (response := succeeded[-1].response) is None:
+            msg = "raw() needs a function that awaits one call of the client that it is given"
+            raise TypeError(msg)
+        # In case the server echoed the token: a response may be logged.
+        clean = self._executor.context.scrub_response(response)
+        last = succeeded[-1]
+        return RawResponse(result, clean.status, Headers(clean.headers), clean.body, last.attempts, last.waited)
 
     def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
         """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""
-        root = URL(self._executor.scope.base_url)
+        root = URL(self._executor.context.base_url)
         if not path.isprintable() or "#" in path or "\\" in path:
             msg = f"path={path!r} holds a '#', a backslash or what cannot be printed; percent-encode it (quote())"
             raise ConfigurationError(msg)

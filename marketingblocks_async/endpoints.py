@@ -6,11 +6,13 @@ whether a call may be repeated. What is not here is not documented and is reache
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from .middleware import HttpResponse
 from .models import (
     ChannelConnection,
     CommentAutomation,
@@ -30,6 +32,7 @@ from .models import (
     UpdateCommentAutomation,
 )
 
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 RequestT_co = TypeVar("RequestT_co", bound=RequestModel, covariant=True)
 ResponseT_co = TypeVar("ResponseT_co", bound=BaseModel, covariant=True)
 
@@ -43,31 +46,72 @@ PATH_PREFIX = "social-sparks"
 """All documented operations live below this part of the API root."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint(Generic[RequestT_co, ResponseT_co]):
-    """One documented operation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(ABC, Generic[ResultT_co]):
+    """What a call does; the same object for all calls of an endpoint.
 
     Attributes:
-        name: the operation as the documentation spells it; also what errors and events call it.
+        name: what errors and events call it: the documented name, or the path of a generic call.
         method: HTTP method.
-        path: below the API root; ``{field}`` is filled from the request object.
-        permission: what the access token needs.
-        request: the request object's type.
-        response: the answer's type.
+        permission: what the access token needs; ``None`` if that is not documented.
         resend_is_harmless: whether carrying it out twice leaves the same state as once. Only such calls are sent again
             when it is not known whether the first one arrived.
-        summary: what it does, in one line.
 
     """
 
     name: str
     method: str
-    path: str
+    permission: str | None = None
+    resend_is_harmless: bool
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing at the API."""
+        return self.method in ("GET", "HEAD")
+
+    @abstractmethod
+    def decode(self, response: HttpResponse) -> ResultT_co:
+        """Return the result that a response with a success status holds.
+
+        Raises:
+            ValueError: the body is no JSON, or not of the documented shape.
+
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Operation[ResponseT_co], Generic[RequestT_co, ResponseT_co]):
+    """One documented operation.
+
+    Attributes:
+        permission: what the access token needs; all documented operations need one.
+        path: below the API root; ``{field}`` is filled from the request object.
+        request: the request object's type.
+        response: the response's type.
+        summary: what it does, in one line.
+
+    """
+
     permission: str
+    path: str
     request: type[RequestT_co] = field(repr=False)
     response: type[ResponseT_co] = field(repr=False)
-    resend_is_harmless: bool
     summary: str = field(repr=False)
+
+    def decode(self, response: HttpResponse) -> ResponseT_co:
+        """Return the model that a response with a success status holds.
+
+        Raises:
+            ValueError: the body is no JSON, or not of the documented shape (then a ``pydantic.ValidationError``).
+
+        """
+        try:
+            return self.response.model_validate_json(response.body)
+        except ValidationError as exc:
+            if exc.errors(include_url=False, include_context=False, include_input=False)[0]["type"] != "json_invalid":
+                raise
+        # Python's decoder accepts what pydantic's refuses: a byte order mark, half an emoji.
+        return self.response.model_validate(response.json())
 
 
 CREATE_POST = Endpoint(

@@ -7,50 +7,30 @@ and kept whole on the attribute.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
+
+from multidict import CIMultiDict
 
 BODY_EXCERPT_LENGTH = 300
 """How many characters of an answer's body an error message shows; the attribute holds all of it."""
 
 
-class Headers(Mapping[str, str]):
-    """Response headers: a read-only mapping that ignores case and pickles.
+class Headers(CIMultiDict[str]):
+    """Response headers: a mapping that ignores case and pickles.
 
     Repeated headers are joined with ``", "``, as RFC 9110 section 5.3 allows.
     """
 
-    __slots__ = ("_entries",)
-
-    def __init__(self, pairs: Mapping[str, str] | None = None) -> None:
-        """Copy ``pairs``; a mapping that yields a key twice (multidict) has the values joined."""
-        entries: dict[str, tuple[str, str]] = {}
-        for name, value in (pairs or {}).items():
-            known = entries.get(name.lower())
-            entries[name.lower()] = (name, value) if known is None else (known[0], f"{known[1]}, {value}")
-        self._entries = entries
-
-    def __getitem__(self, name: str) -> str:
-        return self._entries[name.lower()][1]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._entries
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Headers):
-            return super().__eq__(other)
-        return {key: value for key, (_, value) in self._entries.items()} == {
-            key: value for key, (_, value) in other._entries.items()
-        }
-
-    __hash__ = None  # type: ignore[assignment]  # as every mapping's
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._entries.values())
-
-    def __len__(self) -> int:
-        return len(self._entries)
+    def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        """Copy ``pairs``: a mapping, which may hold a name twice (multidict), or name and value pairs."""
+        super().__init__()
+        for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+            if name in self:
+                self[name] = f"{self[name]}, {value}"
+            else:
+                self.add(name, value)
 
     def __repr__(self) -> str:
         return f"Headers({dict(self)!r})"
@@ -160,7 +140,7 @@ class APIError(CallError):
         super().__init__(message, endpoint=endpoint, attempts=attempts, first_failure=first_failure)
         self.status_code = status_code
         self.body = body
-        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers or {})
 
 
 class BadRequestError(APIError):

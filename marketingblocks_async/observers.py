@@ -1,59 +1,83 @@
-"""Objects that are told what happens to calls, and several of them for one client."""
+"""Objects that are told what happens to calls: :class:`Observer`, and :class:`EventLog`, which logs it."""
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import inspect
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypedDict, TypeVar
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypedDict, TypeVar
 
+from .errors import ConfigurationError, OutcomeUnknownError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
+
+PREFIX = "mb_"
+"""Prefix of the attributes that :class:`EventLog` gives to its records."""
 
 EventT = TypeVar("EventT")
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
+# Silent until the program configures logging.
+logger.addHandler(logging.NullHandler())
 
 
 class Observer:
-    """Base class of objects that are told what happens: override what you want to know, and nothing else.
+    """Base class of objects that are told what happens to calls. Override the methods that you need.
 
-    The methods are called in the event loop and should be quick. What they raise is logged and reaches no call.
+    The methods are called in the event loop and should be quick. An exception in one is logged and does not reach the
+    call.
     """
 
     def on_attempt(self, event: AttemptEvent) -> None:
-        """Take note that an attempt has ended.
-
-        Args:
-            event: what happened.
-
-        """
+        """Called when an attempt has ended."""
 
     def on_retry(self, event: RetryEvent) -> None:
-        """Take note that another attempt will be made.
-
-        Args:
-            event: what happened.
-
-        """
+        """Called before another attempt."""
 
     def on_throttle(self, event: ThrottleEvent) -> None:
-        """Take note that the API refused a request for its rate.
-
-        Args:
-            event: what happened.
-
-        """
+        """Called when the API makes the token pause."""
 
     def on_outcome(self, event: OutcomeEvent) -> None:
-        """Take note that a call has ended.
+        """Called when a call has ended."""
 
-        Args:
-            event: what happened.
 
-        """
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The functions that a client calls when something happens; ``None`` for those that nobody asked for.
+
+    Raises:
+        ConfigurationError: one of them cannot be called, or is a coroutine function.
+
+    """
+
+    on_attempt: Callable[[AttemptEvent], None] | None = None
+    on_retry: Callable[[RetryEvent], None] | None = None
+    on_throttle: Callable[[ThrottleEvent], None] | None = None
+    on_outcome: Callable[[OutcomeEvent], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each can be called without being awaited."""
+        for field in dataclasses.fields(self):
+            hook = getattr(self, field.name)
+            if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+                msg = f"{field.name}={hook!r}: give a plain function; it is called and not awaited"
+                raise ConfigurationError(msg)
+
+
+def tell(hook: Callable[[EventT], None], event: EventT) -> None:
+    """Call a hook; what it raises is logged, since it must not change the course of the call."""
+    try:
+        hook(event)
+    except (Exception, asyncio.CancelledError):
+        # Nothing is awaited here, so a CancelledError is the hook's own and not the call's.
+        logger.exception("an observer failed on %s", type(event).__name__)
 
 
 class ObserverOptions(TypedDict):
-    """What :func:`observed_by` returns: the four options of the client."""
+    """The four options of the client that :func:`observed_by` returns."""
 
     on_attempt: Callable[[AttemptEvent], None] | None
     on_retry: Callable[[RetryEvent], None] | None
@@ -62,17 +86,17 @@ class ObserverOptions(TypedDict):
 
 
 def observed_by(*observers: Observer) -> ObserverOptions:
-    """Return the options that let a client tell several observers.
+    """Return the options with which a client tells several observers.
 
     ::
 
         client = MarketingBlocks(**observed_by(EventLog(), Tracing(), Metrics()))
 
     Args:
-        observers: whom to tell, in this order.
+        observers: the observers, called in this order.
 
     Returns:
-        Keyword arguments for :class:`MarketingBlocks`; ``None`` for what no observer wants to know.
+        Keyword arguments for :class:`MarketingBlocks`; ``None`` for events that no observer overrides.
 
     """
     return {
@@ -83,16 +107,76 @@ def observed_by(*observers: Observer) -> ObserverOptions:
     }
 
 
-def _all(functions: Sequence[Callable[[EventT], None]]) -> Callable[[EventT], None] | None:
-    if len(functions) < 2:
-        return functions[0] if functions else None
+def _all(hooks: Sequence[Callable[[EventT], None]]) -> Callable[[EventT], None] | None:
+    if len(hooks) < 2:
+        return hooks[0] if hooks else None
 
     def tell_all(event: EventT) -> None:
-        for function in functions:
-            try:
-                function(event)
-            except Exception:
-                # One observer's mistake is not the others'.
-                logger.exception("an observer failed on %s", type(event).__name__)
+        for hook in hooks:
+            tell(hook, event)
 
     return tell_all
+
+
+class EventLog(Observer):
+    """Logs what happens to calls: one record an event, with the event's fields as attributes of the record.
+
+    Attempts and successes are ``DEBUG``, retries ``INFO``, throttling and failures ``WARNING``, and a write of unknown
+    outcome ``ERROR``, since a person has to look it up. A record has ``mb_event`` (``attempt``, ``retry``, ``throttle``
+    or ``outcome``) and one attribute for each field of the event, such as ``mb_call_id`` and ``mb_endpoint``; an error
+    becomes ``mb_error`` (its class) and ``mb_message``. A formatter that writes attributes as JSON makes structured
+    logs of it.
+
+    Args:
+        logger: the logger; ``marketingblocks_async.calls`` by default, silent until the program configures logging.
+
+    """
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger or logging.getLogger("marketingblocks_async.calls")
+
+    def on_attempt(self, event: AttemptEvent) -> None:
+        """Log an attempt, at ``DEBUG``."""
+        status = "no response" if event.status_code is None else f"{event.status_code}"
+        text = "%s: attempt %d: %s after %.3f s (waited %.3f s)"
+        self._log(logging.DEBUG, event, text, event.endpoint, event.attempt, status, event.seconds, event.waited)
+
+    def on_retry(self, event: RetryEvent) -> None:
+        """Log that another attempt will be made, at ``INFO``."""
+        text = "%s: attempt %d in %.2f s: %s"
+        self._log(logging.INFO, event, text, event.endpoint, event.next_attempt, event.delay, event.error)
+
+    def on_throttle(self, event: ThrottleEvent) -> None:
+        """Log that the API makes the token pause, at ``WARNING``."""
+        text = "%s: throttled; the token pauses for %.2f s and goes on at %.1f requests per second"
+        self._log(logging.WARNING, event, text, event.endpoint, event.pause, event.rate)
+
+    def on_outcome(self, event: OutcomeEvent) -> None:
+        """Log the end of a call: ``DEBUG`` for a success, ``WARNING`` for a failure, ``ERROR`` if it is not known."""
+        if event.error is None:
+            text = "%s: done in %.3f s, attempts: %d"
+            self._log(logging.DEBUG, event, text, event.endpoint, event.seconds, event.attempts)
+            return
+        is_unknown = isinstance(event.error, OutcomeUnknownError) and event.method not in ("GET", "HEAD")
+        self._log(logging.ERROR if is_unknown else logging.WARNING, event, "%s", event.error)
+
+    def _log(
+        self,
+        level: int,
+        event: AttemptEvent | RetryEvent | ThrottleEvent | OutcomeEvent,
+        text: str,
+        *arguments: object,
+    ) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, text, *arguments, extra=_attributes(event))
+
+
+def _attributes(event: AttemptEvent | RetryEvent | ThrottleEvent | OutcomeEvent) -> dict[str, Any]:
+    attributes: dict[str, Any] = {f"{PREFIX}event": type(event).__name__.removesuffix("Event").lower()}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Exception):
+            attributes[f"{PREFIX}message"] = str(value)
+            value = type(value).__name__
+        attributes[f"{PREFIX}{field.name}"] = value.value if isinstance(value, Enum) else value
+    return attributes

@@ -1,27 +1,17 @@
-"""What several test files need: answers without a socket, and a server whose HTTP is written by hand."""
+"""Fixtures of several test files."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Self, cast
-from unittest.mock import Mock
+from collections.abc import Iterator
+from typing import Any, cast
 
-import aiohttp
 import aioresponses.core
 import pytest
-from yarl import URL
 
-from marketingblocks_async import MarketingBlocks, RateLimit, RetryPolicy
-from marketingblocks_async.calls import executor
+from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
-
-TOKEN = "mb_live_0123456789abcdef"
-API = "https://app.marketingblocks.ai/api/v1"
+from tests.support.mocked import Mocked, MockedResponse
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -31,51 +21,10 @@ def _ctrl_c_reaches_children() -> None:  # pyright: ignore[reportUnusedFunction]
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One request that a client handed to aiohttp."""
-
-    method: str
-    url: URL
-    headers: dict[str, str]
-    body: bytes | None
-    options: dict[str, Any]
-
-
-class Mocked:
-    """aioresponses with types, and with the requests in the order in which they were made."""
-
-    def __init__(self, mock: Any) -> None:
-        self._mock = mock
-        self.seen: list[Seen] = []
-
-    def answer(self, method: str, path: str, **answer: Any) -> None:
-        """Give one answer to ``path`` below the documented API root; further ones queue behind it."""
-
-        def note(url: URL, **options: Any) -> None:
-            body = options.pop("data", None)
-            headers = {str(name): str(value) for name, value in options.pop("headers").items()}
-            self.seen.append(Seen(method, url, headers, body, options))
-
-        self._mock.add(f"{API}/{path}", method, **({"payload": {"status": True}} | answer), callback=note)
-
-
-# aioresponses 0.7.9 does not know an argument that aiohttp 3.14 requires (aioresponses#289). Drop this class, and its
-# use below, with the release that does.
-_NEEDS_STREAM_WRITER = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters
-
-
-class _Response(aiohttp.ClientResponse):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if _NEEDS_STREAM_WRITER:
-            kwargs.setdefault("stream_writer", Mock())
-        super().__init__(*args, **kwargs)
-
-
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
     """Answers to a client of the documented address, without a socket."""
-    monkeypatch.setattr(aioresponses.core, "ClientResponse", _Response)
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", MockedResponse)
     with cast("Any", aioresponses.aioresponses)() as mock:
         yield Mocked(mock)
 
@@ -83,141 +32,4 @@ def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
 @pytest.fixture
 def own_limiters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limiters that no other test has used: they are shared by token and address, and ports come back."""
-    monkeypatch.setattr(executor, "REGISTRY", LimiterRegistry())
-
-
-@dataclass(frozen=True)
-class RawRequest:
-    """One request as it came over the wire.
-
-    Attributes:
-        connection: number of the connection that it came on, from 1.
-        head: request line and headers.
-        body: the body, as long as the head says.
-
-    """
-
-    connection: int
-    head: bytes
-    body: bytes
-
-    @property
-    def line(self) -> str:
-        """The request line."""
-        return self.head.split(b"\r\n")[0].decode("latin-1")
-
-    def header(self, name: str) -> str | None:
-        """Return a header, ``None`` if it was not sent."""
-        for line in self.head.decode("latin-1").split("\r\n")[1:]:
-            found, _, value = line.partition(":")
-            if found.lower() == name.lower():
-                return value.strip()
-        return None
-
-
-# What is done with one connection.
-Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-# Answers one request, and returns whether to keep the connection.
-Respond = Callable[[RawRequest, asyncio.StreamWriter], Awaitable[bool]]
-
-
-@asynccontextmanager
-async def listening(handle: Handle, port: int = 0) -> AsyncGenerator[int]:
-    """Listen on a port of this machine, and leave nothing open or running at the end."""
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def handle_until_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await handle(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client has gone, or the test is over
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(handle_until_the_end, "127.0.0.1", port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # The transports close in the loop's next turn.
-        await asyncio.sleep(0)
-
-
-@dataclass
-class RawServer:
-    """A server that reads requests and lets a test write the bytes of the answer, however wrong they are.
-
-    Attributes:
-        respond: writes the answer to one request; the connection is closed if it returns ``False``.
-        requests: what came in.
-        connections: how many connections were made.
-        port: where it listens, a free one unless given.
-
-    """
-
-    respond: Respond
-    requests: list[RawRequest] = field(default_factory=list[RawRequest])
-    connections: int = 0
-    port: int = 0
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-
-    async def __aenter__(self) -> Self:
-        self.port = await self._stack.enter_async_context(listening(self._serve, self.port))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    @property
-    def base_url(self) -> str:
-        """The API root."""
-        return f"http://127.0.0.1:{self.port}/api/v1"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        number, keep = self.connections, True
-        while keep:
-            head = await reader.readuntil(b"\r\n\r\n")
-            request = RawRequest(number, head, b"")
-            body = await reader.readexactly(int(request.header("Content-Length") or 0))
-            request = RawRequest(number, head, body)
-            self.requests.append(request)
-            keep = await self.respond(request, writer)
-
-
-def answer(
-    body: bytes = b'{"status": true, "post_id": 1}', status: str = "200 OK", headers: dict[str, str] | None = None
-) -> bytes:
-    """Return a well-formed answer."""
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-def always(data: bytes, *, keep: bool = True) -> Respond:
-    """Return what gives the same answer to every request."""
-
-    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
-        writer.write(data)
-        return keep
-
-    return respond
-
-
-def client_at(base_url: str, **changes: Any) -> MarketingBlocks:
-    """Return a client that retries quickly and has no rate limit unless it is given one."""
-    settings: dict[str, Any] = {
-        "token": TOKEN,
-        "base_url": base_url,
-        "rate_limit": RateLimit(limit=None),
-        "retry": RetryPolicy(max_attempts=3, initial_backoff=0.01, max_backoff=0.02),
-        "timeout": 5.0,
-    }
-    return MarketingBlocks(**(settings | changes))
+    monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())

@@ -251,11 +251,10 @@ class TestHeaders:
         assert len(headers) == 2
 
     def test_compare_without_regard_to_case(self) -> None:
-        assert Headers({"A": "1", "B": "2"}) == Headers({"b": "2", "a": "1"})
+        assert Headers({"A": "1", "B": "2"}) == Headers({"a": "1", "b": "2"})
         assert Headers({"A": "1"}) != Headers({"A": "2"})
 
-    def test_cannot_be_changed(self) -> None:
-        assert not hasattr(self.HEADERS, "__setitem__")
+    def test_are_a_copy(self) -> None:
         source = {"A": "1"}
         headers = Headers(source)
         source["A"] = "2"

@@ -1,19 +1,44 @@
-"""Options that can differ from call to call: which there are, and which values they take."""
+"""How calls are made: the options of a client, and those that can differ from call to call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 from marketingblocks_async.configuration import check_seconds
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.limits.settings import Lane
+from marketingblocks_async.middleware import Middleware
+from marketingblocks_async.observers import Hooks
 
 from .retry import RetryPolicy
 
 
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How calls are made; ``with_options`` makes copies of it.
+
+    Attributes:
+        timeout: seconds for one attempt, from its permit to the last byte of the response.
+        deadline: seconds for the whole call, queue and retries included; ``None`` for no bound.
+        retry: the retry policy.
+        lane: the queue in which calls wait.
+        middlewares: user code around every attempt, the first one outermost.
+        hooks: the functions to call when something happens; ``None`` if there is none.
+
+    """
+
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    lane: Lane = Lane.ORDINARY
+    middlewares: tuple[Middleware, ...] = ()
+    hooks: Hooks | None = None
+
+
 class ChangedOptions(TypedDict, total=False):
-    """What :meth:`MarketingBlocks.with_options` can change."""
+    """The options that :meth:`MarketingBlocks.with_options` can change."""
 
     timeout: float
     deadline: float | None
@@ -22,7 +47,7 @@ class ChangedOptions(TypedDict, total=False):
 
 
 class CallOverrides(TypedDict, total=False):
-    """What a single call can be given besides its fields.
+    """The options of a single call besides its fields.
 
     ``timeout``, ``deadline`` and ``retry`` are as in the client's constructor. ``extra_fields`` are fields that the
     documentation does not show; they are sent as given, in the body or in the query.
@@ -35,7 +60,7 @@ class CallOverrides(TypedDict, total=False):
 
 
 OVERRIDES: frozenset[str] = frozenset(CallOverrides.__annotations__)
-"""Names of what a single call can be given."""
+"""Names of the options of a single call."""
 
 
 def check_changes(changes: Mapping[str, Any], who: str) -> ChangedOptions:
@@ -43,7 +68,7 @@ def check_changes(changes: Mapping[str, Any], who: str) -> ChangedOptions:
 
     Args:
         changes: options by name.
-        who: whose keyword arguments they are.
+        who: the function that they were given to, for the message.
 
     Raises:
         ConfigurationError: a value is out of its range.

@@ -1,8 +1,9 @@
-"""When a failed attempt is made again, how long it waits, and when it is enough.
+"""When a failed attempt is repeated, how long it waits before that, and when to stop.
 
-The decision rests on what the attempt may have done at the server (:class:`~marketingblocks_async.calls.wire.Outcome`):
-not sent or refused, again; unknown, again only if a second time does no harm; final, never. tenacity runs the attempts
-that follow a first failure; a call that succeeds at once never meets it (around every call it would cost 56 to 82 µs).
+The decision rests on what the attempt may have done at the server (:class:`~marketingblocks_async.errors.Outcome`): not
+sent or rejected before processing, again; unknown, again only if a second time does no harm; final, never. tenacity
+runs the attempts after the first failure. A call that succeeds at once does without it, since tenacity around every
+call would cost 56 to 82 µs of it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a call is tried.
+    """How often and for how long a call is tried.
 
     Args:
         max_attempts: attempts in all, 1 or more; 1 means no retry.
@@ -67,27 +68,31 @@ def _is_number(value: object, *, whole: bool = False) -> bool:
     return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
-class Failure(Exception):  # noqa: N818 - it is what an attempt ended with; the error for the caller is inside
+class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for the caller is inside
     """One attempt failed. Never leaves the package; :attr:`error` does.
 
     Args:
         outcome: what the attempt may have done.
         error: what the caller sees if it was the last attempt.
-        pause: seconds that the API wants to be left alone (for ``REFUSED``).
-        limiter_waits: whether the rate limiter waits these seconds, so that the retry itself need not.
+        retry_after: seconds that the response asks to wait, ``None`` if it does not say.
+
+    Attributes:
+        pause: seconds for which the API wants no request (for ``REFUSED``).
+        delay: seconds to wait before the attempt after this one.
 
     """
 
-    def __init__(self, outcome: Outcome, error: CallError, *, pause: float = 0.0, limiter_waits: bool = False) -> None:
+    def __init__(self, outcome: Outcome, error: CallError, retry_after: float | None = None) -> None:
         super().__init__(outcome, error)
         self.outcome = outcome
         self.error = error
-        self.pause = pause
-        self.limiter_waits = limiter_waits
+        self.retry_after = retry_after
+        self.pause: float = 0.0
+        self.delay: float = 0.0
 
 
 class RetryBudget:
-    """What keeps an outage from multiplying the traffic of a client.
+    """Keeps an outage from multiplying the traffic of a client.
 
     A retry after a connection failure or an unknown outcome costs 1, a success gives 0.1 back; without budget the
     failure is reported at once. So retries are at most a tenth of the calls in the long run, with a reserve for short
@@ -120,90 +125,97 @@ class RetryBudget:
         self.left = min(self.capacity, round(self.left + self.REFUND, 6))
 
 
-@dataclass(frozen=True, slots=True)
-class RetryContext:
-    """What the retries of one call depend on.
-
-    Attributes:
-        policy: how often and how long.
-        resend_is_harmless: whether an attempt with unknown outcome may be repeated.
-        budget: the client's.
-        started: ``time.monotonic()`` at the start of the first attempt.
-        ends: ``time.monotonic()`` at which the call's deadline passes, ``inf`` for none.
-        sleep: how to wait; raises if the client closes meanwhile.
-        before_retry: told about each retry: the failure, the number of the coming attempt, the delay.
-
-    """
-
-    policy: RetryPolicy
-    resend_is_harmless: bool
-    budget: RetryBudget
-    started: float
-    ends: float
-    sleep: Callable[[float], Awaitable[None]]
-    before_retry: Callable[[Failure, int, float], None]
-
-
-async def retry(first: Failure, attempt: Callable[[], Awaitable[T]], context: RetryContext) -> T:
-    """Go on after a first failure, as far as the context allows.
+class RetryRules:
+    """Decides for one call whether a failed attempt is followed by another, and after how long.
 
     Args:
-        first: the failure.
-        attempt: makes one more attempt; raises :class:`Failure`.
-        context: see there.
-
-    Returns:
-        What the successful attempt returned.
-
-    Raises:
-        Failure: the last one.
+        policy: how often and for how long.
+        budget: the client's.
+        resend_is_harmless: whether an attempt with unknown outcome may be repeated.
+        started: ``time.monotonic()`` at the start of the first attempt.
+        ends: ``time.monotonic()`` at which the call's deadline passes, ``inf`` for none.
+        limiter_pauses: whether the rate limiter waits for :attr:`AttemptFailed.pause`, so that the retry need not.
 
     """
-    failed_before = [first]
 
-    async def attempt_after_first() -> T:
-        # tenacity counts from 1, so the first failure is played back to it.
-        if failed_before:
-            raise failed_before.pop()
-        return await attempt()
+    __slots__ = ("_budget", "_ends", "_failures", "_limiter_pauses", "_policy", "_resend_is_harmless", "_started")
 
-    def delay(state: RetryCallState) -> float:
-        failure = _failure(state)
-        if failure.outcome is Outcome.REFUSED:
-            return 0.0 if failure.limiter_waits else failure.pause
-        return context.policy.backoff(state.attempt_number)
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        *,
+        resend_is_harmless: bool,
+        started: float,
+        ends: float,
+        limiter_pauses: bool,
+    ) -> None:
+        self._policy = policy
+        self._budget = budget
+        self._resend_is_harmless = resend_is_harmless
+        self._started = started
+        self._ends = ends
+        self._limiter_pauses = limiter_pauses
+        self._failures = 0
 
-    def enough(state: RetryCallState) -> bool:
-        if state.attempt_number >= context.policy.max_attempts:
-            return True
-        failure = _failure(state)
-        resumes = time.monotonic() + max(failure.pause, state.upcoming_sleep)
-        if resumes - context.started > context.policy.max_elapsed or resumes >= context.ends:
-            return True
-        return failure.outcome is not Outcome.REFUSED and not context.budget.spend()
+    def allow(self, failed: BaseException) -> bool:
+        """Return whether another attempt follows; called once for each failed one. Sets :attr:`AttemptFailed.delay`."""
+        self._failures += 1
+        if not isinstance(failed, AttemptFailed) or failed.outcome is Outcome.FINAL:
+            return False
+        if failed.outcome is Outcome.UNKNOWN and not self._resend_is_harmless:
+            return False
+        if self._failures >= self._policy.max_attempts:
+            return False
+        refused = failed.outcome is Outcome.REFUSED
+        failed.delay = self._policy.backoff(self._failures)
+        if refused:
+            failed.delay = 0.0 if self._limiter_pauses else failed.pause
+        resumes = time.monotonic() + max(failed.pause, failed.delay)
+        if resumes - self._started > self._policy.max_elapsed or resumes >= self._ends:
+            return False
+        return refused or self._budget.spend()
 
-    def before_sleep(state: RetryCallState) -> None:
-        context.before_retry(_failure(state), state.attempt_number + 1, state.upcoming_sleep)
 
+async def retry(
+    first: AttemptFailed,
+    attempt: Callable[[], Awaitable[T]],
+    rules: RetryRules,
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+    before_retry: Callable[[AttemptFailed], None],
+) -> T:
+    """Make further attempts after the first one failed, as far as the rules allow.
+
+    Args:
+        first: the first failure.
+        attempt: makes one more attempt; raises :class:`AttemptFailed`.
+        rules: those of the call.
+        sleep: how to wait; raises if the client closes meanwhile.
+        before_retry: called before each wait.
+
+    Returns:
+        The result of the successful attempt.
+
+    Raises:
+        AttemptFailed: the last one.
+
+    """
+    if not rules.allow(first):
+        raise first
+    before_retry(first)
+    await sleep(first.delay)
     retrying = AsyncRetrying(
-        sleep=context.sleep,
-        wait=delay,
-        stop=enough,
-        retry=retry_if_exception(lambda exc: isinstance(exc, Failure) and may_resend(exc.outcome, context)),
-        before_sleep=before_sleep,
+        retry=retry_if_exception(rules.allow),
+        wait=lambda state: _failure(state).delay,
+        before_sleep=lambda state: before_retry(_failure(state)),
+        sleep=sleep,
         reraise=True,
     )
-    return await retrying(attempt_after_first)
+    return await retrying(attempt)
 
 
-def may_resend(outcome: Outcome, context: RetryContext) -> bool:
-    """Return whether a failure of this kind allows another attempt."""
-    if outcome is Outcome.UNKNOWN:
-        return context.resend_is_harmless
-    return outcome is not Outcome.FINAL
-
-
-def _failure(state: RetryCallState) -> Failure:
-    failure = state.outcome.exception() if state.outcome is not None else None
-    assert isinstance(failure, Failure)  # noqa: S101 - the predicate let nothing else through
-    return failure
+def _failure(state: RetryCallState) -> AttemptFailed:
+    failed = state.outcome.exception() if state.outcome is not None else None
+    assert isinstance(failed, AttemptFailed)  # noqa: S101 - the rules allow a retry after nothing else
+    return failed

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from opentelemetry import propagate
 
-from marketingblocks_async.middleware import HttpAnswer, HttpRequest, Send
+from marketingblocks_async.middleware import HttpRequest, HttpResponse, Send
 
 
-async def propagate_context(request: HttpRequest, send: Send, /) -> HttpAnswer:
+async def propagate_context(request: HttpRequest, send: Send, /) -> HttpResponse:
     """Send the trace context along, as the globally configured propagator writes it (``traceparent``).
 
     A middleware: ``MarketingBlocks(middlewares=[propagate_context])``. It is off unless asked for, since it tells the

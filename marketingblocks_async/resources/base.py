@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Coroutine, Mapping
-from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from marketingblocks_async.calls.executor import Call, Executor, Operation
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.executor import Executor
 from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, check_changes
-from marketingblocks_async.calls.wire import decode, encode, encode_query
+from marketingblocks_async.calls.wire import encode, encode_query
 from marketingblocks_async.endpoints import Endpoint
 from marketingblocks_async.models import RequestModel
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 RequestT = TypeVar("RequestT", bound=RequestModel)
-
-
-class EndpointOperation(Generic[ResponseT]):
-    """An endpoint, and what the executor needs of it, made once.
-
-    Args:
-        endpoint: from the endpoint table.
-
-    """
-
-    def __init__(self, endpoint: Endpoint[RequestModel, ResponseT]) -> None:
-        self.endpoint = endpoint
-        self.operation: Operation[ResponseT] = Operation(
-            endpoint.name,
-            permission=endpoint.permission,
-            method=endpoint.method,
-            resend_is_harmless=endpoint.resend_is_harmless,
-            decode=partial(decode, endpoint),
-        )
 
 
 class Resource:
@@ -46,25 +27,25 @@ class Resource:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def _call(self, operation: EndpointOperation[ResponseT], request: RequestModel) -> Call[ResponseT]:
-        wire = encode(operation.endpoint, request)
-        return Call(operation.operation, request, self._executor.scope.url(wire.path), wire.body)
+    def _call(self, endpoint: Endpoint[RequestModel, ResponseT], request: RequestModel) -> Call[ResponseT]:
+        path, body = encode(endpoint, request)
+        return Call(endpoint, request, self._executor.context.url(path), body)
 
     def _run(
-        self, operation: EndpointOperation[ResponseT], request: RequestModel, overrides: CallOverrides
+        self, endpoint: Endpoint[RequestModel, ResponseT], request: RequestModel, overrides: CallOverrides
     ) -> Coroutine[Any, Any, ResponseT]:
         """Return the making of a call, to be awaited."""
         if not overrides:
-            return self._executor.execute(self._call(operation, request))
+            return self._executor.execute(self._call(endpoint, request))
         changes: dict[str, Any] = dict(overrides)
         extra = changes.pop("extra_fields", None)
-        executor = self._executor.with_options(**check_changes(changes, operation.endpoint.name))
+        executor = self._executor.with_options(**check_changes(changes, endpoint.name))
         if not extra:
-            return executor.execute(self._call(operation, request))
-        return executor.execute(self._call_with(operation, request, extra))
+            return executor.execute(self._call(endpoint, request))
+        return executor.execute(self._call_with(endpoint, request, extra))
 
     def _call_with(
-        self, operation: EndpointOperation[ResponseT], request: RequestModel, extra: Mapping[str, Any]
+        self, endpoint: Endpoint[RequestModel, ResponseT], request: RequestModel, extra: Mapping[str, Any]
     ) -> Call[ResponseT]:
         """Return a call with fields that the documentation does not show."""
         documented = type(request).model_fields
@@ -72,15 +53,15 @@ class Resource:
         if doubled := names & extra.keys():
             msg = f"extra_fields has what is documented: {', '.join(sorted(doubled))}; give it as an argument"
             raise TypeError(msg)
-        wire = encode(operation.endpoint, request)
+        path, _ = encode(endpoint, request)
         sent = {**request.wire(), **extra}
-        if operation.endpoint.method == "GET":
+        if endpoint.method == "GET":
             query = encode_query(extra).removeprefix("?")
-            path = f"{wire.path}{'&' if '?' in wire.path else '?'}{query}"
-            return Call(operation.operation, sent, self._executor.scope.url(path), None)
+            path = f"{path}{'&' if '?' in path else '?'}{query}"
+            return Call(endpoint, sent, self._executor.context.url(path), None)
         body = json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()
         # A copy, since the caller may change its objects before an error shows them.
-        return Call(operation.operation, json.loads(body), self._executor.scope.url(wire.path), body)
+        return Call(endpoint, json.loads(body), self._executor.context.url(path), body)
 
 
 def request_from(

@@ -8,9 +8,7 @@ from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CONNECT_CHANNEL
 from marketingblocks_async.models import ChannelConnection, ConnectChannel
 
-from .base import EndpointOperation, Resource, request_from
-
-_CONNECT_CHANNEL = EndpointOperation(CONNECT_CHANNEL)
+from .base import Resource, request_from
 
 
 class Channels(Resource):
@@ -57,4 +55,4 @@ class Channels(Resource):
 
         """
         request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url}, overrides)
-        return await self._run(_CONNECT_CHANNEL, request, overrides)
+        return await self._run(CONNECT_CHANNEL, request, overrides)

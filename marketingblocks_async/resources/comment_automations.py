@@ -15,13 +15,10 @@ from marketingblocks_async.models import (
     UpdateCommentAutomation,
 )
 
-from .base import EndpointOperation, Resource, request_from, take_overrides
+from .base import Resource, request_from, take_overrides
 
 _Numbers = Sequence[int] | str
 _Words = Sequence[str] | str
-
-_CREATE_COMMENT_AUTOMATION = EndpointOperation(CREATE_COMMENT_AUTOMATION)
-_UPDATE_COMMENT_AUTOMATION = EndpointOperation(UPDATE_COMMENT_AUTOMATION)
 
 
 class CommentAutomations(Resource):
@@ -105,7 +102,7 @@ class CommentAutomations(Resource):
             **further,
         }
         request = request_from(CreateCommentAutomation, request, fields, overrides)
-        return await self._run(_CREATE_COMMENT_AUTOMATION, request, overrides)
+        return await self._run(CREATE_COMMENT_AUTOMATION, request, overrides)
 
     @overload
     async def update(
@@ -182,4 +179,4 @@ class CommentAutomations(Resource):
             **further,
         }
         request = request_from(UpdateCommentAutomation, request, fields, overrides)
-        return await self._run(_UPDATE_COMMENT_AUTOMATION, request, overrides)
+        return await self._run(UPDATE_COMMENT_AUTOMATION, request, overrides)

@@ -14,7 +14,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeAlias, cast
 
-from marketingblocks_async.calls.executor import Call, Executor
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.executor import Executor
 from marketingblocks_async.errors import ConfigurationError, OutcomeUnknownError
 from marketingblocks_async.models import CreatedPost, CreatePost
 
@@ -122,7 +123,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
 
 
 def _default_concurrency(executor: Executor) -> int:
-    limit = executor.scope.rate_limit
+    limit = executor.context.rate_limit
     if limit.limit is None:
         return UNLIMITED_CONCURRENCY
     in_flight_at_most = limit.limit / limit.per * executor.options.timeout

@@ -6,8 +6,10 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from marketingblocks_async.calls.executor import Call, Executor, Operation
-from marketingblocks_async.middleware import HttpAnswer
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.executor import Executor
+from marketingblocks_async.endpoints import Operation
+from marketingblocks_async.middleware import HttpResponse
 
 DEFAULT_PAGE = "api-reference/authentication"
 
@@ -50,13 +52,16 @@ class Docs:
             msg = f"page={page!r} is no page of the documentation; give a path such as {DEFAULT_PAGE!r}"
             raise ValueError(msg)
         path = "/".join(quote(part, safe="") for part in parts)
-        url = f"{self._executor.scope.base_url}/{path}.md?ask={quote(question, safe='')}"
+        url = f"{self._executor.context.base_url}/{path}.md?ask={quote(question, safe='')}"
         request = {"question": question, "page": page}
         return await self._executor.execute(Call(_ASK, request, URL(url, encoded=True), None))
 
 
-def _text(answer: HttpAnswer) -> str:
-    return answer.body.decode("utf-8", "replace")
+class _Ask(Operation[str]):
+    __slots__ = ()
+
+    def decode(self, response: HttpResponse) -> str:
+        return response.body.decode("utf-8", "replace")
 
 
-_ASK = Operation("docs", permission=None, method="GET", resend_is_harmless=True, decode=_text)
+_ASK = _Ask(name="docs", method="GET", resend_is_harmless=True)

@@ -8,9 +8,7 @@ from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
 from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
 
-from .base import EndpointOperation, Resource, request_from
-
-_CREATE_POST_GENERATION = EndpointOperation(CREATE_POST_GENERATION)
+from .base import Resource, request_from
 
 
 class Generations(Resource):
@@ -69,4 +67,4 @@ class Generations(Resource):
         """
         fields = {"post_type": post_type, "input": input, "web_hook": web_hook, "brand_id": brand_id}
         request = request_from(CreateGeneration, request, fields, overrides)
-        return await self._run(_CREATE_POST_GENERATION, request, overrides)
+        return await self._run(CREATE_POST_GENERATION, request, overrides)

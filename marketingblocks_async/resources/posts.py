@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from datetime import datetime
 from typing import Any, Unpack, overload
 
-from marketingblocks_async.calls.executor import Call
+from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
 from marketingblocks_async.limits.settings import Lane
@@ -28,13 +28,8 @@ from marketingblocks_async.models import (
     YouTubeExtra,
 )
 
-from .base import EndpointOperation, Resource, request_from
+from .base import Resource, request_from
 from .create_many import CreateMany
-
-_CREATE_POST = EndpointOperation(CREATE_POST)
-_FIND_POST = EndpointOperation(FIND_POST)
-_GET_POSTS = EndpointOperation(GET_POSTS)
-_UPCOMING_POSTS = EndpointOperation(UPCOMING_POSTS)
 
 
 class Posts(Resource):
@@ -133,7 +128,7 @@ class Posts(Resource):
             },
             overrides,
         )
-        return await self._run(_CREATE_POST, request, overrides)
+        return await self._run(CREATE_POST, request, overrides)
 
     async def get(self, post_id: Identifier, **overrides: Unpack[CallOverrides]) -> FoundPost:
         """Find one post by its id.
@@ -153,7 +148,7 @@ class Posts(Resource):
         Documented on the page "Find Post" of the API reference.
 
         """
-        return await self._run(_FIND_POST, FindPost(post_id=post_id), overrides)
+        return await self._run(FIND_POST, FindPost(post_id=post_id), overrides)
 
     async def list(
         self,
@@ -183,7 +178,7 @@ class Posts(Resource):
 
         """
         query = request_from(ListPosts, None, {"channels": channels, "limit": limit, "status": status}, overrides)
-        return await self._run(_GET_POSTS, query, overrides)
+        return await self._run(GET_POSTS, query, overrides)
 
     async def upcoming(self, *, limit: int | None = None, **overrides: Unpack[CallOverrides]) -> UpcomingPosts:
         """List the posts that are scheduled, queued or next to share, nearest first.
@@ -204,7 +199,7 @@ class Posts(Resource):
 
         """
         query = request_from(UpcomingPostsQuery, None, {"limit": limit}, overrides)
-        return await self._run(_UPCOMING_POSTS, query, overrides)
+        return await self._run(UPCOMING_POSTS, query, overrides)
 
     def create_many(
         self,
@@ -240,6 +235,6 @@ class Posts(Resource):
         """
 
         def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
-            return self._call(_CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
+            return self._call(CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
 
         return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency, before_send)

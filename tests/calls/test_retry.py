@@ -14,23 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketingblocks_async.calls.retry import Failure, RetryBudget, RetryContext, RetryPolicy, retry
+from marketingblocks_async.calls.retry import AttemptFailed, RetryBudget, RetryPolicy, RetryRules, retry
 from marketingblocks_async.errors import CallError, ConfigurationError, NotSentError, Outcome, RateLimitedError
 
 QUICK = RetryPolicy(max_attempts=5, initial_backoff=1.0, max_backoff=4.0)
 RETRIED = [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN]
 
 
-def failed(outcome: Outcome, what: str = "failed", *, pause: float = 0.0, limiter_waits: bool = False) -> Failure:
+def failed(outcome: Outcome, what: str = "failed", *, pause: float = 0.0) -> AttemptFailed:
     kind = RateLimitedError if outcome is Outcome.REFUSED else NotSentError
-    return Failure(outcome, kind(what), pause=pause, limiter_waits=limiter_waits)
+    failure = AttemptFailed(outcome, kind(what))
+    failure.pause = pause
+    return failure
 
 
 @dataclass
 class Scene:
     """One call: what its further attempts end with, and what was seen of it."""
 
-    script: list[Failure | str]
+    script: list[AttemptFailed | str]
     policy: RetryPolicy = QUICK
     harmless: bool = True
     budget: RetryBudget = field(default_factory=RetryBudget)
@@ -40,13 +42,14 @@ class Scene:
     """Seconds until the deadline."""
     attempts: int = 0
     slept: list[float] = field(default_factory=list[float])
-    told: list[tuple[Failure, int, float]] = field(default_factory=list[tuple[Failure, int, float]])
+    told: list[tuple[AttemptFailed, float]] = field(default_factory=list[tuple[AttemptFailed, float]])
+    limiter_pauses: bool = False
 
     async def attempt(self) -> str:
         self.attempts += 1
         await asyncio.sleep(0)
         result = self.script.pop(0)
-        if isinstance(result, Failure):
+        if isinstance(result, AttemptFailed):
             raise result
         return result
 
@@ -54,21 +57,23 @@ class Scene:
         self.slept.append(seconds)
         await asyncio.sleep(0)
 
-    async def go_on(self, first: Failure) -> str:
+    async def go_on(self, first: AttemptFailed) -> str:
         now = time.monotonic()
-        context = RetryContext(
-            policy=self.policy,
+        rules = RetryRules(
+            self.policy,
+            self.budget,
             resend_is_harmless=self.harmless,
-            budget=self.budget,
             started=now - self.began,
             ends=now + self.left,
-            sleep=self.sleep,
-            before_retry=lambda failure, number, delay: self.told.append((failure, number, delay)),
+            limiter_pauses=self.limiter_pauses,
         )
-        return await retry(first, self.attempt, context)
+        return await retry(first, self.attempt, rules, sleep=self.sleep, before_retry=self.note)
 
-    async def fails(self, first: Failure) -> Failure:
-        with pytest.raises(Failure) as caught:
+    def note(self, failure: AttemptFailed) -> None:
+        self.told.append((failure, failure.delay))
+
+    async def fails(self, first: AttemptFailed) -> AttemptFailed:
+        with pytest.raises(AttemptFailed) as caught:
             await self.go_on(first)
         return caught.value
 
@@ -167,12 +172,12 @@ class TestHowOften:
         assert await scene.go_on(failed(Outcome.UNKNOWN)) == "done"
         assert scene.attempts == 4
 
-    async def test_before_each_retry_somebody_is_told_which_it_is_and_when(self) -> None:
+    async def test_before_each_retry_the_failure_and_the_delay_are_told(self) -> None:
         first, second = failed(Outcome.NOT_SENT), failed(Outcome.UNKNOWN)
         scene = Scene([second, "done"])
         await scene.go_on(first)
-        assert [(failure, number) for failure, number, _ in scene.told] == [(first, 2), (second, 3)]
-        assert [delay for *_, delay in scene.told] == scene.slept
+        assert [failure for failure, _ in scene.told] == [first, second]
+        assert [delay for _, delay in scene.told] == scene.slept
 
 
 class TestHowLong:
@@ -195,10 +200,10 @@ class TestHowLong:
         assert scene.slept == [7.5]
 
     async def test_a_refusal_waits_in_the_limiter_if_there_is_one(self) -> None:
-        scene = Scene(["done"])
-        await scene.go_on(failed(Outcome.REFUSED, pause=7.5, limiter_waits=True))
+        scene = Scene(["done"], limiter_pauses=True)
+        await scene.go_on(failed(Outcome.REFUSED, pause=7.5))
         assert sum(scene.slept) == 0.0
-        assert [delay for *_, delay in scene.told] == [0.0]
+        assert [delay for _, delay in scene.told] == [0.0]
 
     @pytest.mark.parametrize("outcome", RETRIED)
     async def test_no_attempt_is_begun_after_the_longest_time(self, outcome: Outcome) -> None:
@@ -211,25 +216,20 @@ class TestHowLong:
         scene = Scene(["done"], dataclasses.replace(QUICK, max_elapsed=math.inf), began=1e9)
         assert await scene.go_on(failed(Outcome.NOT_SENT)) == "done"
 
-    @pytest.mark.parametrize("limiter_waits", [True, False])
-    async def test_a_pause_beyond_the_longest_time_is_not_waited_for(self, limiter_waits: bool) -> None:
-        first = failed(Outcome.REFUSED, pause=50.0, limiter_waits=limiter_waits)
-        scene = Scene(["never"], dataclasses.replace(QUICK, max_elapsed=60.0), began=20.0)
+    @pytest.mark.parametrize("limiter_pauses", [True, False])
+    async def test_a_pause_beyond_the_longest_time_is_not_waited_for(self, limiter_pauses: bool) -> None:
+        first = failed(Outcome.REFUSED, pause=50.0)
+        policy = dataclasses.replace(QUICK, max_elapsed=60.0)
+        scene = Scene(["never"], policy, began=20.0, limiter_pauses=limiter_pauses)
         assert await scene.fails(first) is first
         assert scene.slept == []
-        shorter = failed(Outcome.REFUSED, pause=30.0, limiter_waits=limiter_waits)
+        shorter = failed(Outcome.REFUSED, pause=30.0)
         assert await dataclasses.replace(scene, script=["done"]).go_on(shorter) == "done"
 
-    @pytest.mark.parametrize(
-        "first",
-        [
-            failed(Outcome.NOT_SENT),
-            failed(Outcome.REFUSED, pause=0.5),
-            failed(Outcome.REFUSED, pause=0.5, limiter_waits=True),
-        ],
-    )
-    async def test_a_wait_beyond_the_deadline_is_not_begun(self, first: Failure) -> None:
-        scene = Scene(["never"], left=0.25)
+    @pytest.mark.parametrize("limiter_pauses", [True, False])
+    @pytest.mark.parametrize("first", [failed(Outcome.NOT_SENT), failed(Outcome.REFUSED, pause=0.5)])
+    async def test_a_wait_beyond_the_deadline_is_not_begun(self, first: AttemptFailed, limiter_pauses: bool) -> None:
+        scene = Scene(["never"], left=0.25, limiter_pauses=limiter_pauses)
         assert await scene.fails(first) is first
         assert (scene.attempts, scene.slept) == (0, [])
         assert await Scene(["done"], left=100.0).go_on(first) == "done"
@@ -307,7 +307,9 @@ class TestBudget:
 class TestManyCallsAtOnce:
     async def test_300_calls_do_not_mix_their_state(self) -> None:
         def scene_of(number: int) -> Scene:
-            failures: list[Failure | str] = [failed(RETRIED[number % 3], f"{number}.{i}") for i in range(number % 4)]
+            failures: list[AttemptFailed | str] = [
+                failed(RETRIED[number % 3], f"{number}.{i}") for i in range(number % 4)
+            ]
             return Scene([*failures, f"result {number}"], harmless=number % 2 == 0)
 
         async def run(number: int) -> None:
@@ -320,8 +322,8 @@ class TestManyCallsAtOnce:
             else:
                 assert await scene.go_on(failed(Outcome.NOT_SENT, str(number))) == f"result {number}"
                 assert scene.attempts == number % 4 + 1
-            assert [told for _, told, _ in scene.told] == list(range(2, scene.attempts + 2))
-            assert [failure for failure, *_ in scene.told][1:] == script[: scene.attempts - 1]
+            assert len(scene.told) == scene.attempts
+            assert [failure for failure, _ in scene.told][1:] == script[: scene.attempts - 1]
 
         await asyncio.gather(*(run(number) for number in range(300)))
 
@@ -400,19 +402,8 @@ class TestBackoff:
         assert len({RetryPolicy().backoff(1) for _ in range(20)}) > 1
 
 
-class TestFailure:
-    def test_holds_what_the_caller_will_see(self) -> None:
-        error = NotSentError("not sent")
-        failure = Failure(Outcome.NOT_SENT, error, pause=1.5, limiter_waits=True)
-        assert (failure.outcome, failure.error, failure.pause, failure.limiter_waits) == (
-            Outcome.NOT_SENT,
-            error,
-            1.5,
-            True,
-        )
-
-    def test_is_no_error_of_the_package(self) -> None:
-        assert not issubclass(Failure, CallError)
+def test_a_failed_attempt_is_no_error_of_the_package() -> None:
+    assert not issubclass(AttemptFailed, CallError)
 
 
 def test_the_wait_is_the_one_that_was_injected() -> None:

@@ -19,7 +19,7 @@ from marketingblocks_async import (
     PostStatus,
 )
 from marketingblocks_async.sandbox import Sandbox, Variants
-from tests.support.client import client_of, post
+from tests.support.clients import client_of, post
 
 
 async def test_a_scheduled_post_can_be_found_and_is_upcoming() -> None:

@@ -23,8 +23,8 @@ from marketingblocks_async import (
     RetryPolicy,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.conftest import RawRequest, RawServer, answer, client_at, listening
-from tests.support.client import CALLS, WRITES_NOT_RESENT, client_of, post
+from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_at, client_of, post
+from tests.support.raw_server import RawRequest, RawServer, answer, listening
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

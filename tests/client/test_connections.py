@@ -42,8 +42,8 @@ from marketingblocks_async import (
     ServerError,
 )
 from marketingblocks_async.sandbox import Sandbox
-from tests.conftest import RawRequest, RawServer, Respond, always, answer, client_at, listening
-from tests.support.client import CALLS, client_of, post
+from tests.support.clients import CALLS, client_at, client_of, post
+from tests.support.raw_server import RawRequest, RawServer, Respond, always, answer, listening
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

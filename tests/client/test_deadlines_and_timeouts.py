@@ -33,8 +33,8 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.conftest import RawRequest, RawServer, Respond, answer, client_at
-from tests.support.client import CALLS, client_of, post
+from tests.support.clients import CALLS, client_at, client_of, post
+from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 
@@ -171,12 +171,12 @@ async def test_a_time_limit_that_is_used_once_is_not_remembered_for_ever() -> No
     """``with_options(timeout=what_is_left)`` for every call is a natural thing to write."""
 
     async with Sandbox(limit=1000) as sandbox, client_of(sandbox) as client:
-        watches: dict[float, Any] = cast("Any", client)._pools[0]._watches
+        timers: dict[float, Any] = cast("Any", client)._pools[0]._timers
         for number in range(20):
             await client.with_options(timeout=0.3 + number / 1000).posts.upcoming()
-        assert len(watches) == 20
+        assert len(timers) == 20
         async with asyncio.timeout(HANGS):
-            while watches:  # noqa: ASYNC110 - there is nothing else to wait for
+            while timers:  # noqa: ASYNC110 - there is nothing else to wait for
                 await asyncio.sleep(0.01)
 
 

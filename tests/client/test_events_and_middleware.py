@@ -40,8 +40,8 @@ from marketingblocks_async import (
     ThrottleEvent,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.conftest import RawServer, always, answer, client_at
-from tests.support.client import CALLS, client_of, post
+from tests.support.clients import CALLS, client_at, client_of, post
+from tests.support.raw_server import RawServer, always, answer
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

@@ -20,7 +20,7 @@ from marketingblocks_async import (
     ServerError,
 )
 from marketingblocks_async.sandbox import FAULT_KINDS, Fault, Sandbox
-from tests.support.client import CALLS, WRITES_NOT_RESENT, client_of, post
+from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_of, post
 
 READS = {"find-post", "get-posts", "upcoming-posts"}
 

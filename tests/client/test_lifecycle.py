@@ -21,7 +21,7 @@ from marketingblocks_async import (
     RetryPolicy,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.support.client import client_of, post
+from tests.support.clients import client_of, post
 
 
 async def test_use_outside_async_with_says_what_to_do() -> None:

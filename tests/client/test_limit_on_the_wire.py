@@ -15,7 +15,7 @@ import pytest
 
 from marketingblocks_async import MarketingBlocks, MarketingBlocksError, RateLimit
 from marketingblocks_async.sandbox import Fault, SandboxProcess
-from tests.support.client import post
+from tests.support.clients import post
 from tests.torture.limit import GUARD, LimitWatch
 
 pytestmark = pytest.mark.slow

@@ -38,8 +38,7 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.conftest import client_at
-from tests.support.client import client_of, post
+from tests.support.clients import client_at, client_of, post
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

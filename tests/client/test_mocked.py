@@ -33,8 +33,8 @@ from marketingblocks_async import (
     ServerError,
     __version__,
 )
-from tests.conftest import API, TOKEN, Mocked, Seen
-from tests.support.client import CALLS, WRITES_NOT_RESENT, post
+from tests.support.clients import CALLS, TOKEN, WRITES_NOT_RESENT, post
+from tests.support.mocked import API, Mocked, Seen
 
 PREFIX = "social-sparks"
 ANSWERS: dict[str, dict[str, Any]] = {

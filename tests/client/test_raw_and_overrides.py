@@ -26,7 +26,7 @@ from marketingblocks_async import (
 from marketingblocks_async.endpoints import ENDPOINTS
 from marketingblocks_async.sandbox import Sandbox
 from marketingblocks_async.testing import FakeTime
-from tests.support.client import CALLS, post
+from tests.support.clients import CALLS, post
 
 # The same calls with options; two of them pass unknown keywords on as fields.
 OVERRIDDEN: dict[str, Callable[[MarketingBlocks, Any], Awaitable[Any]]] = {

@@ -37,11 +37,11 @@ from marketingblocks_async import (
     ServerError,
     ThrottleEvent,
 )
-from marketingblocks_async.calls import executor
+from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.conftest import RawRequest, RawServer, answer, client_at
-from tests.support.client import CALLS, WRITES_NOT_RESENT, client_of, post
+from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_at, client_of, post
+from tests.support.raw_server import RawRequest, RawServer, answer
 from tests.support.virtual_time import run
 
 OK = HttpAnswer(200, {}, b'{"status": true, "post": {}, "up_coming": []}')
@@ -92,7 +92,7 @@ def play(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        monkeypatch.setattr(executor, "REGISTRY", LimiterRegistry())
+        monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())
         everything = {
             "retry": RetryPolicy(),
             "middlewares": [give],
@@ -450,7 +450,7 @@ def test_an_outage_does_not_multiply_the_traffic_and_its_end_is_noticed(monkeypa
 
     async def main() -> None:
         nonlocal sent, calls, broken
-        monkeypatch.setattr(executor, "REGISTRY", LimiterRegistry())
+        monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())
         async with client_at("http://localhost:1", middlewares=[serve], retry=RetryPolicy()) as client:
             for _ in range(20):
                 await many(client, 50)
@@ -482,7 +482,7 @@ def test_copies_for_one_token_share_the_budget(monkeypatch: pytest.MonkeyPatch) 
         return status(500)
 
     async def main() -> None:
-        monkeypatch.setattr(executor, "REGISTRY", LimiterRegistry())
+        monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())
         async with client_at("http://localhost:1", middlewares=[fail], retry=RetryPolicy()) as client:
             for _ in range(200):
                 await asyncio.gather(client.with_token("customer-7").posts.upcoming(), return_exceptions=True)

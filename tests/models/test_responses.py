@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from marketingblocks_async.calls.wire import decode
 from marketingblocks_async.endpoints import (
     CONNECT_CHANNEL,
     CREATE_COMMENT_AUTOMATION,
@@ -49,6 +48,7 @@ from tests.support.examples import (
     DOCUMENTED_GENERATION,
     DOCUMENTED_UPCOMING,
     answer,
+    decoded,
     nested,
 )
 
@@ -72,15 +72,15 @@ FULL_POST: dict[str, Any] = DOCUMENTED_FOUND_POST["post"]
 
 
 def found(**changes: Any) -> FoundPost:
-    return decode(FIND_POST, answer({**DOCUMENTED_FOUND_POST, "post": {**FULL_POST, **changes}}))
+    return decoded(FIND_POST, answer({**DOCUMENTED_FOUND_POST, "post": {**FULL_POST, **changes}}))
 
 
 def created(body: object) -> CreatedPost:
-    return decode(CREATE_POST, answer(body))
+    return decoded(CREATE_POST, answer(body))
 
 
 def listed(body: object) -> PostList:
-    return decode(GET_POSTS, answer(body))
+    return decoded(GET_POSTS, answer(body))
 
 
 def use(model: BaseModel) -> None:
@@ -125,17 +125,17 @@ class TestFoundPost:
 
     @pytest.mark.parametrize("status", ["success", "published", "ok", 200, {"code": 1}, [], None])
     def test_an_odd_status_of_the_envelope_does_not_hide_the_post(self, status: object) -> None:
-        result = decode(FIND_POST, answer({**DOCUMENTED_FOUND_POST, "status": status}))
+        result = decoded(FIND_POST, answer({**DOCUMENTED_FOUND_POST, "status": status}))
         assert result.post_id == 1246
         assert result.raw["status"] == status
 
     def test_a_missing_status_is_none(self) -> None:
-        assert decode(FIND_POST, answer({"post": FULL_POST})).status is None
+        assert decoded(FIND_POST, answer({"post": FULL_POST})).status is None
 
     @pytest.mark.parametrize("body", [{}, {"post": None}, {"post": []}, {"post": "x"}, FULL_POST, [FULL_POST], None, 5])
     def test_an_answer_without_the_promised_post_is_refused_and_kept(self, body: object) -> None:
         with pytest.raises(InvalidResponseError) as caught:
-            decode(FIND_POST, answer(body))
+            decoded(FIND_POST, answer(body))
         assert caught.value.body == body
 
 
@@ -143,7 +143,7 @@ class TestPost:
     @pytest.mark.parametrize("name", list(FULL_POST))
     def test_every_field_may_be_missing(self, name: str) -> None:
         fields = {key: value for key, value in FULL_POST.items() if key != name}
-        result = decode(FIND_POST, answer({"post": fields, "status": True})).post
+        result = decoded(FIND_POST, answer({"post": fields, "status": True})).post
         assert getattr(result, name) is None
         assert result.raw == fields
 
@@ -204,7 +204,7 @@ class TestPost:
 
 class TestUpcomingPosts:
     def test_is_the_documented_example(self) -> None:
-        result = decode(UPCOMING_POSTS, answer(DOCUMENTED_UPCOMING))
+        result = decoded(UPCOMING_POSTS, answer(DOCUMENTED_UPCOMING))
         assert [post.post_id for post in result] == [1246, 1247]
         assert [post.status for post in result] == [PostStatus.SCHEDULED, PostStatus.QUEUED]
         assert len(result) == 2
@@ -213,24 +213,24 @@ class TestUpcomingPosts:
 
     @pytest.mark.parametrize("body", [{"up_coming": []}, {"up_coming": None}])
     def test_may_be_empty(self, body: object) -> None:
-        result = decode(UPCOMING_POSTS, answer(body))
+        result = decoded(UPCOMING_POSTS, answer(body))
         assert list(result) == []
         assert result.raw == body
 
     def test_keeps_unknown_fields_of_the_envelope(self) -> None:
         body = {**DOCUMENTED_UPCOMING, "status": True, "next": "x"}
-        assert decode(UPCOMING_POSTS, answer(body)).raw == body
+        assert decoded(UPCOMING_POSTS, answer(body)).raw == body
 
     @pytest.mark.parametrize("body", [{}, [], {"up_coming": "x"}, {"up_coming": [5]}, {"upcoming": []}, None])
     def test_another_shape_is_refused_and_kept(self, body: object) -> None:
         with pytest.raises(InvalidResponseError, match="upcoming-posts") as caught:
-            decode(UPCOMING_POSTS, answer(body))
+            decoded(UPCOMING_POSTS, answer(body))
         assert caught.value.body == body
 
 
 class TestGeneration:
     def test_is_the_documented_example(self) -> None:
-        result = decode(CREATE_POST_GENERATION, answer(DOCUMENTED_GENERATION))
+        result = decoded(CREATE_POST_GENERATION, answer(DOCUMENTED_GENERATION))
         assert result.id == "842c8151-8f9d-4eab-ae81-6690730b8b02"
         assert result.status is GenerationStatus.QUEUED
         assert result.message == "post generation is in queued."
@@ -239,24 +239,24 @@ class TestGeneration:
 
     @pytest.mark.parametrize("status", ["queued", "success", "failed", "running", "", None, True, 1, 0.5])
     def test_keeps_whatever_status_it_has(self, status: object) -> None:
-        result = decode(CREATE_POST_GENERATION, answer({**DOCUMENTED_GENERATION, "status": status}))
+        result = decoded(CREATE_POST_GENERATION, answer({**DOCUMENTED_GENERATION, "status": status}))
         assert result.status == status
         assert result.raw["status"] == status
         assert type(result.raw["status"]) is type(status)
 
     def test_needs_only_an_id(self) -> None:
-        assert decode(CREATE_POST_GENERATION, answer({"id": 5})).id == 5
+        assert decoded(CREATE_POST_GENERATION, answer({"id": 5})).id == 5
 
     @pytest.mark.parametrize("body", [{}, {"id": None}, {"status": "queued"}, [], "queued"])
     def test_without_an_id_it_is_refused_and_kept(self, body: object) -> None:
         with pytest.raises(InvalidResponseError) as caught:
-            decode(CREATE_POST_GENERATION, answer(body))
+            decoded(CREATE_POST_GENERATION, answer(body))
         assert caught.value.body == body
 
 
 class TestChannelConnection:
     def test_has_the_documented_names(self) -> None:
-        result = decode(CONNECT_CHANNEL, answer(DOCUMENTED_CONNECTION))
+        result = decoded(CONNECT_CHANNEL, answer(DOCUMENTED_CONNECTION))
         assert result.connect_url == DOCUMENTED_CONNECTION["connect_url"]
         assert result.connect_token == DOCUMENTED_CONNECTION["connect_token"]
         assert result.raw == DOCUMENTED_CONNECTION
@@ -266,21 +266,21 @@ class TestChannelConnection:
     )
     def test_keeps_what_else_there_is(self, further: dict[str, Any]) -> None:
         body = {**DOCUMENTED_CONNECTION, **further}
-        assert decode(CONNECT_CHANNEL, answer(body)).raw == body
+        assert decoded(CONNECT_CHANNEL, answer(body)).raw == body
 
     @pytest.mark.parametrize("name", ["connect_url", "connect_token"])
     def test_one_of_the_two_is_enough(self, name: str) -> None:
-        assert decode(CONNECT_CHANNEL, answer({name: "x"})).raw == {name: "x"}
+        assert decoded(CONNECT_CHANNEL, answer({name: "x"})).raw == {name: "x"}
 
     def test_a_token_that_is_a_number_is_accepted_since_only_its_name_is_documented(self) -> None:
-        result = decode(CONNECT_CHANNEL, answer({**DOCUMENTED_CONNECTION, "connect_token": 4711}))
+        result = decoded(CONNECT_CHANNEL, answer({**DOCUMENTED_CONNECTION, "connect_token": 4711}))
         assert result.connect_url == DOCUMENTED_CONNECTION["connect_url"]
         assert result.raw["connect_token"] == 4711
 
     @pytest.mark.parametrize("body", [{}, {"connect_url": None}, {"channel_id": 5}, [], None])
     def test_without_both_it_is_refused_and_kept(self, body: object) -> None:
         with pytest.raises(InvalidResponseError) as caught:
-            decode(CONNECT_CHANNEL, answer(body))
+            decoded(CONNECT_CHANNEL, answer(body))
         assert caught.value.body == body
 
 
@@ -406,7 +406,7 @@ class TestCommentAutomation:
     def test_finds_the_id_where_it_probably_is_and_keeps_everything(
         self, endpoint: Endpoint[RequestModel, CommentAutomation], body: object, comment_bot_id: object
     ) -> None:
-        result = decode(endpoint, answer(body))
+        result = decoded(endpoint, answer(body))
         assert result.comment_bot_id == comment_bot_id
         assert result.raw == body
 
@@ -426,18 +426,18 @@ EXAMPLES: list[tuple[Endpoint[RequestModel, BaseModel], Any]] = [
 @pytest.mark.parametrize(("endpoint", "body"), EXAMPLES, ids=lambda value: getattr(value, "name", ""))
 class TestEveryResponse:
     def test_survives_pickling_and_copying(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
-        result = decode(endpoint, answer(body))
+        result = decoded(endpoint, answer(body))
         assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - made here
         assert copy.deepcopy(result) == result
 
     def test_cannot_be_changed(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
-        result = decode(endpoint, answer(body))
+        result = decoded(endpoint, answer(body))
         name = next(iter(type(result).model_fields))
         with pytest.raises(pydantic.ValidationError, match="frozen"):
             setattr(result, name, None)
 
     def test_shows_what_it_holds(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
-        result = decode(endpoint, answer(body))
+        result = decoded(endpoint, answer(body))
         assert isinstance(result, ResponseModel | UndocumentedResponse)
         assert type(result).__name__ in repr(result)
         assert result.raw == body
@@ -449,7 +449,7 @@ class TestEveryResponse:
             body = {"posts": body}
         refused: dict[str, Any] = {**body, "status": False, "message": "no"}
         with pytest.raises(APIError, match="no") as caught:
-            decode(endpoint, answer(refused))
+            decoded(endpoint, answer(refused))
         assert caught.value.status_code == 200
         assert caught.value.body == refused
 
@@ -462,7 +462,7 @@ class TestAnyAnswer:
         self, endpoint: Endpoint[RequestModel, BaseModel], value: object
     ) -> None:
         try:
-            model = decode(endpoint, answer(value))
+            model = decoded(endpoint, answer(value))
         except (APIError, InvalidResponseError) as error:
             assert endpoint.name in str(error)  # noqa: PT017 - the other way out is below
         else:
@@ -474,7 +474,7 @@ class TestAnyAnswer:
         self, endpoint: Endpoint[RequestModel, BaseModel], body: bytes
     ) -> None:
         try:
-            use(decode(endpoint, answer(body)))
+            use(decoded(endpoint, answer(body)))
         except (APIError, InvalidResponseError) as error:
             assert endpoint.name in str(error)  # noqa: PT017 - the other way out is above
 
@@ -499,7 +499,7 @@ class TestAnyAnswer:
         depth: int,
     ) -> None:
         try:
-            use(decode(endpoint, answer(nested(opening, closing, depth).join(around))))
+            use(decoded(endpoint, answer(nested(opening, closing, depth).join(around))))
         except (APIError, InvalidResponseError) as error:
             assert len(str(error)) < 1000  # noqa: PT017 - either way out is fine
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
+from yarl import URL
 
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.failures import denies, failed_by_response
 from marketingblocks_async.calls.wire import encode
-from marketingblocks_async.endpoints import CREATE_POST
+from marketingblocks_async.endpoints import CREATE_POST, Operation
 from marketingblocks_async.errors import Headers, MarketingBlocksError
-from marketingblocks_async.middleware import HttpAnswer
+from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.models import CreatePost, RequestModel
+
+T = TypeVar("T")
 
 CLEAR_REFUSAL = (pydantic.ValidationError, MarketingBlocksError)
 """What a call may raise for arguments that make no request; everything else is a crash."""
@@ -86,7 +91,7 @@ def sent(request: RequestModel) -> Any:
 
 def sent_post(**changes: Any) -> Any:
     """Return what the API would decode from the body of a create-post call."""
-    body = encode(CREATE_POST, post(**changes)).body
+    _, body = encode(CREATE_POST, post(**changes))
     assert body is not None
     return json.loads(body)
 
@@ -101,9 +106,21 @@ def refusal(kind: type[pydantic.BaseModel], fields: Mapping[str, Any]) -> str:
     raise AssertionError(message)
 
 
-def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def answer(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return an answer of the API; a body that is not bytes is turned into JSON."""
-    return HttpAnswer(status, Headers(headers), body if isinstance(body, bytes) else json.dumps(body).encode())
+    return HttpResponse(status, Headers(headers or {}), body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def decoded(operation: Operation[T], response: HttpResponse) -> T:
+    """Return what a call returns for a response with a success status; raise what it raises."""
+    call = Call(operation, None, URL(), None)
+    try:
+        result = operation.decode(response)
+    except ValueError as problem:
+        raise failed_by_response(call, response, problem).error from problem
+    if denies(result):
+        raise failed_by_response(call, response).error
+    return result
 
 
 def nested(opening: str, closing: str, depth: int) -> bytes:

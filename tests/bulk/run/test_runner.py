@@ -27,7 +27,7 @@ from marketingblocks_async.bulk import (
 )
 from marketingblocks_async.bulk.run.runner import UNREACHABLE_AFTER
 from marketingblocks_async.sandbox import Sandbox
-from tests.support.client import client_of
+from tests.support.clients import client_of
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 

@@ -1,4 +1,4 @@
-"""What the client's tests share: every documented call, and clients that do not make tests wait."""
+"""One call of each documented operation, and clients that do not make tests wait."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from marketingblocks_async import CreatePost, MarketingBlocks, RateLimit, RetryPolicy
 from marketingblocks_async.sandbox import Sandbox
 
+TOKEN = "mb_live_0123456789abcdef"
 QUICK_RETRY = RetryPolicy(max_attempts=3, initial_backoff=0.01, max_backoff=0.02)
 
 CALLS: dict[str, Callable[[MarketingBlocks], Awaitable[Any]]] = {
@@ -36,14 +37,18 @@ def post(caption: str = "Hello") -> CreatePost:
     )
 
 
-def client_of(sandbox: Sandbox, **changes: Any) -> MarketingBlocks:
-    """Return a client of the sandbox that retries quickly and has no rate limit unless it is given one."""
+def client_at(base_url: str, **changes: Any) -> MarketingBlocks:
+    """Return a client that retries quickly and has no rate limit unless it is given one."""
     settings: dict[str, Any] = {
-        "token": sandbox.token,
-        "base_url": sandbox.base_url,
-        "docs_url": sandbox.docs_url,
+        "token": TOKEN,
+        "base_url": base_url,
         "rate_limit": RateLimit(limit=None),
         "retry": QUICK_RETRY,
         "timeout": 5.0,
     }
     return MarketingBlocks(**(settings | changes))
+
+
+def client_of(sandbox: Sandbox, **changes: Any) -> MarketingBlocks:
+    """Return such a client of the sandbox."""
+    return client_at(**({"base_url": sandbox.base_url, "token": sandbox.token, "docs_url": sandbox.docs_url} | changes))

@@ -1,0 +1,119 @@
+"""One call: what is sent, and how far it has come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from yarl import URL
+
+from marketingblocks_async.endpoints import Operation
+from marketingblocks_async.errors import CallError, Headers
+from marketingblocks_async.middleware import HttpResponse
+from marketingblocks_async.transport.attempt import Attempt
+
+T = TypeVar("T")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+_call_ids = itertools.count(1)
+
+
+class Call(Generic[T]):
+    """One call: what is sent, and how far it has come.
+
+    Args:
+        operation: what it does.
+        request: what errors show as having been sent.
+        url: where it goes, percent-encoded.
+        body: JSON bytes or ``None``.
+
+    Attributes:
+        attempts: number of attempts that were started.
+        refusals: number of responses that refused it before processing.
+        waited: seconds in the queue for permits, all attempts together.
+        last_wait: seconds in the queue before the last attempt.
+        started: ``time.monotonic()`` at the first permit.
+        ends: ``time.monotonic()`` at which its deadline passes.
+        attempt: the attempt in flight; still set after a cancellation that ended it.
+        response: the response to the last attempt that got one.
+        first_failure: the error of the first attempt that failed.
+        unknown: the error of the first attempt after which it may have been carried out.
+        ended_as: the error that says what happened to it, if it was cancelled.
+        on_grant: called at its first permit.
+        before_send: awaited before each attempt is sent, when it has its permit.
+
+    """
+
+    # Defaults are on the class, because most calls need no other values and creating them is on the hot path.
+    attempts: int = 0
+    refusals: int = 0
+    waited: float = 0.0
+    last_wait: float = 0.0
+    started: float = 0.0
+    ends: float = math.inf
+    attempt: Attempt | None = None
+    response: HttpResponse | None = None
+    first_failure: CallError | None = None
+    unknown: CallError | None = None
+    ended_as: CallError | None = None
+    on_grant: Callable[[], None] | None = None
+    before_send: Callable[[], Awaitable[None]] | None = None
+
+    def __init__(self, operation: Operation[T], request: object, url: URL, body: bytes | None) -> None:
+        self.operation = operation
+        self.request = request
+        self.url = url
+        self.body = body
+
+    def begin(self, attempt: Attempt) -> None:
+        """Start an attempt, which has its permit."""
+        self.attempt = attempt
+        self.attempts += 1
+        if self.attempts == 1:
+            self.started = attempt.began
+
+    @cached_property
+    def id(self) -> int:
+        """Number of the call in this process."""
+        return next(_call_ids)
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.operation.name
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse(Generic[ResultT_co]):
+    """A successful call in full; made by :meth:`MarketingBlocks.raw`.
+
+    Attributes:
+        result: what the call returns otherwise.
+        status: HTTP status.
+        headers: the response's headers; case does not matter.
+        body: the response's body, decompressed.
+        attempts: number of attempts, the successful last one included.
+        waited: seconds that the call waited for permits, all attempts together.
+
+    """
+
+    result: ResultT_co
+    status: int
+    headers: Headers
+    body: bytes
+    attempts: int
+    waited: float
+
+    def json(self) -> Any:
+        """Return the body's JSON value.
+
+        Raises:
+            ValueError: the body is no JSON, which the result of a documented call rules out.
+
+        """
+        return json.loads(self.body)

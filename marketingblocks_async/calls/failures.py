@@ -1,0 +1,242 @@
+"""What a response or an exception means: the outcome of an attempt, and the error for the caller, in one pass.
+
+Everything here is a pure function of its arguments, so it is tested without a socket. Comments mark what the
+documentation says and what is inferred; see "What is documented, what is a guess" in the README.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pydantic
+
+from marketingblocks_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CallError,
+    Headers,
+    InvalidResponseError,
+    NotFoundError,
+    NotSentError,
+    Outcome,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    excerpt,
+)
+from marketingblocks_async.middleware import HttpResponse
+from marketingblocks_async.models.base import is_object
+from marketingblocks_async.transport.attempt import ResponseTooLarge, SendFailure
+
+from .call import Call
+from .retry import AttemptFailed
+
+
+def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueError | None = None) -> AttemptFailed:
+    """Return the failure that a response stands for.
+
+    Args:
+        call: the call that it answers.
+        response: one with an error status, or with a success status whose body cannot be read or says that the call
+            failed. It must not hold the token.
+        problem: why the body of a success cannot be read.
+
+    """
+    name, permission = call.name, call.operation.permission
+    body = readable_body(response)
+    if problem is not None and not denies(body):
+        return AttemptFailed(Outcome.FINAL, _unreadable(call, response, body, problem))
+    retry_after = parse_retry_after(response.headers)
+    message = f"{response.status}{_reason(body)}{_advice(response, permission, retry_after)}"
+    headers = Headers(response.headers)
+    error: CallError
+    if response.status == 429:
+        error = RateLimitedError(
+            f"{name}: {message}", body=body, headers=headers, endpoint=name, retry_after=retry_after
+        )
+    else:
+        error_class = ServerError if response.status >= 500 else _ERROR_CLASSES.get(response.status, APIError)
+        error = error_class(
+            f"{name}: {message}", status_code=response.status, body=body, headers=headers, endpoint=name
+        )
+    outcome = classify(response.status, retry_after)
+    if outcome is Outcome.UNKNOWN and not call.operation.is_read:
+        error, error.__cause__ = unknown_error(call, f"the API answered {message}"), error
+    return AttemptFailed(outcome, error, retry_after)
+
+
+def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> AttemptFailed:
+    """Return the failure of an attempt that got no usable response.
+
+    Args:
+        call: the call.
+        failure: how sending it failed.
+        reason: the failure's reason, without the token.
+
+    """
+    if isinstance(failure, ResponseTooLarge):
+        msg = f"{call.name}: {reason}; raise max_response_bytes of the client to read it"
+        error: CallError = InvalidResponseError(msg, request=call.request, endpoint=call.name)
+    elif failure.outcome is Outcome.NOT_SENT:
+        error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
+    else:
+        error = unknown_error(call, reason)
+    return AttemptFailed(failure.outcome, error)
+
+
+def classify(status: int, retry_after: float | None) -> Outcome:
+    """Return what a status that is no success means for what happened.
+
+    429 rejects before anything begins (documented: throttling or rejection). 503 does so only if it names a time to
+    come back (RFC 9110 section 15.6.4); any other 5xx, and 408, may come from a proxy after the work was done.
+
+    Args:
+        status: HTTP status.
+        retry_after: see :func:`parse_retry_after`.
+
+    """
+    if status == 429 or (status == 503 and retry_after is not None):
+        return Outcome.REFUSED
+    if status >= 500 or status == 408:
+        return Outcome.UNKNOWN
+    return Outcome.FINAL
+
+
+def denies(result: object) -> bool:
+    """Return whether the result of a success status says ``"status": false`` (inferred to be an error)."""
+    status = result.get("status") if is_object(result) else getattr(result, "status", None)
+    return status is False
+
+
+def unknown_error(call: Call[Any], reason: str) -> OutcomeUnknownError:
+    """Return the error for a call that may or may not have been carried out."""
+    if call.operation.is_read:
+        msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
+    elif call.operation.resend_is_harmless:
+        msg = f"{call.name}: it may or may not have been carried out: {reason}; to send it again does no harm"
+    else:
+        msg = (
+            f"{call.name}: it may or may not have been carried out: {reason}; "
+            "it was not sent again - look it up at the API before you do"
+        )
+    return OutcomeUnknownError(msg, request=call.request, endpoint=call.name)
+
+
+_DELTA_SECONDS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(?:, .*)?\Z", re.ASCII | re.DOTALL)
+
+
+def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Return the seconds that ``Retry-After`` asks to wait, ``None`` if it is absent or makes no sense.
+
+    Whole seconds and HTTP dates are standard (RFC 9110 section 10.2.3), decimals occur. A date is measured against
+    the response's own ``Date`` where there is one, so that a wrong clock on this machine does not matter; a date in the
+    past is 0.0. Negative numbers and garbage are treated as absent.
+
+    Args:
+        headers: the response's headers.
+        now: the time to measure a date against when there is no ``Date``; this machine's clock by default.
+
+    """
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    if match := _DELTA_SECONDS.match(text):
+        # Headers joins repeated ones with a comma.
+        return float(match[1])
+    until = _parse_http_date(text)
+    if until is None:
+        return None
+    since = _parse_http_date(headers.get("Date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - since).total_seconds())
+
+
+def _parse_http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def readable_body(response: HttpResponse) -> Any:
+    """Return the JSON value of the body, or its text if it is no JSON."""
+    try:
+        return response.json()
+    except ValueError:
+        return response.body.decode("utf-8", "replace")
+
+
+def _unreadable(call: Call[Any], response: HttpResponse, body: Any, problem: ValueError) -> InvalidResponseError:
+    shown = excerpt(body) if response.body else "(empty)"
+    why = f"its body is not as documented ({_why(problem)}): {shown}"
+    error = InvalidResponseError(
+        f"{call.name}: the API answered {response.status}, but {why}",
+        body=body,
+        request=call.request,
+        status_code=response.status,
+        endpoint=call.name,
+    )
+    error.__cause__ = problem
+    return error
+
+
+def _why(problem: ValueError) -> str:
+    if not isinstance(problem, pydantic.ValidationError):
+        return "it is not JSON"
+    first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+_ERROR_CLASSES: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: BadRequestError,
+}
+
+
+def _reason(body: Any) -> str:
+    """Return the API's own reason, documented as ``{"status": false, "message": …}``, or the beginning of the body."""
+    if is_object(body):
+        reason = str(body.get("message") or body.get("error") or "")
+        # Inferred: validation errors may come as a map under "errors".
+        if errors := body.get("errors"):
+            reason = f"{reason} {json.dumps(errors, ensure_ascii=False, default=str)}"
+        body = reason.strip() or json.dumps(body, ensure_ascii=False, default=str)
+    shown = excerpt(body) if body not in (None, "") else ""
+    return f": {shown}" if shown else ""
+
+
+def _advice(response: HttpResponse, permission: str | None, wait: float | None) -> str:
+    """Return the next step for a person."""
+    needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
+    match response.status:
+        case 401:
+            advice = (
+                f"the access token is missing, expired or invalid, or lacks {needs}; "
+                "look at it on the API Tokens page of MarketingBlocks"
+            )
+        case 403:
+            advice = f"the access token lacks {needs}; add it on the API Tokens page of MarketingBlocks"
+        case 404:
+            advice = "nothing is there; check the id, and base_url if every call says so"
+        case 400 | 422:
+            advice = "the API refused the content of the request; change it before sending it again"
+        case 429:
+            asked = f"; the API asks to wait {wait:g} s" if wait is not None else ""
+            advice = f"over the rate limit of the token{asked}; somebody else may be using the same token"
+        case status if 300 <= status < 400:
+            target = excerpt(response.headers.get("Location", "nowhere"), 100)
+            advice = f"a redirect to {target!r}, which is not followed; check base_url"
+        case _:
+            return ""
+    return f" - {advice}"

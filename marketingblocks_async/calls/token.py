@@ -1,0 +1,133 @@
+"""What belongs to one access token: its headers, its limiter, and the search for it in what a server sent."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from hashlib import sha256
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from marketingblocks_async._version import __version__
+from marketingblocks_async.configuration import Secret
+from marketingblocks_async.errors import Headers
+from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
+from marketingblocks_async.limits.registry import REGISTRY
+from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
+from marketingblocks_async.middleware import HttpResponse
+from marketingblocks_async.transport.transport import Transport
+
+from .retry import RetryBudget
+
+JSON_TYPE = "application/json"
+
+_CACHED_URLS = 16
+"""Number of addresses to keep; six of the documented paths have no variable part."""
+
+
+class TokenContext:
+    """What belongs to one access token at one API root: its headers and its limiter.
+
+    Args:
+        token: the access token; ``None`` for the documentation, which gets none.
+        base_url: API root without a trailing slash.
+        rate_limit: the limit; ``limit=None`` in it lifts it.
+        budget: the client's retry budget, which its copies for other tokens share: an outage is one of the API.
+        slots: the cap on connections, shared likewise; ``None`` for none.
+
+    """
+
+    def __init__(
+        self,
+        token: Secret | None,
+        base_url: str,
+        rate_limit: RateLimit | SharedRateLimit,
+        budget: RetryBudget | None = None,
+        slots: ConnectionSlots | None = None,
+    ) -> None:
+        self.token = token
+        self.base_url = base_url
+        self.rate_limit = rate_limit
+        self.slots = slots
+        self.budget: RetryBudget = budget or RetryBudget()
+        self.limiter: Limiter | None = None
+        self.bound: bool = False
+        self._urls: dict[str, URL] = {}
+        # In aiohttp's own type, since it would convert any other for every request.
+        self.headers: CIMultiDict[str] = CIMultiDict(
+            {"Accept": JSON_TYPE, "User-Agent": f"marketingblocks-async/{__version__}"}
+        )
+        if token is not None:
+            self.headers["Authorization"] = Secret(f"Bearer {token}")
+        self.headers_with_body: CIMultiDict[str] = CIMultiDict({"Content-Type": JSON_TYPE, **self.headers})
+
+    def __repr__(self) -> str:
+        return f"<TokenContext of a token at {self.base_url}>"
+
+    def url(self, path: str) -> URL:
+        """Return the address of ``path`` (percent-encoded) below the API root."""
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(f"{self.base_url}/{path}", encoded=True)
+            if len(self._urls) < _CACHED_URLS:
+                self._urls[path] = url
+        return url
+
+    def bind(self, transport: Transport) -> None:
+        """Take the token's limiter into use, until the transport closes."""
+        if not self.bound:
+            if self.rate_limit.limit is not None and self.token is not None:
+                limiter: Limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
+                if self.slots is not None:
+                    limiter = SlotLimiter(limiter, self.slots, sha256(self.token.encode()).digest())
+                self.limiter = limiter
+            transport.users.add(self)
+            self.bound = True
+
+    def transport_closed(self, transport: Transport) -> None:
+        """End the waiting of the calls, and stop using the limiter.
+
+        The limiter lives on for as long as the server may count what it granted.
+        """
+        self.bound = False
+        if self.limiter is not None and self.token is not None:
+            self.limiter.abort(transport, client_closed)
+            REGISTRY.release(self.base_url, self.token, self)
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the token, in case a server has echoed it."""
+        return text if self._echo is None else self._echo.sub("***", text)
+
+    def scrub_response(self, response: HttpResponse) -> HttpResponse:
+        """Return ``response`` without the token in it."""
+        # Latin-1 has one character a byte, and the pattern is ASCII.
+        body = self.scrub(response.body.decode("latin-1")).encode("latin-1")
+        headers = {self.scrub(name): self.scrub(value) for name, value in Headers(response.headers).items()}
+        return HttpResponse(response.status, Headers(headers), body)
+
+    @cached_property
+    def _echo(self) -> re.Pattern[str] | None:
+        """The pattern of the token in every notation."""
+        # A very short one would be found in innocent text.
+        return None if self.token is None or len(self.token) < 4 else re.compile("".join(map(_any_form, self.token)))
+
+
+def client_closed() -> WaitEndedError:
+    """Return the error of a call that waits when its client closes."""
+    return WaitEndedError("the client was closed")
+
+
+def _any_form(character: str) -> str:
+    r"""Return a pattern for an ASCII character as it is, and as in JSON (PHP escapes slashes), URLs and HTML."""
+    number, plain = ord(character), re.escape(character)
+    digits = "".join(f"[{digit}{digit.upper()}]" for digit in f"{number:02x}")
+    name = {"&": "amp|", "<": "lt|", ">": "gt|", '"': "quot|", "'": "apos|"}.get(character, "")
+    # None of these begins with a repetition, so that the search can skip most positions at once.
+    forms = (
+        plain,
+        rf"\\(?:\\){{0,3}}(?:{plain}|u00{digits})",
+        f"%{digits}",
+        f"&(?:{name}#0*{number}|#[xX]0*{digits});",
+    )
+    return f"(?:{'|'.join(forms)})"

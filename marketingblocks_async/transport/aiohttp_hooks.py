@@ -1,0 +1,252 @@
+"""Everything that reaches into aiohttp: which connection a request gets, when it is written, how often.
+
+Two hooks are used, both documented: ``TCPConnector.connect`` (for the client's own pool) and client middlewares (for a
+session that was handed in). :func:`check_hooks` makes sure, whenever a client opens, that aiohttp still calls them. An
+attempt that a hook did not see counts as one that may have been sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from marketingblocks_async.errors import ConfigurationError, Outcome, excerpt
+
+from .attempt import Attempt
+
+if TYPE_CHECKING:
+    # For annotations only, so that a version of aiohttp without them is refused in words and not by an ImportError.
+    from aiohttp.client_middlewares import ClientHandlerType
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+KEEPALIVE = 4.0
+"""Seconds after which an idle connection is not used again.
+
+A write on a connection that the server is just closing ends with an unknown outcome, which costs far more than a new
+connection. Common servers close after 5 s or more (Node.js, uvicorn and Apache 5, nginx 75), so below that it is rare.
+"""
+
+CHECK_AFTER = 0.02
+"""Seconds of idleness after which a connection is asked, before it is written to, whether the server has closed it.
+
+The event loop has noticed a connection that was closed longer ago, unless the loop itself was blocked meanwhile.
+"""
+
+_BODY_POLL = 0.005
+"""Seconds between two looks at a body too large for the socket's buffer, until it has gone out."""
+
+
+_UNSUPPORTED = (
+    f"aiohttp {aiohttp.__version__} cannot be used: {{}}, so it could not be known whether a request was sent; "
+    "install a version that this package supports (pip install 'aiohttp>=3.14.4,<4')"
+)
+
+
+class ResendRefusedError(aiohttp.ClientConnectionError):
+    """aiohttp was about to send again, as it does with GET, PUT and DELETE on a connection that turned out dead."""
+
+
+EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
+    # Nothing of the request can have left: name lookup, refusal, certificate, handshake, connecting took too long.
+    aiohttp.ClientConnectorError: (Outcome.NOT_SENT, ""),
+    aiohttp.ConnectionTimeoutError: (Outcome.NOT_SENT, ""),
+    aiohttp.InvalidURL: (Outcome.NOT_SENT, ""),
+    # These come from a connection that was in use.
+    ResendRefusedError: (Outcome.UNKNOWN, "the connection was lost after the request was sent"),
+    aiohttp.ServerDisconnectedError: (Outcome.UNKNOWN, "the server closed the connection without an answer"),
+    aiohttp.ClientResponseError: (Outcome.UNKNOWN, "the answer is not HTTP"),
+    aiohttp.ClientOSError: (Outcome.UNKNOWN, ""),
+    aiohttp.ClientPayloadError: (Outcome.UNKNOWN, ""),
+    OSError: (Outcome.UNKNOWN, ""),
+}
+"""What an exception of aiohttp says about a request that was handed to it, and in which words to tell it.
+
+The entry of the class itself counts, else that of its nearest base class.
+"""
+
+
+def outcome_of(exc: Exception, attempt: Attempt) -> Outcome:
+    """Return what may have happened to a request whose sending raised ``exc``."""
+    outcome = _entry(exc)[0]
+    if outcome is Outcome.NOT_SENT and not attempt.sent:
+        return Outcome.NOT_SENT
+    return Outcome.UNKNOWN if outcome is Outcome.UNKNOWN or attempt.may_have_left else Outcome.NOT_SENT
+
+
+def reason_of(exc: Exception) -> str:
+    """Return what happened in words; of aiohttp's errors only the text, never the request with its headers."""
+    words = _entry(exc)[1]
+    if isinstance(exc, aiohttp.ClientResponseError):
+        return f"{words}: {excerpt(exc.message)}"
+    if words:
+        return words
+    text = excerpt(exc) or type(exc).__name__
+    return f"{type(exc).__name__}: {text}" if text != type(exc).__name__ else text
+
+
+def _entry(exc: Exception) -> tuple[Outcome | None, str]:
+    return next((EXCEPTIONS[kind] for kind in type(exc).__mro__ if kind in EXCEPTIONS), (None, ""))
+
+
+# How the hooks find the attempt: aiohttp creates the request object itself and offers no way to hand something in.
+CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("marketingblocks_attempt", default=None)
+
+
+class ObservedConnector(aiohttp.TCPConnector):
+    """aiohttp's pool, which chooses the connection for an attempt and notes when it is written.
+
+    Args:
+        owner: the owner of the calls, for the limiter.
+
+    """
+
+    def __init__(self, owner: object) -> None:
+        # No limit: what is in flight is bounded by the rate limit and the timeout, and a pool that is full would be a
+        # second queue, without order and inside the timeout.
+        super().__init__(limit=0, keepalive_timeout=KEEPALIVE)
+        self._owner = owner
+        # When each connection last brought a response; new ones are not in it.
+        self._answered_at: weakref.WeakKeyDictionary[asyncio.BaseProtocol, float] = weakref.WeakKeyDictionary()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
+    ) -> Connection:
+        """Return a connection, on which the attempt is written at once; refuse one for its second request."""
+        attempt = CURRENT_ATTEMPT.get()
+        if attempt is None:
+            return await super().connect(req, traces, timeout)
+        attempt.observed = True
+        if attempt.sent:
+            # A second request needs a permit of its own, and is for the retry policy to decide.
+            raise ResendRefusedError
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if not self._is_usable(connection, attempt):
+                connection.close()
+                continue
+            if attempt.limiter is not None:
+                try:
+                    await attempt.limiter.wait_to_write(owner=self._owner)
+                except BaseException:
+                    connection.release()
+                    raise
+                if connection.closed:
+                    # It was lost while the request waited for its turn.
+                    connection.close()
+                    continue
+            break
+        attempt.connection = connection.protocol
+        attempt.sending()
+        if attempt.permit is not None and attempt.in_one_piece:
+            # In the turn after the next: on Python 3.11 a body is written by a task that begins in the next one.
+            self._loop.call_soon(self._loop.call_soon, _note_written, attempt, connection.transport)
+        return connection
+
+    def _is_usable(self, connection: Connection, attempt: Attempt) -> bool:
+        protocol = connection.protocol
+        answered_at = None if protocol is None else self._answered_at.get(protocol)
+        if protocol is None or answered_at is None:
+            attempt.idle = None
+            return True
+        # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
+        # then that would pass for the answer to the next request.
+        if protocol.should_close:
+            return False
+        attempt.idle = time.monotonic() - answered_at
+        return attempt.idle <= CHECK_AFTER or not _is_at_end(connection.transport)
+
+    def answered(self, attempt: Attempt) -> None:
+        """Note that the head of a response was read."""
+        if attempt.connection is not None:
+            self._answered_at[attempt.connection] = time.monotonic()
+
+
+def _note_written(attempt: Attempt, socket: asyncio.Transport | None) -> None:
+    if attempt.permit is None or socket is None or socket.is_closing():
+        return
+    if socket.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(_BODY_POLL, _note_written, attempt, socket)
+        return
+    attempt.permit.sent(fresh_connection=attempt.idle is None)
+
+
+def _is_at_end(transport: asyncio.Transport | None) -> bool:
+    """Return whether a connection that should be silent has something to read, which can only be its end."""
+    socket = transport.get_extra_info("socket") if transport is not None else None
+    if socket is None:
+        return False
+    descriptor = socket.fileno()
+    if descriptor < 0:
+        return True
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """See the requests of a session that was handed in: that there is one, not when it is written."""
+    attempt = CURRENT_ATTEMPT.get()
+    if attempt is None:
+        return await handler(request)
+    if attempt.sent:
+        raise ResendRefusedError
+    attempt.sending()
+    try:
+        return await handler(request)
+    except aiohttp.ClientError as exc:
+        if _entry(exc)[0] is Outcome.NOT_SENT:
+            attempt.sent, attempt.observed = False, True
+        raise
+
+
+async def check_hooks() -> None:
+    """Check that aiohttp calls both hooks, by requests that they refuse before anything is sent.
+
+    Raises:
+        ConfigurationError: it does not, so it could not be known whether a request was sent.
+
+    """
+    if getattr(getattr(aiohttp.ClientSession, "_request", None), "__module__", "") not in ("aiohttp.client", ""):
+        # Replaced by a mock (aioresponses, vcrpy), which may count what it is asked. Nothing is observed then, and all
+        # attempts count as sent.
+        return
+    parts = (("connector", "Connection", "protocol"), ("client_proto", "ResponseHandler", "should_close"))
+    if not all(hasattr(getattr(getattr(aiohttp, module, None), kind, None), name) for module, kind, name in parts):
+        msg = _UNSUPPORTED.format("it does not tell whether a connection can be used again")
+        raise ConfigurationError(msg)
+    async with aiohttp.ClientSession(connector=ObservedConnector(None)) as session:
+        if not await _is_refused(session):
+            msg = _UNSUPPORTED.format("it does not ask the connector for a connection")
+            raise ConfigurationError(msg)
+        if not await _is_refused(session, middlewares=(observe_session,)):
+            msg = _UNSUPPORTED.format("it does not call client middlewares")
+            raise ConfigurationError(msg)
+
+
+async def _is_refused(session: aiohttp.ClientSession, **options: Any) -> bool:
+    """Return whether a hook refuses a request that pretends to be sent for the second time."""
+    probe = Attempt(None, None)
+    probe.sent = True
+    context = CURRENT_ATTEMPT.set(probe)
+    try:
+        # Nothing can listen on port 0, should no hook refuse it.
+        await session.get("http://127.0.0.1:0", **options)
+    except ResendRefusedError:
+        return True
+    except (aiohttp.ClientError, OSError, TypeError):
+        return False
+    finally:
+        CURRENT_ATTEMPT.reset(context)
+    return False

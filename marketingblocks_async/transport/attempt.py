@@ -1,0 +1,105 @@
+"""One attempt of a call, as the wire sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from marketingblocks_async.errors import Outcome
+from marketingblocks_async.limits.settings import Limiter, Permit
+
+
+class SendFailure(Exception):  # noqa: N818 - the error for the caller is made elsewhere
+    """An attempt got no usable response.
+
+    Args:
+        outcome: what may have happened at the server.
+        reason: for a person; a server may have echoed the token in it.
+
+    """
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(outcome, reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class ResponseTooLarge(SendFailure):
+    """A success response is larger than the client accepts."""
+
+
+class Attempt:
+    """One attempt of a call, as the wire sees it, and the scope in which it can be interrupted.
+
+    Args:
+        limiter: the limiter that says when it may be written; ``None`` if there is no limit.
+        permit: its permit; ``None`` if there is no limit.
+
+    Attributes:
+        began: ``time.monotonic()`` at its beginning.
+        handed_over: whether the request was handed to aiohttp.
+        observed: whether aiohttp then asked our connector for a connection. If it never does, its insides have changed,
+            and nothing is known of the request.
+        sent: whether some of it may have been written.
+        answered: whether the head of a response was read.
+        in_one_piece: whether the body is written at once.
+        connection: the protocol of the connection that it was written to.
+        idle: seconds that this connection had been idle; ``None`` for a new one.
+
+    """
+
+    # Defaults are on the class, because most attempts need no other values and creating them is on the hot path.
+    handed_over: bool = False
+    observed: bool = False
+    sent: bool = False
+    answered: bool = False
+    in_one_piece: bool = True
+    connection: asyncio.BaseProtocol | None = None
+    idle: float | None = None
+    _task: asyncio.Task[Any] | None = None
+    _cancelling = 0
+    _interruption: str | None = None
+
+    def __init__(self, limiter: Limiter | None, permit: Permit | None) -> None:
+        self.limiter = limiter
+        self.permit = permit
+        self.began: float = time.monotonic()
+
+    def begin(self) -> None:
+        """Allow interruptions from here until :meth:`end`."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._task = task
+            self._cancelling = task.cancelling()
+
+    def end(self) -> None:
+        """Allow no interruption any more, and give the permit back if no response has done so."""
+        self._task = None
+        if self.permit is not None:
+            if self.may_have_left and not self.sent:
+                self.permit.sending()
+            self.permit.release()
+
+    def interrupt(self, why: str) -> None:
+        """End the attempt from outside: its task is cancelled, and :meth:`interrupted` turns that into a failure."""
+        if self._task is not None and self._interruption is None:
+            self._interruption = why
+            self._task.cancel()
+
+    def interrupted(self) -> str | None:
+        """On a cancellation: why it was interrupted; ``None`` if the task was (also) cancelled by other code."""
+        if self._interruption is None or self._task is None or self._task.uncancel() > self._cancelling:
+            return None
+        return self._interruption
+
+    def sending(self) -> None:
+        """Note that from here on some of it may be on the wire."""
+        self.sent = True
+        if self.permit is not None:
+            self.permit.sending()
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether some of it may have reached the network; so it counts if it could not be observed."""
+        return self.sent or self.answered or (self.handed_over and not self.observed)

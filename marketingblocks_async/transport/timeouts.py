@@ -1,0 +1,56 @@
+"""The timeout of attempts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .attempt import Attempt
+
+
+class AttemptTimer:
+    """Interrupts attempts that take too long.
+
+    One timer serves all attempts with the same timeout: they end in the order in which they began, so only the oldest
+    needs one. A timer per attempt costs three times as much.
+
+    Args:
+        loop: the event loop.
+        seconds: the timeout of an attempt.
+        timers: the timers in use by their seconds; this one removes itself when it has nothing to watch.
+
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, timers: dict[float, AttemptTimer]) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._timers = timers
+        self._handle: asyncio.TimerHandle | None = None
+        # With the instant at which each must have ended, the oldest first.
+        self._attempts: dict[Attempt, float] = {}
+
+    def begin(self, attempt: Attempt) -> None:
+        """Watch an attempt, which begins now."""
+        self._attempts[attempt] = self._loop.time() + self._seconds
+        if self._handle is None:
+            self._handle = self._loop.call_later(self._seconds, self._interrupt_late)
+
+    def end(self, attempt: Attempt) -> None:
+        """Stop watching an attempt."""
+        self._attempts.pop(attempt, None)
+
+    def close(self) -> None:
+        """Interrupt all attempts, since the client closes."""
+        if self._handle is not None:
+            self._handle.cancel()
+        for attempt in self._attempts:
+            attempt.interrupt("the client was closed")
+
+    def _interrupt_late(self) -> None:
+        self._handle = None
+        now = self._loop.time()
+        for attempt, end in self._attempts.items():
+            if end > now:
+                self._handle = self._loop.call_at(end, self._interrupt_late)
+                return
+            attempt.interrupt(f"no complete answer within {self._seconds:g} s")
+        del self._timers[self._seconds]

@@ -1,0 +1,471 @@
+"""What responses mean: results, errors, outcomes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from yarl import URL
+
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.failures import classify, failed_by_response, parse_retry_after
+from marketingblocks_async.calls.wire import GenericOperation
+from marketingblocks_async.endpoints import CREATE_POST, ENDPOINTS, FIND_POST, GET_POSTS, UPCOMING_POSTS
+from marketingblocks_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CallError,
+    Headers,
+    InvalidResponseError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+)
+from tests.support.examples import (
+    DOCUMENTED_ERROR,
+    DOCUMENTED_FOUND_POST,
+    answer,
+    decoded,
+    nested,
+)
+
+NOW = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+NOT_JSON = [
+    b"",
+    b"  \n",
+    b"<html><body>502 Bad Gateway</body></html>",
+    b'{"post_id": 1',
+    b"{} trailing",
+    b"{'post_id': 1}",
+    b"\0",
+    b"\x89PNG\r\n\x1a\n\0\0",
+    b'{"message": "\xe9"}',
+    b"not json",
+    b'{"post_id": ' + b"1" * 5000 + b"}",
+]
+
+
+def http_date(seconds: float, since: datetime = NOW) -> str:
+    return format_datetime(since + timedelta(seconds=seconds), usegmt=True)
+
+
+def retry_after(value: str, **headers: str) -> float | None:
+    return parse_retry_after(Headers({"Retry-After": value, **headers}), now=NOW)
+
+
+def error(status: int, body: object = b"", headers: dict[str, str] | None = None) -> APIError:
+    operation = GenericOperation(
+        name="create-post", method="GET", permission="social-create-post", resend_is_harmless=True
+    )
+    found = failed_by_response(Call(operation, None, URL(), None), answer(body, status, headers)).error
+    assert isinstance(found, APIError)
+    return found
+
+
+def generic(method: str) -> GenericOperation:
+    return GenericOperation(name="some/path", method=method, resend_is_harmless=False)
+
+
+class TestDecode:
+    @pytest.mark.parametrize("body", NOT_JSON, ids=lambda body: repr(body[:16]))
+    def test_a_body_that_is_no_json_is_kept_whole(self, body: bytes) -> None:
+        for endpoint in ENDPOINTS:
+            with pytest.raises(InvalidResponseError, match=endpoint.name) as caught:
+                decoded(endpoint, answer(body))
+            assert caught.value.body == body.decode("utf-8", "replace")
+            assert caught.value.status_code == 200
+            assert caught.value.endpoint == endpoint.name
+
+    def test_an_empty_body_is_called_empty(self) -> None:
+        with pytest.raises(InvalidResponseError, match="empty"):
+            decoded(CREATE_POST, answer(b""))
+
+    def test_a_body_of_another_shape_is_kept_decoded_and_the_message_names_the_field(self) -> None:
+        with pytest.raises(InvalidResponseError, match="up_coming") as caught:
+            decoded(UPCOMING_POSTS, answer({"posts": []}))
+        assert caught.value.body == {"posts": []}
+
+    def test_a_byte_order_mark_is_fine(self) -> None:
+        # The same body is understood when it is an error's; a write was carried out, so it matters here too.
+        body = b"\xef\xbb\xbf" + json.dumps(DOCUMENTED_FOUND_POST).encode()
+        assert decoded(FIND_POST, answer(body)).post_id == 1246
+        assert decoded(CREATE_POST, answer(b'\xef\xbb\xbf{"post_id": 1}')).post_id == 1
+
+    def test_a_caption_that_the_server_cut_in_the_middle_of_an_emoji_does_not_hide_the_posts(self) -> None:
+        body = rb'[{"post_id": 1, "caption_text": "cut \ud83d"}, {"post_id": 2}]'
+        assert [found.post_id for found in decoded(GET_POSTS, answer(body))] == [1, 2]
+
+    @pytest.mark.parametrize("status", [True, "false", "failed", 0, None, "", []])
+    def test_only_a_status_of_false_is_an_error(self, status: object) -> None:
+        assert decoded(CREATE_POST, answer({"status": status, "post_id": 1})).post_id == 1
+
+    @pytest.mark.parametrize("body", [DOCUMENTED_ERROR, {"status": False}, {"status": False, "post": {"post_id": 1}}])
+    def test_a_status_of_false_is_an_error_in_spite_of_the_200(self, body: dict[str, Any]) -> None:
+        for endpoint in ENDPOINTS:
+            with pytest.raises(APIError) as caught:
+                decoded(endpoint, answer(body, headers={"X-Request-Id": "1"}))
+            assert type(caught.value) is APIError
+            assert caught.value.status_code == 200
+            assert caught.value.body == body
+            assert caught.value.headers["x-request-id"] == "1"
+            assert body.get("message", "false") in str(caught.value)
+
+    def test_a_status_of_false_deeper_in_the_answer_is_none_of_our_business(self) -> None:
+        body = {"post": {"post_id": 1, "status": False}, "status": True}
+        assert decoded(FIND_POST, answer(body)).post_id == 1
+
+
+class TestGenericOperation:
+    @pytest.mark.parametrize("value", [None, True, 5, "x", [], {}, {"a": [1]}, {"status": True}, [{"status": False}]])
+    def test_returns_the_json_value(self, value: object) -> None:
+        assert decoded(generic("GET"), answer(value)) == value
+
+    @pytest.mark.parametrize(("status", "method"), [(204, "DELETE"), (200, "HEAD"), (204, "GET")])
+    def test_returns_none_where_no_body_is_to_be_expected(self, status: int, method: str) -> None:
+        assert decoded(generic(method), answer(b"", status)) is None
+
+    @pytest.mark.parametrize("body", NOT_JSON, ids=lambda body: repr(body[:16]))
+    def test_a_body_that_is_no_json_is_kept_whole(self, body: bytes) -> None:
+        with pytest.raises(InvalidResponseError, match="some/path") as caught:
+            decoded(generic("POST"), answer(body))
+        assert caught.value.body == body.decode("utf-8", "replace")
+
+    def test_a_status_of_false_is_an_error(self) -> None:
+        with pytest.raises(APIError, match="expired"):
+            decoded(generic("POST"), answer(DOCUMENTED_ERROR))
+
+    def test_a_byte_order_mark_is_fine(self) -> None:
+        assert decoded(generic("GET"), answer(b"\xef\xbb\xbf[1]")) == [1]
+
+    @pytest.mark.parametrize("depth", [100, 900, 1000, 5000, 100_000])
+    @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+    def test_no_depth_of_nesting_crashes(self, opening: str, closing: str, depth: int) -> None:
+        try:
+            value = decoded(generic("GET"), answer(nested(opening, closing, depth)))
+        except InvalidResponseError as refused:
+            assert len(str(refused)) < 1000  # noqa: PT017 - either way out is fine
+        else:
+            assert isinstance(value, list | dict)
+
+
+class TestClassify:
+    @pytest.mark.parametrize(
+        ("status", "headers", "outcome"),
+        [
+            (429, {}, Outcome.REFUSED),
+            (429, {"Retry-After": "1"}, Outcome.REFUSED),
+            (429, {"Retry-After": "garbage"}, Outcome.REFUSED),
+            (503, {"Retry-After": "1"}, Outcome.REFUSED),
+            (503, {"Retry-After": "0"}, Outcome.REFUSED),
+            (503, {"retry-after": "1.5"}, Outcome.REFUSED),
+            (503, {"Retry-After": "Fri, 01 Jan 2027 12:00:30 GMT"}, Outcome.REFUSED),
+            (503, {}, Outcome.UNKNOWN),
+            (503, {"Retry-After": ""}, Outcome.UNKNOWN),
+            (503, {"Retry-After": "-1"}, Outcome.UNKNOWN),
+            (503, {"Retry-After": "soon"}, Outcome.UNKNOWN),
+            (502, {"Retry-After": "1"}, Outcome.UNKNOWN),
+            *((status, {}, Outcome.UNKNOWN) for status in (408, 500, 501, 502, 504, 505, 520, 524, 529, 599)),
+            *((status, {}, Outcome.FINAL) for status in (300, 301, 302, 304, 307, 308)),
+            *(
+                (status, {}, Outcome.FINAL)
+                for status in (400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431, 451)
+            ),
+        ],
+    )
+    def test_says_what_may_have_happened(self, status: int, headers: dict[str, str], outcome: Outcome) -> None:
+        assert classify(status, parse_retry_after(Headers(headers))) is outcome
+
+    @given(status=st.integers(300, 999))
+    def test_every_status_is_classified(self, status: int) -> None:
+        assert classify(status, None) in {Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FINAL}
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("0", 0.0),
+            ("5", 5.0),
+            ("120", 120.0),
+            ("0.5", 0.5),
+            ("1.25", 1.25),
+            (" 7 ", 7.0),
+            ("\t3", 3.0),
+            ("00005", 5.0),
+            (http_date(30), 30.0),
+            (http_date(0), 0.0),
+            (http_date(-30), 0.0),
+            ("Fri, 01 Jan 2027 13:00:30 +0100", 30.0),
+            ("Fri, 01 Jan 2027 12:00:30 +0000", 30.0),
+            ("Fri, 01 Jan 2027 12:00:30 -0000", 30.0),
+            ("Friday, 01-Jan-27 12:00:30 GMT", 30.0),
+            ("Fri Jan  1 12:00:30 2027", 30.0),
+            ("Mon, 01 Jan 1900 00:00:00 GMT", 0.0),
+            ("Mon, 01 Jan 0001 00:00:00 +2300", 0.0),
+        ],
+    )
+    def test_seconds_decimals_and_dates_are_understood(self, value: str, seconds: float) -> None:
+        assert retry_after(value) == seconds
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            " ",
+            "-1",
+            "-0.5",
+            "+5",
+            "1e3",
+            "0x10",
+            "1_0",
+            "1.",
+            ".5",
+            "5s",
+            "5 seconds",
+            "5;q=1",
+            "nan",
+            "inf",
+            "Infinity",
+            "abc",
+            "\0",
+            "5\0",
+            "\u0665",
+            "\uff15",
+            "\u00b2",
+            "\ud83d",
+            "2027-01-01T12:00:30Z",
+            "1 Jan",
+            "Fri, 99 Jan 2027 12:00:30 GMT",
+            "Fri, 01 Jan 2027 25:00:30 GMT",
+            "Fri, 01 Jan 99999999999999 12:00:30 GMT",
+            "Fri, 01 Jan 2027 12:00:30 +9999999999",
+            pytest.param("9" * 5000, id="5000 digits"),
+        ],
+    )
+    def test_what_makes_no_sense_is_as_good_as_absent(self, value: str) -> None:
+        assert retry_after(value) is None
+
+    def test_absent_is_none(self) -> None:
+        assert parse_retry_after(Headers()) is None
+
+    @pytest.mark.parametrize(
+        "value", ["999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+    )
+    def test_a_wait_of_ages_is_reported_as_such(self, value: str) -> None:
+        seconds = retry_after(value)
+        assert seconds is not None
+        assert 10**9 < seconds < 10**16
+
+    @pytest.mark.parametrize("clock", [timedelta(0), timedelta(hours=-5), timedelta(days=4000)])
+    def test_a_date_is_measured_against_the_answer_s_own_date(self, clock: timedelta) -> None:
+        headers = Headers({"Retry-After": http_date(30), "Date": http_date(0)})
+        assert parse_retry_after(headers, now=NOW + clock) == 30.0
+
+    @pytest.mark.parametrize("date", ["", "garbage", "0", "\ud83d"])
+    def test_a_date_that_makes_no_sense_is_as_good_as_absent(self, date: str) -> None:
+        assert retry_after(http_date(30), Date=date) == 30.0
+
+    def test_without_a_date_the_clock_of_this_machine_counts(self) -> None:
+        headers = Headers({"Retry-After": http_date(100, datetime.now(UTC))})
+        seconds = parse_retry_after(headers)
+        assert seconds is not None
+        assert 95 < seconds <= 100
+
+    @pytest.mark.parametrize("name", ["retry-after", "RETRY-AFTER", "Retry-After"])
+    def test_the_header_s_case_does_not_matter(self, name: str) -> None:
+        assert parse_retry_after(Headers({name: "5"})) == 5.0
+        assert parse_retry_after(CIMultiDict({name: "5"})) == 5.0
+
+    @pytest.mark.parametrize(
+        ("values", "allowed"),
+        [
+            (["5", "5"], {5.0}),
+            (["5", "7"], {5.0, 7.0}),
+            ([http_date(30), http_date(30)], {30.0}),
+            ([http_date(30), http_date(60)], {30.0, 60.0}),
+            (["5", http_date(30)], {5.0, 30.0}),
+        ],
+    )
+    def test_of_several_headers_one_counts(self, values: list[str], allowed: set[float]) -> None:
+        as_aiohttp_gives_them = CIMultiDict(("Retry-After", value) for value in values)
+        assert parse_retry_after(Headers(as_aiohttp_gives_them), now=NOW) in allowed
+
+    @given(
+        value=st.text() | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:+ A-Z-]{1,20}\Z")
+    )
+    @settings(max_examples=300, deadline=None)
+    def test_any_text_is_a_wait_or_nothing(self, value: str) -> None:
+        seconds = retry_after(value, Date=value)
+        assert seconds is None or 0 <= seconds < 10**16
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            (400, BadRequestError),
+            (422, BadRequestError),
+            (401, AuthenticationError),
+            (403, PermissionDeniedError),
+            (404, NotFoundError),
+            (429, RateLimitedError),
+            (500, ServerError),
+            (503, ServerError),
+            (599, ServerError),
+            (302, APIError),
+            (402, APIError),
+            (409, APIError),
+            (418, APIError),
+        ],
+    )
+    def test_the_class_follows_the_status(self, status: int, kind: type[APIError]) -> None:
+        found = error(status, DOCUMENTED_ERROR, {"X-Request-Id": "1"})
+        assert type(found) is kind
+        assert found.status_code == status
+        assert found.body == DOCUMENTED_ERROR
+        assert found.endpoint == "create-post"
+        assert found.headers["X-REQUEST-ID"] == "1"
+        assert "create-post" in str(found)
+        assert str(status) in str(found)
+        assert "Access token has expired or is invalid." in str(found)
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_missing_rights_name_the_permission(self, status: int) -> None:
+        for endpoint in ENDPOINTS:
+            text = str(failed_by_response(Call(endpoint, None, URL(), None), answer(b"", status)).error)
+            assert f"'{endpoint.permission}'" in text
+            assert "API Tokens" in text
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_missing_rights_on_an_undocumented_path_name_none(self, status: int) -> None:
+        text = str(failed_by_response(Call(generic("GET"), None, URL(), None), answer(b"", status)).error)
+        assert "permission" in text
+        assert "None" not in text
+
+    @pytest.mark.parametrize(
+        ("status", "headers", "word"),
+        [
+            (400, {}, "change"),
+            (422, {}, "change"),
+            (404, {}, "base_url"),
+            (429, {"Retry-After": "7"}, "7 s"),
+            (429, {}, "rate limit"),
+            (301, {"location": "https://elsewhere.example/x"}, "https://elsewhere.example/x"),
+            (302, {}, "base_url"),
+        ],
+    )
+    def test_says_what_to_do(self, status: int, headers: dict[str, str], word: str) -> None:
+        assert word in str(error(status, b"", headers))
+
+    @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("garbage", None), (None, None)])
+    def test_a_429_knows_how_long_to_wait(self, value: str | None, seconds: float | None) -> None:
+        found = error(429, b"", {} if value is None else {"retry-after": value})
+        assert isinstance(found, RateLimitedError)
+        assert found.retry_after == seconds
+
+    @pytest.mark.parametrize(
+        ("body", "shown"),
+        [
+            ({"message": "Too short"}, "Too short"),
+            ({"error": "invalid_token"}, "invalid_token"),
+            ({"error": {"message": "Too short", "code": 7}}, "Too short"),
+            ({"message": {"caption_text": "Too short"}}, "Too short"),
+            ({"message": "Invalid", "errors": {"caption_text": ["Too short", "Too dull"]}}, "Too dull"),
+            ({"message": "", "errors": ["Too short"]}, "Too short"),
+            ({"errors": {"caption_text": ["é"]}}, "é"),
+            ({"detail": "Too short"}, "Too short"),
+            (["Too short"], "Too short"),
+            ("Too short", "Too short"),
+            (b"Too short", "Too short"),
+            (b"<html><h1>Too short</h1></html>", "Too short"),
+            (b'\xef\xbb\xbf{"message": "Too short"}', "Too short"),
+        ],
+    )
+    def test_shows_the_api_s_own_reason_wherever_it_is(self, body: object, shown: str) -> None:
+        assert shown in str(error(400, body))
+
+    @pytest.mark.parametrize("body", [b"", None, b"  \n"])
+    def test_without_a_reason_the_message_ends_well(self, body: object) -> None:
+        assert str(error(500, body)) == "create-post: 500"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"message": "x" * 100_000},
+            {"errors": {str(number): ["x"] for number in range(10_000)}},
+            ["x"] * 100_000,
+            b"<html>" + b"x" * 100_000,
+            b"\xff\x00" * 100_000,
+            "x" * 100_000,
+        ],
+        ids=["message", "errors", "array", "html", "binary", "text"],
+    )
+    def test_a_long_body_is_cut_in_the_message_and_whole_on_the_attribute(self, body: object) -> None:
+        found = error(400, body)
+        assert len(str(found)) < 500
+        assert "…" in str(found)
+        assert found.body == (body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
+
+    @pytest.mark.parametrize("gap", [b" ", b"\n", b"\t", b" \r\n  "])
+    def test_a_message_that_was_cut_says_so_also_when_what_it_shows_is_short(self, gap: bytes) -> None:
+        text = str(error(502, b"<html>" + gap * 2000 + b"<p>the reason</p></html>"))
+        assert "…" in text or "the reason" in text
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"\x1b[2J\x1b]0;title\x07gone",
+            b"a\0b",
+            b"line\r\nline\x08\x7f",
+            {"message": "\x1b[31mred"},
+            {"message": "a\u202eb"},
+            {"errors": {"a": ["\x9b31m"]}},
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        ],
+        ids=repr,
+    )
+    def test_a_message_is_one_line_that_does_no_harm_to_a_terminal(self, body: object) -> None:
+        for found in (error(400, body), error(502, body)):
+            assert str(found).isprintable()
+
+    @pytest.mark.parametrize(
+        "body", [rb'{"message": "cut \ud83d"}', rb'{"errors": {"a": "\udc00"}}', rb'["\ud83d"]', rb'"\ud83d"']
+    )
+    def test_a_message_can_always_be_printed(self, body: bytes) -> None:
+        str(error(400, body)).encode()
+
+    def test_the_address_of_a_redirect_is_shown_harmlessly(self) -> None:
+        text = str(error(302, b"", {"Location": "https://x/\x1b[2J\n" + "y" * 5000}))
+        assert text.isprintable()
+        assert len(text) < 500
+
+    @pytest.mark.parametrize("depth", [100, 490, 500, 900, 985, 1000, 5000, 100_000])
+    @pytest.mark.parametrize("around", [b"%s", b'{"message":%s}', b'{"errors":%s}', b'{"x":%s}'])
+    @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+    def test_no_depth_of_nesting_crashes(self, opening: str, closing: str, around: bytes, depth: int) -> None:
+        found = error(400, around % nested(opening, closing, depth))
+        assert len(str(found)) < 1000
+
+    @pytest.mark.parametrize("depth", [100, 490, 900, 2000, 9000, 100_000])
+    def test_an_error_pickles_however_deep_its_body_is(self, depth: int) -> None:
+        found = error(400, nested("[", "]", depth))
+        restored: Any = pickle.loads(pickle.dumps(found))  # noqa: S301 - made here
+        assert str(restored) == str(found)
+
+    @given(body=st.binary(max_size=200), status=st.integers(300, 599))
+    @settings(max_examples=100, deadline=None)
+    def test_any_body_becomes_an_error_that_names_the_call(self, body: bytes, status: int) -> None:
+        found = error(status, body)
+        assert isinstance(found, CallError)
+        assert str(found).startswith(f"create-post: {status}")
