@@ -1,4 +1,4 @@
-"""OpenTelemetry (extra ``otel``): spans, metrics and propagation, made of the client's events and of nothing else.
+"""OpenTelemetry (extra ``otel``): spans, metrics and propagation, made from the client's events alone.
 
 ::
 
@@ -8,7 +8,7 @@
     metrics = Metrics()
     async with MarketingBlocks(
         **observed_by(Tracing(), metrics),
-        middlewares=[propagate_context],  # only if the API shall see your trace ids
+        middlewares=[propagate_context],  # only if the API may see your trace ids
     ) as client:
         metrics.watch(client)
 """

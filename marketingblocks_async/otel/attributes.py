@@ -1,7 +1,7 @@
 """Names of spans, metrics and attributes.
 
-Those of HTTP are OpenTelemetry's (https://opentelemetry.io/docs/specs/semconv/http/); there are none for queues of a
-rate limit, so the rest begins with ``marketingblocks.``.
+Those of HTTP are OpenTelemetry's (https://opentelemetry.io/docs/specs/semconv/http/). It has none for the queue of a
+rate limit, so the others begin with ``marketingblocks.``.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ WAITED = "marketingblocks.permit.wait"
 
 SUCCESS = "success"
 OTHER = "other"
-"""Stands for all calls that the documentation does not show: their paths would make a series each."""
+"""Stands for all undocumented operations, since each of their paths would make a series of its own."""
 
 _PORTS: Mapping[str, int] = MappingProxyType({"http": 80, "https": 443})
 _TEMPLATES: Mapping[str, str] = MappingProxyType({endpoint.name: f"/{endpoint.path}" for endpoint in ENDPOINTS})
 
 
 def operation_of(endpoint: str) -> str:
-    """Return the operation as an attribute of metrics, which must have few values."""
+    """Return the operation as an attribute of metrics, which may only have few values."""
     return endpoint if endpoint in _TEMPLATES else OTHER
 
 
 def template_of(endpoint: str) -> str | None:
-    """Return the path of an operation with its fields in braces, ``None`` if it is not documented."""
+    """Return the path of an operation with its fields in braces, or ``None`` if it is not documented."""
     return _TEMPLATES.get(endpoint)
 
 
 def outcome_of(error: CallError | None) -> str:
-    """Return how a call ended: ``success``, or the class of its error."""
+    """Return the outcome of a call: ``success``, or the class of its error."""
     return SUCCESS if error is None else type(error).__name__
 
 
@@ -72,6 +72,6 @@ def http_attributes(event: AttemptEvent) -> dict[str, str | int]:
     if event.status_code is not None:
         attributes[STATUS_CODE] = event.status_code
     if event.failure is not None:
-        # A status where there is one, as the conventions want it.
+        # The conventions want the status here if there is one.
         attributes[ERROR_TYPE] = str(event.status_code) if event.status_code else event.failure.value
     return attributes

@@ -1,4 +1,4 @@
-"""Metrics of calls, recorded from the events, and of the queue, read when they are collected."""
+"""Metrics of calls, recorded from the events, and of the queue, read at collection."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from marketingblocks_async.observers import Observer
 from . import attributes as names
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""Bounds of the buckets that OpenTelemetry's HTTP conventions advise."""
+"""Bounds of the buckets, as OpenTelemetry's HTTP conventions advise them."""
 
 WAIT_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
-"""The same for waits and whole calls, which last from nothing to half an hour of bulk posting."""
+"""The same for waits and whole calls, which may last half an hour in a bulk run."""
 
 
 class HasRateLimiter(Protocol):
-    """A client, as far as metrics need to know it."""
+    """The part of a client that metrics read."""
 
     @property
     def rate_limiter(self) -> Limiter:
@@ -35,20 +35,20 @@ class HasRateLimiter(Protocol):
 class Metrics(Observer):
     """Records metrics of calls.
 
-    - ``http.client.request.duration`` (s): one attempt, from its permit to the answer's last byte
+    - ``http.client.request.duration`` (s): one attempt, from its permit to the last byte of the response
     - ``marketingblocks.client.permit.wait`` (s): one wait for a permit
     - ``marketingblocks.client.call.duration`` (s): one call, queue and retries included
     - ``marketingblocks.client.calls``: calls that have ended, by outcome
-    - ``marketingblocks.client.retries``: further attempts
-    - ``marketingblocks.client.throttles``: requests refused for their rate
-    - ``marketingblocks.client.queue.length``: calls that wait for a permit now (see :meth:`watch`)
-    - ``marketingblocks.client.permits``: permits that are out now (see :meth:`watch`)
+    - ``marketingblocks.client.retries``: attempts after the first
+    - ``marketingblocks.client.throttles``: requests that the API refused for their rate
+    - ``marketingblocks.client.queue.length``: calls that wait for a permit now (see ``watch()``)
+    - ``marketingblocks.client.permits``: permits in use now (see ``watch()``)
 
-    Attributes are the operation (``other`` for paths that the documentation does not show), the outcome (``success`` or
+    Attributes are the operation (``other`` for undocumented paths), the outcome (``success`` or
     the class of the error), and for requests those of OpenTelemetry's HTTP conventions.
 
     Args:
-        meter_provider: where the metrics go; the global one by default.
+        meter_provider: receives the metrics; by default the global one.
 
     """
 
@@ -76,7 +76,7 @@ class Metrics(Observer):
             "marketingblocks.client.calls", unit="{call}", description="Calls that have ended, by outcome."
         )
         self._retries = meter.create_counter(
-            "marketingblocks.client.retries", unit="{retry}", description="Further attempts of calls."
+            "marketingblocks.client.retries", unit="{retry}", description="Attempts after the first."
         )
         self._throttles = meter.create_counter(
             "marketingblocks.client.throttles", unit="{request}", description="Requests refused for their rate."
@@ -92,55 +92,35 @@ class Metrics(Observer):
             "marketingblocks.client.permits",
             [self._reader(lambda snapshot: snapshot.in_use)],
             unit="{permit}",
-            description="Permits that are out.",
+            description="Permits in use.",
         )
 
     def watch(self, client: HasRateLimiter, **attributes: str) -> None:
-        """Read the queue of a client's rate limiter whenever metrics are collected, as long as the client lives.
+        """Read the queue of a client's rate limiter at each collection, as long as the client exists.
 
         Args:
             client: the client.
-            attributes: what tells it from other clients, such as ``account="main"``; never the token.
+            attributes: distinguish it from other clients, such as ``account="main"``. Never give the token.
 
         """
         self._watched[client] = attributes
 
     def on_attempt(self, event: AttemptEvent) -> None:
-        """Record an attempt and its wait.
-
-        Args:
-            event: what happened.
-
-        """
+        """Record an attempt and its wait for a permit."""
         self._request_duration.record(event.seconds, names.http_attributes(event))
         self._permit_wait.record(event.waited, {names.OPERATION: names.operation_of(event.endpoint)})
 
     def on_retry(self, event: RetryEvent) -> None:
-        """Count a retry.
-
-        Args:
-            event: what happened.
-
-        """
+        """Count a retry."""
         attributes = {names.OPERATION: names.operation_of(event.endpoint), names.ERROR_TYPE: type(event.error).__name__}
         self._retries.add(1, attributes)
 
     def on_throttle(self, event: ThrottleEvent) -> None:
-        """Count a refusal for the rate.
-
-        Args:
-            event: what happened.
-
-        """
+        """Count a refusal for the rate."""
         self._throttles.add(1, {names.OPERATION: names.operation_of(event.endpoint)})
 
     def on_outcome(self, event: OutcomeEvent) -> None:
-        """Record the end of a call.
-
-        Args:
-            event: what happened.
-
-        """
+        """Record the end of a call."""
         attributes = {
             names.OPERATION: names.operation_of(event.endpoint),
             names.OUTCOME: names.outcome_of(event.error),
@@ -153,12 +133,12 @@ class Metrics(Observer):
     ) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def read(options: CallbackOptions) -> Iterable[Observation]:
             del options
-            # Collected in a thread of its own; a copy, since clients may come meanwhile.
+            # A copy, since this runs in a thread, and clients may be added meanwhile.
             for client, attributes in list(self._watched.items()):
                 try:
                     snapshot = client.rate_limiter.snapshot()
                 except ConfigurationError:
-                    # Not open, or its limit is lifted.
+                    # It is not open, or has no limit.
                     continue
                 yield Observation(number_of(snapshot), attributes)
 

@@ -1,4 +1,4 @@
-"""The trace context in the requests, for those who ask for it."""
+"""Send the trace context in the requests."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ from marketingblocks_async.middleware import HttpRequest, HttpResponse, Send
 
 
 async def propagate_context(request: HttpRequest, send: Send, /) -> HttpResponse:
-    """Send the trace context along, as the globally configured propagator writes it (``traceparent``).
+    """Send the trace context (``traceparent``), as the global propagator writes it.
 
-    A middleware: ``MarketingBlocks(middlewares=[propagate_context])``. It is off unless asked for, since it tells the
-    API's operator your trace ids. What is sent is the span that is active when the call is made, because the spans of
-    the call itself are made when it has ended.
-
-    Args:
-        request: the attempt.
-        send: sends it.
-
-    Returns:
-        The answer.
-
+    This is a middleware: ``MarketingBlocks(middlewares=[propagate_context])``. It is off by default, since it shows
+    your trace ids to the API's operator. It sends the span that is active when the call is made, because the spans of
+    the call itself are made after its end.
     """
     headers = dict(request.headers)
     propagate.inject(headers)

@@ -1,4 +1,4 @@
-"""Spans of calls, made from the events when a call has ended."""
+"""Spans of calls, made from the events after the end of each call."""
 
 from __future__ import annotations
 
@@ -15,74 +15,54 @@ from marketingblocks_async.observers import Observer
 from . import attributes as names
 
 REMEMBERED_CALLS = 100_000
-"""Calls that have begun and not ended: what is told of more is forgotten, the oldest first."""
+"""Number of unfinished calls whose events are kept. The oldest are dropped first."""
 
 
 @dataclass(slots=True)
-class _Story:
-    """What was told of a call that has not ended: each with its time in nanoseconds since 1970."""
+class _CallRecord:
+    """The events of an unfinished call, each with its time in nanoseconds since 1970."""
 
     attempts: list[tuple[int, AttemptEvent]] = field(default_factory=list[tuple[int, AttemptEvent]])
-    happenings: list[tuple[int, RetryEvent | ThrottleEvent]] = field(
+    events: list[tuple[int, RetryEvent | ThrottleEvent]] = field(
         default_factory=list[tuple[int, RetryEvent | ThrottleEvent]]
     )
 
 
 class Tracing(Observer):
-    """Makes a span per call, with a child for each attempt and each wait for a permit.
+    """Makes a span for each call, with a child for each attempt and each wait for a permit.
 
-    The span of a call is a child of the span that was active when the call was made. Its name is
+    The span of a call is a child of the span that was active when the call was made. Its name is, for example,
     ``marketingblocks create-post``; retries and throttling are span events on it. Attempts are client spans with the
     attributes of OpenTelemetry's HTTP conventions, waits are called ``marketingblocks permit wait``.
 
-    The spans are made from the client's events, when the call has ended; nothing is patched. So a service's own work
-    inside a call (there is none but middleware) does not become a child of it.
+    The spans are made from the client's events after the end of the call, and nothing is patched. So the spans of your
+    middleware do not become children of the call.
 
     Args:
-        tracer_provider: where the spans go; the global one by default.
+        tracer_provider: receives the spans; by default the global one.
 
     """
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         self._tracer = trace.get_tracer(names.SCOPE, names.VERSION, tracer_provider)
-        self._stories: OrderedDict[int, _Story] = OrderedDict()
+        self._records: OrderedDict[int, _CallRecord] = OrderedDict()
 
     def on_attempt(self, event: AttemptEvent) -> None:
-        """Remember an attempt until its call has ended.
-
-        Args:
-            event: what happened.
-
-        """
-        self._story(event.call_id).attempts.append((time.time_ns(), event))
+        """Keep an attempt until the end of its call."""
+        self._record(event.call_id).attempts.append((time.time_ns(), event))
 
     def on_retry(self, event: RetryEvent) -> None:
-        """Remember a retry until its call has ended.
-
-        Args:
-            event: what happened.
-
-        """
-        self._story(event.call_id).happenings.append((time.time_ns(), event))
+        """Keep a retry until the end of its call."""
+        self._record(event.call_id).events.append((time.time_ns(), event))
 
     def on_throttle(self, event: ThrottleEvent) -> None:
-        """Remember a refusal for the rate until its call has ended.
-
-        Args:
-            event: what happened.
-
-        """
-        self._story(event.call_id).happenings.append((time.time_ns(), event))
+        """Keep a refusal for the rate until the end of its call."""
+        self._record(event.call_id).events.append((time.time_ns(), event))
 
     def on_outcome(self, event: OutcomeEvent) -> None:
-        """Make the spans of a call.
-
-        Args:
-            event: what happened.
-
-        """
+        """Make the spans of a call."""
         ended = time.time_ns()
-        story = self._stories.pop(event.call_id, None) or _Story()
+        record = self._records.pop(event.call_id, None) or _CallRecord()
         span = self._tracer.start_span(
             f"marketingblocks {event.endpoint}",
             kind=SpanKind.INTERNAL,
@@ -101,10 +81,10 @@ class Tracing(Observer):
             if event.error is not None:
                 span.set_attribute(names.ERROR_TYPE, type(event.error).__name__)
                 span.set_status(Status(StatusCode.ERROR, str(event.error)))
-            for at, happening in story.happenings:
-                _add_happening(span, at, happening)
+            for at, happened in record.events:
+                _add_event(span, at, happened)
             inside = trace.set_span_in_context(span)
-            for at, attempt in story.attempts:
+            for at, attempt in record.attempts:
                 self._make_attempt(inside, at, attempt)
         span.end(ended)
 
@@ -130,27 +110,27 @@ class Tracing(Observer):
             span.set_status(Status(StatusCode.ERROR))
         span.end(ended)
 
-    def _story(self, call_id: int) -> _Story:
-        story = self._stories.get(call_id)
-        if story is None:
-            story = self._stories[call_id] = _Story()
-            if len(self._stories) > REMEMBERED_CALLS:
-                # An exception of a middleware ends a call without an outcome.
-                self._stories.popitem(last=False)
-        return story
+    def _record(self, call_id: int) -> _CallRecord:
+        record = self._records.get(call_id)
+        if record is None:
+            record = self._records[call_id] = _CallRecord()
+            if len(self._records) > REMEMBERED_CALLS:
+                # A call that ends with an exception of a middleware has no outcome event.
+                self._records.popitem(last=False)
+        return record
 
 
-def _add_happening(span: Span, at: int, happening: RetryEvent | ThrottleEvent) -> None:
-    if isinstance(happening, RetryEvent):
+def _add_event(span: Span, at: int, event: RetryEvent | ThrottleEvent) -> None:
+    if isinstance(event, RetryEvent):
         attributes: dict[str, str | float] = {
-            "marketingblocks.retry.delay": happening.delay,
-            names.ERROR_TYPE: type(happening.error).__name__,
+            "marketingblocks.retry.delay": event.delay,
+            names.ERROR_TYPE: type(event.error).__name__,
         }
         span.add_event("retry", attributes, at)
     else:
         attributes = {
-            "marketingblocks.throttle.pause": happening.pause,
-            "marketingblocks.throttle.rate": happening.rate,
+            "marketingblocks.throttle.pause": event.pause,
+            "marketingblocks.throttle.rate": event.rate,
         }
         span.add_event("throttle", attributes, at)
 
