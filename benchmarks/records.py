@@ -94,7 +94,7 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """Read what :meth:`save` wrote.
+        """Read what ``save()`` wrote.
 
         Raises:
             UnreadableResultsError: it is no such file.

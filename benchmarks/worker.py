@@ -1,6 +1,6 @@
 """One contestant doing the work, in a process of its own, so that none suffers from the one before.
 
-``python -m benchmarks.worker`` reads an :class:`Order` as JSON from standard input and prints a :class:`Report`.
+``python -m benchmarks.worker`` reads an ``Order`` as JSON from standard input and prints a ``Report``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Order:
     """What a worker does.
 
     Attributes:
-        contestant: a key of :data:`~benchmarks.contestants.CONTESTANTS`.
+        contestant: a key of ``CONTESTANTS``.
         base_url: the API root.
         token: the access token.
         calls: how many posts to create, all started together.

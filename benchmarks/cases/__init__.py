@@ -1,6 +1,6 @@
 """What is measured, one question a module.
 
-A case is an asynchronous generator of records: it is given a :class:`~benchmarks.plan.Plan` and yields each result as
+A case is an asynchronous generator of records: it is given a ``Plan`` and yields each result as
 soon as it has it.
 """
 

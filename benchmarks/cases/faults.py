@@ -53,7 +53,7 @@ async def one_run(name: str, words: str) -> Record:
 
     Args:
         name: the contestant.
-        words: a key of :data:`FAULTS`.
+        words: a key of ``FAULTS``.
 
     """
     kind = FAULTS[words]

@@ -53,7 +53,7 @@ async def one_run(name: str, policy: str, jitter: float, calls: int, round_numbe
 
     Args:
         name: the contestant.
-        policy: what the server enforces, or :data:`ANY_POLICY`.
+        policy: what the server enforces, or ``ANY_POLICY``.
         jitter: milliseconds that a request spends at most on the simulated network.
         calls: creates started together.
         round_number: which round it is.

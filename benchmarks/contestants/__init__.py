@@ -1,7 +1,7 @@
 """The clients that are compared.
 
 Each is written as a good engineer would from the library's own documentation, in the newest version at the time of
-writing. :func:`load` imports one; they are in the dependency group ``bench``.
+writing. ``load()`` imports one; they are in the dependency group ``bench``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def load(name: str) -> Contestant:
     """Return a contestant.
 
     Args:
-        name: a key of :data:`CONTESTANTS`.
+        name: a key of ``CONTESTANTS``.
 
     """
     module, attribute, _ = CONTESTANTS[name]

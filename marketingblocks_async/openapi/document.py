@@ -68,7 +68,7 @@ def document(*, server_url: str = DEFAULT_BASE_URL) -> dict[str, Any]:
 
 
 def document_json(*, server_url: str = DEFAULT_BASE_URL) -> str:
-    """Return :func:`document` as JSON text, indented, ending with a line break.
+    """Return ``document()`` as JSON text, indented, ending with a line break.
 
     Args:
         server_url: the API root that the document names.

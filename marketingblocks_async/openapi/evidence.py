@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from marketingblocks_async.models import UndocumentedResponse
 
 MARK = "x-evidence"
-"""The extension that holds an :class:`Evidence`."""
+"""The extension that holds an ``Evidence``."""
 
 
 class Evidence(StrEnum):

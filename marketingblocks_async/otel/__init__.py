@@ -1,16 +1,14 @@
 """OpenTelemetry (extra ``otel``): spans, metrics and propagation, made from the client's events alone.
 
-::
+from marketingblocks_async import MarketingBlocks, observed_by
+from marketingblocks_async.otel import Metrics, Tracing, propagate_context
 
-    from marketingblocks_async import MarketingBlocks, observed_by
-    from marketingblocks_async.otel import Metrics, Tracing, propagate_context
-
-    metrics = Metrics()
-    async with MarketingBlocks(
-        **observed_by(Tracing(), metrics),
-        middlewares=[propagate_context],  # only if the API may see your trace ids
-    ) as client:
-        metrics.watch(client)
+metrics = Metrics()
+async with MarketingBlocks(
+    **observed_by(Tracing(), metrics),
+    middlewares=[propagate_context],  # only if the API may see your trace ids
+) as client:
+    metrics.watch(client)
 """
 
 from .metrics import HasRateLimiter, Metrics
