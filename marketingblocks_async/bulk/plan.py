@@ -63,6 +63,14 @@ class SourceInfo:
         columns: name of a column in the file → field that it fills. ``None`` if the column is ignored, either because
             the caller said so or because its name begins with an underscore. Empty for sources whose rows name their
             fields themselves.
+        recipe: name of the recipe that the rows were read by; empty if there is none.
+        dates: how the dates of the file are written, and why that was taken; ``None`` if nothing had to be decided.
+        left_out: name of a column that holds no field → rows in which it is not empty. Nothing of it is sent.
+        filtered_rows: rows that were not taken, because the recipe or the caller chose others.
+        other_sheets: names of the workbook's other worksheets; hidden ones are marked.
+        hidden_rows: rows that the spreadsheet does not show.
+        hidden_columns: columns that the spreadsheet does not show; they are read like the others.
+        notes: what else was noticed and decided while reading, in words.
 
     """
 
@@ -74,6 +82,14 @@ class SourceInfo:
     delimiter: str | None = None
     sheet: str | None = None
     columns: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    recipe: str = ""
+    dates: str | None = None
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    filtered_rows: int = 0
+    other_sheets: list[str] = field(default_factory=list[str])
+    hidden_rows: int = 0
+    hidden_columns: list[str] = field(default_factory=list[str])
+    notes: list[str] = field(default_factory=list[str])
 
 
 SourceFacts: TypeAlias = SourceInfo

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE
 from marketingblocks_async.models import CreatePost
@@ -22,12 +22,11 @@ from marketingblocks_async.models.schedule import zone_of
 
 from .errors import SourceError
 from .plan import GROUPS_LIMIT, ChannelCount, DuplicateGroup, Plan, RowError, ScheduledRow, SourceInfo
-from .sheets.columns import LIST_SEPARATOR, ColumnMapping
 from .sheets.display import readable
 from .sheets.layout import RawRow
 from .sheets.reading import key_of
 from .sheets.rows import Row, parse_row
-from .sheets.sources import Source, SyncSource, aread_rows, read_rows
+from .sheets.sources import ReadOptions, Source, SyncSource, aread_rows, read_rows
 
 RATE = float(DOCUMENTED_RATE)
 """The documented limit of a token, in requests per second."""
@@ -92,7 +91,7 @@ class PlanBuilder:
         row = parse_row(raw)
         errors = [] if isinstance(row, Row) else row
         # The key of a bad row counts too: otherwise correcting that row would make another one a repetition.
-        key = row.key if isinstance(row, Row) else key_of(raw)
+        key = key_of(raw)
         if (first := self._earlier_row_with(key, raw.number)) is not None:
             errors.append(_same_key(raw, key, first))
         if errors or not isinstance(row, Row):
@@ -144,7 +143,7 @@ class PlanBuilder:
             error_count += len(reasons)
         valid = self._rows - self._invalid
         return Plan(
-            source=replace(info, columns=dict(info.columns)),
+            source=replace(info, columns=dict(info.columns), left_out=dict(info.left_out), notes=list(info.notes)),
             complete=failure is None,
             rows=self._rows,
             valid=valid,
@@ -264,42 +263,36 @@ OnRowAsync: TypeAlias = Callable[[Row], Awaitable[None] | None]
 def make_plan(
     source: SyncSource,
     *,
-    columns: ColumnMapping | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    list_separator: str = LIST_SEPARATOR,
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
     on_row: OnRow | None = None,
+    **how: Unpack[ReadOptions],
 ) -> Plan:
     """Read a source once, check every row, and return the plan of sending it.
 
     Args:
         source: as for :func:`~marketingblocks_async.bulk.read_rows`.
-        columns: name of a column in the file → field of the post; ``None`` to ignore the column.
-        encoding: encoding of a text file; ``None`` to detect it.
-        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
-        list_separator: text between the entries of a list inside one cell.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate, ``None`` for no limit.
         max_errors: number of errors to list; all are counted.
         on_row: called with each valid row as it is read. Send nothing before the plan is complete: later rows can be
             wrong, and a source that cannot be read to its end may be cut off anywhere.
+        how: how the source is read, as for :func:`~marketingblocks_async.bulk.read_rows`.
 
     Returns:
         The plan.
 
     Raises:
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
-        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
+        ConfigurationError: an option of reading cannot be meant.
         TypeError: ``source`` is none of these.
         ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
     try:
-        stream = read_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
+        stream = read_rows(source, **how)
     except SourceError as exc:
         exc.plan = builder.finish(SourceInfo(file=exc.file), exc)
         raise
@@ -318,27 +311,21 @@ def make_plan(
 async def amake_plan(
     source: Source,
     *,
-    columns: ColumnMapping | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    list_separator: str = LIST_SEPARATOR,
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
     on_row: OnRowAsync | None = None,
+    **how: Unpack[ReadOptions],
 ) -> Plan:
     """Make a plan without blocking the event loop; also of an async iterable.
 
     Args:
         source: as for :func:`~marketingblocks_async.bulk.aread_rows`.
-        columns: as for :func:`make_plan`.
-        encoding: as for :func:`make_plan`.
-        sheet: as for :func:`make_plan`.
-        list_separator: as for :func:`make_plan`.
         now: as for :func:`make_plan`.
         rate: as for :func:`make_plan`.
         max_errors: as for :func:`make_plan`.
         on_row: may also be a coroutine function, which is awaited before the next row.
+        how: as for :func:`make_plan`.
 
     Returns:
         The plan.
@@ -352,7 +339,7 @@ async def amake_plan(
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
     try:
-        stream = aread_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
+        stream = aread_rows(source, **how)
     except SourceError as exc:
         exc.plan = builder.finish(SourceInfo(file=exc.file), exc)
         raise

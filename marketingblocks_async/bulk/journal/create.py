@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
+from typing import Unpack
 
 from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, JournalExistsError, SourceError
 from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
-from marketingblocks_async.bulk.sheets.columns import KEY, LIST_SEPARATOR, ColumnMapping, is_note
+from marketingblocks_async.bulk.sheets.columns import KEY, is_note
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS
 from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.reading import key_of
 from marketingblocks_async.bulk.sheets.rows import Row
-from marketingblocks_async.bulk.sheets.sources import Source, aread_rows
+from marketingblocks_async.bulk.sheets.sources import ReadOptions, Source, aread_rows
 
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, sync, wal_path
 from .journal import JournalReader
@@ -40,13 +41,10 @@ async def create_journal(
     path: str | PathLike[str],
     *,
     skip_invalid: bool = False,
-    columns: ColumnMapping | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    list_separator: str = LIST_SEPARATOR,
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
+    **how: Unpack[ReadOptions],
 ) -> Plan:
     """Check every row of a source, and make the journal of a run over them. Nothing is sent.
 
@@ -57,13 +55,10 @@ async def create_journal(
         source: as for :func:`~marketingblocks_async.bulk.read_rows`, or an async iterable.
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
-        columns: name of a column in the file → field of the post; ``None`` to ignore the column.
-        encoding: encoding of a text file; ``None`` to detect it.
-        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
-        list_separator: text between the entries of a list inside one cell.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
+        how: how the source is read, as for :func:`~marketingblocks_async.bulk.read_rows`.
 
     Returns:
         The plan.
@@ -75,7 +70,7 @@ async def create_journal(
             what to do.
         JournalInUseError: another process is making it.
         JournalError: it cannot be written.
-        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
+        ConfigurationError: an option of reading cannot be meant.
         TypeError: ``source`` is none of these.
         ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
@@ -86,7 +81,7 @@ async def create_journal(
         raise JournalError(msg)
     plan_builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
     try:
-        rows = aread_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
+        rows = aread_rows(source, **how)
     except SourceError as exc:
         exc.plan = plan_builder.finish(SourceInfo(file=exc.file), exc)
         raise

@@ -105,6 +105,10 @@ class UnusableCell:
     message: str
 
 
+FOLLOWS = UnusableCell("", "")
+"""A cell that cannot be used because of what is wrong with another; only that is told."""
+
+
 def is_blank(value: object) -> bool:
     """Return whether a cell holds only white space."""
     return value is None or (isinstance(value, str) and not value.strip(BLANKS))
@@ -314,6 +318,9 @@ def read_schedule_time(value: object) -> str | datetime | None:
             return value
         case date():
             msg = f"it has no time of day; {_WRITE_TIME_AS}"
+            raise CellError(msg)
+        case time():
+            msg = "it holds a time without a date; write YYYY-MM-DD HH:MM into one cell"
             raise CellError(msg)
         case None | str():
             text = (value or "").strip(BLANKS)

@@ -13,17 +13,21 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from marketingblocks_async.errors import ConfigurationError
 
 from .cells import BLANKS
 from .display import visible
+from .words import PYTHON, Words
 
 ColumnMapping: TypeAlias = Mapping[str, str | None]
 """Name of a column in the file → field of the post, or ``None`` to ignore the column."""
+
+Hidden: TypeAlias = Literal["refuse", "skip", "send"]
+"""What to do about rows that the spreadsheet does not show."""
 
 KEY = "key"
 """The column that identifies a row; not a part of the post."""
@@ -126,13 +130,30 @@ class ColumnRules:
         mapping: name of a column → field (or another name of it); ``None`` to ignore the column. Names are compared
             exactly first, then without the differences that do not matter (an underscore at the beginning does).
         list_separator: text between the entries of a list inside one cell.
+        words: how errors name the options.
+
+    Attributes:
+        header: row of the header among those that are not blank, 0 if there is none.
+        width: number of columns that are named by their letter.
+        delimiter: the sign between the columns of a text file, ``None`` to find it out.
+        is_translated: whether the rows are translated by a recipe, so that any column may be there.
+        hidden: what to do about rows that the spreadsheet does not show: ``refuse``, ``skip`` or ``send`` them.
 
     Raises:
         ConfigurationError: a field does not exist, or the separator may be part of an address.
 
     """
 
-    def __init__(self, mapping: ColumnMapping | None = None, list_separator: str = LIST_SEPARATOR) -> None:
+    header: int = 1
+    width: int = 0
+    delimiter: str | None = None
+    is_translated: bool = False
+    hidden: Hidden = "refuse"
+
+    def __init__(
+        self, mapping: ColumnMapping | None = None, list_separator: str = LIST_SEPARATOR, words: Words = PYTHON
+    ) -> None:
+        self.words = words
         if not list_separator or any(sign.isalnum() or sign in _SIGNS_OF_ADDRESSES for sign in list_separator):
             msg = f"list_separator={list_separator!r}: give a sign that is no part of an address, for example '|'"
             raise ConfigurationError(msg)
@@ -155,6 +176,11 @@ class ColumnRules:
     def count_known(self, names: Iterable[str]) -> int:
         """Return how many of ``names`` are known, notes left out: how much a row looks like a header."""
         return sum(self._find_named(name)[0] for name in names if name.strip(BLANKS))
+
+    def is_header(self, cells: Sequence[object]) -> bool:
+        """Tell whether the first row of a file without a header is one all the same."""
+        del cells
+        return False
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the names in the mapping that no column has."""

@@ -18,10 +18,10 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from .cells import is_blank
 from .columns import ColumnRules
 from .display import readable
-from .layout import HINT_ROWS, Layout, RawRow, Unreadable, checked_header, no_header
+from .layout import HINT_ROWS, Header, Layout, RawRow, Unreadable
 from .text_files import LINE_LIMIT, open_lines
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 """The delimiters that are detected; a first line ``sep=…`` can name another one."""
 
 CELL_LIMIT = 16 * 2**20
@@ -51,7 +51,7 @@ def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | N
         head = list(_head(lines))
         separator = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
         skipped = 1 if separator else 0
-        info.delimiter = separator[1] if separator else _delimiter(head, rules)
+        info.delimiter = rules.delimiter or (separator[1] if separator else _delimiter(head[skipped:], rules))
         yield from _rows(head[skipped:], lines, skipped, info, rules)
 
 
@@ -73,13 +73,17 @@ def _allow_big_cells() -> None:
 
 
 def _delimiter(head: Sequence[str], rules: ColumnRules) -> str:
-    """Return the delimiter that makes the most known names of the first row; a comma if none makes any."""
+    """Return the delimiter that makes the most known names of the header; a comma if none makes any."""
 
     def known(delimiter: str) -> int:
-        first = next(_records(head, delimiter), None)
-        return rules.count_known(first[1]) if first else 0
+        header = next(islice(_records(head, delimiter), rules.header - 1, None), None)
+        return rules.count_known(header[1]) if header else 0
 
-    return max(DELIMITERS, key=known)
+    def columns(delimiter: str) -> int:
+        # Without a header it is the sign that makes enough columns of the most rows; a caption has commas of its own.
+        return sum(2 <= len(cells) <= max(rules.width, 2) for _, cells in _records(head, delimiter))
+
+    return max(DELIMITERS, key=known if rules.header else columns)
 
 
 def _records(head: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -126,33 +130,27 @@ def _rows(
     guard = RowSizeGuard()
     reader = csv.reader(guard.over(chain(head, rest)), delimiter=info.delimiter or ",", strict=True)
     file, number, line = info.file, 0, skipped + 1
-    layout: Layout | None = None
-    width = 0
+    header = Header(info, rules)
     try:
         for cells in reader:
             blank = not any(cells) or all(map(is_blank, cells))
             if guard.size > CELL_LIMIT:
                 _check_sizes(cells)
-            if blank:
-                pass
-            elif layout is None:
-                if not rules.count_known(cells):
-                    raise no_header(cells, line, _known_below(head, skipped, rules), info)
-                layout = checked_header(cells, line, info, rules)
-                width = len(cells)
-            else:
+            if not blank and not header.takes(cells, line, lambda: _known_below(head, skipped, rules)):
+                layout = header.layout
                 number += 1
                 unreadable = None
-                if len(cells) != width:
-                    unreadable = _ragged(cells, width, guard.last, layout)
+                if len(cells) != header.width:
+                    # Without a header the first row says how many cells there are, the recipe how many there can be.
+                    width = header.width if rules.header else max(header.width, rules.width)
+                    unreadable = _ragged(cells, width, guard.last, layout, at_least=header.width)
                 yield RawRow(number, cells, layout, file, line, unreadable)
             line = skipped + reader.line_num + 1
             guard.size = 0
     except csv.Error as exc:
         raise SourceError(_broken_quotes(str(exc)), file=file, line=line) from None
-    if layout is None:
-        msg = "the file is empty; its first row must be the names of the columns"
-        raise SourceError(msg, file=file)
+    if not header.is_found:
+        raise SourceError(header.missing("file"), file=file)
 
 
 def _check_sizes(cells: Sequence[str]) -> None:
@@ -167,7 +165,7 @@ def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Itera
             yield line + skipped, rules.count_known(cells)
 
 
-def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout) -> Unreadable | None:
+def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout, *, at_least: int) -> Unreadable | None:
     """Return why a row with more or fewer cells than the header cannot be used; ``None`` if it only lacks blanks."""
     for index in range(width, len(cells)):
         if not is_blank(cells[index]):
@@ -176,10 +174,10 @@ def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout) ->
                 "a cell that contains the delimiter must be in double quotes"
             )
             return Unreadable(message, layout.name_of(index), readable(cells[index]))
-    if len(cells) < width and not last_line.endswith(("\n", "\r")):
+    if len(cells) < at_least and not last_line.endswith(("\n", "\r")):
         message = (
-            f"the file ends in the middle of this row, which has {len(cells)} of {width} cells, so it may be cut off; "
-            "complete the row, or end it with a line break"
+            f"the file ends in the middle of this row, which has {len(cells)} of {at_least} cells, so it may be cut "
+            "off; complete the row, or end it with a line break"
         )
         return Unreadable(message, layout.name_of(len(cells) - 1), readable(cells[-1]))
     return None

@@ -61,6 +61,7 @@ _WORD_DAY = re.compile(
     rf"{_BEGIN}(?P<word>{_MONTH_WORD})\.?{_GAP}+(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?,?{_GAP}+(?P<year>[0-9]{{4}}){_TAIL}",
     re.IGNORECASE,
 )
+_HALF_DAY = re.compile(rf"[ap]\.?{_GAP}?m\.?$|{_GAP}[0-9]:", re.IGNORECASE)
 _CLOCK_ONLY = re.compile(_CLOCK, re.IGNORECASE)
 
 
@@ -127,12 +128,14 @@ def _readings(text: str) -> _Reading | None:
         first, second, year = int(found["first"]), int(found["second_number"]), found["year"]
         if day := _day(year, second, first):
             days[Order.DAY_FIRST] = day
-        # No country writes the month first and dots between the numbers.
-        if found["sign"] != "." and (day := _day(year, first, second)):
+        if day := _day(year, first, second):
             days[Order.MONTH_FIRST] = day
-        if len(set(days.values())) == 1 and len(days) == 2:
+        if found["sign"] == ".":
+            # No country writes the month first and dots between the numbers.
+            days = _only(days.get(Order.DAY_FIRST))
+        elif len(set(days.values())) == 1 and len(days) == 2:
             # The third of March is the same either way.
-            days = {None: next(iter(days.values()))}
+            days = _only(days[Order.DAY_FIRST])
     if found is None or not days or (clock := _clock(found)) is None:
         return None
     shown, halved, either = clock
@@ -160,10 +163,8 @@ def needs_decision(text: str) -> bool:
 
     """
     text = text.strip(BLANKS)
-    if not text or text[:4].isdecimal():
-        # With a clock of 12 hours a year-first date needs the column too.
-        return text[-1:].lower() == "m"
-    return True
+    # Programs write hours with two digits on a clock of 24 hours; "9:05" or "PM" may be one of 12 hours.
+    return bool(text) and not (text[:4].isdecimal() and not _HALF_DAY.search(text))
 
 
 class _Found(NamedTuple):
@@ -234,6 +235,10 @@ class DateColumn:
             return f"{order.value}: `{visible(text)}`{_at(line)} only fits {order.words}{clock}"
         return f"year first or months as words{clock}" if clock and not self._only and self._both is None else None
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a cell is a date at all, so that :meth:`read` can say what is wrong with it."""
+        return bool(self._forms) or _readings(text.strip(BLANKS)) is not None
+
     def read(self, text: str) -> str:
         """Return the point in time that a cell says.
 
@@ -289,9 +294,6 @@ class DateColumn:
             )
             msg = f"the dates of this column contradict each other: {shown}; {self._say_which()}"
             raise CellError(msg)
-        if order is None and len(reading.orders) == 1:
-            # Nothing was looked through: a row on its own can be clear.
-            return next(iter(reading.orders.values()))
         if order is None:
             # The same words for every row: it is one fault of the column.
             example = visible(self._both[0]) if self._both else visible(text)

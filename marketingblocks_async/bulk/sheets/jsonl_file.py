@@ -1,7 +1,8 @@
-"""Read the rows of JSON Lines files: one object a line."""
+"""Read the rows of JSON files: one object a line, or a list of objects."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,12 @@ from .columns import ColumnRules
 from .display import readable
 from .json_text import JsonError, load_json
 from .layout import Layout, RawRow, Unreadable, compile_layout
-from .text_files import open_lines
+from .text_files import LINE_LIMIT, open_lines
 
 _KEPT_LAYOUTS = 256
+_NO_COMMA = "a comma or ] is missing between the entries of the list"
+_NEVER_CLOSED = "the list or an entry of it is never closed"
+_AFTER_THE_END = "there is something after the end of the list"
 
 
 class Layouts:
@@ -105,5 +109,160 @@ def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str |
 
 def _check_form(first: str, file: str, line: int) -> None:
     if first.strip() in {"[", "{"} or first.lstrip().startswith("[{"):
-        msg = "this is one JSON document; write one object a line, without commas between them (jq -c '.[]' does that)"
+        msg = (
+            "this is one JSON document; name the file .json if it is a list of objects, or write one object a line, "
+            "without commas between them (jq -c '.[]' does that)"
+        )
         raise SourceError(msg, file=file, line=line)
+
+
+def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
+    """Yield the rows of a JSON document that is a list of objects, one by one as they are read.
+
+    Args:
+        path: the file.
+        info: takes what becomes known about it.
+        rules: what the caller says about columns.
+        encoding: of the file, ``None`` to find it out.
+
+    Raises:
+        SourceError: the file cannot be read, is no list, or is no JSON from some place on.
+
+    """
+    layouts = Layouts(rules)
+    number = 0
+    with open_lines(path, info, encoding) as lines:
+        for line, item in _items(lines, info.file):
+            number += 1
+            if isinstance(item, JsonError):
+                yield unreadable_row(number, str(item), "", layouts, file=info.file, line=line)
+            elif is_object(item):
+                yield row_of_object(number, item, layouts, info.file, line)
+            else:
+                message = "each entry of the list must be an object: {…}"
+                yield unreadable_row(number, message, item, layouts, file=info.file, line=line)
+
+
+def _items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
+    """Yield the entries of a list with their lines; one that says something twice is the error that says so."""
+    window = _Window(lines, file)
+    if window.sign() != "[":
+        msg = "this is not a list of objects; write [{…}, {…}], or one object a line and name the file .jsonl"
+        raise SourceError(msg, file=file, line=window.line)
+    window.skip()
+    if window.sign() == "]":
+        window.end()
+        return
+    while True:
+        window.sign()
+        line = window.line
+        yield line, window.value()
+        sign = window.sign()
+        if sign not in (",", "]"):
+            raise window.broken(_NO_COMMA)
+        window.skip()
+        if sign == "]":
+            window.end()
+            return
+
+
+class _Window:
+    """The part of a JSON document that is in memory: the entry that is being read, and what was read with it."""
+
+    def __init__(self, lines: Iterator[str], file: str) -> None:
+        self._lines = lines
+        self._file = file
+        self._text = ""
+        self._at = 0
+        self._first_line = 1
+        self._counted = 0
+
+    @property
+    def line(self) -> int:
+        """The line of the next character."""
+        self._first_line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._first_line
+
+    def sign(self) -> str:
+        """Return the next character that is no white space, empty at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in " \t\r\n":
+                    return self._text[self._at]
+                self._at += 1
+            if not self._more(1):
+                return ""
+
+    def skip(self) -> None:
+        """Go past the next character."""
+        self._at += 1
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self.sign():
+            raise self.broken(_AFTER_THE_END)
+
+    def value(self) -> Any:
+        """Return the next value; what it says unclearly is a :class:`JsonError`."""
+        wanted = 1
+        while True:
+            end = _end_of_value(self._text, self._at)
+            if end is not None:
+                text = self._text[self._at : end]
+                self._at = end
+                try:
+                    return load_json(text)
+                except JsonError as exc:
+                    return exc
+            if len(self._text) - self._at > LINE_LIMIT or not self._more(wanted):
+                raise self.broken(_NEVER_CLOSED)
+            # So that an entry over many lines is not looked through for each of them.
+            wanted = len(self._text) - self._at
+
+    def broken(self, what: str) -> SourceError:
+        """Return the error for a document that is no JSON."""
+        msg = f"this is not JSON: {what}"
+        return SourceError(msg, file=self._file, line=self.line)
+
+    def _more(self, characters: int) -> bool:
+        """Read on; return whether there was anything."""
+        line = self.line
+        parts = [self._text[self._at :]]
+        found = 0
+        for text in self._lines:
+            parts.append(text)
+            found += len(text)
+            if found >= characters:
+                break
+        self._text, self._at, self._counted, self._first_line = "".join(parts), 0, 0, line
+        return found > 0
+
+
+_STRUCTURE = re.compile(r'["{}\[\],]')
+_STRING_END = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def _end_of_value(text: str, start: int) -> int | None:
+    """Return where the value at ``start`` ends, ``None`` if that is not in ``text``."""
+    depth, at = 0, start
+    while found := _STRUCTURE.search(text, at):
+        sign, at = found[0], found.end()
+        if sign == '"':
+            closed = _STRING_END.match(text, at)
+            if closed is None:
+                return None
+            at = closed.end()
+            if depth == 0:
+                return at
+        elif sign in "{[":
+            depth += 1
+        elif sign in "}]":
+            if depth == 0:
+                return found.start()
+            depth -= 1
+            if depth == 0:
+                return at
+        elif depth == 0:
+            return found.start()
+    return None

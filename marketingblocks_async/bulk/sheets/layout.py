@@ -29,8 +29,9 @@ from .cells import (
     read_whole_number,
     tags_reader,
 )
-from .columns import ALIASES, KEY, LISTED_IN_MESSAGES, ColumnRules, suggestion
+from .columns import ALIASES, KEY, LISTED_IN_MESSAGES, ColumnRules, nearest_target, suggestion
 from .display import readable, visible
+from .words import PYTHON, Words
 
 HINT_ROWS = 10
 """Rows below a first row without known names that are searched for one that looks like the header."""
@@ -81,6 +82,7 @@ class Layout:
         unnamed: indexes of columns without a name.
         index_of: field, or part of one such as ``post_extra.title`` → index of its column.
         problems: what is wrong with the header.
+        words: how errors name the options.
 
     """
 
@@ -93,6 +95,7 @@ class Layout:
     unnamed: tuple[int, ...]
     index_of: dict[str, int]
     problems: tuple[HeaderProblem, ...]
+    words: Words = PYTHON
 
     def name_of(self, index: int) -> str:
         """Return the name of the column at ``index``, or its letter as a spreadsheet shows it."""
@@ -121,6 +124,8 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         The layout; its ``problems`` say what is wrong.
 
     """
+    if rules.is_translated:
+        return Layout(tuple(names), {}, (), (), (), None, (), {}, ())
     problems: list[HeaderProblem] = []
     fields: dict[str, str | None] = {}
     indexes: dict[str, int] = {}
@@ -134,14 +139,14 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         known, target = rules.find(name)
         shown = visible(name)
         if not known:
-            problems.append(HeaderProblem(shown, _unknown_column(shown, name)))
+            problems.append(HeaderProblem(shown, unknown_column(shown, name, rules.words)))
         elif target is not None and target in indexes:
-            problems.append(HeaderProblem(shown, _same_field(column_of[target], shown, target)))
+            problems.append(HeaderProblem(shown, same_field(column_of[target], shown, target, rules.words)))
         elif target is not None:
             indexes[target] = index
             column_of[target] = shown
         fields[shown] = target
-    problems += _overlaps(column_of)
+    problems += _overlaps(column_of, rules.words)
     readers = _readers(rules.list_separator)
     return Layout(
         names=tuple(names),
@@ -157,6 +162,7 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         unnamed=tuple(unnamed),
         index_of=indexes,
         problems=tuple(problems),
+        words=rules.words,
     )
 
 
@@ -202,24 +208,26 @@ def _thread_steps(
     return tuple((number, tuple(tweets[number])) for number in numbers)
 
 
-def _overlaps(column_of: Mapping[str, str]) -> Iterable[HeaderProblem]:
+def _overlaps(column_of: Mapping[str, str], words: Words) -> Iterable[HeaderProblem]:
     for whole in ("twitter_threads", "post_extra"):
         parts = [target for target in column_of if target.startswith(f"{whole}.")]
         if whole in column_of and parts:
-            yield HeaderProblem(column_of[parts[0]], _same_field(column_of[whole], column_of[parts[0]], whole))
+            yield HeaderProblem(column_of[parts[0]], same_field(column_of[whole], column_of[parts[0]], whole, words))
 
 
-def _same_field(first: str, second: str, field: str) -> str:
+def same_field(first: str, second: str, field: str, words: Words) -> str:
+    """Return what to do about two columns that hold one field."""
     return (
         f'the columns "{first}" and "{second}" both hold {field}; remove one of them, '
-        f'or ignore one by mapping it to None: {{"{second}": None}}'
+        f"or leave one out: {words.ignore(second)}"
     )
 
 
-def _unknown_column(shown: str, name: str) -> str:
+def unknown_column(shown: str, name: str, words: Words) -> str:
+    """Return what to do about a column that holds no field."""
     return (
-        f'"{shown}" is no field of a post{suggestion(name)}; rename the column, '
-        f'map it to a field, or ignore it by mapping it to None: {{"{shown}": None}}'
+        f'"{shown}" is no field of a post{suggestion(name)}; say which one it is, '
+        f"{words.map(shown, nearest_target(name) or 'FIELD')}, or leave it out: {words.ignore(shown)}"
     )
 
 
@@ -251,6 +259,8 @@ class RawRow:
         line: line of the text file (of the row's beginning) or row of the sheet, from 1; ``None`` if there is none.
         unreadable: why there are no cells; ``None`` if there are.
         post: the ready-made post, if the source gives posts.
+        part: which of the posts that the row makes, from 1; 0 if it makes one.
+        is_hidden: whether the spreadsheet does not show the row.
 
     """
 
@@ -261,6 +271,18 @@ class RawRow:
     line: int | None = None
     unreadable: Unreadable | None = None
     post: CreatePost | None = None
+    part: int = 0
+    is_hidden: bool = False
+
+    def identity(self, key: str | None) -> str:
+        """Return what identifies the post that the row, or its part, makes.
+
+        Args:
+            key: the text of its key column, ``None`` if there is none.
+
+        """
+        own = key or str(self.number)
+        return f"{own}/{self.part}" if self.part else own
 
     def as_read(self) -> dict[str, str]:
         """Return name of the column → content of the cell, shortened and without empty cells."""
@@ -289,15 +311,103 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
         for name in rules.missing_from(each.strip() for each in names)
     ]
     if problems:
-        errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
-        listed = "; ".join(message for _, message in problems[:LISTED_IN_MESSAGES])
-        more = len(problems) - LISTED_IN_MESSAGES
-        msg = f"{listed}; and {more} more" if more > 0 else listed
-        raise SourceError(msg, file=info.file, line=line, errors=errors)
+        raise header_error(problems, info, line)
     return layout
 
 
-def no_header(names: Sequence[str], line: int, later: Iterable[tuple[int, int]], info: SourceInfo) -> SourceError:
+def header_error(problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None) -> SourceError:
+    """Return the error that tells everything that is wrong with a header.
+
+    Args:
+        problems: column and what to change.
+        info: which file.
+        line: where the header is.
+
+    """
+    errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
+    listed = "; ".join(message for _, message in problems[:LISTED_IN_MESSAGES])
+    more = len(problems) - LISTED_IN_MESSAGES
+    msg = f"{listed}; and {more} more" if more > 0 else listed
+    return SourceError(msg, file=info.file, line=line, errors=errors)
+
+
+class Header:
+    """Finds the header of a table, row by row.
+
+    Args:
+        info: takes the columns.
+        rules: what the caller says about them.
+
+    Attributes:
+        width: number of cells of the header; without one, of the first row.
+
+    """
+
+    def __init__(self, info: SourceInfo, rules: ColumnRules) -> None:
+        self._info = info
+        self._rules = rules
+        self._layout: Layout | None = None
+        self._seen = 0
+        self.width: int = 0
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the rows can be read."""
+        return self._layout is not None
+
+    @property
+    def layout(self) -> Layout:
+        """How the rows below the header are read.
+
+        Raises:
+            SourceError: there is none.
+
+        """
+        if self._layout is None:
+            raise SourceError(self.missing("file"), file=self._info.file)
+        return self._layout
+
+    def missing(self, what: str) -> str:
+        """Return what to change about a source without rows."""
+        needed = "; its first row must be the names of the columns" if self._rules.header else ""
+        return f"the {what} is empty{needed}"
+
+    def takes(self, names: Sequence[str], line: int, below: Callable[[], Iterable[tuple[int, int]]]) -> bool:
+        """Take the next row that is not blank, and tell whether it belongs to the header or stands above it.
+
+        Args:
+            names: its cells as text.
+            line: where it is.
+            below: for some of the next rows, line and how many known names it has.
+
+        Raises:
+            SourceError: the row should be the header, and is none.
+
+        """
+        if self._layout is not None:
+            return False
+        self._seen += 1
+        if self._seen < self._rules.header:
+            return True
+        self.width = len(names)
+        if self._rules.header:
+            if not self._rules.count_known(names):
+                raise no_header(names, line, below(), self._info, self._rules.words)
+            self._layout = checked_header(names, line, self._info, self._rules)
+            return True
+        letters = [column_letter(index) for index in range(max(len(names), self._rules.width))]
+        self._layout = checked_header(letters, line, self._info, self._rules)
+        is_header = self._rules.is_header(names)
+        if is_header:
+            self._info.notes.append(
+                f"line {line} is a header; it is left out, and the columns are taken by their place"
+            )
+        return is_header
+
+
+def no_header(
+    names: Sequence[str], line: int, later: Iterable[tuple[int, int]], info: SourceInfo, words: Words
+) -> SourceError:
     """Return the error for a first row that has no known column name.
 
     Args:
@@ -305,6 +415,7 @@ def no_header(names: Sequence[str], line: int, later: Iterable[tuple[int, int]],
         line: line of the first row.
         later: (line, number of known names) of some rows below it.
         info: the source.
+        words: how errors name the options.
 
     """
     found, known = max(later, key=lambda pair: (pair[1], -pair[0]), default=(0, 0))
@@ -314,10 +425,15 @@ def no_header(names: Sequence[str], line: int, later: Iterable[tuple[int, int]],
     elif first.startswith("<"):
         msg = "this is a web page or an XML file, not a table; export the sheet as CSV"
     elif known > 1:
-        msg = f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that'
+        msg = (
+            f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '
+            f"or say which row it is, {words.header(found)}"
+        )
     else:
         msg = (
             f'the first row ("{first}") has no known column name; its cells must be the names of the columns: '
-            "channel_type, channel_id, post_type, caption_text, media_urls, publish_mode, …"
+            "channel_type, channel_id, post_type, caption_text, media_urls, publish_mode, …; if the file of another "
+            f"program has other names, say its recipe ({words.option('recipe', 'NAME')}) or what its columns are "
+            f"({words.map('COLUMN', 'FIELD')}); if it has no header, {words.header(0)}"
         )
     return SourceError(msg, file=info.file, line=line)

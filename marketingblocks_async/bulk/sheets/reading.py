@@ -132,4 +132,4 @@ def key_of(raw: RawRow) -> str | None:
         key: str | None = step.read(raw.cells[step.cell])
     except CellError:
         return None
-    return key
+    return raw.identity(key) if key else None

@@ -41,6 +41,7 @@ class Row:
         post: the request object, exactly as it is sent.
         content_hash: :func:`content_hash` of the post.
         request: what is sent, as its canonical JSON text; ``content_hash`` is the hash of this text.
+        part: which of the row's posts it is, from 1; 0 if the row makes one.
 
     """
 
@@ -49,6 +50,7 @@ class Row:
     post: CreatePost
     content_hash: str
     request: str
+    part: int = 0
 
 
 def canonical_json(post: CreatePost) -> str:
@@ -92,8 +94,8 @@ def _row(raw: RawRow) -> Row:
     # lets most texts pass at C speed; only the rest is looked at closely.
     if not text.isprintable() or "\\u00" in text or "\\b" in text or "\\f" in text:
         check_characters(post.wire())
-    number = raw.number
-    return Row(number, key or str(number), post, hashlib.sha256(text.encode()).hexdigest(), text)
+    content_hash = hashlib.sha256(text.encode()).hexdigest()
+    return Row(raw.number, raw.identity(key), post, content_hash, text, raw.part)
 
 
 # What is wrong with a row, for a person who looks at the spreadsheet. This runs for bad rows only, and finds everything
@@ -119,6 +121,7 @@ def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
     problems += _bad_characters(raw, values)
     problems += list(_contradictions(raw, values, {problem.target for problem in problems}))
     problems += _refusals(raw, values, {problem.target for problem in problems})
+    problems = [problem for problem in problems if problem.message]
     if not problems and not raw.layout.problems:
         problems.append(CellProblem("", None, visible(str(cause), _MESSAGE_LENGTH) if cause else "it makes no post"))
     placed = sorted((_row_error(raw, problem) for problem in problems), key=lambda pair: pair[0])
@@ -187,6 +190,8 @@ def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[
         aware = isinstance(moment, datetime) and moment.utcoffset() is not None
         if "time_zone" not in given and not aware and "schedule_time" not in failed:
             message = f'{name} is "scheduled", so the time zone is needed here, for example Africa/Lagos'
+            if "time_zone" not in raw.layout.index_of and raw.layout.words.command_line:
+                message += f" (for every row: {raw.layout.words.set('time_zone', 'Africa/Lagos')})"
             yield CellProblem("time_zone", None, message)
     elif isinstance(mode, PublishMode) and "schedule_time" in given:
         message = (
@@ -223,7 +228,20 @@ def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -
                 continue
             # A refusal of several fields together follows from the faults of each, if there are any.
             if target or not known:
-                yield CellProblem(target, None, _refusal_message(error, target))
+                yield CellProblem(target, None, _refusal_message(raw, error, target))
+
+
+_EXAMPLES = {"channel_type": "facebook", "channel_id": "11", "post_type": "post", "publish_mode": "now"}
+"""Values for the fields that are often the same in every row."""
+
+
+def _missing(raw: RawRow, target: str) -> str:
+    if target in raw.layout.index_of or not raw.layout.words.command_line:
+        return f"it is empty; a post needs {visible(target)}"
+    # The same words for every row: it is one fault of the file.
+    words, example = raw.layout.words, _EXAMPLES.get(target)
+    by_option = f"say it with {words.set(target, example)}, or " if example else ""
+    return f"no column holds {target}; {by_option}say which column it is with {words.map('COLUMN', target)}"
 
 
 def _target(raw: RawRow, loc: Sequence[int | str]) -> str:
@@ -249,10 +267,10 @@ _REFUSALS = {
 """Type of pydantic's error → message."""
 
 
-def _refusal_message(error: Mapping[str, Any], target: str) -> str:
+def _refusal_message(raw: RawRow, error: Mapping[str, Any], target: str) -> str:
     kind, context = str(error["type"]), cast("Mapping[str, Any]", error.get("ctx", {}))
     if kind == "missing":
-        message = f"it is empty; a post needs {visible(target)}"
+        message = _missing(raw, target)
     elif kind == "extra_forbidden":
         name = target.rpartition(".")[2]
         near = nearest_target(name)

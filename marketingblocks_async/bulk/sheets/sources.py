@@ -1,4 +1,4 @@
-"""Read rows from CSV, JSON Lines and XLSX files, and from any iterable.
+"""Read rows from CSV, JSON and XLSX files, and from any iterable.
 
 Everything streams: a row is read when it is asked for and then forgotten. (Only a workbook's table of texts is kept.)
 """
@@ -7,20 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost
 
-from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules
+from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules, Hidden
 from .csv_file import read_csv
-from .jsonl_file import Layouts, read_jsonl, row_of_object, unreadable_row
+from .jsonl_file import Layouts, read_json, read_jsonl, row_of_object, unreadable_row
 from .layout import RawRow
+from .recipe import Recipe, RecipeLike, load_recipe
+from .translation import RecipeRules, Translator
 from .xlsx_file import read_xlsx
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
@@ -31,10 +43,6 @@ SyncSource: TypeAlias = str | os.PathLike[str] | Iterable[Item]
 
 Source: TypeAlias = SyncSource | AsyncIterable[Item]
 """A path, or an iterable or async iterable of rows."""
-
-CSV_SUFFIXES = (".csv", ".tsv", ".txt")
-JSONL_SUFFIXES = (".jsonl", ".ndjson")
-XLSX_SUFFIXES = (".xlsx",)
 
 _BATCH = 256
 
@@ -107,24 +115,38 @@ class AsyncRowStream(AsyncIterator[RawRow]):
         await self.aclose()
 
 
-def read_rows(
-    source: SyncSource,
-    *,
-    columns: ColumnMapping | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    list_separator: str = LIST_SEPARATOR,
-) -> RowStream:
+class ReadOptions(TypedDict, total=False):
+    """How a source is read; all of it is optional.
+
+    Attributes:
+        columns: name of a column in the file → field of the post, ``None`` to ignore the column; for columns that are
+            not called as the fields are. Those whose names begin with an underscore are ignored without it.
+        encoding: of a text file; ``None`` for what its first bytes say, else UTF-8, or cp1252 if it is plainly that.
+        sheet: name of the worksheet, ``None`` for the first one that is not hidden.
+        list_separator: what separates the entries of a list inside one cell.
+        recipe: how the spreadsheet of another program becomes posts: the name of a recipe, the path of one's own
+            (``.toml``), or a :class:`Recipe`.
+        format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``xlsx``; ``None`` for what the file's name ends with.
+        hidden: what to do about rows that a workbook does not show: ``refuse``, ``skip`` or ``send`` them.
+
+    """
+
+    columns: ColumnMapping | None
+    encoding: str | None
+    sheet: str | None
+    list_separator: str
+    recipe: RecipeLike | None
+    format: str | None
+    hidden: Hidden
+
+
+def read_rows(source: SyncSource, **how: Unpack[ReadOptions]) -> RowStream:
     """Return the rows of a source, read one by one as they are asked for.
 
     Args:
-        source: a path that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson`` or ``.xlsx``, or an iterable
-            of mappings or :class:`~marketingblocks_async.CreatePost`.
-        columns: name of a column in the file → field of the post; ``None`` to ignore the column. Columns that have the
-            name of a field need none, and those whose names begin with an underscore are ignored anyway.
-        encoding: encoding of a text file; ``None`` to detect it from the first bytes (UTF-8 without a mark).
-        sheet: name of the worksheet; ``None`` for the first one that is not hidden.
-        list_separator: text between the entries of a list inside one cell.
+        source: a path that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson``, ``.json`` or ``.xlsx``, or
+            an iterable of mappings or :class:`~marketingblocks_async.CreatePost`.
+        how: see :class:`ReadOptions`.
 
     Returns:
         An iterator of :class:`RawRow` that knows the :attr:`~RowStream.info` of the source. While it is iterated over
@@ -132,38 +154,28 @@ def read_rows(
 
     Raises:
         SourceError: the ending of the file's name is not known, or ``sheet`` is given for a file without sheets.
-        ConfigurationError: ``columns`` names a field that does not exist, or ``list_separator`` cannot separate.
+        ConfigurationError: an option cannot be meant.
         TypeError: ``source`` is none of these.
 
     """
-    rules = ColumnRules(columns, list_separator)
+    reading = _Reading(how)
     if isinstance(source, str | os.PathLike):
-        return _read_file(os.fspath(source), rules, encoding, sheet)
+        return reading.of_file(os.fspath(source))
     _check_kind(source)
     if isinstance(source, AsyncIterable):
         msg = "this is an async iterable; use aread_rows"
         raise TypeError(msg)
-    info = SourceInfo()
-    return RowStream(_rows_of(source, rules), info)
+    translator = Translator(reading.rules, SourceInfo())
+    return RowStream(_rows_of(source, translator), translator.info)
 
 
-def aread_rows(
-    source: Source,
-    *,
-    columns: ColumnMapping | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    list_separator: str = LIST_SEPARATOR,
-) -> AsyncRowStream:
+def aread_rows(source: Source, **how: Unpack[ReadOptions]) -> AsyncRowStream:
     """Return the rows of a source for ``async for``; files are read in a thread.
 
     Args:
         source: as for :func:`read_rows`, or an async iterable of mappings or
             :class:`~marketingblocks_async.CreatePost`.
-        columns: as for :func:`read_rows`.
-        encoding: as for :func:`read_rows`.
-        sheet: as for :func:`read_rows`.
-        list_separator: as for :func:`read_rows`.
+        how: see :class:`ReadOptions`.
 
     Returns:
         An async iterator of :class:`RawRow` that knows the :attr:`~AsyncRowStream.info` of the source.
@@ -176,30 +188,73 @@ def aread_rows(
     """
     if isinstance(source, AsyncIterable):
         _check_kind(source)
-        return AsyncRowStream(_arows_of(source, ColumnRules(columns, list_separator)), SourceInfo())
-    stream = read_rows(source, columns=columns, encoding=encoding, sheet=sheet, list_separator=list_separator)
+        translator = Translator(_Reading(how).rules, SourceInfo())
+        return AsyncRowStream(_arows_of(source, translator), translator.info)
+    stream = read_rows(source, **how)
     is_file = isinstance(source, str | os.PathLike)
     return AsyncRowStream(_in_thread(stream) if is_file else _in_turns(stream), stream.info)
 
 
-def _read_file(file: str, rules: ColumnRules, encoding: str | None, sheet: str | None) -> RowStream:
-    path = Path(file)
-    suffix = path.suffix.lower()
-    info = SourceInfo(file=file)
-    if suffix in XLSX_SUFFIXES:
-        info.kind = "xlsx"
-        return RowStream(read_xlsx(path, info, rules, sheet), info)
-    if suffix not in CSV_SUFFIXES + JSONL_SUFFIXES:
-        known = ", ".join(CSV_SUFFIXES + JSONL_SUFFIXES + XLSX_SUFFIXES)
-        hint = "; save the workbook as .xlsx" if suffix.startswith((".xl", ".ods", ".numbers")) else ""
-        msg = f'files with the ending "{path.suffix}" are not read, only {known}{hint}'
-        raise SourceError(msg, file=file)
-    if sheet is not None:
-        msg = f"sheet={sheet!r} is for XLSX files only; this file has no sheets"
-        raise SourceError(msg, file=file)
-    info.kind = "csv" if suffix in CSV_SUFFIXES else "jsonl"
-    read = read_csv if suffix in CSV_SUFFIXES else read_jsonl
-    return RowStream(read(path, info, rules, encoding), info)
+class _Reading:
+    """The options of reading, understood."""
+
+    def __init__(self, how: ReadOptions) -> None:
+        recipe = load_recipe(how.get("recipe") or Recipe())
+        separator = how.get("list_separator", LIST_SEPARATOR)
+        columns = how.get("columns")
+        if recipe.is_plain:
+            self.rules = ColumnRules(columns, separator, recipe.words)
+        else:
+            self.rules = RecipeRules(recipe.with_options(columns=columns), separator)
+        self.rules.delimiter = recipe.delimiter
+        self.rules.hidden = how.get("hidden", "refuse")
+        encoding = how.get("encoding")
+        self._encoding = recipe.encoding if encoding is None else encoding
+        self._sheet = how.get("sheet") or recipe.sheet
+        self._format = how.get("format")
+
+    def of_file(self, file: str) -> RowStream:
+        """Return the rows of a file."""
+        info = SourceInfo(file=file)
+        read = self._reader(Path(file), info)
+        translator = Translator(self.rules, info, lambda: read(SourceInfo(file=file)))
+        return RowStream(_translated(read(info), translator), info)
+
+    def _reader(self, path: Path, info: SourceInfo) -> Callable[[SourceInfo], Iterator[RawRow]]:
+        kind = (self._format or path.suffix).lower().removeprefix(".")
+        info.kind = _KINDS.get(kind, "")
+        if not info.kind:
+            known = ", ".join(f".{each}" for each in _KINDS)
+            hint = "; save the workbook as .xlsx" if kind.startswith(("xl", "ods", "numbers")) else ""
+            hint = hint or f"; say what it is with {self.rules.words.option('format', 'csv')}"
+            msg = f'files with the ending "{path.suffix}" are not read, only {known}{hint}'
+            if self._format:
+                msg = f"format={self._format!r}: give one of {', '.join(_KINDS)}"
+                raise ConfigurationError(msg)
+            raise SourceError(msg, file=info.file)
+        rules, encoding, sheet = self.rules, self._encoding, self._sheet
+        if info.kind == "xlsx":
+            return lambda taken: read_xlsx(path, taken, rules, sheet)
+        if sheet is not None:
+            msg = f"sheet={sheet!r} is for XLSX files only; this file has no sheets"
+            raise SourceError(msg, file=info.file)
+        read = {"csv": read_csv, "jsonl": read_jsonl, "json": read_json}[info.kind]
+        return lambda taken: read(path, taken, rules, encoding)
+
+
+_KINDS = {
+    "csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "xlsx": "xlsx",
+}  # fmt: skip
+"""Endings of files → how they are read."""
+
+
+def _translated(rows: Iterator[RawRow], translator: Translator) -> Generator[RawRow]:
+    try:
+        for raw in rows:
+            yield from translator.rows(raw)
+    finally:
+        rows.close()  # type: ignore[attr-defined]  # the readers are generators
+    translator.finish()
 
 
 def _check_kind(source: object) -> None:
@@ -211,19 +266,22 @@ def _check_kind(source: object) -> None:
         raise TypeError(msg)
 
 
-def _rows_of(items: Iterable[Item], rules: ColumnRules) -> Iterator[RawRow]:
-    layouts = Layouts(rules)
+def _rows_of(items: Iterable[Item], translator: Translator) -> Iterator[RawRow]:
+    layouts = Layouts(translator.rules)
     for number, item in enumerate(items, 1):
-        yield _row_of(number, item, layouts)
+        yield from translator.rows(_row_of(number, item, layouts))
+    translator.finish()
 
 
-async def _arows_of(items: AsyncIterable[Item], rules: ColumnRules) -> AsyncGenerator[RawRow, None]:
-    layouts, number = Layouts(rules), 0
+async def _arows_of(items: AsyncIterable[Item], translator: Translator) -> AsyncGenerator[RawRow, None]:
+    layouts, number = Layouts(translator.rules), 0
     iterator = aiter(items)
     try:
         async for item in iterator:
             number += 1
-            yield _row_of(number, item, layouts)
+            for row in translator.rows(_row_of(number, item, layouts)):
+                yield row
+        translator.finish()
     finally:
         if isinstance(iterator, AsyncGenerator):
             await iterator.aclose()

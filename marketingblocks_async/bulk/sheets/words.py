@@ -30,12 +30,25 @@ class Words:
 
     def channel(self, given: str) -> str:
         """Return how to say which channels posts go to."""
-        return f"--channel {given}" if self.command_line else f'Recipe().with_options(channels=["{given}"])'
+        shown = f'"{given}"' if " " in given or "=" in given else given
+        return f"--channel {shown}" if self.command_line else f'Recipe().with_options(channels=["{given}"])'
 
     def date_format(self, form: str) -> str:
         """Return how to say the form of the dates."""
         shown = f"'{form}'" if " " in form else form
         return f"--date-format {shown}" if self.command_line else f'Recipe(date_formats=("{form}",))'
+
+    def header(self, row: int) -> str:
+        """Return how to say which row is the header, 0 for none."""
+        if self.command_line:
+            return f"--header-row {row}" if row else "--no-header"
+        return f"Recipe(header={row})"
+
+    def hidden(self, what: str) -> str:
+        """Return how to say what to do about hidden rows: ``skip`` or ``send`` them."""
+        if self.command_line:
+            return {"skip": "--skip-hidden", "send": "--include-hidden"}[what]
+        return f'hidden="{what}"'
 
     def option(self, name: str, value: str | None = None) -> str:
         """Return how to give an option that both have under one name."""

@@ -41,6 +41,20 @@ _MERGE = re.compile(
 )
 
 
+_HIDDEN = re.compile(
+    rb"<(?:\w+:)?(?:row|col)\s(?:[^<>]*?\s)?(?:hidden\s*=\s*[\"'](?:1|true)|(?:ht|width)\s*=\s*[\"']0(?:\.0*)?)[\"'][^<>]*>"
+)
+"""A row or columns that are hidden, or of no height or width."""
+
+_NUMBERS = re.compile(rb"\s(r|min|max)\s*=\s*[\"']([0-9]{1,7})[\"']")
+
+ROW_LIMIT = 1_048_576
+"""Rows of a worksheet: no spreadsheet program makes more, and a broken file can pretend to have any number."""
+
+COLUMN_LIMIT = 16_384
+"""Columns of a worksheet."""
+
+
 class UnsafeWorkbookError(ValueError):
     """A workbook that is unsafe to unpack; the text says why and what to do."""
 
@@ -81,6 +95,39 @@ def check_archive(archive: zipfile.ZipFile) -> None:
                 raise UnsafeWorkbookError(msg)
 
 
+class SheetMarks:
+    """What the XML of a worksheet says about its looks that decides which cells and rows are seen.
+
+    Attributes:
+        areas: merged areas, by their first rows.
+        hidden_columns: columns (from 0) that are not shown.
+
+    """
+
+    def __init__(self) -> None:
+        self.areas: list[Area] = []
+        self.hidden_columns: list[int] = []
+        # A byte for each row up to the last hidden one: a sheet has at most a million of them.
+        self._hidden_rows = bytearray()
+
+    def hides_row(self, row: int) -> bool:
+        """Tell whether the sheet does not show a row (from 1): it is hidden, or a filter leaves it out."""
+        return row < len(self._hidden_rows) and self._hidden_rows[row] == 1
+
+    def take_tag(self, tag: bytes) -> None:
+        """Take the tag of a row or of columns that are hidden."""
+        numbers = {name: int(number) for name, number in _NUMBERS.findall(tag)}
+        if b"r" in numbers:
+            row = min(numbers[b"r"], ROW_LIMIT)
+            self._hidden_rows.extend(bytes(max(0, row + 1 - len(self._hidden_rows))))
+            self._hidden_rows[row] = 1
+        elif b"min" in numbers:
+            last = min(numbers.get(b"max", numbers[b"min"]), COLUMN_LIMIT)
+            self.hidden_columns += [
+                column for column in range(numbers[b"min"] - 1, last) if column not in self.hidden_columns
+            ]
+
+
 class Area(NamedTuple):
     """A merged area; rows count from 1, columns from 0, and the last ones belong to it."""
 
@@ -90,8 +137,8 @@ class Area(NamedTuple):
     last_column: int
 
 
-def find_areas(sheet: IO[bytes]) -> list[Area]:
-    """Return the merged areas of a worksheet, by their first rows.
+def find_marks(sheet: IO[bytes]) -> SheetMarks:
+    """Return the merged areas of a worksheet, and what it does not show.
 
     Args:
         sheet: the worksheet's XML.
@@ -100,6 +147,7 @@ def find_areas(sheet: IO[bytes]) -> list[Area]:
         UnsafeWorkbookError: there are more than :data:`AREA_LIMIT`.
 
     """
+    marks = SheetMarks()
     areas: set[Area] = set()
     rest = b""
     while chunk := sheet.read(CHUNK):
@@ -107,12 +155,15 @@ def find_areas(sheet: IO[bytes]) -> list[Area]:
         for match in _MERGE.finditer(data):
             first, last = (_column(match[1]), int(match[2])), (_column(match[3]), int(match[4]))
             areas.add(Area(first[1], first[0], last[1], last[0]))
+        for match in _HIDDEN.finditer(data):
+            marks.take_tag(match[0])
         if len(areas) > AREA_LIMIT:
             msg = f"this sheet has more than {AREA_LIMIT:,} merged areas; unmerge them, or export it as CSV"
             raise UnsafeWorkbookError(msg)
         # A tag may lie across two chunks; one that is found twice is in the set once.
         rest = data[-_LONGEST_TAG:]
-    return sorted(areas)
+    marks.areas = sorted(areas)
+    return marks
 
 
 def _column(letters: bytes) -> int:

@@ -14,7 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -25,12 +25,9 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from .cells import BLANKS, EXACT_SPREADSHEET_NUMBER, SheetNumber, UnusableCell, is_blank
 from .columns import ColumnRules
 from .display import readable, visible
-from .layout import HINT_ROWS, RawRow, checked_header, column_letter, no_header
+from .layout import HINT_ROWS, Header, RawRow, column_letter
 from .text_files import reason
-from .workbook import Area, HiddenCells, UnsafeWorkbookError, check_archive, find_areas
-
-ROW_LIMIT = 1_048_576
-"""Rows of a worksheet at most, as in spreadsheet programs; a broken file can pretend to have any number."""
+from .workbook import ROW_LIMIT, Area, HiddenCells, SheetMarks, UnsafeWorkbookError, check_archive, find_marks
 
 _BATCH = 128
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -84,11 +81,16 @@ def read_xlsx(path: Path, info: SourceInfo, rules: ColumnRules, sheet: str | Non
             worksheet = _worksheet(workbook, sheet, info)
             info.sheet = str(worksheet.title)
             with _broken_is_an_error(info), archive.open(_part_of(worksheet)) as part:
-                hidden = HiddenCells(find_areas(part))
+                marks = find_marks(part)
+            info.other_sheets = [
+                f"{sheet.title} (hidden)" if sheet.sheet_state != "visible" else str(sheet.title)
+                for sheet in workbook.worksheets
+                if sheet.title != worksheet.title
+            ]
             # A workbook's own statement of its size is often wrong and would cut columns off.
             worksheet.reset_dimensions()
             with closing(_sheet_rows(worksheet, info)) as rows:
-                yield from _rows(rows, hidden, info, rules)
+                yield from _rows(rows, marks, info, rules)
 
 
 def _openpyxl(file: str) -> Any:
@@ -178,25 +180,32 @@ def _sheet_rows(worksheet: Any, info: SourceInfo) -> Generator[list[object]]:
         rows.close()
 
 
-def _rows(rows: Iterator[list[object]], hidden: HiddenCells, info: SourceInfo, rules: ColumnRules) -> Iterator[RawRow]:
+def _rows(rows: Iterator[list[object]], marks: SheetMarks, info: SourceInfo, rules: ColumnRules) -> Iterator[RawRow]:
+    merged = HiddenCells(marks.areas)
     lines = _numbered(rows, info)
-    first = next(lines, None)
-    if first is None:
-        msg = f'the sheet "{visible(info.sheet or "")}" is empty; its first row must be the names of the columns'
-        raise SourceError(msg, file=info.file)
-    line, header = first
-    names = _names(header)
-    if not rules.count_known(names):
-        below = ((number, rules.count_known(_names(cells))) for number, cells in islice(lines, HINT_ROWS))
-        raise no_header(names, line, below, info)
-    layout = checked_header(names, line, info, rules)
-    width = len(names)
-    for number, (line, cells) in enumerate(lines, 1):
-        for column, area in hidden.of_row(line, width):
+
+    def below() -> Iterator[tuple[int, int]]:
+        return ((number, rules.count_known(_names(cells))) for number, cells in islice(lines, HINT_ROWS))
+
+    header, number = Header(info, rules), 0
+    for line, cells in lines:
+        if not header.is_found and header.takes(_names(cells), line, below):
+            continue
+        names = header.layout.names
+        if not number:
+            info.hidden_columns = [
+                f"{column_letter(column)} ({visible(names[column])})" if names[column] else column_letter(column)
+                for column in marks.hidden_columns
+                if column < len(names)
+            ]
+        number += 1
+        for column, area in merged.of_row(line, len(names)):
             if names[column]:
                 cells.extend([None] * (column + 1 - len(cells)))
                 cells[column] = UnusableCell("", _merged_message(area))
-        yield RawRow(number, cells, layout, info.file, line)
+        yield RawRow(number, cells, header.layout, info.file, line, is_hidden=marks.hides_row(line))
+    if not header.is_found:
+        raise SourceError(header.missing(f'sheet "{visible(info.sheet or "")}"'), file=info.file)
 
 
 def _numbered(rows: Iterator[list[object]], info: SourceInfo) -> Iterator[tuple[int, list[object]]]:
@@ -242,7 +251,7 @@ def _content(cell: _Cell) -> object:
 def _number_or_moment(value: Any, number_format: str | None) -> object:
     if isinstance(value, datetime):
         return _moment(value, number_format or "")
-    if isinstance(value, time | timedelta):
+    if isinstance(value, timedelta):
         return UnusableCell(str(value), "it holds a time without a date; write YYYY-MM-DD HH:MM into one cell")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, number_format)

@@ -65,6 +65,9 @@ class TestWithoutForm:
         described = dates.describe() or ""
         assert described.startswith(f"{why}: `{cells[1]}` in line 3 only fits ")
 
+    def test_what_was_not_looked_through_decides_nothing(self) -> None:
+        assert "cannot be told apart" in refusal(DateColumn((), COMMAND_LINE), "14/03/2027 09:05")
+
     def test_an_undecidable_column_names_the_option(self) -> None:
         dates = column("03/04/2027 10:00", "05/06/2027 10:00")
         messages = {refusal(dates, "03/04/2027 10:00"), refusal(dates, "05/06/2027 10:00")}

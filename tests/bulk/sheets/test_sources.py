@@ -132,10 +132,10 @@ class TestKindsOfFiles:
     def test_another_workbook_is_refused_with_what_to_do(self, name: str) -> None:
         assert ".xlsx" in failure(name).message
 
-    @pytest.mark.parametrize("name", ["posts", "posts.json", "posts.doc", ".csv", ""])
+    @pytest.mark.parametrize("name", ["posts", "posts.yaml", "posts.doc", ".csv", ""])
     def test_another_ending_is_refused_with_those_that_are_read(self, name: str) -> None:
         error = failure(name)
-        assert ".csv, .tsv, .txt, .jsonl, .ndjson, .xlsx" in error.message
+        assert ".csv, .tsv, .txt, .jsonl, .ndjson, .json, .xlsx" in error.message
         assert error.file == name
 
     def test_a_sheet_is_for_workbooks_only(self, tmp_path: Path) -> None:

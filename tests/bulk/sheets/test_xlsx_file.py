@@ -21,7 +21,7 @@ from marketingblocks_async.bulk.plan import RowError
 from marketingblocks_async.bulk.sheets import workbook as workbook_file
 from marketingblocks_async.bulk.sheets import xlsx_file
 from marketingblocks_async.bulk.sheets.sources import aread_rows, read_rows
-from marketingblocks_async.bulk.sheets.workbook import CHUNK, find_areas
+from marketingblocks_async.bulk.sheets.workbook import CHUNK, find_marks
 from tests.support.workbooks import (
     FIELDS,
     cells,
@@ -415,7 +415,7 @@ class TestMergedCells:
     def test_many_areas_are_found_wherever_they_are_in_the_file(self) -> None:
         for padding in (0, 1, CHUNK - 40, CHUNK - 20, CHUNK * 2 - 30):
             part = b" " * padding + b"<mergeCell ref=\"B2:C3\"/><x:mergeCell  ref='AA10:AB11' />"
-            assert find_areas(io.BytesIO(part)) == [(2, 1, 3, 2), (10, 26, 11, 27)]
+            assert find_marks(io.BytesIO(part)).areas == [(2, 1, 3, 2), (10, 26, 11, 27)]
 
     def test_an_absurd_number_of_them_is_refused(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workbook_file, "AREA_LIMIT", 2)

@@ -1,0 +1,230 @@
+"""Find out what the columns of another program's spreadsheet hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from marketingblocks_async.models import ChannelType
+
+from .cells import BLANKS
+from .columns import is_note, normal_name, target_of
+from .display import visible
+from .layout import HeaderProblem, same_field, unknown_column
+from .recipe import CHANNEL, DATE, LINK, TIME, Recipe
+from .spellings import PLATFORMS, spelled
+
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "caption_text": (
+        "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
+        "post description", "social copy", "message text", "tweet text", "status text", "text content",
+    ),
+    LINK: ("link", "url", "link url", "post link", "post url", "destination url", "landing page", "website"),
+    DATE: (
+        "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
+        "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
+        "fecha", "date de publication",
+    ),
+    TIME: (
+        "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
+        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora",
+    ),
+    "schedule_time": (
+        "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",
+        "posting date and time", "publication date and time", "scheduled for", "when",
+    ),
+    "media_urls": (
+        "media urls", "media link", "media links", "image link", "image links", "photo", "photos", "photo url",
+        "photo urls", "picture", "pictures", "picture url", "picture urls", "asset", "assets", "asset url", "creative",
+        "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
+        "video link", "visual", "visuals", "media files",
+    ),
+    CHANNEL: (
+        "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
+        "social networks", "social channel", "social channels", "social media", "page", "pages", "accounts",
+        "social account", "social accounts", "destination", "destinations",
+    ),
+}  # fmt: skip
+"""Usual names of columns in content calendars; for files that are read by a recipe only."""
+
+_SYNONYM_OF = {normal_name(name): target for target, names in _SYNONYMS.items() for name in names}
+SEVERAL = frozenset({"media_urls", LINK})
+"""What several columns can hold together."""
+
+PLATFORM_NAMES = frozenset(platform.value for platform in ChannelType)
+
+_UNKNOWN = 2
+
+
+class _Column(NamedTuple):
+    """One column of the file, and what it holds."""
+
+    place: int
+    name: str
+    target: str | None
+    strength: int
+    """0 if the recipe names it, 1 if its name is usual, 2 if it is not known."""
+
+
+class Columns:
+    """Finds out what each column of a header holds.
+
+    Args:
+        recipe: what is said about columns.
+
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._exact: dict[str, str | None] = {}
+        self._patterns: list[tuple[re.Pattern[str], str | None]] = []
+        for name, target in recipe.columns.items():
+            normal = normal_name(name)
+            if "*" in name:
+                pattern = ".*".join(re.escape(part) for part in normal.split("*"))
+                self._patterns.append((re.compile(pattern, re.DOTALL), target))
+            else:
+                self._exact.setdefault(normal, target)
+
+    def find(self, name: str) -> tuple[str | None, int]:
+        """Return what a column holds, and how sure that is (see :class:`_Column`).
+
+        Args:
+            name: as the file spells it.
+
+        """
+        normal = normal_name(name)
+        if normal in self._exact:
+            return self._exact[normal], 0
+        for pattern, target in self._patterns:
+            if pattern.fullmatch(normal):
+                return target, 0
+        if is_note(name):
+            return None, 0
+        if normal.rstrip("0123456789") in _SYNONYM_OF and _SYNONYM_OF[normal.rstrip("0123456789")] in SEVERAL:
+            return _SYNONYM_OF[normal.rstrip("0123456789")], 1
+        found = _SYNONYM_OF.get(normal) or target_of(name)
+        if found is None and spelled(name) in PLATFORMS:
+            found = PLATFORMS[spelled(name)].value
+        return (found, 1) if found else (None, 2)
+
+    def count_known(self, names: Iterable[str]) -> int:
+        """Return how many of ``names`` are known: how much a row looks like the header."""
+        return sum(self.find(name)[1] < 2 for name in names if name.strip(BLANKS) and not is_note(name))
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return the names of columns, with ``#2`` behind the second of two that are called the same, and so on."""
+    seen: dict[str, int] = {}
+    found: list[str] = []
+    for name in names:
+        normal = normal_name(name)
+        seen[normal] = seen.get(normal, 0) + 1
+        found.append(f"{name.strip(BLANKS)} #{seen[normal]}" if normal and seen[normal] > 1 else name)
+    return found
+
+
+@dataclass(slots=True)
+class Sources:
+    """Where the fields of a row come from: indexes of columns.
+
+    Attributes:
+        names: names of the columns.
+        single: field → its column.
+        several: field → all columns that hold a part of it.
+        flags: platform → the column that says whether a row goes there.
+        overrides: platform → field → the column that holds it for this platform.
+        left_out: columns that hold no field.
+        problems: what is wrong with the header.
+
+    """
+
+    names: list[str]
+    single: dict[str, int] = field(default_factory=dict[str, int])
+    several: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    flags: dict[str, int] = field(default_factory=dict[str, int])
+    overrides: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    left_out: list[int] = field(default_factory=list[int])
+    problems: list[HeaderProblem] = field(default_factory=list[HeaderProblem])
+
+    def target_of(self, index: int) -> str | None:
+        """Return the field that a column fills, ``None`` if it fills none."""
+        shown = {DATE: "schedule_time", TIME: "schedule_time", CHANNEL: "channel_type", LINK: "caption_text"}
+        places = {place: shown.get(target, target) for target, place in self.single.items()}
+        places |= {place: shown.get(target, target) for target, each in self.several.items() for place in each}
+        places |= dict.fromkeys(self.flags.values(), "channel_type")
+        for platform, fields in self.overrides.items():
+            places |= {place: f"{platform}.{name}" for name, place in fields.items()}
+        return places.get(index)
+
+    def name_of(self, target: str) -> str:
+        """Return what errors call the column, or the columns, of a field."""
+        single = self.single
+        several: dict[str, list[int | None]] = {
+            "schedule_time": [single.get("schedule_time"), single.get(DATE), single.get(TIME)],
+            "channel_type": [single.get("channel_type"), single.get(CHANNEL), *self.flags.values()],
+            "media_urls": [*self.several.get("media_urls", [])],
+        }
+        wanted = several.get(target, [single.get(target)])
+        names = [self.names[index].strip(BLANKS) for index in wanted if index is not None]
+        return ", ".join([names[0], "…", names[-1]] if len(names) > 3 else names) or target
+
+
+def assign(names: Sequence[str], recipe: Recipe) -> Sources:
+    """Return which column fills what; a column that the recipe names goes before one with a usual name.
+
+    Args:
+        names: the header's cells.
+        recipe: what is said about columns.
+
+    """
+    sources = Sources(numbered(names))
+    known = Columns(recipe)
+    found = [_Column(index, name, *known.find(name)) for index, name in enumerate(sources.names) if name.strip(BLANKS)]
+    taken: dict[str, _Column] = {}
+    conditions = {normal_name(condition.column) for condition in recipe.where}
+    for column in sorted(found, key=lambda each: (each.strength, each.place)):
+        if column.target is None:
+            if normal_name(column.name) in conditions or is_note(column.name):
+                continue
+            if column.strength == _UNKNOWN and recipe.other_columns == "refuse":
+                shown = visible(column.name)
+                sources.problems.append(HeaderProblem(shown, unknown_column(shown, column.name, recipe.words)))
+            else:
+                sources.left_out.append(column.place)
+        elif (first := taken.setdefault(column.target, column)) is column or column.target in SEVERAL:
+            _place(sources, column.target, column.place)
+        elif first.strength == column.strength:
+            message = same_field(visible(first.name), visible(column.name), column.target, recipe.words)
+            sources.problems.append(HeaderProblem(visible(column.name), message))
+        else:
+            sources.left_out.append(column.place)
+    sources.left_out += [index for index, name in enumerate(sources.names) if not name.strip(BLANKS)]
+    sources.left_out.sort()
+    _check_conditions(sources, recipe)
+    return sources
+
+
+def _place(sources: Sources, target: str, index: int) -> None:
+    platform, _, rest = target.partition(".")
+    if target in SEVERAL:
+        sources.several[target] = sorted([*sources.several.get(target, []), index])
+    elif target in PLATFORM_NAMES:
+        sources.flags[target] = index
+    elif rest and platform in PLATFORM_NAMES:
+        sources.overrides.setdefault(platform, {})[rest] = index
+    else:
+        sources.single[target] = index
+
+
+def _check_conditions(sources: Sources, recipe: Recipe) -> None:
+    present = {normal_name(name) for name in sources.names}
+    own = {normal_name(name) for name in recipe.columns}
+    for condition in recipe.where:
+        name = normal_name(condition.column)
+        # A recipe may exclude rows, such as drafts, by a column that not every file of its program has.
+        if name not in present and (condition.wanted or name not in own):
+            shown = visible(condition.column)
+            message = f'the rows are chosen by the column "{shown}", which is not in the header'
+            sources.problems.append(HeaderProblem(shown, message))

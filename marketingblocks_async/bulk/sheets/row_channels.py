@@ -1,0 +1,235 @@
+"""Find out which channels a row of another program's spreadsheet goes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from .cells import BLANKS, FOLLOWS, UnusableCell, is_blank
+from .columns import target_of
+from .display import readable, visible
+from .known_columns import PLATFORM_NAMES, Sources
+from .recipe import CHANNEL, Channel, Recipe
+from .spellings import PLATFORMS, POST_TYPES, spelled, truth
+
+_LISTS = re.compile(r"[,;|\n]+")
+_LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\s+and\s+", re.IGNORECASE)
+
+
+class Values:
+    """Translates what a file says into what it is called here.
+
+    Args:
+        recipe: what it says about values.
+
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._maps = {
+            target_of(name) or name: {spelled(said): is_ for said, is_ in mapping.items()}
+            for name, mapping in recipe.values.items()
+        }
+
+    def knows(self, field: str, text: str) -> bool:
+        """Tell whether the recipe says what ``text`` is."""
+        return spelled(text) in self._maps.get(field, {})
+
+    def of(self, field: str, cell: object) -> object:
+        """Return the value that a cell says, or the cell if nothing is known about it."""
+        if not isinstance(cell, str):
+            return cell
+        word = spelled(cell)
+        if word in (known := self._maps.get(field, {})):
+            return known[word]
+        if field == "channel_type" and word in PLATFORMS:
+            return PLATFORMS[word].value
+        if field == "post_type" and word in POST_TYPES:
+            return POST_TYPES[word].value
+        return cell
+
+
+class RowChannels:
+    """Tells which channels a row goes to.
+
+    Args:
+        recipe: the channels and fixed values that are known.
+        sources: the columns of the file.
+        values: what the file calls the platforms.
+
+    """
+
+    def __init__(self, recipe: Recipe, sources: Sources, values: Values) -> None:
+        self._recipe = recipe
+        self._words = recipe.words
+        self._sources = sources
+        self._names = sources.names
+        self._values = values
+        self._channels = {spelled(name): channels for name, channels in recipe.channels.items()}
+
+    def of_row(self, cells: Sequence[object]) -> list[tuple[object, object]]:
+        """Return platform and channel id of each channel of a row, as cells; what is not known says what to do.
+
+        Args:
+            cells: the row.
+
+        """
+        found: list[tuple[object, object]] = []
+        for target in self._targets(cells):
+            # Naming a channel twice does not mean two posts.
+            if target not in found or not isinstance(target[1], str):
+                found.append(target)
+        return found
+
+    def _cell(self, cells: Sequence[object], field: str) -> object:
+        index = self._sources.single.get(field)
+        cell = cells[index] if index is not None and index < len(cells) else None
+        return None if is_blank(cell) else cell
+
+    def _targets(self, cells: Sequence[object]) -> Iterator[tuple[object, object]]:
+        """Yield platform and channel id of each channel that the row goes to."""
+        fixed_type, fixed_id = self._recipe.fixed.get("channel_type"), self._recipe.fixed.get("channel_id")
+        if fixed_type and fixed_id:
+            yield fixed_type, fixed_id
+            return
+        if fixed_type:
+            yield from self._with_ids([fixed_type], cells)
+            return
+        named = self._named(cells)
+        if named is None:
+            yield from self._everywhere(fixed_id)
+        elif fixed_id:
+            yield from ((each.platform if isinstance(each, Channel) else each, fixed_id) for each in named)
+        else:
+            yield from self._with_ids(named, cells)
+
+    def _named(self, cells: Sequence[object]) -> list[object] | None:
+        """Return the channels, platforms or unknown names that the row names; ``None`` if no column names any."""
+        columns = [field for field in (CHANNEL, "channel_type", "channel_id") if field in self._sources.single]
+        if self._sources.flags:
+            return self._flagged(cells)
+        if not [field for field in columns if field != "channel_id"]:
+            if "channel_id" in columns and (channels := self._looked_up(self._cell(cells, "channel_id"))):
+                return list(channels)
+            return None
+        best: list[object] = []
+        for field in columns[: 2 if CHANNEL in columns and "channel_type" in columns else 1]:
+            cell = self._cell(cells, field)
+            names = self._split(cell)
+            found = [each for name in names for each in self._resolved(name)]
+            if found and all(isinstance(each, Channel) or each in PLATFORM_NAMES for each in found):
+                return found
+            best = best or found or ([cell] if cell is not None else [])
+        return best or [None]
+
+    def _flagged(self, cells: Sequence[object]) -> list[object]:
+        found: list[object] = []
+        for platform, index in self._sources.flags.items():
+            cell = cells[index] if index < len(cells) else None
+            match truth(cell):
+                case True:
+                    found.append(platform)
+                case None:
+                    name = visible(self._names[index])
+                    message = (
+                        f'"{readable(cell)}" says neither yes nor no; if "{name}" is a caption, say '
+                        f"{self._words.map(name, f'{platform}.caption_text')}"
+                    )
+                    found.append(UnusableCell(readable(cell), message))
+                case _:
+                    pass
+        if found:
+            return found
+        names = ", ".join(visible(self._names[index]) for index in self._sources.flags.values())
+        return [UnusableCell("", f"no platform is marked in {names}; mark one, or leave the row out")]
+
+    def _split(self, cell: object) -> list[str]:
+        if cell is None:
+            return []
+        if not isinstance(cell, str):
+            shown = getattr(cell, "value", None)
+            return [str(shown)] if isinstance(shown, int) else []
+        text = cell.strip(BLANKS)
+        if self._is_known(text):
+            return [text]
+        sign = self._recipe.separators.get(CHANNEL)
+        for pattern in (re.compile(re.escape(sign)),) if sign else (_LOOSE_LISTS, _LISTS):
+            names = [name.strip(BLANKS) for name in pattern.split(text)]
+            names = [name for name in names if name]
+            if all(map(self._is_known, names)):
+                return names
+        return [name for part in _LISTS.split(text) if (name := part.strip(BLANKS))]
+
+    def _is_known(self, name: str) -> bool:
+        word = spelled(name)
+        return word in self._channels or word in PLATFORMS or self._values.knows("channel_type", name)
+
+    def _resolved(self, name: str) -> list[object]:
+        word = spelled(name)
+        # A platform's own name is looked up with the ids of its column first.
+        if word in self._channels and word not in PLATFORMS:
+            return list(self._channels[word])
+        return [self._values.of("channel_type", name)]
+
+    def _looked_up(self, cell: object) -> tuple[Channel, ...]:
+        return self._channels.get(spelled(cell), ()) if isinstance(cell, str) else ()
+
+    def _with_ids(self, named: Sequence[object], cells: Sequence[object]) -> Iterator[tuple[object, object]]:
+        ids = self._split_ids(self._cell(cells, "channel_id"))
+        without = [each for each in named if not isinstance(each, Channel)]
+        if ids and len(ids) != len(without):
+            shown = readable(self._cell(cells, "channel_id"))
+            message = (
+                f"there are {len(without)} platforms and {len(ids)} ids; give one id for each platform, in their order"
+            )
+            ids = [UnusableCell(shown, message)] * len(without)
+        waiting = iter(ids)
+        for each in named:
+            if isinstance(each, Channel):
+                yield each.platform, each.channel_id
+            elif ids:
+                yield each, next(waiting)
+            elif isinstance(each, str) and (channels := self._channels.get(spelled(each))):
+                yield from ((channel.platform, channel.channel_id) for channel in channels)
+            else:
+                yield each, self._no_id(each)
+
+    @staticmethod
+    def _split_ids(cell: object) -> list[object]:
+        if isinstance(cell, str):
+            return [part.strip(BLANKS) for part in _LISTS.split(cell) if part.strip(BLANKS)]
+        return [] if cell is None else [cell]
+
+    def _no_id(self, platform: object) -> object:
+        if "channel_id" in self._recipe.defaults:
+            return self._recipe.defaults["channel_id"]
+        if isinstance(platform, UnusableCell):
+            return FOLLOWS
+        if "channel_id" in self._sources.single:
+            return None
+        if platform in PLATFORM_NAMES:
+            said = self._words.channel(f"{platform}:ID")
+            message = f"the file does not say which {platform} channel it is; say it with {said}"
+        elif isinstance(platform, str):
+            shown = visible(platform)
+            message = f'say which channel "{shown}" is, with {self._words.channel(f"{shown}=PLATFORM:ID")}'
+        else:
+            message = f"no column holds the channel_id; say it with {self._words.set('channel_id', '11')}"
+        return UnusableCell("", message)
+
+    def _everywhere(self, fixed_id: str | None) -> Iterator[tuple[object, object]]:
+        """Yield the channels of a file that names none: every row goes to those of the options."""
+        channels = [channel for each in self._recipe.channels.values() for channel in each]
+        if channels and fixed_id is None:
+            yield from ((channel.platform, channel.channel_id) for channel in channels)
+            return
+        defaults = self._recipe.defaults
+        platform = defaults.get("channel_type")
+        if platform is not None:
+            yield platform, fixed_id or self._no_id(platform)
+            return
+        message = (
+            f"the file does not say where the posts go; say it with {self._words.channel('facebook:11')} (several "
+            f"times for several channels), or with {self._words.set('channel_type', 'facebook')} and "
+            f"{self._words.set('channel_id', '11')}"
+        )
+        yield UnusableCell("", message), fixed_id or defaults.get("channel_id") or FOLLOWS

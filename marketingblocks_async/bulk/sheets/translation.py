@@ -1,0 +1,515 @@
+"""From the rows of another program's spreadsheet to rows of fields, by a recipe.
+
+A row that goes to several channels becomes several rows, its *parts*, each with an identity of its own. What cannot be
+understood stays in its cell, as the file has it, with what to change: the rows that come out of here are read, checked
+and explained by the same code as all others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
+
+from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.models import ChannelType, PublishMode
+
+from .cells import BLANKS, CellError, UnusableCell, is_blank, read_caption, read_text
+from .columns import KEY, ColumnRules, normal_name
+from .dates import DateColumn, joined, needs_decision, read_clock
+from .display import readable, visible
+from .known_columns import PLATFORM_NAMES, Columns, assign
+from .layout import HeaderProblem, Layout, RawRow, Unreadable, compile_layout, header_error
+from .recipe import DATE, LINK, TIME, Condition, Recipe
+from .row_channels import RowChannels, Values
+from .spellings import truth
+
+_FIELDS = (
+    KEY, "channel_type", "channel_id", "post_type", "caption_text", "media_urls", "publish_mode", "schedule_time",
+    "time_zone", "hash_tags",
+)  # fmt: skip
+"""The fields that every translated row has a cell for, in this order."""
+
+_MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
+"""What a program adds to a date that has a column to itself."""
+_BEFORE_ADDRESS = r"\s*(?=[A-Za-z][A-Za-z0-9+.-]*:|www\.|$)"
+
+
+class Translation:
+    """Makes rows of fields out of the rows below one header.
+
+    Args:
+        names: the header's cells.
+        recipe: how they are understood.
+        rules: how fields are read then.
+        info: counts what is left out.
+        dates: reads the dates.
+
+    Attributes:
+        problems: what is wrong with the header.
+        fields: name of a column → field that it fills, ``None`` if it fills none.
+
+    """
+
+    def __init__(
+        self, names: Sequence[str], recipe: Recipe, rules: ColumnRules, info: SourceInfo, dates: DateColumn
+    ) -> None:
+        self._recipe = recipe
+        self._words = recipe.words
+        self._info = info
+        self._dates = dates
+        self._values = Values(recipe)
+        self._sources = assign(names, recipe)
+        self._channels = RowChannels(recipe, self._sources, self._values)
+        places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
+        self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
+        self._addresses_split = _address_splitter(recipe)
+        known = (*self._sources.single, *recipe.fixed, *recipe.defaults)
+        self._extra = tuple(dict.fromkeys(name for name in known if name.startswith(("post_extra", "twitter_threads"))))
+        fields = (*_FIELDS, *self._extra)
+        self._place = {field: index for index, field in enumerate(fields)}
+        layout = compile_layout(fields, ColumnRules(None, rules.list_separator, rules.words))
+        self.problems: tuple[HeaderProblem, ...] = (*self._sources.problems, *layout.problems)
+        self.fields: dict[str, str | None] = {
+            visible(name): self._sources.target_of(index)
+            for index, name in enumerate(self._sources.names)
+            if name.strip(BLANKS)
+        }
+        self._layout = replace(
+            layout, names=tuple(map(self._sources.name_of, fields)), fields=self.fields, problems=self.problems
+        )
+
+    def selects(self, raw: RawRow) -> bool:
+        """Tell whether a row is taken."""
+        return all(_fulfils(raw, condition, index) for condition, index in self._conditions)
+
+    def look(self, raw: RawRow) -> None:
+        """Take a row's date into account, before the first row is translated."""
+        text = self._date_text(raw.cells)
+        if isinstance(text, str):
+            self._dates.look(text, raw.line)
+
+    def is_undecided_by(self, raw: RawRow) -> bool:
+        """Tell whether the row has a date that is clear only from the rest of its column."""
+        text = self._date_text(raw.cells)
+        return isinstance(text, str) and bool(text) and not self._dates.is_given and needs_decision(text)
+
+    def parts(self, raw: RawRow) -> Iterator[RawRow]:
+        """Yield the rows that a row becomes, one for each channel.
+
+        Args:
+            raw: a row that :meth:`selects`.
+
+        """
+        if raw.post is not None:
+            yield raw
+            return
+        if raw.unreadable is not None and not raw.cells:
+            yield replace(raw, layout=self._layout)
+            return
+        self._count_left_out(raw)
+        cells = raw.cells
+        base = self._base(cells)
+        targets = self._channels.of_row(cells)
+        for number, (platform, channel_id) in enumerate(targets, 1):
+            row = list(base)
+            row[self._place["channel_type"]] = platform
+            row[self._place["channel_id"]] = channel_id
+            self._adapt(row, cells, str(platform))
+            part = number if len(targets) > 1 else 0
+            yield RawRow(raw.number, row, self._layout, raw.file, raw.line, raw.unreadable, part=part)
+
+    def _count_left_out(self, raw: RawRow) -> None:
+        counts = self._info.left_out
+        for index in (*self._sources.left_out, *range(len(self._sources.names), len(raw.cells))):
+            if index < len(raw.cells) and not is_blank(raw.cells[index]) and truth(raw.cells[index]) is not False:
+                name = raw.layout.name_of(index)
+                counts[name] = counts.get(name, 0) + 1
+
+    def _cell(self, cells: Sequence[object], field: str) -> object:
+        index = self._sources.single.get(field)
+        cell = cells[index] if index is not None and index < len(cells) else None
+        return None if is_blank(cell) else cell
+
+    def _base(self, cells: Sequence[object]) -> list[object]:
+        """Return the cells that are the same for every channel."""
+        moment = self._moment(cells)
+        row: dict[str, object] = {
+            KEY: self._cell(cells, KEY),
+            "caption_text": self._caption(cells, self._cell(cells, "caption_text")),
+            "media_urls": self._addresses(cells, self._sources.several.get("media_urls", [])),
+            "schedule_time": moment,
+        }
+        for field in ("post_type", "hash_tags", *self._extra):
+            row[field] = self._value(cells, field)
+        row["publish_mode"] = self._mode(cells, moment)
+        row["time_zone"] = self._zone(cells, moment)
+        return [row.get(field) for field in (*_FIELDS, *self._extra)]
+
+    def _value(self, cells: Sequence[object], field: str, cell: object = None) -> object:
+        """Return the value of a field: the fixed one, the cell's, or the default; else what to say, if it is needed."""
+        if field in self._recipe.fixed:
+            return self._recipe.fixed[field]
+        cell = self._cell(cells, field) if cell is None else cell
+        if cell is None:
+            return self._recipe.defaults.get(field) or self._absent(field)
+        return self._values.of(field, cell)
+
+    _NEEDED: Mapping[str, str] = {
+        "post_type": "post",
+        "publish_mode": "scheduled",
+        "time_zone": "Europe/Berlin",
+    }
+
+    def _absent(self, field: str) -> object:
+        """Return what says that no column holds a field that is needed; ``None`` if one does, or it is not."""
+        if field not in self._NEEDED or field in self._sources.single:
+            return None
+        example = self._NEEDED[field]
+        message = (
+            f"no column holds the {field}; say it with {self._words.set(field, example)}, "
+            f"or with {self._words.map('COLUMN', field)}"
+        )
+        return UnusableCell("", message)
+
+    def _mode(self, cells: Sequence[object], moment: object) -> object:
+        mode = self._value(cells, "publish_mode")
+        if moment is None and mode == PublishMode.SCHEDULED.value and "publish_mode" in self._recipe.defaults:
+            return self._recipe.defaults["publish_mode"]
+        return mode
+
+    def _zone(self, cells: Sequence[object], moment: object) -> object:
+        if moment is None:
+            return self._cell(cells, "time_zone")
+        has_offset = isinstance(moment, str) and re.search(r"[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})$", moment)
+        zone = self._value(cells, "time_zone")
+        return None if has_offset and isinstance(zone, UnusableCell) else zone
+
+    def _caption(self, cells: Sequence[object], caption: object) -> object:
+        """Return the caption with the links below it."""
+        if "caption_text" in self._recipe.fixed:
+            caption = self._recipe.fixed["caption_text"]
+        links = self._texts(cells, self._sources.several.get(LINK, []))
+        if isinstance(links, UnusableCell):
+            return links
+        if not links:
+            return caption or self._recipe.defaults.get("caption_text") or self._no_caption()
+        try:
+            text = read_caption(caption) or ""
+        except CellError:
+            return caption
+        added = [link for link in links if link not in text]
+        return "\n".join(part for part in (text.rstrip(BLANKS) if added else text, *added) if part)
+
+    def _no_caption(self) -> object:
+        if "caption_text" in self._sources.single or any(
+            "caption_text" in each for each in self._sources.overrides.values()
+        ):
+            return None
+        message = f"no column holds the caption; say which one does with {self._words.map('COLUMN', 'caption_text')}"
+        return UnusableCell("", message)
+
+    def _texts(self, cells: Sequence[object], indexes: Sequence[int]) -> list[str] | UnusableCell:
+        found: list[str] = []
+        for index in indexes:
+            cell = cells[index] if index < len(cells) else None
+            try:
+                text = read_text(cell)
+            except CellError as exc:
+                return UnusableCell(readable(cell), str(exc))
+            if text is not None:
+                found.append(text)
+        return found
+
+    def _addresses(self, cells: Sequence[object], indexes: Sequence[int]) -> object:
+        if len(indexes) == 1 and indexes[0] < len(cells) and not isinstance(cells[indexes[0]], str):
+            return cells[indexes[0]]
+        texts = self._texts(cells, indexes)
+        if isinstance(texts, UnusableCell):
+            return texts
+        if len(texts) == 1 and texts[0].startswith("["):
+            return texts[0]
+        addresses = [part.strip(BLANKS) for text in texts for part in self._addresses_split.split(text)]
+        addresses = [address for address in addresses if address]
+        if not addresses:
+            return None
+        return addresses if any("|" in address or "[" in address[:1] for address in addresses) else "|".join(addresses)
+
+    def _date_text(self, cells: Sequence[object]) -> object:
+        """Return date and time of day as one text; a value that is none as it is."""
+        day, clock = self._cell(cells, DATE), self._cell(cells, TIME)
+        whole = self._cell(cells, "schedule_time")
+        if whole is not None:
+            return whole
+        if day is None or clock is None:
+            # One column alone holds both.
+            alone = day if clock is None else clock
+            with_default = isinstance(alone, str) and TIME in self._recipe.defaults and clock is None
+            return self._with_default(str(alone)) if with_default else alone
+        shown_day, shown_clock = _day_text(day), _clock_text(clock)
+        if shown_day is None:
+            return day
+        if shown_clock is None:
+            return UnusableCell(readable(clock), f'"{readable(clock)}" is not a time of day; write it as HH:MM')
+        # The clock of a workbook's time has 24 hours, whatever the other cells say.
+        return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
+
+    def _with_default(self, text: str) -> str:
+        return f"{text.strip(BLANKS)} {self._recipe.defaults[TIME]}" if ":" not in text else text
+
+    def _moment(self, cells: Sequence[object]) -> object:
+        """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""
+        if "schedule_time" in self._recipe.fixed:
+            return self._recipe.fixed["schedule_time"]
+        found = self._date_text(cells)
+        if isinstance(found, date) and not isinstance(found, datetime) and TIME in self._recipe.defaults:
+            return f"{found.isoformat()} {self._recipe.defaults[TIME]}"
+        if not isinstance(found, str) or not self._dates.knows(found):
+            return found
+        try:
+            return self._dates.read(found)
+        except CellError as exc:
+            return UnusableCell(visible(found), str(exc))
+
+    def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
+        """Make the cells of one platform out of those of all."""
+        for field, index in self._sources.overrides.get(platform, {}).items():
+            cell = cells[index] if index < len(cells) else None
+            if is_blank(cell):
+                continue
+            if field == "media_urls":
+                row[self._place[field]] = self._addresses(cells, [index])
+            elif field == "caption_text":
+                row[self._place[field]] = self._caption(cells, cell)
+            else:
+                row[self._place[field]] = self._values.of(field, cell)
+        if (kind := self._recipe.fixed.get(f"{platform}.post_type")) is not None:
+            row[self._place["post_type"]] = kind
+        if platform in PLATFORM_NAMES:
+            owner = {ChannelType.YOUTUBE.value: "post_extra", ChannelType.TWITTER.value: "twitter_threads"}.get(
+                platform
+            )
+            for field in self._extra:
+                # What belongs to another platform is not for this part.
+                if owner is None or not field.startswith(owner):
+                    row[self._place[field]] = None
+
+
+def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
+    cell = raw.cells[index] if index is not None and index < len(raw.cells) else None
+    text = readable(getattr(cell, "value", cell)).strip(BLANKS)
+    said = any(
+        text.casefold() == value.casefold()
+        or (truth(text) is not None and truth(text) is truth(value) and bool(text) is bool(value))
+        for value in condition.values
+    )
+    return said is condition.wanted
+
+
+def _address_splitter(recipe: Recipe) -> re.Pattern[str]:
+    sign = recipe.separators.get("media_urls")
+    # A line break separates addresses anyway; a sign that could be part of one does so only before the next.
+    signs = [r"\n+", *([re.escape(sign) + _BEFORE_ADDRESS] if sign else [])]
+    return re.compile("|".join(signs))
+
+
+def _day_text(cell: object) -> str | None:
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return _MIDNIGHT.sub("", cell) if isinstance(cell, str) else None
+
+
+def _clock_text(cell: object) -> str | None:
+    if isinstance(cell, datetime):
+        cell = cell.time()
+    if isinstance(cell, time):
+        return f"{cell:%H:%M}" if not cell.second else f"{cell:%H:%M:%S}"
+    return cell if isinstance(cell, str) and read_clock(cell) else None
+
+
+class RecipeRules(ColumnRules):
+    """Rules of a file whose rows are translated by a recipe.
+
+    Args:
+        recipe: the recipe.
+        list_separator: what separates the entries of a list inside one cell.
+
+    """
+
+    is_translated = True
+
+    def __init__(self, recipe: Recipe, list_separator: str) -> None:
+        super().__init__(None, list_separator, recipe.words)
+        self.recipe = recipe
+        self.header = recipe.header
+        self.columns = Columns(recipe)
+        named = [_column_of_letter(name) for name in recipe.columns] if not recipe.header else []
+        self.width = max(named, default=0)
+        when = [name for name, target in recipe.columns.items() if target in (DATE, "schedule_time")]
+        self._when = next((_column_of_letter(name) - 1 for name in when if not recipe.header), -1)
+
+    def count_known(self, names: Iterable[str]) -> int:
+        """Return how many of ``names`` are known."""
+        return self.columns.count_known(names)
+
+    def is_header(self, cells: Sequence[object]) -> bool:
+        """Tell whether the first row of a file without a header is one: it has words where the others have a date."""
+        cell = cells[self._when] if 0 <= self._when < len(cells) else None
+        return isinstance(cell, str) and cell.strip(BLANKS) != "" and not any(sign.isdigit() for sign in cell)
+
+    def missing_from(self, names: Iterable[str]) -> list[str]:
+        """Return nothing: the columns that a recipe names need not be there."""
+        del names
+        return []
+
+
+def _column_of_letter(name: str) -> int:
+    """Return which column (from 1) a letter names, 0 if it is none."""
+    letters = name.strip(BLANKS).upper()
+    if not (letters.isascii() and letters.isalpha() and len(letters) <= 3):
+        return 0
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+class _PlainDates:
+    """Reads the dates of a file without a recipe, where they are not written as the API writes them."""
+
+    def __init__(self, layout: Layout, dates: DateColumn) -> None:
+        self._index = layout.index_of.get("schedule_time", -1)
+        self._dates = dates
+        self.problems: Sequence[HeaderProblem] = ()
+
+    def selects(self, raw: RawRow) -> bool:
+        """Tell whether a row is taken: all are."""
+        del raw
+        return True
+
+    def look(self, raw: RawRow) -> None:
+        """Take a row's date into account."""
+        if (text := self._text(raw)) is not None:
+            self._dates.look(text, raw.line)
+
+    def is_undecided_by(self, raw: RawRow) -> bool:
+        """Tell whether the row has a date that is clear only from the rest of its column."""
+        text = self._text(raw)
+        return text is not None and needs_decision(text)
+
+    def parts(self, raw: RawRow) -> Iterator[RawRow]:
+        """Yield the row, with its date as the rest of the package knows it."""
+        text = self._text(raw)
+        if text is not None and not _STANDARD.match(text) and self._dates.knows(text):
+            cells = list(raw.cells)
+            try:
+                cells[self._index] = self._dates.read(text)
+            except CellError as exc:
+                cells[self._index] = UnusableCell(visible(text), str(exc))
+            raw = replace(raw, cells=cells)
+        yield raw
+
+    def _text(self, raw: RawRow) -> str | None:
+        cell = raw.cells[self._index] if 0 <= self._index < len(raw.cells) else None
+        return cell.strip(BLANKS) or None if isinstance(cell, str) else None
+
+
+_STANDARD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?!.*[ap]\.?m\.?$)", re.IGNORECASE | re.DOTALL)
+"""A date as the API writes it, or nearly so; the rest of the package says what is wrong with those."""
+
+_KEPT = 256
+"""Headers whose translations are kept; objects may have any number of them."""
+
+
+class Translator:
+    """Turns the rows of one source into the rows that are read: chosen, with their dates decided, one for each channel.
+
+    Args:
+        rules: how the source is read.
+        info: takes what is decided and what is left out.
+        again: reads the source another time, to look through a column before it is decided; ``None`` if it can be
+            read once only.
+
+    """
+
+    def __init__(
+        self, rules: ColumnRules, info: SourceInfo, again: Callable[[], Iterator[RawRow]] | None = None
+    ) -> None:
+        self.rules = rules
+        self.info = info
+        self._recipe = rules.recipe if isinstance(rules, RecipeRules) else None
+        info.recipe = self._recipe.name if self._recipe else ""
+        self._dates = DateColumn(self._recipe.date_formats if self._recipe else (), rules.words)
+        self._again = again
+        self._known: dict[tuple[str, ...], Translation | _PlainDates] = {}
+        self._last: tuple[Layout, Translation | _PlainDates] | None = None
+
+    def rows(self, raw: RawRow) -> Iterator[RawRow]:
+        """Yield what a row of the source becomes.
+
+        Args:
+            raw: the row.
+
+        Raises:
+            SourceError: its header does not fit the recipe.
+
+        """
+        translation = self._of(raw)
+        if not translation.selects(raw):
+            self.info.filtered_rows += 1
+            return
+        if raw.is_hidden:
+            self.info.hidden_rows += 1
+            if self.rules.hidden == "skip":
+                return
+            if self.rules.hidden == "refuse":
+                raw = replace(raw, unreadable=Unreadable(self._hidden_message()))
+        if self._again is not None and translation.is_undecided_by(raw):
+            self._decide(self._again)
+        yield from translation.parts(raw)
+
+    def finish(self) -> None:
+        """Note what was decided, after the last row."""
+        self.info.dates = self._dates.describe()
+
+    def _decide(self, again: Callable[[], Iterator[RawRow]]) -> None:
+        """Look through the whole column."""
+        self._again = None
+        for raw in again():
+            translation = self._of(raw)
+            if translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip"):
+                translation.look(raw)
+
+    def _of(self, raw: RawRow) -> Translation | _PlainDates:
+        layout, last = raw.layout, self._last
+        if last is not None and last[0] is layout:
+            return last[1]
+        found = self._known.get(layout.names)
+        if found is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[layout.names] = self._made(layout)
+        self._last = layout, found
+        return found
+
+    def _made(self, layout: Layout) -> Translation | _PlainDates:
+        if self._recipe is None:
+            return _PlainDates(layout, self._dates)
+        made = Translation(layout.names, self._recipe, self.rules, self.info, self._dates)
+        if self.info.kind in ("csv", "xlsx"):
+            # The rows have one header, so what is wrong with it is wrong with all of them.
+            self.info.columns = made.fields
+            if made.problems:
+                problems = [(problem.column, problem.message) for problem in made.problems]
+                raise header_error(problems, self.info, None)
+        return made
+
+    def _hidden_message(self) -> str:
+        words = self.rules.words
+        return (
+            "the spreadsheet does not show this row (it is hidden, or a filter leaves it out); "
+            f"say {words.hidden('skip')} to leave such rows out, or {words.hidden('send')} to send them"
+        )

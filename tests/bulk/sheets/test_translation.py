@@ -1,0 +1,505 @@
+"""Spreadsheets as other programs export them, row by row to the posts that they mean."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+from collections.abc import AsyncIterator, Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async.bulk import Plan, Row, SourceError, amake_plan, make_plan
+from marketingblocks_async.bulk.sheets.recipe import Recipe, load_recipe
+from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+
+BERLIN = {"time_zone": "Europe/Berlin"}
+FACEBOOK = ["facebook:11"]
+
+
+def options(recipe: str | Recipe = "calendar", **more: Any) -> Recipe:
+    more.setdefault("fixed", BERLIN)
+    return load_recipe(recipe).with_options(words=COMMAND_LINE, **more)
+
+
+class Read:
+    """What a source becomes."""
+
+    def __init__(self, source: Any, recipe: Recipe, **how: Any) -> None:
+        self.rows: list[Row] = []
+        self.plan: Plan = make_plan(source, recipe=recipe, on_row=self.rows.append, **how)
+
+    @property
+    def posts(self) -> list[dict[str, Any]]:
+        return [row.post.wire() for row in self.rows]
+
+    def values(self, *fields: str) -> list[Any]:
+        return [post.get(fields[0]) if len(fields) == 1 else tuple(map(post.get, fields)) for post in self.posts]
+
+    @property
+    def messages(self) -> list[str]:
+        return [f"{error.column}: {error.message}" for error in self.plan.errors]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "posts.csv"
+
+
+def table(path: Path, *rows: list[str], delimiter: str = ",", encoding: str = "utf-8") -> Path:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    path.write_bytes(text.getvalue().encode(encoding))
+    return path
+
+
+class TestPrograms:
+    def test_hootsuite(self, file: Path) -> None:
+        table(
+            file,
+            ["03/14/2027 09:05", "Sale, come by!", "https://x.example/s"],
+            ["03/04/2027 14:20", "Three\nideas", ""],
+        )
+        found = Read(file, options("hootsuite", channels=FACEBOOK))
+        assert found.values("caption_text", "schedule_time") == [
+            ("Sale, come by!\nhttps://x.example/s", "2027-03-14 09:05"),
+            ("Three\nideas", "2027-03-04 14:20"),
+        ]
+        assert found.plan.source.dates == "MM/DD/YYYY: `03/14/2027 09:05` in line 1 only fits month first"
+
+    def test_hootsuite_with_semicolons_two_columns_and_a_header(self, file: Path) -> None:
+        table(
+            file,
+            ["Date", "Message"],
+            ["14/03/2027 09:05", "Kommt vorbei, bald"],
+            ["3/4/2027 9:05", "x; y"],
+            delimiter=";",
+        )
+        found = Read(file, options("hootsuite", channels=FACEBOOK))
+        assert found.values("caption_text", "schedule_time") == [
+            ("Kommt vorbei, bald", "2027-03-14 09:05"),
+            ("x; y", "2027-04-03 09:05"),
+        ]
+        assert found.plan.source.notes == [
+            "line 1 is a header; it is left out, and the columns are taken by their place"
+        ]
+
+    def test_publer(self, file: Path) -> None:
+        header = [
+            "Date - Intl. format or prompt", "Text", "Link(s) - Separated by comma for FB carousels",
+            "Media URL(s) - Separated by comma", "Title - For the video | pin | PDF ..",
+            "Label(s) - Separated by comma",
+            "Comment(s) - Separated by ||", "Post subtype - I.e. story | reel | PDF ..", "Reminder - For stories",
+        ]  # fmt: skip
+        media = "https://x.example/a.jpg, https://x.example/b,c.jpg"
+        table(
+            file,
+            header,
+            ["2027/03/14 09:05", "One", "", media, "", "spring", "", "", "FALSE"],
+            ["2027-03-15 10:00", "Two", "", "https://x.example/v.mp4", "T", "", "first!", "Reel", "TRUE"],
+        )
+        found = Read(file, options("publer", channels=[*FACEBOOK, "YT:12"]))
+        assert found.values("channel_type", "post_type", "media_urls", "post_extra") == [
+            ("facebook", "post", ["https://x.example/a.jpg", "https://x.example/b,c.jpg"], None),
+            ("facebook", "reel", ["https://x.example/v.mp4"], None),
+            ("youtube", "reel", ["https://x.example/v.mp4"], {"title": "T", "category": 22, "privacyStatus": "public"}),
+        ]
+        assert [row.key for row in found.rows] == ["1/1", "2/1", "2/2"]
+        assert found.plan.source.left_out == {
+            "Label(s) - Separated by comma": 1, "Comment(s) - Separated by ||": 1, "Reminder - For stories": 1,
+        }  # fmt: skip
+        (error,) = found.plan.errors
+        assert (error.row, error.column) == (1, "Title - For the video | pin | PDF ..")
+        assert error.message == 'channel_type is "youtube", so a title is needed in post_extra.title'
+
+    def test_sprout(self, file: Path) -> None:
+        table(
+            file,
+            ["date", "time_24hr", "message_text", "link_url", "tags", "image_url"],
+            ["14/03/2027", "09:05", "Tulips", "https://x.example", "spring", "https://x.example/a.jpg"],
+            ["01/04/2027", "14:20", "Ideas", "", "", ""],
+        )
+        found = Read(file, options("sprout", channels=FACEBOOK))
+        assert found.values("schedule_time") == ["2027-03-14 09:05", "2027-04-01 14:20"]
+        assert found.plan.source.columns["time_24hr"] == "schedule_time"
+
+    def test_buffer_and_highlevel(self, file: Path) -> None:
+        table(
+            file,
+            ["Text", "Image URL", "Tags", "Posting Time"],
+            ["Tulips", "https://x.example/a.jpg", "a,b", "2027-03-14 09:05"],
+        )
+        assert Read(file, options("buffer", channels=FACEBOOK)).values("hash_tags") == [None]
+        mapped = options("buffer", channels=FACEBOOK, columns={"Tags": "hash_tags"})
+        assert Read(file, mapped).values("hash_tags") == ["a,b"]
+        table(
+            file,
+            [
+                "postAtSpecificTime (YYYY-MM-DD HH:mm:ss)",
+                "content",
+                "link (OGmetaUrl)",
+                "imageUrls",
+                "gifUrl",
+                "videoUrls",
+            ],
+            [
+                "2027-03-14 09:00:00",
+                "A",
+                "https://x.example/a",
+                "https://x.example/1.jpg, https://x.example/2.jpg",
+                "",
+                "",
+            ],
+            ["2027-03-14 09:00:00", "B", "", "", "https://x.example/3.gif", ""],
+        )
+        assert Read(file, options("highlevel", channels=FACEBOOK)).values("caption_text", "media_urls") == [
+            ("A\nhttps://x.example/a", ["https://x.example/1.jpg", "https://x.example/2.jpg"]),
+            ("B", ["https://x.example/3.gif"]),
+        ]
+
+    def test_highlevel_advanced_has_two_header_rows_and_names_twice(self, file: Path) -> None:
+        table(
+            file,
+            ["All Social", "All Social", "Facebook", "Instagram", "YouTube"],
+            [
+                "postAtSpecificTime (YYYY-MM-DD HH:mm:ss)",
+                "content",
+                "type (post/story/reel)",
+                "type (post/story/reel)",
+                "tags",
+            ],
+            ["2027-03-14 09:00:00", "A", "post", "reel", ""],
+        )
+        found = Read(file, options("highlevel-advanced", channels=[*FACEBOOK, "ig:12"]))
+        assert found.values("channel_type", "post_type") == [("facebook", "post"), ("instagram", "reel")]
+
+    def test_metricool(self, file: Path) -> None:
+        header = [
+            "Text", "Date", "Time", "Draft", "Facebook", "Twitter/X", "LinkedIn", "GBP", "Instagram", "Pinterest",
+            "Youtube", "Picture Url 1", "Picture Url 2", "Alt text picture 1", "Instagram Post Type",
+            "Youtube Video Title",
+            "Youtube Video Privacy", "Youtube Video Category", "First Comment Text", "Brand name",
+            "A column of next year",
+        ]  # fmt: skip
+        row = dict.fromkeys(header, "")
+        yes, no = "TRUE", "FALSE"
+        rows: list[Mapping[str, str]] = [
+            {"Text": "One", "Draft": no, "Facebook": yes, "Twitter/X": yes, "GBP": yes, "Picture Url 1": "https://x.example/a.jpg"},
+            {"Text": "A draft", "Draft": yes, "Facebook": yes},
+            {"Text": "Two", "Draft": no, "Instagram": yes, "Instagram Post Type": "REEL", "Brand name": "Tulips",
+             "Picture Url 1": "https://x.example/a.jpg", "Picture Url 2": "https://x.example/b.jpg", "Pinterest": no},
+            {"Text": "Three", "Draft": no, "Youtube": yes, "Youtube Video Title": "T",
+             "Youtube Video Privacy": "UNLISTED",
+             "Youtube Video Category": "HOWTO_STYLE", "Picture Url 1": "https://x.example/v.mp4"},
+            {"Text": "Nowhere", "Draft": no, "Pinterest": yes},
+        ]  # fmt: skip
+        table(
+            file,
+            header,
+            *(
+                [*({**row, "Date": "2027-03-14", "Time": "09:05:00", "Facebook": no} | dict(each)).values()]
+                for each in rows
+            ),
+            delimiter=";",
+        )
+        found = Read(file, options("metricool", channels=["facebook:11", "x:12", "instagram:13", "youtube:14"]))
+        assert found.values("caption_text", "channel_type", "channel_id", "post_type") == [
+            ("One", "facebook", 11, "post"),
+            ("One", "twitter", 12, "post"),
+            ("Two", "instagram", 13, "reel"),
+            ("Three", "youtube", 14, "post"),
+        ]
+        assert found.posts[2]["media_urls"] == ["https://x.example/a.jpg", "https://x.example/b.jpg"]
+        assert found.posts[3]["post_extra"] == {"title": "T", "category": 26, "privacyStatus": "unlisted"}
+        assert found.plan.source.filtered_rows == 1
+        assert found.plan.source.left_out == {"GBP": 1, "Brand name": 1, "Pinterest": 1}
+        (error,) = found.plan.errors
+        assert error.row == 5
+        assert error.message == (
+            "no platform is marked in Facebook, Twitter/X, LinkedIn, Instagram, Youtube; mark one, or leave the row out"
+        )
+
+    def test_a_platform_without_a_channel_names_the_option(self, file: Path) -> None:
+        table(file, ["Text", "Date", "Time", "Facebook", "Instagram"], ["A", "2027-03-14", "09:05", "yes", "yes"])
+        found = Read(file, options("metricool", channels=FACEBOOK))
+        assert found.values("channel_type") == ["facebook"]
+        assert found.messages == [
+            "channel_id: the file does not say which instagram channel it is; say it with --channel instagram:ID"
+        ]
+
+    @pytest.mark.parametrize(
+        ("recipe", "header", "row"),
+        [
+            ("socialbee", ["text", "link", "imageUrls", "gifUrls", "videoUrls", "postAtSpecificTime"],
+             ["C", "https://x.example/l", "https://x.example/a.jpg", "", "", "2027-03-14 09:05"]),
+            ("agorapulse",
+             ["post_content", "post_link", "video_url", "image_url", "scheduled_date", "scheduled_time", "labels"],
+             ["C", "https://x.example/l", "", "https://x.example/a.jpg", "14/03/2027", "09:05", "x"]),
+            ("vistasocial", ["message", "type", "link", "time"],
+             ["C\nhttps://x.example/l", "image", "https://x.example/a.jpg", "2027-03-14 9:05 am"]),
+            ("later", ["Caption", "Scheduled Date", "Scheduled Time", "Media URL", "Link", "Status"],
+             ["C", "14/03/2027", "9:05 AM", "https://x.example/a.jpg", "https://x.example/l", "scheduled"]),
+            ("loomly", ["Subject", "Copy", "Date", "Time", "Link", "Media", "Labels", "State"],
+             ["S", "C", "03/14/2027", "09:05 AM", "https://x.example/l", "https://x.example/a.jpg", "x", "approved"]),
+            ("contentstudio", ["Message", "Date & Time", "Link", "Image URL"],
+             ["C", "14-03-2027 09:05", "https://x.example/l", "https://x.example/a.jpg"]),
+            ("planable", ["Content", "Scheduled date", "Scheduled time", "Media URLs", "Link", "Approved", "Labels"],
+             ["C", "March 14, 2027", "09:05", "https://x.example/a.jpg", "https://x.example/l", "Yes", "x"]),
+            ("zoho-social", ["Date", "Time", "Message", "Link", "Image URL"],
+             ["14/03/2027", "09:05", "C", "https://x.example/l", "https://x.example/a.jpg"]),
+            ("socialpilot", ["Post Content", "Date and Time", "Image URL", "Link"],
+             ["C", "14/03/2027 09:05", "https://x.example/a.jpg", "https://x.example/l"]),
+            ("calendar", ["Post copy", "Publish date", "Publish time", "Asset 1", "URL", "Notes", "Owner"],
+             ["C", "14.03.2027", "9:05", "https://x.example/a.jpg", "https://x.example/l", "n", "me"]),
+        ],
+    )  # fmt: skip
+    def test_the_others(self, file: Path, recipe: str, header: list[str], row: list[str]) -> None:
+        found = Read(table(file, header, row), options(recipe, channels=FACEBOOK))
+        assert found.messages == []
+        (post,) = found.posts
+        assert post == {
+            "channel_type": "facebook", "channel_id": 11, "post_type": "post", "caption_text": "C\nhttps://x.example/l",
+            "media_urls": ["https://x.example/a.jpg"], "publish_mode": "scheduled", "schedule_time": "2027-03-14 09:05",
+            "time_zone": "Europe/Berlin",
+        }  # fmt: skip
+
+    def test_ayrshare_and_postfast_name_their_channels(self, file: Path) -> None:
+        table(
+            file,
+            ["post", "platforms", "mediaUrls", "scheduleDate"],
+            ["A", "twitter, facebook", "", "2027-07-08T12:30:00Z"],
+        )
+        found = Read(file, options("ayrshare", channels=["x:12", "fb:11"], fixed={}))
+        assert found.values("channel_id", "schedule_time", "time_zone") == [
+            (12, "2027-07-08 12:30", "UTC"),
+            (11, "2027-07-08 12:30", "UTC"),
+        ]
+        table(
+            file,
+            ["scheduled_at", "account_id", "content"],
+            ["2027-05-01T10:00:00Z", "6f1c-uuid", "A"],
+            ["", "unknown", "B"],
+        )
+        found = Read(file, options("postfast", channels=["6f1c-uuid=instagram:13"]))
+        assert found.values("channel_type", "channel_id") == [("instagram", 13)]
+        assert 'say which channel "unknown" is, with --channel "unknown=PLATFORM:ID"' in found.messages[1]
+
+
+class TestChannels:
+    @pytest.mark.parametrize(
+        ("cell", "platforms"),
+        [
+            ("Facebook, Instagram", ["facebook", "instagram"]), ("FB; IG", ["facebook", "instagram"]),
+            ("facebook|x", ["facebook", "twitter"]), ("Facebook & X", ["facebook", "twitter"]),
+            ("Facebook + Twitter/X", ["facebook", "twitter"]), ("Twitter/X", ["twitter"]),
+            ("Facebook/Instagram", ["facebook", "instagram"]), ("Facebook and LinkedIn Page", ["facebook", "linkedin"]),
+            ("fb\nig", ["facebook", "instagram"]), ("Facebook, FB", ["facebook"]), ("𝕏", ["twitter"]),
+        ],
+    )  # fmt: skip
+    def test_a_list_in_a_cell(self, file: Path, cell: str, platforms: list[str]) -> None:
+        table(file, ["Text", "Platforms"], ["A", cell])
+        every = [f"{platform}:11" for platform in ("facebook", "instagram", "linkedin", "twitter")]
+        found = Read(file, options(channels=every, fixed={"publish_mode": "now"}))
+        assert found.values("channel_type") == platforms
+        assert [row.part for row in found.rows] == ([0] if len(platforms) == 1 else [*range(1, len(platforms) + 1)])
+
+    def test_ids_beside_the_platforms(self, file: Path) -> None:
+        table(
+            file,
+            ["Text", "Platform", "Account ID"],
+            ["A", "facebook,instagram", "11,12"],
+            ["B", "facebook,instagram", "11"],
+        )
+        found = Read(file, options(fixed={"publish_mode": "now"}))
+        assert found.values("channel_type", "channel_id") == [("facebook", 11), ("instagram", 12)]
+        assert [error.message for error in found.plan.errors] == [
+            "there are 2 platforms and 1 ids; give one id for each platform, in their order"
+        ] * 2
+
+    def test_one_of_several_that_is_not_known_stops_only_itself(self, file: Path) -> None:
+        table(file, ["Text", "Platforms"], ["A", "Facebook, Pinterest"])
+        found = Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"}))
+        assert found.values("channel_type") == ["facebook"]
+        assert found.plan.invalid == 1
+        assert '"Pinterest" is not one of: facebook' in found.messages[0]
+
+    def test_names_of_channels(self, file: Path) -> None:
+        table(file, ["Text", "Profile"], ["A", "Tulip shop"], ["B", "tulip SHOP; Balcony tips"])
+        channels = ["Tulip Shop=facebook:11", "Tulip Shop=instagram:12", "Balcony tips=linkedin:13"]
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == [11, 12, 11, 12, 13]
+
+    def test_a_fixed_channel_wins_over_the_file(self, file: Path) -> None:
+        table(file, ["Text", "Platform", "Account ID"], ["A", "instagram", "12"])
+        fixed = {"publish_mode": "now", "channel_type": "facebook", "channel_id": "11"}
+        assert Read(file, options(fixed=fixed)).values("channel_type", "channel_id") == [("facebook", 11)]
+
+    def test_nothing_known_names_the_options_once(self, file: Path) -> None:
+        table(file, ["Text"], ["A"], ["B"])
+        found = Read(file, options(fixed={"publish_mode": "now"}))
+        message = (
+            "channel_type: the file does not say where the posts go; say it with --channel facebook:11 (several times "
+            "for several channels), or with --set channel_type=facebook and --set channel_id=11"
+        )
+        assert found.messages == [message] * 2
+
+    def test_captions_and_kinds_of_one_platform(self, file: Path) -> None:
+        table(
+            file, ["Copy", "IG copy", "Link"], ["For all", "For Instagram", "https://x.example/l"], ["For all", "", ""]
+        )
+        recipe = Recipe(
+            columns={"IG copy": "instagram.caption_text"},
+            fixed={"publish_mode": "now", "twitter.post_type": "tweet"},
+            defaults={"post_type": "post"},
+        )
+        found = Read(file, recipe.with_options(channels=["facebook:11", "instagram:12", "twitter:13"]))
+        assert found.values("caption_text", "post_type") == [
+            ("For all\nhttps://x.example/l", "post"), ("For Instagram\nhttps://x.example/l", "post"),
+            ("For all\nhttps://x.example/l", "tweet"), ("For all", "post"), ("For all", "post"), ("For all", "tweet"),
+        ]  # fmt: skip
+
+    def test_a_flag_that_is_a_text_is_refused_with_what_it_may_be(self, file: Path) -> None:
+        table(file, ["Facebook"], ["Come by!"])
+        message = Read(file, options(channels=FACEBOOK)).messages[0]
+        assert '--map "Facebook=facebook.caption_text"' in message
+
+
+class TestRows:
+    def test_rows_are_chosen(self, file: Path) -> None:
+        table(
+            file,
+            ["Text", "Approved", "Status"],
+            ["A", "Yes", "ready"], ["B", "no", "ready"], ["C", "TRUE", "Draft"], ["D", "yes ", "live"], ["E", "", ""],
+        )  # fmt: skip
+        chosen = options(channels=FACEBOOK, fixed={"publish_mode": "now"}, where=["approved=yes", "Status!=draft"])
+        found = Read(file, chosen)
+        assert found.values("caption_text") == ["A", "D"]
+        assert [row.number for row in found.rows] == [1, 4]
+        assert found.plan.source.filtered_rows == 3
+        assert found.plan.source.left_out == {}
+
+    def test_a_column_that_is_not_there_is_one_fault(self, file: Path) -> None:
+        table(file, ["Text"], *(["A"] for _ in range(20)))
+        with pytest.raises(
+            SourceError, match='the rows are chosen by the column "Approved", which is not in the header'
+        ):
+            Read(file, options(where=["Approved=yes"]))
+
+    def test_own_keys_name_the_parts(self, file: Path) -> None:
+        table(file, ["Text", "Row ID"], ["A", "k1"], ["B", "k2"], ["C", "k1"])
+        found = Read(file, options(channels=["facebook:11", "x:12"], fixed={"publish_mode": "now"}))
+        assert [row.key for row in found.rows] == ["k1/1", "k1/2", "k2/1", "k2/2"]
+        assert 'rows 1 and 3 have the same key "k1/1"' in found.messages[0]
+
+    def test_a_row_without_a_time_takes_the_default_mode(self, file: Path) -> None:
+        table(file, ["Text", "Date"], ["A", "2027-03-14 09:05"], ["B", ""])
+        found = Read(file, options(channels=FACEBOOK, defaults={"publish_mode": "queued"}))
+        assert found.values("publish_mode", "time_zone") == [("scheduled", "Europe/Berlin"), ("queued", None)]
+        found = Read(file, options(channels=FACEBOOK))
+        assert "so a time is needed here" in found.messages[0]
+
+    def test_a_default_time_of_day(self, file: Path) -> None:
+        table(file, ["Text", "Date"], ["A", "14/03/2027"], ["B", "15/03/2027 10:00"])
+        found = Read(file, options(channels=FACEBOOK, defaults={"time": "9:00"}))
+        assert found.values("schedule_time") == ["2027-03-14 09:00", "2027-03-15 10:00"]
+
+    def test_an_undecidable_column_is_told_in_the_same_words_for_every_row(self, file: Path) -> None:
+        table(file, ["Text", "Date"], ["A", "01/02/2027 10:00"], ["B", "03/04/2027 10:00"])
+        found = Read(file, options(channels=FACEBOOK))
+        assert len(set(found.messages)) == 1
+        assert "--date-format DD/MM/YYYY" in found.messages[0]
+        decided = Read(file, options(channels=FACEBOOK, date_formats=["DD/MM/YYYY"]))
+        assert decided.values("schedule_time") == ["2027-02-01 10:00", "2027-04-03 10:00"]
+        assert decided.plan.source.dates == "DD/MM/YYYY"
+
+    def test_only_chosen_rows_decide_how_dates_are_written(self, file: Path) -> None:
+        table(file, ["Text", "Date", "Status"], ["A", "14/03/2027 10:00", "live"], ["B", "03/15/2027 10:00", "old"])
+        found = Read(file, options(channels=FACEBOOK, where=["Status=live"]))
+        assert found.values("schedule_time") == ["2027-03-14 10:00"]
+
+    def test_hidden_rows(self, tmp_path: Path) -> None:
+        book = importlib.import_module("openpyxl").Workbook()
+        sheet = book.active
+        for each in (["Text", "Secret"], ["A", 1], ["B", 2], ["C", 3]):
+            sheet.append(each)
+        sheet.row_dimensions[3].hidden = True
+        sheet.column_dimensions["B"].hidden = True
+        book.create_sheet("Old").sheet_state = "hidden"
+        book.create_sheet("Next")
+        path = tmp_path / "posts.xlsx"
+        book.save(path)
+        recipe = options(channels=FACEBOOK, fixed={"publish_mode": "now"})
+        refused = Read(path, recipe)
+        assert refused.plan.invalid == 1
+        assert "--skip-hidden" in refused.messages[0]
+        assert Read(path, recipe, hidden="skip").values("caption_text") == ["A", "C"]
+        sent = Read(path, recipe, hidden="send")
+        assert sent.values("caption_text") == ["A", "B", "C"]
+        source = sent.plan.source
+        assert (source.hidden_rows, source.hidden_columns) == (1, ["B (Secret)"])
+        assert source.other_sheets == ["Old (hidden)", "Next"]
+
+    def test_dates_and_times_of_a_workbook(self, tmp_path: Path) -> None:
+        book = importlib.import_module("openpyxl").Workbook()
+        sheet = book.active
+        for each in (
+            ["Text", "Date", "Time"],
+            ["A", date(2027, 3, 14), time(9, 5)],
+            ["B", datetime(2027, 3, 14), "2:20 PM"],
+            ["C", "14/03/2027", time(9, 5)],
+            ["D", date(2027, 3, 14), "soon"],
+        ):
+            sheet.append(each)
+        path = tmp_path / "posts.xlsx"
+        book.save(path)
+        found = Read(path, options(channels=FACEBOOK))
+        assert found.values("schedule_time") == ["2027-03-14 09:05", "2027-03-14 14:20", "2027-03-14 09:05"]
+        assert found.messages == ['Date, Time: "soon" is not a time of day; write it as HH:MM']
+
+    def test_pipes_tabs_and_other_encodings(self, tmp_path: Path) -> None:
+        for name, delimiter in (("a.csv", "|"), ("a.tsv", "\t"), ("a.txt", ";")):
+            path = table(
+                tmp_path / name, ["Text", "Image URL"], ["A, B; C", "https://x.example/a.jpg"], delimiter=delimiter
+            )
+            found = Read(path, options(channels=FACEBOOK, fixed={"publish_mode": "now"}))
+            assert found.values("caption_text") == ["A, B; C"]
+            assert found.plan.source.delimiter == delimiter
+
+    def test_objects_and_json(self, tmp_path: Path) -> None:
+        items = [{"Copy": "A", "Platforms": "fb, x"}, {"Post": "B", "Platforms": "x", "Mood": "good"}]
+        recipe = options(channels=["facebook:11", "x:12"], fixed={"publish_mode": "now"})
+        found = Read(items, recipe)
+        assert found.values("caption_text", "channel_id") == [("A", 11), ("A", 12), ("B", 12)]
+        assert found.plan.source.left_out == {"Mood": 1}
+        path = tmp_path / "posts.json"
+        path.write_text('[{"Copy": "A",\n "Platforms": "fb"},\n\n {"Copy": "B", "Platforms": "x"}]\n', encoding="utf-8")
+        assert Read(path, recipe).values("caption_text") == ["A", "B"]
+
+    async def test_async_objects(self) -> None:
+        async def items() -> AsyncIterator[Mapping[str, Any]]:
+            yield {"Copy": "A", "Platforms": "fb, x"}
+
+        recipe = options(channels=["facebook:11", "x:12"], fixed={"publish_mode": "now"})
+        assert (await amake_plan(items(), recipe=recipe)).valid == 2
+
+    def test_a_recipe_that_refuses_what_it_does_not_know(self, file: Path) -> None:
+        table(file, ["Text", "Mood"], ["A", "x"])
+        with pytest.raises(SourceError) as info:
+            Read(file, Recipe(fixed={"publish_mode": "now"}, words=COMMAND_LINE))
+        assert '--map "Mood="' in str(info.value)
+
+    def test_two_columns_for_one_field(self, file: Path) -> None:
+        table(file, ["Text", "Caption"], ["A", "B"])
+        with pytest.raises(SourceError, match='the columns "Text" and "Caption" both hold caption_text'):
+            Read(file, options())
+        assert Read(file, options(columns={"Text": None}, channels=FACEBOOK, fixed={"publish_mode": "now"})).values(
+            "caption_text"
+        ) == ["B"]
+
+    def test_a_link_that_the_caption_has_already_is_not_added(self, file: Path) -> None:
+        table(file, ["Text", "Link"], ["A https://x.example", "https://x.example"], ["", "https://x.example"])
+        recipe = options(channels=FACEBOOK, fixed={"publish_mode": "now"})
+        assert Read(file, recipe).values("caption_text") == ["A https://x.example", "https://x.example"]
