@@ -1,22 +1,19 @@
-"""What makes a function a command: shared settings in, exit code out, errors shown."""
+"""Turn functions into commands: shared settings in, exit code out, errors shown."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from .errors import Interrupted, report
-from .exit_codes import CommandEnded, ExitCode
+from .errors import CommandEnded, ExitCode, report
 from .output import Output
 from .settings import BaseUrl, Json, Limit, Settings, TokenFile
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 _SHARED = {"base_url": BaseUrl, "token_file": TokenFile, "limit": Limit, "as_json": Json}
 
@@ -35,7 +32,7 @@ def new_app(help_text: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *, examples: str = ""
+    app: typer.Typer, name: str, *, examples: str = "", shared: Collection[str] = tuple(_SHARED), **more: Any
 ) -> Callable[
     [Callable[Concatenate[Settings, P], ExitCode | None]], Callable[Concatenate[Settings, P], ExitCode | None]
 ]:
@@ -43,62 +40,64 @@ def command(
 
     Args:
         app: the group.
-        name: of the command.
+        name: name of the command.
         examples: command lines, one a line, shown at the end of the help.
+        shared: the shared options that the command has.
+        more: further arguments of :meth:`typer.Typer.command`.
 
     """
 
     def register(
         function: Callable[Concatenate[Settings, P], ExitCode | None],
     ) -> Callable[Concatenate[Settings, P], ExitCode | None]:
-        # In one paragraph each, since the help reflows them.
-        lines = [line.strip() for line in examples.strip().splitlines()]
-        epilog = (
-            "\n\n".join(["[bold]Examples[/bold]", *(f"  [cyan]{line}[/cyan]" for line in lines)]) if lines else None
-        )
-        app.command(name, epilog=epilog, help=inspect.getdoc(function))(_with_settings(function))
+        lines = [f"  [cyan]{line.strip()}[/cyan]" for line in examples.strip().splitlines()]
+        # A paragraph each, since the help reflows the lines of a paragraph.
+        epilog = "\n\n".join(["[bold]Examples[/bold]", *lines]) if lines else None
+        run = _with_settings(function, shared)
+        app.command(name, epilog=epilog, help=inspect.getdoc(function), **more)(run)
         return function
 
     return register
 
 
-def _with_settings(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
-    def run(
-        *args: Any, base_url: str | None, token_file: Path | None, limit: int | None, as_json: bool, **kwargs: Any
-    ) -> None:
-        output = Output(as_json=as_json)
+def _with_settings(function: Callable[..., ExitCode | None], shared: Collection[str]) -> Callable[..., None]:
+    def run(*args: Any, **kwargs: Any) -> None:
+        base_url, token_file, limit, as_json = (kwargs.pop(name) if name in shared else None for name in _SHARED)
+        output = Output(as_json=bool(as_json))
         try:
             code = function(Settings(base_url, token_file, limit, output), *args, **kwargs)
         except (Exception, KeyboardInterrupt, asyncio.CancelledError) as exc:  # noqa: BLE001 - all are shown
             code = report(exc, output)
         raise CommandEnded(code or ExitCode.DONE)
 
+    # typer reads the signature and the annotations, so both get the shared options.
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    shared = [
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "as_json" else None, annotation=annotation
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name == "as_json" else None,
+            annotation=_SHARED[name],
         )
-        for name, annotation in _SHARED.items()
+        for name in shared
     ]
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + shared
-    # The parser reads both; the names in the annotations are resolved already.
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
 
-def run_async(main: Coroutine[Any, Any, R]) -> R:
-    """Run a command's coroutine; Ctrl-C ends it, and what is known of its call is said.
+def _print_version(value: bool) -> None:
+    if value:
+        from marketingblocks_async import __version__
 
-    Raises:
-        Interrupted: Ctrl-C.
+        typer.echo(f"marketingblocks {__version__}")
+        raise typer.Exit
 
-    """
 
-    async def with_notes() -> R:
-        try:
-            return await main
-        except asyncio.CancelledError as exc:
-            raise Interrupted("\n".join(getattr(exc, "__notes__", ())) or "interrupted") from None
-
-    return asyncio.run(with_notes())
+def version_option(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options of the command line as a whole."""

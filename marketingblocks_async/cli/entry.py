@@ -1,11 +1,16 @@
-"""The script ``marketingblocks``."""
+"""The script ``marketingblocks``, and the command line as a whole."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from . import streams
-from .exit_codes import CommandEnded, ExitCode
+from .errors import CommandEnded, ExitCode, report
+from .output import Output
+
+if TYPE_CHECKING:
+    import typer
 
 _MISSING = "The command needs typer and rich: pip install 'marketingblocks-async[cli]'\n"
 
@@ -27,25 +32,55 @@ def main() -> int:
 
 def _run() -> ExitCode:
     try:
-        from .app import app
+        app = make_app()
     except ModuleNotFoundError as exc:
         if exc.name not in ("typer", "rich"):
             raise
         sys.stderr.write(_MISSING)
         return ExitCode.USAGE
     try:
-        # Without its own way of showing errors, which knows nothing of --json.
+        # Not in typer's standalone mode, which shows errors without regard to --json.
         code = app(prog_name="marketingblocks", standalone_mode=False)
     except CommandEnded as ended:
         return ended.code
     except SystemExit as exit_:
-        # What the parser does for shells ends so.
+        # Shell completion ends so.
         code = exit_.code
     except Exception as exc:  # noqa: BLE001 - all are shown
-        from .errors import report
-        from .output import Output
-
         return report(exc, Output(as_json="--json" in sys.argv[1:]))
     if code == ExitCode.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return ExitCode.USAGE if code else ExitCode.DONE
+
+
+def make_app() -> typer.Typer:
+    """Return the command line with all commands.
+
+    Raises:
+        ModuleNotFoundError: typer or rich is not installed.
+
+    """
+    # The commands import typer, which the base install does not have; main() explains that.
+    from .command import new_app, version_option
+    from .commands import automations, bulk, channels, posts
+    from .commands.doctor import add_doctor
+    from .commands.generic import add_calls, docs
+    from .commands.openapi import add_openapi
+    from .commands.sandbox import add_sandbox
+
+    app = new_app(
+        "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests "
+        "per second and never twice.\n\nExit codes: 0 all done; 1 usage, configuration or token; 2 something failed "
+        "or is still to be sent; 3 an outcome is unknown; 130 interrupted."
+    )
+    app.callback()(version_option)
+    app.add_typer(bulk.app, name="bulk")
+    app.add_typer(posts.app, name="posts")
+    app.add_typer(channels.app, name="channels")
+    add_calls(app)
+    app.add_typer(automations.app, name="automations")
+    app.add_typer(docs, name="docs")
+    add_sandbox(app)
+    add_openapi(app)
+    add_doctor(app)
+    return app

@@ -1,4 +1,4 @@
-"""From an exception to a panel and an exit code; nobody sees a traceback."""
+"""Exit codes, and the words for every error: a panel for people, one line of JSON for programs, never a traceback."""
 
 from __future__ import annotations
 
@@ -8,33 +8,80 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from .exit_codes import CommandEnded, ExitCode
 from .output import Output
 
+if TYPE_CHECKING:
+    from marketingblocks_async.bulk import Counts
+
 DEBUG_VARIABLE = "MARKETINGBLOCKS_DEBUG"
-"""Environment variable that adds the traceback of something unforeseen."""
+"""Environment variable that adds the traceback of an unexpected error."""
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
-    """Ctrl-C, with what is known of the call that it ended."""
+class ExitCode(IntEnum):
+    """The exit codes of all commands."""
+
+    DONE = 0
+    """All done."""
+    USAGE = 1
+    """The command line, the configuration or the access token is wrong; or an unexpected error."""
+    FAILED = 2
+    """A call failed; or rows failed, are not valid, or are still to be sent."""
+    UNKNOWN = 3
+    """A call, or rows, may or may not have been carried out."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+class CommandEnded(Exception):  # noqa: N818 - it is not an error
+    """Carries an exit code out of a command; the parser of command lines has its own meaning for the number 2."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__(code)
+        self.code: ExitCode = code
+
+
+class Interrupted(Exception):  # noqa: N818 - it is not an error
+    """Ctrl-C. The message holds what is known of the call that it ended."""
+
+
+# The first name that the error or one of its base classes has decides. Names instead of classes, because importing the
+# classes would make every command half a second slower.
+_KINDS: tuple[tuple[str, str, ExitCode], ...] = (
+    ("ValidationError", "Not valid", ExitCode.USAGE),
+    ("OutcomeUnknownError", "Outcome unknown", ExitCode.UNKNOWN),
+    ("AuthenticationError", "The access token was refused", ExitCode.USAGE),
+    ("CallError", "The call failed", ExitCode.FAILED),
+    ("InvalidRowsError", "The file cannot be sent", ExitCode.FAILED),
+    ("SourceError", "The file cannot be read", ExitCode.USAGE),
+    ("BulkError", "The journal cannot be used", ExitCode.USAGE),
+    ("ListenError", "The sandbox cannot start", ExitCode.USAGE),
+    ("MarketingBlocksError", "Configuration", ExitCode.USAGE),
+    ("OSError", "Files", ExitCode.USAGE),
+    ("ValueError", "Not valid", ExitCode.USAGE),
+)
+
+# Arguments of the library that are options here.
+_SPELLING = re.compile(r"\b(skip_invalid|base_url|list_separator|token_file)\b")
+
+
+def code_of(counts: Counts) -> ExitCode:
+    """Return the exit code of a bulk run that ended with these counts: the worst of its rows."""
+    if counts.unknown:
+        return ExitCode.UNKNOWN
+    return ExitCode.FAILED if counts.failed or counts.pending else ExitCode.DONE
 
 
 def report(error: BaseException, output: Output) -> ExitCode:
-    """Show why a command failed, and return its exit code.
-
-    Args:
-        error: what it raised.
-        output: where to.
-
-    """
+    """Show why a command failed, and return its exit code."""
     if isinstance(error, CommandEnded):
         return error.code
     try:
         return _report(error, output)
     except OSError as exc:
-        # The disk that takes the standard output is full, for example.
+        # The disk of a redirected standard output is full, for example.
         sys.stderr.write(f"The output could not be written: {exc.strerror or exc}\n")
         return ExitCode.USAGE
 
@@ -47,11 +94,17 @@ def _report(error: BaseException, output: Output) -> ExitCode:
     if isinstance(error, _UsageError):
         _report_usage(error, output)
         return ExitCode.USAGE
-    title, message, code, more = _explain(error)
-    output.error(title, message, {"type": type(error).__name__, "message": message, **more})
-    if code is ExitCode.USAGE and title == _UNFORESEEN and os.environ.get(DEBUG_VARIABLE):
+    bases = {each.__name__ for each in type(error).__mro__}
+    for name, title, code in _KINDS:
+        if name in bases:
+            message = _SPELLING.sub(lambda found: "--" + found[0].replace("_", "-"), _message(error))
+            output.error(title, message, {"type": type(error).__name__, "message": message, **_details(error)})
+            return code
+    message = f"{type(error).__name__}: {error}\nSet {DEBUG_VARIABLE}=1 to see where, and report it."
+    output.error("Unexpected error", message, {"type": type(error).__name__, "message": message})
+    if os.environ.get(DEBUG_VARIABLE):
         output.note("".join(traceback.format_exception(error)))
-    return code
+    return ExitCode.USAGE
 
 
 def _report_usage(error: _UsageError, output: Output) -> None:
@@ -67,20 +120,24 @@ def _report_usage(error: _UsageError, output: Output) -> None:
 
 @runtime_checkable
 class _UsageError(Protocol):
-    """What the parser of command lines raises; its class has moved between versions of typer."""
+    """The error of the parser of command lines; its class has moved between versions of typer."""
 
     def format_message(self) -> str: ...
 
 
-_UNFORESEEN = "Something unforeseen"
+def _message(error: BaseException) -> str:
+    from pydantic import ValidationError
 
-_OPTIONS = ("skip_invalid", "base_url", "list_separator", "token_file")
-_SPELLING = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
-
-
-def _as_options(message: str) -> str:
-    """Return a message of the library with its arguments spelled as the options that they are here."""
-    return _SPELLING.sub(lambda found: "--" + found[0].replace("_", "-"), message)
+    if isinstance(error, ValidationError):
+        # A field that may be of several types has one problem for each of them; the last one is shown.
+        problems = {
+            _place(each["loc"]): each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False)
+        }
+        return "\n".join(f"{place}: {problem}".removeprefix(": ") for place, problem in problems.items())
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return f"{where}{error.strerror or error}"
+    return str(error)
 
 
 def _place(steps: Sequence[int | str]) -> str:
@@ -88,49 +145,15 @@ def _place(steps: Sequence[int | str]) -> str:
     return ".".join(str(step) for step in steps if not re.search(r"[\[(]", str(step)))
 
 
-def _explain(error: BaseException) -> tuple[str, str, ExitCode, dict[str, Any]]:
-    from pydantic import ValidationError
+def _details(error: BaseException) -> dict[str, Any]:
+    from marketingblocks_async import APIError, CallError
+    from marketingblocks_async.bulk import InvalidRowsError, SourceError
 
-    from marketingblocks_async import (
-        APIError,
-        AuthenticationError,
-        CallError,
-        MarketingBlocksError,
-        OutcomeUnknownError,
-    )
-    from marketingblocks_async.bulk import BulkError, InvalidRowsError, SourceError
-
-    if isinstance(error, ValidationError):
-        # Of a field that may be of several types, what the last of them says.
-        problems = {
-            _place(each["loc"]): each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False)
-        }
-        lines = [f"{place}: {what}".removeprefix(": ") for place, what in problems.items()]
-        return "Not valid", "\n".join(lines), ExitCode.USAGE, {}
-    more: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     if isinstance(error, CallError):
-        more["attempts"] = error.attempts
+        details["attempts"] = error.attempts
     if isinstance(error, APIError):
-        more["status_code"] = error.status_code
+        details["status_code"] = error.status_code
     if isinstance(error, InvalidRowsError | SourceError) and error.plan is not None:
-        more["plan"] = error.plan.to_dict()
-    message = str(error)
-    if isinstance(error, OSError):
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        message = f"{where}{error.strerror or message}"
-    kinds: tuple[tuple[tuple[type[BaseException], ...], str, ExitCode], ...] = (
-        ((OutcomeUnknownError,), "Outcome unknown", ExitCode.UNKNOWN),
-        ((AuthenticationError,), "The access token was refused", ExitCode.USAGE),
-        ((CallError,), "The call failed", ExitCode.FAILED),
-        ((InvalidRowsError,), "The file cannot be sent", ExitCode.FAILED),
-        ((SourceError,), "The file cannot be read", ExitCode.USAGE),
-        ((BulkError,), "The journal cannot be used", ExitCode.USAGE),
-        ((MarketingBlocksError,), "Configuration", ExitCode.USAGE),
-        ((OSError,), "Files", ExitCode.USAGE),
-        ((ValueError,), "Not valid", ExitCode.USAGE),
-    )
-    for classes, title, code in kinds:
-        if isinstance(error, classes):
-            return title, _as_options(message), code, more
-    message = f"{type(error).__name__}: {error}\nSet {DEBUG_VARIABLE}=1 to see where, and report it."
-    return _UNFORESEEN, message, ExitCode.USAGE, {}
+        details["plan"] = error.plan.to_dict()
+    return details

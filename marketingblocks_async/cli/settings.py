@@ -1,21 +1,26 @@
-"""The settings that all commands share, and the client that they make."""
+"""The settings that all commands share, and the client that is made from them."""
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import stat
 import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from .errors import Interrupted
 from .output import Output
 
 if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks, RateLimit
+
+R = TypeVar("R")
 
 TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
 PANEL = "Settings"
@@ -59,13 +64,13 @@ Json = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the shared options say.
+    """Values of the shared options.
 
     Attributes:
         base_url: API root, ``None`` for the documented one.
         token_file: file of the access token, ``None`` for the environment or a prompt.
-        limit: requests per second, ``None`` for the documented limit, 0 for none.
-        output: where words go.
+        limit: requests per second, ``None`` for the documented limit, 0 for no limit.
+        output: prints results and errors.
 
     """
 
@@ -92,7 +97,7 @@ class Settings:
 
     @property
     def token_source(self) -> str:
-        """Where the access token comes from, in words."""
+        """Name of the place that the access token comes from."""
         if self.token_file is not None:
             return f"file {self.token_file}"
         return f"environment variable {TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else "prompt"
@@ -133,6 +138,42 @@ class Settings:
         from marketingblocks_async import MarketingBlocks
 
         return MarketingBlocks(self.token(), base_url=self.base_url, rate_limit=self.rate_limit, timeout=timeout)
+
+    def call(self, ask: Callable[[MarketingBlocks], Awaitable[R]], client: MarketingBlocks | None = None) -> R:
+        """Open a client, make a call with it, and return its result.
+
+        Args:
+            ask: makes the call.
+            client: the client, one of these settings unless given.
+
+        Raises:
+            Interrupted: Ctrl-C.
+
+        """
+        chosen = client or self.client()
+
+        async def run() -> R:
+            async with chosen:
+                return await ask(chosen)
+
+        return run_async(run())
+
+
+def run_async(main: Coroutine[Any, Any, R]) -> R:
+    """Run a command's coroutine.
+
+    Raises:
+        Interrupted: Ctrl-C; the message holds what is known of the call.
+
+    """
+
+    async def with_notes() -> R:
+        try:
+            return await main
+        except asyncio.CancelledError as exc:
+            raise Interrupted("\n".join(getattr(exc, "__notes__", ())) or "interrupted") from None
+
+    return asyncio.run(with_notes())
 
 
 def _read_token(path: Path) -> str:

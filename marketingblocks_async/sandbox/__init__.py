@@ -10,7 +10,7 @@ It is for tests, demos and benchmarks without an account. In the running event l
         assert sandbox.ledger.worst_window() <= 100
         assert not sandbox.ledger.duplicates()
 
-In a process of its own: :class:`SandboxProcess`, or ``python -m marketingblocks_async.sandbox --help``.
+In a process of its own: :class:`SandboxProcess`, or ``marketingblocks sandbox --help``.
 
 The *ledger* is the judge: it records on the server's side what arrived, when, and what was carried out. A *fault* is
 scripted: which request goes wrong, how, and whether it is carried out all the same.
@@ -48,9 +48,8 @@ Guesses, because the documentation is silent. Do not rely on them against the re
 Everything under ``/_sandbox`` belongs to the sandbox alone.
 """
 
-from .api.answers import CreatePostShape, GetPostsShape, Variants
-from .faults.faults import FAULT_KINDS, ArmedFault, Fault, FaultKind, FaultPlan
-from .ledger.ledger import (
+from .faults import FAULT_KINDS, ArmedFault, Fault, FaultKind, FaultPlan
+from .ledger import (
     MISSING_TOKEN,
     NO_ANSWER,
     UNKNOWN_PATH,
@@ -84,7 +83,7 @@ from .policies import (
 )
 from .process import SandboxProcess, SandboxProcessError
 from .server import Sandbox
-from .settings import SandboxOptions, SandboxSettings
+from .settings import CreatePostShape, GetPostsShape, SandboxOptions, SandboxSettings, Variants
 from .state.automations import Automations
 from .state.connections import Connections, SandboxConnection
 from .state.generations import Generations, SandboxGeneration

@@ -20,9 +20,9 @@ from pydantic import TypeAdapter
 
 from marketingblocks_async.models import RequestModel
 
-from .control.control import CONTROL_PREFIX, armed_faults
-from .faults.faults import ArmedFault, Fault
-from .ledger.ledger import Comparison, Expected, LedgerReport
+from .control import CONTROL_PREFIX, armed_faults
+from .faults import ArmedFault, Fault
+from .ledger import Comparison, Expected, LedgerReport
 from .settings import SandboxOptions, SandboxSettings
 from .state.tokens import DEFAULT_TOKEN
 
@@ -84,7 +84,6 @@ class SandboxProcess:
             sys.executable,
             "-m",
             __package__ or "",
-            "--json",
             "--exit-with-parent",
             str(os.getpid()),
             "--settings",

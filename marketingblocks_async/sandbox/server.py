@@ -15,17 +15,17 @@ from aiohttp.http import HttpProcessingError
 
 from marketingblocks_async.endpoints import ENDPOINTS
 
-from .api.answers import PostAnswers, error
-from .api.documentation import DOCS_PREFIX, docs_answer
+from .api import Api, read_body
+from .api.documentation import DOCS_PREFIX, docs_response
 from .api.operations import Operations
-from .api.requests import Api, read_body
+from .api.post_json import PostJson
 from .api.routes import Routes
-from .control.control import CONTROL_PREFIX, Control
+from .control import CONTROL_PREFIX, Control
 from .control.dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
-from .faults.faults import FaultPlan
-from .faults.kinds import response_of
-from .ledger.ledger import Ledger
+from .faults import FaultPlan
+from .ledger import Ledger
 from .policies import Policy, make_policy
+from .responses import error_response
 from .settings import SandboxOptions, SandboxSettings
 from .state.automations import Automations
 from .state.clock import Clock, SandboxClock
@@ -108,7 +108,7 @@ class Sandbox:
             update_resets_defaults=settings.variants.update_resets_defaults
         )
         operations = Operations(
-            self.posts, self.generations, self.connections, self.comment_automations, PostAnswers(settings.variants)
+            self.posts, self.generations, self.connections, self.comment_automations, PostJson(settings.variants)
         )
         self._api = Api(
             settings=settings,
@@ -328,23 +328,24 @@ class Sandbox:
         if path.startswith(CONTROL_PREFIX):
             body = await read_body(request)
             if body is None:
-                return response_of(error(413, "The request body is too large."))
+                return error_response(413, "The request body is too large.").to_aiohttp()
             name = path.removeprefix(CONTROL_PREFIX)
-            return response_of(await self._control.handle(request.method, name, dict(request.query), body))
+            response = await self._control.handle(request.method, name, dict(request.query), body)
+            return response.to_aiohttp()
         if path.startswith(f"{DOCS_PREFIX}/") and path.endswith(".md") and request.method == "GET":
             self.ledger.docs_requests += 1
             self.ledger.docs_requests_with_authorization += "Authorization" in request.headers
             name = path.removeprefix(f"{DOCS_PREFIX}/").removesuffix(".md")
-            return response_of(docs_answer(name, request.query.get("ask")))
+            return docs_response(name, request.query.get("ask")).to_aiohttp()
         if request.method == "GET" and (path == "/" or path.startswith(DASHBOARD_PREFIX)):
             page = dashboard_page(path)
             if page is not None:
-                return response_of(page)
+                return page.to_aiohttp()
         if path.startswith(f"{CONNECT_PREFIX}/"):
             connection = self.connections.find(path.removeprefix(f"{CONNECT_PREFIX}/"))
             if connection is not None and request.method in {"GET", "POST"}:
                 page_of = self.connections.complete if request.method == "POST" else self.connections.page
-                return response_of(page_of(connection))
+                return page_of(connection).to_aiohttp()
         return await self._api.handle(request)
 
 

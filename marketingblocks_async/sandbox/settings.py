@@ -4,20 +4,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, TypedDict
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, TypedDict, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from .api.answers import Variants
-from .faults.faults import Fault
+from .faults import Fault
 from .policies import PolicyName
 from .state.posts import PostTimings
 from .state.tokens import DEFAULT_TOKEN, DEFAULT_TOKEN_NAME, TokenSpec
 
 
+class CreatePostShape(StrEnum):
+    """Shape of the response to create-post, which the documentation does not show.
+
+    ``flat``: ``{"status": true, "post_id": 7, ...}``. ``nested``: the post is under ``post``. ``data``: it is under
+    ``data``. ``minimal``: ``{"status": true}``.
+    """
+
+    FLAT = "flat"
+    NESTED = "nested"
+    DATA = "data"
+    MINIMAL = "minimal"
+
+
+class GetPostsShape(StrEnum):
+    """Shape of the response to get-posts, which the documentation does not show.
+
+    ``posts``: ``{"status": true, "posts": [...]}``. ``list``: the bare array. ``data``: ``{"status": true, "data":
+    [...]}``. ``grouped``: ``{"status": true, "posts": {"facebook": [...], ...}}``.
+    """
+
+    POSTS = "posts"
+    LIST = "list"
+    DATA = "data"
+    GROUPED = "grouped"
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The sandbox's choices where the documentation is silent.
+
+    Attributes:
+        create_post: shape of the response to create-post.
+        get_posts: shape of the response to get-posts.
+        string_ids: whether all ids are strings.
+        unknown_status: whether every ``STATUS`` is a word that the documentation does not know.
+        extra_fields: whether posts have more fields than documented, such as ``caption_text`` and ``schedule_time``.
+        missing_permission: status for a missing permission; ``None`` for 403, and 401 at create-post-generation, as the
+            documentation's pages have it.
+        update_resets_defaults: whether update-comment-automation resets a ``target_type`` or ``trigger_type`` that is
+            left out to its default.
+
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    create_post: CreatePostShape = CreatePostShape.FLAT
+    get_posts: GetPostsShape = GetPostsShape.POSTS
+    string_ids: bool = False
+    unknown_status: bool = False
+    extra_fields: bool = False
+    missing_permission: int | None = None
+    update_resets_defaults: bool = False
+
+
 class SandboxOptions(TypedDict, total=False):
-    """What can be set, all of it optional; :class:`SandboxSettings` tells the meaning and the defaults.
+    """The settings as keyword arguments, all of them optional; :class:`SandboxSettings` has meanings and defaults.
 
     ``policy`` may be a plain string, ``faults`` may hold text forms (:meth:`Fault.parse`), ``tokens`` may be a number
     (so many tokens beside the default one) or hold names, ``variants`` may be a mapping, and so may ``timings``.
@@ -43,29 +97,29 @@ class SandboxOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """How a sandbox behaves.
+    """Settings of a sandbox.
 
     Attributes:
-        policy: how the requests of a token are limited.
+        policy: rule by which the requests of a token are limited.
         limit: requests allowed in ``per`` seconds.
         per: seconds.
-        tolerance: for GCRA: how many requests may be ahead of the even pace.
-        retry_after: ``Retry-After`` of a refusal: ``none``, ``seconds``, ``decimal``, ``http_date``, or any other text
-            as it is.
-        latency: seconds between carrying a request out and answering it.
+        tolerance: for GCRA: number of requests that may be ahead of the even pace.
+        retry_after: ``Retry-After`` of a refusal: ``none``, ``seconds``, ``decimal``, ``http_date``, or another text,
+            which is sent unchanged.
+        latency: seconds between carrying out a request and responding.
         jitter: each request spends up to so many seconds (uniformly) on a simulated network before it is counted.
         host: address to listen on.
         port: port to listen on; 0 for a free one.
-        faults: what goes wrong from the start.
+        faults: the faults that are on from the start.
         tokens: access tokens beside the default one.
         seed: makes jitter, fault rates and ids repeatable.
-        variants: which undocumented answers to give.
-        timings: how fast posts go through their states.
-        generation_seconds: how long a generation takes.
+        variants: choices where the documentation is silent.
+        timings: seconds that posts spend in their states.
+        generation_seconds: seconds that a generation takes.
         allow_external_web_hooks: whether web hooks outside this machine are called.
 
     Raises:
-        ValueError: a setting cannot be; the message says what can.
+        ValueError: a setting is not allowed; the message says which values are.
 
     """
 
@@ -89,25 +143,24 @@ class SandboxSettings:
     allow_external_web_hooks: bool = False
 
     def __post_init__(self) -> None:
-        """Check what the types do not say."""
-        checks = {
-            "limit is at least 1": self.limit >= 1,
-            "per is above 0 seconds": 0 < self.per < float("inf"),
-            "tolerance is at least 0": self.tolerance >= 0,
-            "retry_after fits into a header": self.retry_after.isprintable(),
-            "latency is at least 0 seconds": 0 <= self.latency < float("inf"),
-            "jitter is at least 0 seconds": 0 <= self.jitter < float("inf"),
-            "port is from 0 to 65535": 0 <= self.port <= 65535,
-            "timings.pending is at least 0 seconds": self.timings.pending >= 0,
-            "timings.processing is at least 0 seconds": self.timings.processing >= 0,
+        """Check the rules that the types do not express."""
+        rules = {
+            "limit must be at least 1": self.limit >= 1,
+            "per must be above 0 seconds": 0 < self.per < float("inf"),
+            "tolerance must be at least 0": self.tolerance >= 0,
+            "retry_after must fit into a header": self.retry_after.isprintable(),
+            "latency must be at least 0 seconds": 0 <= self.latency < float("inf"),
+            "jitter must be at least 0 seconds": 0 <= self.jitter < float("inf"),
+            "port must be from 0 to 65535": 0 <= self.port <= 65535,
+            "timings.pending must be at least 0 seconds": self.timings.pending >= 0,
+            "timings.processing must be at least 0 seconds": self.timings.processing >= 0,
             # A shorter slot would make catching up after advance() endless work.
-            "timings.slot is at least 0.001 seconds": self.timings.slot >= 0.001,
-            "generation_seconds is at least 0": self.generation_seconds >= 0,
+            "timings.slot must be at least 0.001 seconds": self.timings.slot >= 0.001,
+            "generation_seconds must be at least 0": self.generation_seconds >= 0,
         }
-        for rule, kept in checks.items():
+        for rule, kept in rules.items():
             if not kept:
-                msg = f"{rule}; {rule.split()[0]} was set to something else"
-                raise ValueError(msg)
+                raise ValueError(rule)
         names = [token.name for token in self.all_tokens]
         secrets = [token.secret for token in self.all_tokens]
         if len({*names}) < len(names) or len({*secrets}) < len(secrets):
@@ -124,7 +177,7 @@ class SandboxSettings:
         """Return the settings that ``options`` describe.
 
         Raises:
-            ValueError: an option is unknown or cannot be.
+            ValueError: an option is unknown or its value is not allowed.
 
         """
         values: dict[str, Any] = dict(options)
@@ -137,6 +190,11 @@ class SandboxSettings:
         except ValidationError as exc:
             raise ValueError(readable(exc)) from None
 
+    def to_options(self) -> SandboxOptions:
+        """Return the settings as keyword arguments of :class:`~.server.Sandbox`."""
+        options: Any = {each.name: getattr(self, each.name) for each in fields(self)}
+        return cast("SandboxOptions", options)
+
     def to_json(self) -> str:
         """Return the settings as text that :meth:`from_json` reads."""
         return json.dumps(asdict(self))
@@ -146,7 +204,7 @@ class SandboxSettings:
         """Read what :meth:`to_json` wrote; every setting may be missing.
 
         Raises:
-            ValueError: the text is no JSON object of settings.
+            ValueError: the text is not a JSON object of settings.
 
         """
         try:

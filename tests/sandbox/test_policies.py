@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from marketingblocks_async.sandbox import (
     Unlimited,
     make_policy,
 )
+from marketingblocks_async.sandbox.policies import retry_after_header
 from tests.support.sandbox import FakeClock
 
 
@@ -221,3 +223,26 @@ def test_names_make_their_policies() -> None:
     kinds = [type(make_policy(name, limit=1, per=1.0)) for name in PolicyName]
     assert len(set(kinds)) == len(PolicyName)
     assert kinds[0] is Unlimited
+
+
+@pytest.mark.parametrize(
+    ("style", "wait", "header"),
+    [
+        ("none", 0.4, None),
+        ("seconds", 0.4, "1"),
+        ("seconds", 1.0, "1"),
+        ("seconds", 1.01, "2"),
+        ("decimal", 0.2371, "0.238"),
+        ("decimal", 2.0, "2.000"),
+        ("soon", 0.4, "soon"),
+        ("120", 0.4, "120"),
+    ],
+)
+def test_retry_after(style: str, wait: float, header: str | None) -> None:
+    assert retry_after_header(style, wait, 1_700_000_000.25) == header
+
+
+def test_retry_after_as_a_date_is_never_too_early() -> None:
+    header = retry_after_header("http_date", 0.9, 1_700_000_000.25)
+    assert header == "Tue, 14 Nov 2023 22:13:22 GMT"
+    assert parsedate_to_datetime(header).timestamp() >= 1_700_000_000.25 + 0.9

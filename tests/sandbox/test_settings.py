@@ -64,9 +64,9 @@ def test_json_round_trip() -> None:
     ("options", "message"),
     [
         ({"policy": "strict"}, "policy"),
-        ({"limit": 0}, "limit is at least 1"),
-        ({"per": 0.0}, "per is above 0"),
-        ({"per": float("nan")}, "per is above 0"),
+        ({"limit": 0}, "limit must be at least 1"),
+        ({"per": 0.0}, "per must be above 0"),
+        ({"per": float("nan")}, "per must be above 0"),
         ({"tolerance": -1}, "tolerance"),
         ({"latency": -0.1}, "latency"),
         ({"latency": float("nan")}, "latency"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.fields import FromJson, pairs, read_json, request_fields
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
@@ -59,14 +59,8 @@ def create(
         "response_type": response_type,
     }
     request = CreateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
-    client = settings.client()
-
-    async def send() -> dict[str, Any]:
-        async with client:
-            return json_of(await client.comment_automations.create(request))
-
-    answer = run_async(send())
-    settings.output.result(answer, lambda: settings.output.facts("Created", answer.items()))
+    created = json_of(settings.call(lambda client: client.comment_automations.create(request)))
+    settings.output.result(created, lambda: settings.output.facts("Created", created.items()))
 
 
 @command(app, "update", examples="marketingblocks automations update 7 --name 'New name'")
@@ -98,14 +92,8 @@ def update(
         "response_type": response_type,
     }
     request = UpdateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
-    client = settings.client()
-
-    async def send() -> dict[str, Any]:
-        async with client:
-            return json_of(await client.comment_automations.update(request))
-
-    answer = run_async(send())
-    settings.output.result(answer, lambda: settings.output.facts("Changed", answer.items()))
+    changed = json_of(settings.call(lambda client: client.comment_automations.update(request)))
+    settings.output.result(changed, lambda: settings.output.facts("Changed", changed.items()))
 
 
 def _further(given: list[str] | None) -> dict[str, Any]:

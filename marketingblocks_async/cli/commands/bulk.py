@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app, run_async
-from marketingblocks_async.cli.errors import Interrupted
-from marketingblocks_async.cli.exit_codes import ExitCode, code_of
+from marketingblocks_async.cli.command import command, new_app
+from marketingblocks_async.cli.errors import ExitCode, Interrupted, code_of
 from marketingblocks_async.cli.fields import pairs
-from marketingblocks_async.cli.settings import Settings
+from marketingblocks_async.cli.settings import Settings, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -261,9 +260,8 @@ def _send(
     options: _RunOptions,
 ) -> ExitCode:
     from marketingblocks_async.bulk import BulkRun, Ending, Journal
-    from marketingblocks_async.cli.interrupts import interrupts
 
-    from .bulk_progress import shown_progress
+    from .bulk_progress import interrupts, shown_progress
     from .bulk_screens import show_result
 
     async def send() -> BulkResult:

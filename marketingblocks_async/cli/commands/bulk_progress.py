@@ -1,17 +1,18 @@
-"""How far a bulk run is: a live line on a terminal, a plain line now and then when piped."""
+"""Progress of a bulk run (a live line on a terminal, a plain line now and then when piped), and Ctrl-C."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from marketingblocks_async.cli.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import RenderableType
 
     from marketingblocks_async.bulk import BulkProgress
@@ -105,3 +106,23 @@ def _bar(progress: BulkProgress, width: int) -> RenderableType:
     )
     bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=min(width, 80))
     return Group(speed, states, bar)
+
+
+@contextmanager
+def interrupts(first: Callable[[], None], second: Callable[[], None]) -> Generator[None]:
+    """Call ``first`` on the first SIGINT or SIGTERM, and ``second`` on each further one, on the running event loop."""
+    loop = asyncio.get_running_loop()
+    signals = 0
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        # Unlike call_soon, this wakes the loop up.
+        loop.call_soon_threadsafe(first if signals == 1 else second)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
 
@@ -21,12 +21,5 @@ def connect(
     redirect_url: Annotated[str | None, typer.Option(help="Where the browser returns to.")] = None,
 ) -> None:
     """Start the sign-in that connects an account, and show the address to open."""
-    client = settings.client()
-
-    async def send() -> dict[str, Any]:
-        async with client:
-            answer = await client.channels.connect(user_id=user_id, redirect_url=redirect_url)
-            return json_of(answer)
-
-    answer = run_async(send())
-    settings.output.result(answer, lambda: settings.output.facts("Open connect_url in a browser", answer.items()))
+    started = json_of(settings.call(lambda client: client.channels.connect(user_id=user_id, redirect_url=redirect_url)))
+    settings.output.result(started, lambda: settings.output.facts("Open connect_url in a browser", started.items()))

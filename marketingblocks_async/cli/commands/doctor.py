@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from marketingblocks_async.cli.command import command, run_async
-from marketingblocks_async.cli.exit_codes import ExitCode
-from marketingblocks_async.cli.settings import Settings
+from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.errors import ExitCode
+from marketingblocks_async.cli.settings import Settings, run_async
 
 if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.fields import pairs, read_json
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
@@ -42,17 +42,14 @@ def generate(
     brand_id: Annotated[str | None, typer.Option(help="Your brand (inferred, not documented).")] = None,
 ) -> None:
     """Ask for a post made by AI. It is made in the background; the answer is the job."""
-    client = settings.client()
-
-    async def send() -> dict[str, Any]:
-        async with client:
-            answer = await client.generations.create(
+    job = json_of(
+        settings.call(
+            lambda client: client.generations.create(
                 post_type=post_type, input=text, web_hook=web_hook, brand_id=brand_id
             )
-            return json_of(answer)
-
-    answer = run_async(send())
-    settings.output.result(answer, lambda: settings.output.facts("Generation", answer.items()))
+        )
+    )
+    settings.output.result(job, lambda: settings.output.facts("Generation", job.items()))
 
 
 def request(
@@ -73,17 +70,11 @@ def request(
     """Make a call that the documentation does not show, under the same limit. Prints the answer as JSON."""
     value = None if body is None else read_json(body)
     query = pairs(param or (), "--param") or None
-    client = settings.client()
-
-    async def send() -> Any:
-        async with client:
-            return await client.request(method, path, params=query, json=value, resend=resend)
-
-    answer = run_async(send())
-
-    settings.output.result(
-        answer, lambda: settings.output.words(json.dumps(answer, indent=2, ensure_ascii=False, default=str))
+    body_of_response = settings.call(
+        lambda client: client.request(method, path, params=query, json=value, resend=resend)
     )
+    text = json.dumps(body_of_response, indent=2, ensure_ascii=False, default=str)
+    settings.output.result(body_of_response, lambda: settings.output.words(text))
 
 
 @command(
@@ -108,15 +99,10 @@ def ask(
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.configuration import DEFAULT_DOCS_URL
 
-    where = DEFAULT_DOCS_URL if docs_url is None else docs_url
-
-    async def send() -> str:
-        # Documentation questions go out without any token, but a client is not made without one.
-        async with MarketingBlocks("not-needed", base_url=settings.base_url, docs_url=where) as client:
-            return await (client.docs.ask(question) if page is None else client.docs.ask(question, page=page))
-
-    answer = run_async(send())
-
+    # Documentation questions go out without any token, but a client is not made without one.
+    client = MarketingBlocks("not-needed", base_url=settings.base_url, docs_url=docs_url or DEFAULT_DOCS_URL)
+    options = {} if page is None else {"page": page}
+    answer = settings.call(lambda client: client.docs.ask(question, **options), client)
     settings.output.result(
         {"question": question, "page": page, "answer": answer}, lambda: settings.output.words(answer)
     )

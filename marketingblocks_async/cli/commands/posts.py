@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app, run_async
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.fields import FromJson, read_json, request_fields
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
@@ -65,29 +65,16 @@ def create(
     fields = request_fields(from_json, options)
     mode = "scheduled" if fields.get("schedule_time") is not None else "now"
     post = CreatePost.model_validate({"post_type": "post", "media_urls": [], "publish_mode": mode, **fields})
-    client = settings.client()
-
-    async def send() -> dict[str, Any]:
-        async with client:
-            return json_of(await client.posts.create(post))
-
-    answer = run_async(send())
-    settings.output.result(answer, lambda: settings.output.facts("Created", answer.items()))
+    created = json_of(settings.call(lambda client: client.posts.create(post)))
+    settings.output.result(created, lambda: settings.output.facts("Created", created.items()))
 
 
 @command(app, "get", examples="marketingblocks posts get 1246")
 def get(settings: Settings, *, post_id: Annotated[str, typer.Argument(help="Id of the post.")]) -> None:
     """Show one post."""
-    client = settings.client()
-
-    async def find() -> Any:
-        async with client:
-            return await client.posts.get(post_id)
-
-    found = run_async(find())
-    answer = json_of(found)
-    shown: dict[str, Any] = answer["post"] if isinstance(answer.get("post"), dict) else answer
-    settings.output.result(answer, lambda: settings.output.facts(f"Post {post_id}", shown.items()))
+    found = json_of(settings.call(lambda client: client.posts.get(post_id)))
+    post: dict[str, Any] = found["post"] if isinstance(found.get("post"), dict) else found
+    settings.output.result(found, lambda: settings.output.facts(f"Post {post_id}", post.items()))
 
 
 @command(
@@ -107,13 +94,7 @@ def list_posts(
     count: Annotated[int | None, typer.Option(help="How many at most.")] = None,
 ) -> None:
     """List the posts of some platforms."""
-    client = settings.client()
-
-    async def ask() -> Any:
-        async with client:
-            return await client.posts.list(channels=channel, status=status or None, limit=count)
-
-    found = run_async(ask())
+    found = settings.call(lambda client: client.posts.list(channels=channel, status=status or None, limit=count))
     settings.output.result(json_of(found), lambda: _show(settings, "Posts", found))
 
 
@@ -124,13 +105,7 @@ def upcoming(
     count: Annotated[int | None, typer.Option(help="How many at most; 10 by default.")] = None,
 ) -> None:
     """List what goes out next."""
-    client = settings.client()
-
-    async def ask() -> Any:
-        async with client:
-            return await client.posts.upcoming(limit=count)
-
-    found = run_async(ask())
+    found = settings.call(lambda client: client.posts.upcoming(limit=count))
     settings.output.result(json_of(found), lambda: _show(settings, "Upcoming", found))
 
 

@@ -1,4 +1,4 @@
-"""Answers documentation questions: ``GET /agentic-ai-docs/<page>.md?ask=...``, without a token."""
+"""Documentation questions: ``GET /agentic-ai-docs/<page>.md?ask=...``, without a token."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from marketingblocks_async.endpoints import ENDPOINTS
-
-from .answers import Answer
+from marketingblocks_async.sandbox.responses import Response
 
 DOCS_PREFIX = "/agentic-ai-docs"
 """Path under which the documentation's pages are served."""
@@ -28,12 +27,12 @@ _PAGES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def docs_answer(page: str, question: str | None) -> Answer:
-    """Return the text of a page, or an answer to a question with excerpts of the pages that fit best.
+def docs_response(page: str, question: str | None) -> Response:
+    """Return the text of a page, or excerpts of the two pages that fit a question best.
 
     Args:
         page: path of the page below :data:`DOCS_PREFIX`, without ``.md``.
-        question: what was asked, ``None`` for the page itself.
+        question: the question, ``None`` for the page itself.
 
     """
     name = page.rpartition("/")[2]
@@ -46,8 +45,8 @@ def docs_answer(page: str, question: str | None) -> Answer:
 
     best = sorted(_PAGES, key=fit, reverse=True)[:2]
     excerpts = "\n\n".join(f"> {_PAGES[title]}\n>\n> Source: {title}.md" for title in best)
-    return _text(f"Answer to: {question.strip()}\n\n{excerpts}\n")
+    return _text(f"Response to: {question.strip()}\n\n{excerpts}\n")
 
 
-def _text(text: str) -> Answer:
-    return Answer(200, text.encode(errors="replace"), content_type="text/markdown")
+def _text(text: str) -> Response:
+    return Response(200, text.encode(errors="replace"), content_type="text/markdown")

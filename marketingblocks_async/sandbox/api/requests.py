@@ -1,9 +1,9 @@
-"""The documented API: one request from its arrival to its answer.
+"""One request to the documented API, from its arrival to its response.
 
 The order is: the whole request has arrived; simulated network; counted; token; limit; path; permission; validation;
-carried out; latency; answer. From counting to carrying out nothing waits, so requests are carried out in the order in
-which they are counted. A request is counted and carried out even if its client has gone meanwhile, as on a real
-network.
+carried out; latency; response. Between counting and carrying out nothing waits, so requests are carried out in the
+order in which they are counted. A request is counted and carried out even if its client has gone meanwhile, as on a
+real network.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
-from marketingblocks_async.sandbox.faults.faults import Fault, FaultPlan
-from marketingblocks_async.sandbox.faults.kinds import Disturbed, WireAct, disrupt, response_of
-from marketingblocks_async.sandbox.ledger.ledger import (
+from marketingblocks_async.sandbox.faults import FAULT_KINDS, Fault, FaultPlan
+from marketingblocks_async.sandbox.faults.kinds import FaultContext, WireFault
+from marketingblocks_async.sandbox.ledger import (
     MISSING_TOKEN,
     UNKNOWN_PATH,
     UNKNOWN_TOKEN,
@@ -25,41 +25,41 @@ from marketingblocks_async.sandbox.ledger.ledger import (
     FaultFiring,
     Ledger,
 )
-from marketingblocks_async.sandbox.retry_after import retry_after_header
+from marketingblocks_async.sandbox.policies import retry_after_header
+from marketingblocks_async.sandbox.responses import EXPIRED_OR_INVALID, Response, error_response, json_response
 from marketingblocks_async.sandbox.settings import SandboxSettings
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.tokens import Token, TokenBook
 
-from .answers import EXPIRED_OR_INVALID, Answer, error, json_answer
-from .operations import Call, Operations
+from .operations import Operations, ValidatedRequest
 from .routes import AnyEndpoint, Route, Routes
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
-"""A request body above this is answered 413."""
+"""A larger request body is answered 413."""
 
 
 @dataclass(slots=True)
-class _Exchange:
+class _RequestState:
     route: Route
-    name: str
+    endpoint_name: str
     token: Token | None
-    label: str
+    token_label: str
     authorization: str
     arrived_at: float = 0.0
     committed: bool = False
 
 
 class Api:
-    """Answers the requests to the documented API, and to every path that nothing else answers.
+    """Responds to requests to the documented API, and to every path that nothing else serves.
 
     Args:
-        settings: how the sandbox behaves.
+        settings: settings of the sandbox.
         clock: its time.
         ledger: records what happens.
         tokens: the access tokens.
-        faults: what goes wrong.
+        faults: the faults that are on.
         routes: from path to operation.
-        operations: what the operations do.
+        operations: carries the operations out.
         chance: source of the network's jitter.
 
     """
@@ -86,98 +86,96 @@ class Api:
         self._chance = chance
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Serve one request."""
         try:
             body = await read_body(request)
         except (ConnectionError, web.RequestPayloadError):
             self._ledger.incomplete_requests += 1
-            return response_of(error(400, "The request body is broken."))
-        exchange = self._identify(request)
+            return error_response(400, "The request body is broken.").to_aiohttp()
+        state = self._identify(request)
         if self._settings.jitter:
             await asyncio.sleep(self._chance.uniform(0, self._settings.jitter))
-        slow = self._faults.before_counting(exchange.name, exchange.label)
+        slow = self._faults.before_counting(state.endpoint_name, state.token_label)
         if slow is not None:
             await asyncio.sleep(slow.params["delay"])
 
-        exchange.arrived_at = self._clock.monotonic()
-        self._ledger.arrived(exchange.label, exchange.name, exchange.arrived_at)
-        outcome = self._refusal(exchange) or self._execute(exchange, request, body)
+        state.arrived_at = self._clock.monotonic()
+        self._ledger.arrived(state.token_label, state.endpoint_name, state.arrived_at)
+        response = self._refusal(state) or self._execute(state, request, body)
         if slow is not None:
-            self._record_firing(slow, exchange)
+            self._record_firing(slow, state)
 
         if self._settings.latency:
             await asyncio.sleep(self._settings.latency)
-        self._ledger.answered(exchange.label, exchange.name, outcome.status)
-        if isinstance(outcome, WireAct):
-            return await outcome.perform(request)
-        return response_of(outcome)
+        self._ledger.answered(state.token_label, state.endpoint_name, response.status)
+        return await response.perform(request) if isinstance(response, WireFault) else response.to_aiohttp()
 
-    def _identify(self, request: web.BaseRequest) -> _Exchange:
+    def _identify(self, request: web.BaseRequest) -> _RequestState:
         route = self._routes.find(request.method, request.path)
         name = UNKNOWN_PATH if route.endpoint is None else route.endpoint.name
         authorization = request.headers.get("Authorization", "")
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
-            return _Exchange(route, name, None, MISSING_TOKEN, authorization)
+            return _RequestState(route, name, None, MISSING_TOKEN, authorization)
         token = self._tokens.find(secret.strip())
-        return _Exchange(route, name, token, UNKNOWN_TOKEN if token is None else token.name, authorization)
+        return _RequestState(route, name, token, UNKNOWN_TOKEN if token is None else token.name, authorization)
 
-    def _refusal(self, exchange: _Exchange) -> Answer | None:
-        """Return why the request is refused whatever it holds: token, limit, path or permission."""
-        token, endpoint = exchange.token, exchange.route.endpoint
+    def _refusal(self, state: _RequestState) -> Response | None:
+        """Return the refusal of a request because of its token, the limit, its path or a permission."""
+        token, endpoint = state.token, state.route.endpoint
         if token is None or not token.present(self._clock.world()):
-            return error(401, EXPIRED_OR_INVALID)
-        wait = token.policy.judge(exchange.arrived_at)
+            return error_response(401, EXPIRED_OR_INVALID)
+        wait = token.policy.judge(state.arrived_at)
         if wait is not None:
-            self._ledger.refused_by_limit(exchange.label)
+            self._ledger.refused_by_limit(state.token_label)
             return self._too_many_requests(wait)
         if endpoint is None:
-            return _no_such_route(exchange.route)
+            return _no_such_route(state.route)
         if not token.may(endpoint.permission):
             message = f"This token lacks the permission {endpoint.permission}."
-            return error(self._missing_permission_status(endpoint), message)
+            return error_response(self._missing_permission_status(endpoint), message)
         return None
 
-    def _execute(self, exchange: _Exchange, request: web.BaseRequest, body: bytes | None) -> Answer | WireAct:
+    def _execute(self, state: _RequestState, request: web.BaseRequest, body: bytes | None) -> Response | WireFault:
         if body is None:
-            return error(413, f"The request body is larger than {MAX_BODY_BYTES} bytes.")
-        call = self._operations.check(exchange.name, body, request.query, exchange.route.path_value)
-        if isinstance(call, Answer):
-            return call
-        fault = self._faults.before_execution(exchange.name, exchange.label)
+            return error_response(413, f"The request body is larger than {MAX_BODY_BYTES} bytes.")
+        validated = self._operations.check(state.endpoint_name, body, request.query, state.route.path_value)
+        if isinstance(validated, Response):
+            return validated
+        fault = self._faults.before_execution(state.endpoint_name, state.token_label)
         if fault is None:
-            return self._carry_out(exchange, call)
-        if fault.kind == "expire_token" and exchange.token is not None:
-            exchange.token.expire()
-        call.post_fails = fault.kind == "post_fails"
-        intended = self._carry_out(exchange, call) if fault.commits else json_answer({"status": True})
-        self._record_firing(fault, exchange)
-        endpoint = exchange.route.endpoint
-        permission = "" if endpoint is None else endpoint.permission
-        return disrupt(Disturbed(fault, intended, permission, exchange.authorization))
+            return self._carry_out(state, validated)
+        kind = FAULT_KINDS[fault.kind]
+        if kind.expires_token and state.token is not None:
+            state.token.expire()
+        validated.post_fails = kind.post_fails
+        intended = self._carry_out(state, validated) if fault.commits else json_response({"status": True})
+        self._record_firing(fault, state)
+        permission = "" if state.route.endpoint is None else state.route.endpoint.permission
+        return kind.apply(FaultContext(fault.params, intended, permission, state.authorization))
 
-    def _carry_out(self, exchange: _Exchange, call: Call) -> Answer:
-        result = self._operations.carry_out(call)
+    def _carry_out(self, state: _RequestState, validated: ValidatedRequest) -> Response:
+        result = self._operations.carry_out(validated)
         if result.carried_out:
-            exchange.committed = True
-            self._ledger.carried_out(exchange.label, exchange.name)
+            state.committed = True
+            self._ledger.carried_out(state.token_label, state.endpoint_name)
             if result.changed_id is not None:
                 self._ledger.committed(
-                    Commit(exchange.name, exchange.label, exchange.arrived_at, result.changed_id, call.raw)
+                    Commit(state.endpoint_name, state.token_label, state.arrived_at, result.changed_id, validated.raw)
                 )
-        return result.answer
+        return result.response
 
-    def _record_firing(self, fault: Fault, exchange: _Exchange) -> None:
+    def _record_firing(self, fault: Fault, state: _RequestState) -> None:
         self._ledger.fault_fired(
-            FaultFiring(fault.kind, exchange.name, exchange.label, exchange.arrived_at, exchange.committed)
+            FaultFiring(fault.kind, state.endpoint_name, state.token_label, state.arrived_at, state.committed)
         )
 
-    def _too_many_requests(self, wait: float) -> Answer:
+    def _too_many_requests(self, wait: float) -> Response:
         settings = self._settings
         world = self._clock.monotonic() + self._clock.calendar_offset
         header = retry_after_header(settings.retry_after, wait, world)
         message = f"Too many requests: a token is limited to {settings.limit} requests per {settings.per:g} s."
-        return error(429, message, headers=None if header is None else {"Retry-After": header})
+        return error_response(429, message, headers=None if header is None else {"Retry-After": header})
 
     def _missing_permission_status(self, endpoint: AnyEndpoint) -> int:
         if self._settings.variants.missing_permission is not None:
@@ -210,8 +208,8 @@ async def read_body(request: web.BaseRequest) -> bytes | None:
     return b"".join(chunks) if size <= MAX_BODY_BYTES else None
 
 
-def _no_such_route(route: Route) -> Answer:
+def _no_such_route(route: Route) -> Response:
     if route.allowed:
         allowed = ", ".join(route.allowed)
-        return error(405, f"Method not allowed; use {allowed}.", headers={"Allow": allowed})
-    return error(404, "Not found.")
+        return error_response(405, f"Method not allowed; use {allowed}.", headers={"Allow": allowed})
+    return error_response(404, "Not found.")

@@ -1,6 +1,6 @@
-"""The sandbox's own paths under ``/_sandbox``, for judging and steering it from outside.
+"""The sandbox's own paths under ``/_sandbox``: read its ledger and change its faults from outside.
 
-They need no token, are not counted, and are no part of the MarketingBlocks API.
+They need no token, are not counted, and are not part of the MarketingBlocks API.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from marketingblocks_async.models.base import is_array, is_object
-from marketingblocks_async.sandbox.api.answers import Answer, error, json_answer
-from marketingblocks_async.sandbox.faults.faults import ArmedFault, Fault, FaultPlan
-from marketingblocks_async.sandbox.ledger.ledger import Ledger
+from marketingblocks_async.sandbox.faults import ArmedFault, Fault, FaultPlan
+from marketingblocks_async.sandbox.ledger import Ledger
+from marketingblocks_async.sandbox.responses import Response, error_response, json_response
 from marketingblocks_async.sandbox.settings import SandboxSettings, readable
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.posts import PostStore
@@ -34,14 +34,14 @@ class BadControlRequestError(ValueError):
 
 
 class Control:
-    """Answers the requests below :data:`CONTROL_PREFIX`.
+    """Serves the requests below :data:`CONTROL_PREFIX`.
 
     Args:
-        settings: how the sandbox behaves.
+        settings: settings of the sandbox.
         clock: its time.
-        ledger: what happened.
+        ledger: the record of what happened.
         tokens: the access tokens.
-        faults: what goes wrong.
+        faults: the faults that are on.
         posts: the posts.
         dashboard: reads all of it for the page at the root.
         reset: puts the sandbox back to its start.
@@ -81,8 +81,8 @@ class Control:
             "dashboard/choices": {"GET": self._show_choices},
         }
 
-    async def handle(self, method: str, name: str, query: dict[str, str], body: bytes) -> Answer:
-        """Answer one request.
+    async def handle(self, method: str, name: str, query: dict[str, str], body: bytes) -> Response:
+        """Response one request.
 
         Args:
             method: HTTP method.
@@ -93,18 +93,20 @@ class Control:
         """
         if name == "reset" and method == "POST":
             await self._reset()
-            return json_answer({"status": True})
+            return json_response({"status": True})
         methods = {"POST": None} if name == "reset" else self._actions.get(name)
         if methods is None:
             known = ", ".join(sorted({*self._actions, "reset"}))
-            return error(404, f"There is no {CONTROL_PREFIX}{name}; there are {known}.")
+            return error_response(404, f"There is no {CONTROL_PREFIX}{name}; there are {known}.")
         action = methods.get(method)
         if action is None:
-            return error(405, f"Method not allowed; use {', '.join(methods)}.", headers={"Allow": ", ".join(methods)})
+            return error_response(
+                405, f"Method not allowed; use {', '.join(methods)}.", headers={"Allow": ", ".join(methods)}
+            )
         try:
-            return json_answer(action(query, body))
+            return json_response(action(query, body))
         except BadControlRequestError as exc:
-            return error(400, str(exc))
+            return error_response(400, str(exc))
 
     def _health(self, query: dict[str, str], body: bytes) -> Any:
         del query, body
@@ -205,7 +207,7 @@ class Control:
 
 
 def armed_faults(value: Any) -> tuple[ArmedFault, ...]:
-    """Read what ``GET /_sandbox/faults`` answered."""
+    """Read the response to ``GET /_sandbox/faults``."""
     return TypeAdapter(tuple[ArmedFault, ...]).validate_python(value["faults"])
 
 

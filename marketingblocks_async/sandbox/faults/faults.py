@@ -6,106 +6,15 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
 from marketingblocks_async.endpoints import ENDPOINTS
 
+from .kinds import FAULT_KINDS, FaultKind
+
 ENDPOINT_NAMES = frozenset({endpoint.name for endpoint in ENDPOINTS})
-
-
-@dataclass(frozen=True, slots=True)
-class FaultKind:
-    """What a kind of fault does.
-
-    Attributes:
-        summary: in one line.
-        commits: whether the request is carried out.
-        commit_is_free: whether the parameter ``commit`` may say otherwise.
-        before_counting: whether it acts before the request is counted (all others act after it passed the limit, the
-            token and the validation).
-        only: the endpoint that it makes sense for, or ``None`` for all.
-        params: parameters and their defaults; the default's type is the parameter's, ``None`` means text or nothing.
-
-    """
-
-    summary: str
-    commits: bool
-    commit_is_free: bool = False
-    before_counting: bool = False
-    only: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
-    {
-        "commit_then_drop": FaultKind("carried out, then the connection closes without an answer", commits=True),
-        "commit_then_500": FaultKind("carried out, then answered 500", commits=True),
-        "commit_then_stall": FaultKind(
-            "carried out, then no answer: never (delay 0) or after delay seconds", commits=True, params={"delay": 0.0}
-        ),
-        "drop_before": FaultKind("the connection closes without an answer; not carried out", commits=False),
-        "reset": FaultKind("the connection is reset (TCP RST)", commits=False, commit_is_free=True),
-        "error_500": FaultKind("answered 500", commits=False),
-        "error_503": FaultKind("answered 503 without Retry-After", commits=False),
-        "error_503_retry_after": FaultKind("answered 503 with Retry-After", commits=False, params={"retry_after": "1"}),
-        "too_many_requests": FaultKind(
-            "answered 429 although the limit is kept, with Retry-After if given",
-            commits=False,
-            params={"retry_after": None},
-        ),
-        "html_502": FaultKind("answered 502 with a gateway's HTML page", commits=False, commit_is_free=True),
-        "truncated_json": FaultKind(
-            "answered 200, but the connection closes in the middle of the body", commits=True, commit_is_free=True
-        ),
-        "broken_json": FaultKind(
-            "answered 200 with a complete body that is no JSON", commits=True, commit_is_free=True
-        ),
-        "wrong_shape": FaultKind(
-            "answered 200 with JSON of another shape",
-            commits=True,
-            commit_is_free=True,
-            params={"body": '["unexpected", 42]'},
-        ),
-        "empty_body": FaultKind("answered 200 with an empty body", commits=True, commit_is_free=True),
-        "status_false": FaultKind(
-            'answered 200 with {"status": false, ...}',
-            commits=False,
-            commit_is_free=True,
-            params={"message": "The request could not be processed."},
-        ),
-        "slow": FaultKind(
-            "held for delay seconds before it is counted", commits=True, before_counting=True, params={"delay": 1.0}
-        ),
-        "slow_answer": FaultKind("carried out, answered after delay seconds", commits=True, params={"delay": 1.0}),
-        "drip": FaultKind(
-            "carried out, answered byte by byte, interval seconds apart", commits=True, params={"interval": 0.01}
-        ),
-        "redirect": FaultKind(
-            "answered with a redirection to location",
-            commits=False,
-            params={"location": "/elsewhere", "status": 302},
-        ),
-        "unauthorized": FaultKind("answered 401", commits=False),
-        "forbidden": FaultKind("answered 403", commits=False),
-        "not_found": FaultKind("answered 404", commits=False),
-        "bad_request": FaultKind("answered 400", commits=False),
-        "unprocessable": FaultKind("answered 422 with an errors map", commits=False),
-        "expire_token": FaultKind("the token expires with this request, which is answered 401", commits=False),
-        "huge_body": FaultKind(
-            "answered 200 with a JSON body of more than mib MiB", commits=True, commit_is_free=True, params={"mib": 64}
-        ),
-        "echo_authorization": FaultKind(
-            "answered 500 with the Authorization header in the body and in a header", commits=False
-        ),
-        "post_fails": FaultKind(
-            "carried out; the new post becomes failed instead of published", commits=True, only="create-post"
-        ),
-    }
-)
-"""Every kind of fault, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from html import escape
 
 from yarl import URL
 
-from marketingblocks_async.sandbox.api.answers import Answer
+from marketingblocks_async.sandbox.responses import Response
 
 _FIRST_CHANNEL_ID = 501
 
@@ -70,7 +70,7 @@ class Connections:
         """Return ``connect_url``."""
         return f"{self._pages()}/{connection.token}"
 
-    def page(self, connection: SandboxConnection) -> Answer:
+    def page(self, connection: SandboxConnection) -> Response:
         """Return the page that the user sees."""
         if connection.channel_id is not None:
             return _page(f"<p>Channel {connection.channel_id} is connected.</p>")
@@ -79,7 +79,7 @@ class Connections:
             '<form method="post"><button type="submit">Connect</button></form>'
         )
 
-    def complete(self, connection: SandboxConnection) -> Answer:
+    def complete(self, connection: SandboxConnection) -> Response:
         """Connect a channel and send the user back; pressing the button twice connects one channel.
 
         The channel's id travels as ``channel_id`` in the query, which is a guess. Only http and https addresses are
@@ -95,7 +95,7 @@ class Connections:
         if target is None:
             return _page(f"{connected}<p>Return to <code>{escape(connection.redirect_url)}</code>.</p>")
         location = str(target.update_query(channel_id=str(connection.channel_id)))
-        return Answer(303, b"", {"Location": location}, "text/html")
+        return Response(303, b"", {"Location": location}, "text/html")
 
 
 def _web_address(text: str) -> URL | None:
@@ -106,7 +106,7 @@ def _web_address(text: str) -> URL | None:
     return url if url.scheme in {"http", "https"} and url.host else None
 
 
-def _page(content: str) -> Answer:
+def _page(content: str) -> Response:
     html = f'<!doctype html><meta charset="utf-8"><title>Connect a channel</title>{content}'
     # A user id may hold half of a surrogate pair, which JSON can carry and UTF-8 cannot.
-    return Answer(200, html.encode(errors="replace"), content_type="text/html")
+    return Response(200, html.encode(errors="replace"), content_type="text/html")

@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from marketingblocks_async.models import GenerationStatus
-from marketingblocks_async.sandbox.ledger.ledger import WebHookDelivery
+from marketingblocks_async.sandbox.ledger import WebHookDelivery
 from marketingblocks_async.urls import is_loopback
 
 from .clock import SandboxClock
@@ -47,7 +47,7 @@ class SandboxGeneration:
     web_hook: str | None
     done_at: float
 
-    def answer(self, status: GenerationStatus, message: str) -> dict[str, Any]:
+    def to_json(self, status: GenerationStatus, message: str) -> dict[str, Any]:
         """Return the documented object about the job."""
         return {
             "id": self.id,
@@ -160,6 +160,6 @@ class Generations:
 
 def _payload(job: SandboxGeneration) -> dict[str, Any]:
     return {
-        **job.answer(GenerationStatus.SUCCESS, "post generation is completed."),
+        **job.to_json(GenerationStatus.SUCCESS, "post generation is completed."),
         "posts": [{"caption_text": f"A post about {job.input}", "media_urls": [], "post_type": job.post_type}],
     }

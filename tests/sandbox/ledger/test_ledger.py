@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from marketingblocks_async.models import CreatePost
 from marketingblocks_async.sandbox import NO_ANSWER, Commit, Ledger, average_rate, identity_of, worst_window
-from marketingblocks_async.sandbox.ledger.ledger import REPORTED_DUPLICATES
+from marketingblocks_async.sandbox.ledger import REPORTED_DUPLICATES
 from tests.support.sandbox import create_request
 
 # A coarse grid makes exact hits of a window's border likely; the fine part makes them unlikely.

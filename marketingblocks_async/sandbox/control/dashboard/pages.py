@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from marketingblocks_async.sandbox.api.answers import Answer
+from marketingblocks_async.sandbox.responses import Response
 
 DASHBOARD_PREFIX = "/_dashboard/"
 """Where the page's parts are."""
@@ -21,7 +21,7 @@ _PARTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-# The page needs nothing from anywhere else, and nobody needs it in a frame.
+# The page loads nothing from elsewhere and is not shown in frames.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
@@ -31,7 +31,7 @@ _HEADERS = {
 }
 
 
-def dashboard_page(path: str) -> Answer | None:
+def dashboard_page(path: str) -> Response | None:
     """Return the page or one of its parts, ``None`` if the path is none of them.
 
     Args:
@@ -42,7 +42,7 @@ def dashboard_page(path: str) -> Answer | None:
     if part is None:
         return None
     name, content_type = part
-    return Answer(200, _content(name), _HEADERS, content_type)
+    return Response(200, _content(name), _HEADERS, content_type)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What the page shows, as JSON values. Asking for it costs little, so that watching does not change what is watched."""
+"""The values that the page shows, as JSON. Reading them is cheap, so that watching a run does not slow it down."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import asdict
 from typing import Any
 
 from marketingblocks_async.models import PostStatus
-from marketingblocks_async.sandbox.faults.faults import ENDPOINT_NAMES, FAULT_KINDS, FaultPlan
-from marketingblocks_async.sandbox.ledger.ledger import Ledger
+from marketingblocks_async.sandbox.faults import ENDPOINT_NAMES, FAULT_KINDS, FaultPlan
+from marketingblocks_async.sandbox.ledger import Ledger
 from marketingblocks_async.sandbox.settings import SandboxSettings
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.posts import PostStore, SandboxPost
 
 HISTORY_SECONDS = 60
-"""How far back the page looks."""
+"""Length of the chart's history."""
 
 STEPS_PER_SECOND = 4
-"""How many points a second of its history has."""
+"""Points of the chart in a second."""
 
 SHOWN_TOKENS = 12
-"""How many tokens it shows, those with the most requests first."""
+"""Number of tokens shown, those with the most requests first."""
 
 _FINAL = (PostStatus.PUBLISHED, PostStatus.FAILED)
 
@@ -31,10 +31,10 @@ class DashboardState:
     """Reads the sandbox for the page.
 
     Args:
-        settings: how the sandbox behaves.
+        settings: settings of the sandbox.
         clock: its time.
-        ledger: what happened.
-        faults: what goes wrong.
+        ledger: the record of what happened.
+        faults: the faults that are on.
         posts: the posts.
 
     """
@@ -53,7 +53,7 @@ class DashboardState:
         self._worst: dict[str, tuple[int, int]] = {}
 
     def read(self) -> dict[str, Any]:
-        """Return everything that the page shows."""
+        """Return the values that the page shows."""
         settings = self._settings
         tokens = sorted(self._ledger.tokens.items(), key=lambda item: len(item[1].arrivals), reverse=True)
         return {
@@ -79,7 +79,7 @@ class DashboardState:
         }
 
     def choices(self) -> dict[str, Any]:
-        """Return what the form for faults offers."""
+        """Return the choices of the form for faults."""
         return {
             "kinds": [
                 {"name": name, "summary": kind.summary, "params": dict(kind.params), "only": kind.only}
@@ -105,7 +105,7 @@ class DashboardState:
         }
 
     def _worst_of(self, name: str, arrivals: array[float], per: float) -> int:
-        """Return the most arrivals in a window; only what has come since the last question is looked at."""
+        """Return the most arrivals in any window. Only arrivals since the previous call are looked at."""
         seen, worst = self._worst.get(name, (0, 0))
         if seen > len(arrivals):
             seen = worst = 0
@@ -119,7 +119,7 @@ class DashboardState:
         return worst
 
     def _count_posts(self) -> dict[str, int]:
-        """Return how many posts are in each state; those that are done are not looked at again."""
+        """Return the number of posts in each state. Posts in a final state are not looked at again."""
         if len(self._posts) < self._seen:
             self._forget_posts()
         fresh = (self._posts.find(number) for number in range(self._seen + 1, len(self._posts) + 1))

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from email.utils import parsedate_to_datetime
 
 import pytest
 
-from marketingblocks_async.sandbox.retry_after import retry_after_header
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from tests.support.sandbox import FakeClock
 
@@ -42,26 +40,3 @@ async def test_until_a_moment_that_has_passed_does_not_wait() -> None:
     clock = SandboxClock(FakeClock())
     async with asyncio.timeout(1):
         await clock.until(clock.world())
-
-
-@pytest.mark.parametrize(
-    ("style", "wait", "header"),
-    [
-        ("none", 0.4, None),
-        ("seconds", 0.4, "1"),
-        ("seconds", 1.0, "1"),
-        ("seconds", 1.01, "2"),
-        ("decimal", 0.2371, "0.238"),
-        ("decimal", 2.0, "2.000"),
-        ("soon", 0.4, "soon"),
-        ("120", 0.4, "120"),
-    ],
-)
-def test_retry_after(style: str, wait: float, header: str | None) -> None:
-    assert retry_after_header(style, wait, 1_700_000_000.25) == header
-
-
-def test_retry_after_as_a_date_is_never_too_early() -> None:
-    header = retry_after_header("http_date", 0.9, 1_700_000_000.25)
-    assert header == "Tue, 14 Nov 2023 22:13:22 GMT"
-    assert parsedate_to_datetime(header).timestamp() >= 1_700_000_000.25 + 0.9
