@@ -64,7 +64,7 @@ async def test_closing_ends_those_who_wait_for_a_connection() -> None:
         async with TokenFleet(base_url=sandbox.base_url, max_connections=1) as fleet:
             client = fleet.client(sandbox.token)
             tasks = [asyncio.create_task(client.posts.upcoming()) for _ in range(3)]
-            await until(lambda: fleet.snapshot().waiting_for_connection == 2)
+            await until(lambda: fleet.snapshot().waiting_for_connection == 2 and bool(sandbox.ledger.arrivals()))
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(isinstance(result, NotSentError) for result in results) == 2
 

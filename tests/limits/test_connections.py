@@ -1,4 +1,4 @@
-"""The cap on connections: never more than there are, nobody starves, nothing leaks."""
+"""The cap on connections: it holds, no token starves, no slot leaks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async import ConfigurationError, RateLimit
+from marketingblocks_async import ConfigurationError
 from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
-from marketingblocks_async.limits.limiter import RateLimiter
-from marketingblocks_async.limits.permits import PermitPool
+from tests.support.limits import limiter_of
 from tests.support.virtual_time import run
 
 
@@ -21,20 +20,20 @@ async def turns(number: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_greedy_token_leaves_as_much_as_it_has() -> None:
+async def test_a_greedy_token_gets_half() -> None:
     slots = ConnectionSlots(10)
     tasks = [asyncio.create_task(slots.take("greedy", None)) for _ in range(30)]
     await turns()
     assert slots.used_by("greedy") == 5
     assert slots.waiting == 25
-    # Another one gets its part at once.
+    # Another token gets its part at once.
     await asyncio.wait_for(slots.take("modest", None), 1)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_those_who_wait_are_served_in_turn() -> None:
+async def test_waiting_tokens_are_served_in_turn() -> None:
     slots = ConnectionSlots(2)
     for key in ("a", "b"):
         await slots.take(key, None)
@@ -53,7 +52,35 @@ async def test_those_who_wait_are_served_in_turn() -> None:
     assert sorted(order[3:]) == ["c1", "d1", "e1"]
 
 
-async def test_the_waiting_of_an_owner_can_be_ended() -> None:
+async def test_a_slot_granted_in_the_turn_of_the_cancellation_comes_back() -> None:
+    slots = ConnectionSlots(1)
+    await slots.take("a", None)
+    task = asyncio.create_task(slots.take("b", None))
+    await turns()
+    slots.give_back("a")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (slots.in_use, slots.used_by("b")) == (0, 0)
+
+
+async def test_a_returned_slot_leaves_the_others_counted() -> None:
+    slots = ConnectionSlots(8)
+    for _ in range(3):
+        await slots.take("a", None)
+    slots.give_back("a")
+    assert (slots.used_by("a"), slots.in_use) == (2, 2)
+    await slots.take("a", None)
+    await slots.take("a", None)
+    # It has half of them now.
+    more = asyncio.create_task(slots.take("a", None))
+    await turns()
+    assert (slots.used_by("a"), slots.waiting) == (4, 1)
+    more.cancel()
+    await asyncio.gather(more, return_exceptions=True)
+
+
+async def test_aborting_ends_the_waiting_of_one_owner() -> None:
     slots = ConnectionSlots(1)
     await slots.take("a", None)
     mine = asyncio.create_task(slots.take("a", "me"))
@@ -69,7 +96,7 @@ async def test_the_waiting_of_an_owner_can_be_ended() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32))
-def test_chance_finds_no_leak_and_nobody_left(limit: int, tokens: int, seed: int) -> None:
+def test_no_slot_leaks_in_any_scenario(limit: int, tokens: int, seed: int) -> None:
     chance = random.Random(seed)
 
     async def play() -> None:
@@ -97,9 +124,9 @@ def test_chance_finds_no_leak_and_nobody_left(limit: int, tokens: int, seed: int
     run(play())
 
 
-async def test_a_permit_brings_its_slot_back_whatever_becomes_of_it() -> None:
+async def test_the_end_of_an_attempt_returns_its_slot() -> None:
     slots = ConnectionSlots(2)
-    limiter = SlotLimiter(RateLimiter(PermitPool(RateLimit(limit=50))), slots, "a")
+    limiter = SlotLimiter(limiter_of(limit=50), slots, "a")
     permit = await limiter.acquire()
     permit.sending()
     permit.sent(fresh_connection=False)
@@ -118,7 +145,24 @@ async def test_a_permit_brings_its_slot_back_whatever_becomes_of_it() -> None:
     assert (slots.in_use, slots.waiting) == (0, 0)
 
 
+async def test_it_passes_a_pause_on() -> None:
+    limiter = limiter_of()
+    SlotLimiter(limiter, ConnectionSlots(2), "a").pause(30, over_limit=False)
+    snapshot = limiter.snapshot()
+    assert (snapshot.paused_for > 20, snapshot.refused) == (True, 0)
+
+
+async def test_it_passes_the_write_on() -> None:
+    """Without it, the permits of slow responses would not come back by the guard."""
+    limiter = SlotLimiter(limiter_of(limit=1, per=0.01, guard=0.0), ConnectionSlots(9), "a")
+    permit = await limiter.acquire()
+    permit.sending()
+    permit.sent(fresh_connection=False)
+    (await asyncio.wait_for(limiter.acquire(), 10)).release()
+    permit.release()
+
+
 @pytest.mark.parametrize("limit", [0, -1, True])
-def test_a_cap_that_cannot_be_is_refused(limit: int) -> None:
+def test_a_cap_below_one_is_refused(limit: int) -> None:
     with pytest.raises(ConfigurationError, match="max_connections"):
         ConnectionSlots(limit)

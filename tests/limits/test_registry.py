@@ -1,4 +1,4 @@
-"""One limiter per API root and token, for as long as it matters."""
+"""One limiter per API root and token, kept while it is in use or may still count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketingblocks_async.limits.settings import RateLimit
 
 
 class User:
-    """Somebody with a client."""
+    """Stands for a client."""
 
 
 ROOT = "https://api.example/v1"
@@ -27,7 +27,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> LimiterRegistry:
     return LimiterRegistry()
 
 
-def test_same_root_and_token_share_a_limiter_others_do_not(registry: LimiterRegistry) -> None:
+def test_one_limiter_per_root_and_token(registry: LimiterRegistry) -> None:
     users = [User() for _ in range(4)]
     first = registry.get(ROOT, "a", QUICK, users[0])
     assert registry.get(ROOT, "a", QUICK, users[1]) is first
@@ -36,7 +36,7 @@ def test_same_root_and_token_share_a_limiter_others_do_not(registry: LimiterRegi
     assert len(registry) == 3
 
 
-async def test_a_limiter_outlives_its_last_user_while_its_requests_may_still_count(registry: LimiterRegistry) -> None:
+async def test_a_limiter_outlives_its_last_user(registry: LimiterRegistry) -> None:
     user, settings = User(), RateLimit(limit=3, per=0.2, guard=0.0)
     limiter = registry.get(ROOT, "a", settings, user)
     permit = await limiter.acquire()
@@ -49,7 +49,7 @@ async def test_a_limiter_outlives_its_last_user_while_its_requests_may_still_cou
     assert again.snapshot().in_use == 1
 
 
-async def test_it_is_dropped_when_they_no_longer_count(registry: LimiterRegistry) -> None:
+async def test_an_idle_limiter_is_dropped(registry: LimiterRegistry) -> None:
     user = User()
     limiter = registry.get(ROOT, "a", QUICK, user)
     permit = await limiter.acquire()
@@ -63,7 +63,7 @@ async def test_it_is_dropped_when_they_no_longer_count(registry: LimiterRegistry
     assert not len(registry)
 
 
-async def test_a_user_that_vanished_without_a_word_counts_as_gone(registry: LimiterRegistry) -> None:
+async def test_a_collected_user_counts_as_gone(registry: LimiterRegistry) -> None:
     user = User()
     registry.get(ROOT, "a", QUICK, user)
     del user
@@ -72,7 +72,7 @@ async def test_a_user_that_vanished_without_a_word_counts_as_gone(registry: Limi
     assert len(registry) == 1
 
 
-def test_two_users_of_one_token_with_different_limits_are_told(registry: LimiterRegistry) -> None:
+def test_different_limits_for_one_token_are_refused(registry: LimiterRegistry) -> None:
     users = User(), User()
     registry.get(ROOT, "secret-token", QUICK, users[0])
     with pytest.raises(ConfigurationError, match="same rate_limit") as caught:
@@ -80,7 +80,7 @@ def test_two_users_of_one_token_with_different_limits_are_told(registry: Limiter
     assert "secret-token" not in str(caught.value)
 
 
-async def test_a_limiter_without_users_takes_on_new_settings_and_keeps_what_is_out(registry: LimiterRegistry) -> None:
+async def test_new_settings_keep_the_permits_that_are_out(registry: LimiterRegistry) -> None:
     user, other = User(), User()
     slow = RateLimit(limit=3, per=5.0)
     limiter = registry.get(ROOT, "a", slow, user)
@@ -96,7 +96,7 @@ async def test_a_limiter_without_users_takes_on_new_settings_and_keeps_what_is_o
         await asyncio.wait_for(again.acquire(), 0.05)
 
 
-def test_no_token_can_be_read_out_of_the_registry(registry: LimiterRegistry) -> None:
+def test_the_registry_holds_no_token(registry: LimiterRegistry) -> None:
     user = User()
     registry.get(ROOT, "secret-token", QUICK, user)
     assert "secret-token" not in repr(vars(registry))

@@ -1,4 +1,4 @@
-"""The accounts in Redis: every permit in one place, whatever is lost, late or dead."""
+"""The accounts in Redis: every permit is in one place, whatever is lost, late or dead."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def c(connection: Connection) -> Process:
     return Process("c", connection)
 
 
-async def test_one_gets_what_it_wants_and_no_more_than_there_is(a: Process) -> None:
+async def test_a_process_gets_what_it_wants(a: Process) -> None:
     first = await a.say(5)
     assert (first.held, first.target, first.share, first.waits) == (5, 5, LIMIT, [])
     assert (await a.say(100)).held == LIMIT
 
 
-async def test_the_fair_level_is_max_min(a: Process, b: Process, c: Process) -> None:
+async def test_shares_are_max_min(a: Process, b: Process, c: Process) -> None:
     await a.say(100)
     assert (await b.say(100)).held == 0
     assert (await c.say(1)).target == 1
@@ -130,7 +130,7 @@ async def test_the_fair_level_is_max_min(a: Process, b: Process, c: Process) -> 
     assert a.held + b.held + c.held == LIMIT
 
 
-async def test_a_permit_given_away_early_cannot_be_used_early(a: Process, b: Process) -> None:
+async def test_a_permit_returned_early_is_not_used_early(a: Process, b: Process) -> None:
     await a.say(LIMIT)
     given = time.monotonic()
     await a.say(2, back=(5.0, 3.0, 4.0))
@@ -143,7 +143,7 @@ async def test_a_permit_given_away_early_cannot_be_used_early(a: Process, b: Pro
     assert reply.waits[1] >= 4.0 - passed
 
 
-async def test_who_dies_loses_its_permits_after_the_stated_time_and_not_before(a: Process, b: Process) -> None:
+async def test_a_dead_process_loses_its_permits_after_recovery(a: Process, b: Process) -> None:
     before = time.monotonic()
     await a.say(LIMIT)
     after = time.monotonic()
@@ -156,7 +156,7 @@ async def test_who_dies_loses_its_permits_after_the_stated_time_and_not_before(a
     assert after + RECOVERY + 0.001 >= before + LEASE + GRACE + max(reply.waits, default=0.0)
 
 
-async def test_who_comes_back_after_its_death_gets_nothing_for_its_claim(a: Process, b: Process) -> None:
+async def test_an_expired_claim_gets_nothing(a: Process, b: Process) -> None:
     await a.say(LIMIT)
     while (await b.say(LIMIT)).held < LIMIT:  # noqa: ASYNC110 - asking is what is tested
         await asyncio.sleep(0.002)
@@ -165,7 +165,7 @@ async def test_who_comes_back_after_its_death_gets_nothing_for_its_claim(a: Proc
     assert (await b.say(LIMIT)).held == LIMIT
 
 
-async def test_an_answer_that_did_not_arrive_leaks_nothing(a: Process, b: Process) -> None:
+async def test_a_lost_reply_leaks_nothing(a: Process, b: Process) -> None:
     await a.say(2)
     await a.raw(LIMIT)
     # It says what it got last, so what it did not get is free at once.
@@ -173,7 +173,7 @@ async def test_an_answer_that_did_not_arrive_leaks_nothing(a: Process, b: Proces
     assert (await b.say(LIMIT)).held == LIMIT - 2
 
 
-async def test_an_exchange_that_did_not_arrive_leaks_nothing_for_long(a: Process, b: Process) -> None:
+async def test_a_lost_exchange_leaks_nothing_for_long(a: Process, b: Process) -> None:
     await a.say(6)
     # It gave two back, and that was lost on the way.
     a.held -= 2
@@ -185,7 +185,7 @@ async def test_an_exchange_that_did_not_arrive_leaks_nothing_for_long(a: Process
     assert len(reply.waits) == 2
 
 
-async def test_an_exchange_that_comes_late_does_nothing(a: Process, b: Process) -> None:
+async def test_a_late_exchange_does_nothing(a: Process, b: Process) -> None:
     await a.say(2)
     late = a.sequence
     await a.say(3)
@@ -194,7 +194,7 @@ async def test_an_exchange_that_comes_late_does_nothing(a: Process, b: Process) 
     assert (await b.say(LIMIT)).held == LIMIT - 3
 
 
-async def test_after_a_flush_the_living_keep_what_they_hold_and_others_wait(
+async def test_after_a_flush_living_processes_keep_their_permits(
     server: PrivateRedis, a: Process, b: Process, c: Process
 ) -> None:
     await a.say(5)
@@ -212,14 +212,14 @@ async def test_after_a_flush_the_living_keep_what_they_hold_and_others_wait(
     assert reply.held == LIMIT - 9
 
 
-async def test_the_loss_of_one_key_is_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+async def test_the_loss_of_one_key_causes_a_quarantine(server: PrivateRedis, a: Process, b: Process) -> None:
     await a.say(5)
     await server.command("DEL", KEYS[1])
     assert (await a.say(5)).held == 5
     assert (await b.say(LIMIT)).held == 0
 
 
-async def test_old_data_are_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+async def test_old_data_causes_a_quarantine(server: PrivateRedis, a: Process, b: Process) -> None:
     await a.say(2)
     old = await server.command("GET", KEYS[1])
     await a.say(9)
@@ -236,7 +236,7 @@ async def test_claims_of_more_than_there_is_are_cut(server: PrivateRedis, a: Pro
     assert (await a.say(8)).held + (await b.say(8)).held == LIMIT
 
 
-async def test_a_clock_that_was_set_back_is_noticed(server: PrivateRedis, a: Process, b: Process) -> None:
+async def test_a_clock_set_back_causes_a_quarantine(server: PrivateRedis, a: Process, b: Process) -> None:
     await a.say(5)
     later = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); s.at = s.at + 60000000; "
     await server.command("EVAL", later + "redis.call('SET', KEYS[1], cmsgpack.pack(s))", 1, KEYS[1])
@@ -244,7 +244,7 @@ async def test_a_clock_that_was_set_back_is_noticed(server: PrivateRedis, a: Pro
     assert (await b.say(LIMIT)).held == 0
 
 
-async def test_a_server_that_just_started_gives_nothing_at_first(server: PrivateRedis, a: Process) -> None:
+async def test_a_new_server_grants_nothing_at_first(server: PrivateRedis, a: Process) -> None:
     await server.kill()
     await server.start()
     reply = await a.say(5)
@@ -253,7 +253,7 @@ async def test_a_server_that_just_started_gives_nothing_at_first(server: Private
     assert reply.target == 5
 
 
-async def test_a_pause_and_a_refusal_are_told(a: Process, b: Process) -> None:
+async def test_a_pause_and_a_refusal_are_passed_on(a: Process, b: Process) -> None:
     await a.say(1)
     assert (await a.say(1, pause=3.0, refusals=2)).refusals == 2
     reply = await b.say(1)
@@ -261,7 +261,7 @@ async def test_a_pause_and_a_refusal_are_told(a: Process, b: Process) -> None:
     assert reply.refusals == 2
 
 
-async def test_other_settings_are_refused_while_somebody_is_there(a: Process, b: Process) -> None:
+async def test_other_settings_are_refused_while_a_process_lives(a: Process, b: Process) -> None:
     await a.say(1)
     b.limit = 7
     assert await b.raw(1) == [2, LIMIT, round(PER * 1e6)]
@@ -271,7 +271,7 @@ async def test_other_settings_are_refused_while_somebody_is_there(a: Process, b:
     assert (code, held) == (0, 0)
 
 
-async def test_settings_of_the_dead_bind_nobody(a: Process, b: Process) -> None:
+async def test_settings_of_dead_processes_do_not_count(a: Process, b: Process) -> None:
     await a.say(1)
     b.limit = 7
     await asyncio.sleep(RECOVERY)
@@ -280,7 +280,7 @@ async def test_settings_of_the_dead_bind_nobody(a: Process, b: Process) -> None:
     assert reply[:2] == [0, 7]
 
 
-async def test_who_leaves_leaves_nothing_behind(server: PrivateRedis, a: Process, b: Process) -> None:
+async def test_a_process_that_leaves_returns_all(server: PrivateRedis, a: Process, b: Process) -> None:
     await a.say(5)
     await a.say(0, back=(0.0,) * 5, leaving=True)
     assert (await b.say(LIMIT)).held == LIMIT

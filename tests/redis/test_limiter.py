@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 import redis.asyncio
 
-from marketingblocks_async import ConfigurationError, Lane, MarketingBlocks, NotSentError, RateLimit
+from marketingblocks_async import ConfigurationError, Lane, MarketingBlocks, NotSentError
 from marketingblocks_async.limits.settings import Permit, WaitEndedError
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
 from marketingblocks_async.sandbox import Sandbox
@@ -45,7 +43,7 @@ def end(permit: Permit) -> None:
     permit.answered()
 
 
-async def test_permits_are_leased_when_needed_and_given_back_when_not(make: MakeLimiter) -> None:
+async def test_permits_are_leased_when_needed(make: MakeLimiter) -> None:
     limiter = make()
     assert limiter.snapshot().held == 0
     end(await limiter.acquire())
@@ -58,7 +56,7 @@ async def test_permits_are_leased_when_needed_and_given_back_when_not(make: Make
     assert limiter.snapshot().in_use == 0
 
 
-async def test_two_share_evenly(make: MakeLimiter) -> None:
+async def test_two_processes_share_evenly(make: MakeLimiter) -> None:
     one, two = make(), make()
 
     async def use(limiter: RedisRateLimiter, calls: int) -> None:
@@ -77,7 +75,7 @@ async def test_two_share_evenly(make: MakeLimiter) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_first_in_first_out_and_interactive_before_bulk(make: MakeLimiter) -> None:
+async def test_order_within_a_process(make: MakeLimiter) -> None:
     limiter = make()
     order: list[str] = []
 
@@ -105,7 +103,7 @@ async def test_a_cancelled_call_leaks_nothing(make: MakeLimiter) -> None:
     await until(lambda: limiter.snapshot().in_use == 0 and limiter.snapshot().held == 0)
 
 
-async def test_a_429_pauses_and_slows_the_others(make: MakeLimiter) -> None:
+async def test_a_429_pauses_all_processes(make: MakeLimiter) -> None:
     one, two = make(), make()
     end(await two.acquire())
     end(await one.acquire())
@@ -132,7 +130,7 @@ async def test_no_token_is_in_redis(make: MakeLimiter, server: PrivateRedis) -> 
     assert TOKEN not in repr(vars(limiter))
 
 
-async def test_other_settings_of_a_process_elsewhere_are_an_error(make: MakeLimiter, server: PrivateRedis) -> None:
+async def test_other_settings_elsewhere_are_an_error(make: MakeLimiter, server: PrivateRedis) -> None:
     end(await make().acquire())
     other = RedisRateLimiter(RedisRateLimit(server.url, limit=21), "https://api.example/v1", TOKEN)
     with pytest.raises(ConfigurationError, match="limit=20"):
@@ -149,7 +147,7 @@ async def test_wrong_credentials_are_an_error(server: PrivateRedis) -> None:
     limiter.close()
 
 
-async def test_fail_means_an_error_at_once_and_the_call_was_not_sent(server: PrivateRedis) -> None:
+async def test_on_failure_fail(server: PrivateRedis) -> None:
     setting = RedisRateLimit(server.url, on_failure="fail", lease=0.2)
     await server.kill()
     limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
@@ -166,7 +164,7 @@ async def test_fail_means_an_error_at_once_and_the_call_was_not_sent(server: Pri
         assert len(sandbox.ledger.arrivals()) == 1
 
 
-async def test_wait_means_waiting_until_it_is_there(server: PrivateRedis) -> None:
+async def test_on_failure_wait(server: PrivateRedis) -> None:
     await server.kill()
     limiter = RedisRateLimiter(RedisRateLimit(server.url, lease=0.2), "https://api.example/v1", TOKEN)
     waiting = asyncio.create_task(limiter.acquire())
@@ -179,7 +177,7 @@ async def test_wait_means_waiting_until_it_is_there(server: PrivateRedis) -> Non
     limiter.close()
 
 
-async def test_a_replica_that_takes_over_is_believed_nothing(server: PrivateRedis) -> None:
+async def test_a_promoted_replica_is_not_trusted(server: PrivateRedis) -> None:
     async with PrivateRedis() as replica:
         await replica.command("REPLICAOF", *server.url.removeprefix("redis://").split(":"))
         is_synced = 'return string.find(redis.call("INFO"), "master_link_status:up", 1, true) and 1'
@@ -212,7 +210,7 @@ def client_of(url: str) -> redis.asyncio.Redis:
     return redis.asyncio.Redis(host=host, port=int(port), socket_timeout=1.0)
 
 
-async def test_share_means_a_fixed_part_after_the_stated_time(server: PrivateRedis) -> None:
+async def test_on_failure_share(server: PrivateRedis) -> None:
     await server.kill()
     setting = RedisRateLimit(server.url, limit=21, share=4, lease=0.1, per=0.2, guard=0.0)
     limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
@@ -225,7 +223,7 @@ async def test_share_means_a_fixed_part_after_the_stated_time(server: PrivateRed
     limiter.close()
 
 
-async def test_clients_use_it_like_any_other_limit(setting: RedisRateLimit) -> None:
+async def test_clients_take_it_as_their_limit(setting: RedisRateLimit) -> None:
     async with (
         Sandbox() as sandbox,
         MarketingBlocks(sandbox.token, base_url=sandbox.base_url, rate_limit=setting) as client,
@@ -236,51 +234,3 @@ async def test_clients_use_it_like_any_other_limit(setting: RedisRateLimit) -> N
         with pytest.raises(ConfigurationError, match="same rate_limit"):
             async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url):
                 pass
-
-
-def threads() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "marketingblocks redis"}
-
-
-async def test_the_thread_ends_with_the_last_limiter(setting: RedisRateLimit) -> None:
-    before = threads()
-    limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
-    end(await limiter.acquire())
-    (thread,) = threads() - before
-    limiter.close()
-    await until(lambda: thread not in threads())
-    # And a new one begins with the next.
-    limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
-    end(await limiter.acquire())
-    assert threads() - before
-    limiter.close()
-    await until(lambda: not threads() - before)
-
-
-@pytest.mark.parametrize(
-    ("words", "what"),
-    [
-        ({"url": "http://x"}, "redis://"),
-        ({"limit": None}, "RateLimit"),
-        ({"limit": 0}, "whole number"),
-        ({"lease": 0.0}, "lease"),
-        ({"on_failure": "panic"}, "on_failure"),
-        ({"on_failure": "share"}, "share=N"),
-        ({"on_failure": "wait", "share": 3}, "share=N"),
-        ({"share": 101}, "1 to 100"),
-        ({"per": 0}, "window"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(words: dict[str, Any], what: str) -> None:
-    given: dict[str, Any] = {"url": "redis://x"} | words
-    with pytest.raises(ConfigurationError, match=what):
-        RedisRateLimit(**given)
-
-
-def test_settings_show_no_password_and_compare() -> None:
-    setting = RedisRateLimit("redis://user:secret@cache:6380/1")
-    assert "secret" not in repr(setting) + setting.where
-    assert setting.where == "cache:6380"
-    assert setting == RedisRateLimit("redis://user:secret@cache:6380/1")
-    assert setting.local == RateLimit(guard=0.25)
-    assert setting.recovery == 2.75

@@ -1,4 +1,4 @@
-"""The leased permits of one process, in virtual time and without Redis."""
+"""The leased permits of one process, in fake time and without Redis."""
 
 from __future__ import annotations
 
@@ -11,31 +11,26 @@ from marketingblocks_async.limits.permits import PooledPermit
 from marketingblocks_async.limits.queue import LoopQueue
 from marketingblocks_async.limits.settings import RateLimit
 from marketingblocks_async.redis.pool import LeasedPool
-from tests.support.polling import until
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from marketingblocks_async.testing import FakeTime
 
 
 class Setting:
     """A pool of 10 permits in all, and how often it asked for more."""
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    def __init__(self, fake_time: FakeTime) -> None:
+        self.fake_time = fake_time
         self.asked = 0
-        self.pool = LeasedPool(RateLimit(limit=10), self.clock, self.ask)
+        self.pool = LeasedPool(RateLimit(limit=10), fake_time.monotonic, self.ask)
 
     def ask(self) -> None:
         self.asked += 1
 
+    def after(self, seconds: float) -> float:
+        return self.fake_time.monotonic() + seconds
+
     def lease(self, held: int, *, target: int = 10, seconds: float = 5.0, comes_back: tuple[float, ...] = ()) -> None:
         self.pool.renew(
-            held, target=target, share=float(target), usable_until=self.clock() + seconds, comes_back=comes_back
+            held, target=target, share=float(target), usable_until=self.after(seconds), comes_back=comes_back
         )
 
     def take(self) -> PooledPermit:
@@ -51,15 +46,15 @@ class Setting:
 
 
 @pytest.fixture
-def setting() -> Setting:
-    return Setting()
+def setting(fake_time: FakeTime) -> Setting:
+    return Setting(fake_time)
 
 
-def test_nothing_is_granted_without_a_lease_or_beyond_it(setting: Setting) -> None:
+def test_no_grant_without_a_lease(setting: Setting) -> None:
     assert setting.pool.take() is None
     setting.lease(3)
     setting.take().release()
-    setting.clock.now += 5.0
+    setting.fake_time.advance(5.0)
     assert setting.pool.take() is None
     assert not setting.pool.writable
     # When there was nothing, and when there was no lease; three at hand were enough.
@@ -76,37 +71,46 @@ def test_no_more_is_granted_than_is_held(setting: Setting) -> None:
 
 
 def test_a_leased_permit_waits_for_its_time(setting: Setting) -> None:
-    setting.lease(2, comes_back=(1000.5, 1000.7))
+    first = setting.after(0.5)
+    setting.lease(2, comes_back=(first, setting.after(0.7)))
     assert setting.pool.take() is None
-    assert setting.pool.next_release == 1000.5
-    setting.clock.now = 1000.6
+    assert setting.pool.next_release == first
+    setting.fake_time.advance(0.6)
     permit = setting.take()
     assert setting.pool.take() is None
     permit.release()
 
 
-def test_who_is_idle_gives_back_all_that_has_a_time(setting: Setting) -> None:
+def test_no_grant_after_the_lease_expired(setting: Setting) -> None:
+    setting.lease(3)
+    permit = setting.take()
+    setting.pool.expire()
+    assert (setting.pool.held, setting.pool.take(), setting.pool.writable) == (0, None, 0)
+    permit.release()
+
+
+def test_an_idle_process_returns_all_that_has_a_time(setting: Setting) -> None:
     setting.lease(6)
     setting.use()
     in_flight = setting.take()
     in_flight.sending()
     assert setting.pool.offer(0).returned == []
-    setting.clock.now += 0.25
+    setting.fake_time.advance(0.25)
     offer = setting.pool.offer(0)
     assert (offer.held, offer.idle) == (1, False)
-    assert sorted(offer.returned) == [0.0] * 4 + [0.75]
+    assert sorted(offer.returned) == pytest.approx([0.0] * 4 + [0.75])
     in_flight.answered()
-    setting.clock.now += 0.25
+    setting.fake_time.advance(0.25)
     offer = setting.pool.offer(0)
     assert (offer.held, offer.idle, offer.wanted) == (0, True, 0)
-    assert offer.returned == [0.75]
+    assert offer.returned == pytest.approx([0.75])
 
 
-def test_who_holds_more_than_its_part_gives_back_evenly(setting: Setting) -> None:
+def test_a_surplus_is_returned_evenly(setting: Setting) -> None:
     setting.lease(8)
     for _ in range(8):
         setting.use()
-        setting.clock.now += 0.1
+        setting.fake_time.advance(0.1)
     setting.lease(8, target=4)
     offer = setting.pool.offer(100)
     assert offer.wanted == 10
@@ -115,7 +119,7 @@ def test_who_holds_more_than_its_part_gives_back_evenly(setting: Setting) -> Non
     assert offer.returned == pytest.approx([0.3, 0.5, 0.7, 0.9])
 
 
-def test_what_is_in_flight_cannot_be_given_back(setting: Setting) -> None:
+def test_permits_in_flight_are_not_returned(setting: Setting) -> None:
     setting.lease(6)
     permits = [setting.take() for _ in range(6)]
     for permit in permits:
@@ -130,14 +134,14 @@ def test_the_pace_follows_the_share(setting: Setting) -> None:
     assert setting.pool.rate == pytest.approx(5.0)
     setting.pool.pause_of_others(1.0, over_limit=True)
     assert setting.pool.rate == pytest.approx(4.75)
-    assert setting.pool.paused_until == 1001.0
+    paused_until = setting.after(1.0)
+    assert setting.pool.paused_until == paused_until
     # A millisecond more by travelling is no new pause.
     setting.pool.pause_of_others(1.001, over_limit=False)
-    assert setting.pool.paused_until == 1001.0
+    assert setting.pool.paused_until == paused_until
 
 
-async def test_after_a_loss_granted_requests_wait_for_one_another() -> None:
-    setting = Setting()
+async def test_after_a_lost_lease_granted_requests_wait_for_each_other(setting: Setting) -> None:
     queue = LoopQueue(setting.pool, asyncio.get_running_loop())
     setting.pool.listen(queue.permit_comes_back)
     setting.lease(3)
@@ -153,14 +157,10 @@ async def test_after_a_loss_granted_requests_wait_for_one_another() -> None:
         written.append(number)
 
     tasks = [asyncio.create_task(write(number)) for number in range(3)]
-    await until(lambda: len(written) == 1)
-    for _ in range(50):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0.5)
     assert written == [0]
     permits[0].answered()
-    setting.clock.now += 1.0
-    setting.pool.wake_queues()
-    await until(lambda: len(written) == 2)
+    await asyncio.sleep(1.5)
     assert written == [0, 1]
     setting.lease(3)
     await asyncio.gather(*tasks)
@@ -168,7 +168,7 @@ async def test_after_a_loss_granted_requests_wait_for_one_another() -> None:
         permit.release()
 
 
-def test_a_permit_that_was_never_ended_comes_back(setting: Setting) -> None:
+def test_a_permit_of_a_destroyed_task_comes_back(setting: Setting) -> None:
     setting.lease(1)
     permit = setting.take()
     del permit

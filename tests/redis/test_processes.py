@@ -28,7 +28,7 @@ def judge(outcome: Outcome, *, processes: int) -> None:
     assert all(not result["errors"] for result in outcome.results)
 
 
-async def test_they_share_the_limit_and_what_a_killed_one_held_comes_back() -> None:
+async def test_the_permits_of_a_killed_process_come_back() -> None:
     outcome = await play(processes=4, seconds=5.5, event="kill", at=2.0, options=GUARD)
     judge(outcome, processes=3)
     # Counts, not times: a third each and nobody left out.
@@ -39,13 +39,13 @@ async def test_they_share_the_limit_and_what_a_killed_one_held_comes_back() -> N
 @pytest.mark.parametrize(
     ("event", "lasting", "seconds"), [("flush and sleep", 1.5, 5.0), ("restart", 1.9, 8.0), ("stop", 3.2, 6.0)]
 )
-async def test_whatever_happens(event: str, lasting: float, seconds: float) -> None:
+async def test_the_limit_holds_through(event: str, lasting: float, seconds: float) -> None:
     outcome = await play(processes=2, seconds=seconds, event=event, at=1.5, lasting=lasting, options=GUARD)
     judge(outcome, processes=2)
     assert outcome.arrivals[-1] > outcome.back_at
 
 
-async def test_with_shares_they_go_on_without_redis() -> None:
+async def test_shares_go_on_without_redis() -> None:
     outcome = await play(
         processes=2, seconds=7.5, event="restart", at=1.5, lasting=4.5, options=("--share", "3", *GUARD)
     )

@@ -1,0 +1,124 @@
+"""The exchanges of one token, in fake time and without Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from marketingblocks_async import ConfigurationError
+from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.settings import WaitEndedError
+from marketingblocks_async.redis import RedisRateLimit
+from marketingblocks_async.redis.lease import MIN_INTERVAL, RETRY_INTERVAL, Lease
+from marketingblocks_async.redis.pool import LeasedPool
+from marketingblocks_async.testing import FakeTime
+
+MakeLease = Callable[..., tuple[Lease, LeasedPool, RateLimiter]]
+
+
+@pytest.fixture
+def make(fake_time: FakeTime) -> MakeLease:
+    def make(name: str = "a", **settings: Any) -> tuple[Lease, LeasedPool, RateLimiter]:
+        limit = RedisRateLimit("redis://x", **settings)
+        pool = LeasedPool(limit.local, fake_time.monotonic, lambda: None)
+        limiter = RateLimiter(pool)
+        return Lease(limit, "https://api.example/v1", name, pool=pool, limiter=limiter), pool, limiter
+
+    return make
+
+
+def reply(held: int, *, target: int = 100, share: int = 100, paused: float = 0, refusals: int = 0) -> list[int]:
+    return [0, held, target, share, round(paused * 1e6), refusals, 0, 0]
+
+
+def test_each_token_has_its_own_key(make: MakeLease) -> None:
+    (one, _, _), (same, _, _), (other, _, _) = make("a"), make("a"), make("b")
+    assert one.keys == same.keys
+    assert one.keys[0] == other.keys[0]
+    assert one.keys[1] != other.keys[1]
+
+
+def test_a_pause_is_announced_at_once(make: MakeLease) -> None:
+    lease, _, _ = make()
+    lease.prepare()
+    lease.accept(reply(100))
+    began = time.monotonic()
+    lease.schedule_exchange()
+    assert lease.due - began > MIN_INTERVAL
+    lease.note_pause(30, over_limit=True)
+    lease.schedule_exchange()
+    assert lease.due - began == pytest.approx(MIN_INTERVAL)
+    words = lease.prepare()
+    assert (words[10], words[11]) == (pytest.approx(30e6), 1)
+    # It is told once.
+    lease.accept(reply(100, paused=30, refusals=1))
+    assert lease.prepare()[11] == 0
+
+
+@pytest.mark.parametrize(("refusals", "rate"), [(0, 100.0), (1, 95.0)])
+def test_only_a_429_of_another_process_slows_the_pace(make: MakeLease, refusals: int, rate: float) -> None:
+    lease, pool, _ = make()
+    for paused, known in ((0.0, 0), (2.0, refusals)):
+        lease.prepare()
+        lease.accept(reply(100, paused=paused, refusals=known))
+    assert pool.paused_until - time.monotonic() == pytest.approx(2.0)
+    assert pool.rate == pytest.approx(rate)
+
+
+def test_permits_are_kept_until_the_grace_has_passed(make: MakeLease, fake_time: FakeTime) -> None:
+    lease, pool, _ = make()
+    lease.prepare()
+    lease.accept(reply(100))
+    for seconds, held in ((0.75, 100), (1.0, 0)):
+        fake_time.advance(seconds)
+        lease.on_unreachable(seconds, OSError())
+        assert lease.prepare()[3] == held
+        assert (pool.held, pool.take()) == (held, None)
+
+
+@pytest.mark.parametrize("on_failure", ["wait", "fail"])
+async def test_calls_without_redis_wait_or_fail(make: MakeLease, on_failure: str) -> None:
+    lease, _, limiter = make(on_failure=on_failure)
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    lease.prepare()
+    lease.on_unreachable(0.0, OSError("gone"))
+    await asyncio.sleep(1)
+    if on_failure == "wait":
+        assert not waiting.done()
+        waiting.cancel()
+    else:
+        with pytest.raises(WaitEndedError, match="cannot be reached"):
+            await waiting
+    assert lease.due - time.monotonic() == pytest.approx(RETRY_INTERVAL - 1, abs=0.01)
+
+
+async def test_calls_fail_if_redis_denies_access_or_others_have_other_settings(make: MakeLease) -> None:
+    lease, _, limiter = make()
+    for event, words in (
+        (lambda: lease.on_denied(OSError("wrong password")), "denies access: wrong password"),
+        (lambda: lease.accept([2, 50, 1_000_000]), "limit=50, per=1"),
+    ):
+        waiting = asyncio.create_task(limiter.acquire())
+        await asyncio.sleep(0)
+        event()
+        with pytest.raises(ConfigurationError, match=words):
+            await waiting
+        assert lease.due == math.inf
+
+
+def test_shares_are_used_after_the_recovery(make: MakeLease) -> None:
+    lease, pool, _ = make(share=3)
+    lease.prepare()
+    lease.on_unreachable(2.7, OSError())
+    assert (lease.falls_back, pool.held) == (False, 0)
+    lease.on_unreachable(2.75, OSError())
+    assert (lease.falls_back, pool.held, pool.usable_until) == (True, 33, math.inf)
+    lease.prepare()
+    lease.accept(reply(33))
+    assert not lease.falls_back

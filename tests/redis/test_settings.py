@@ -1,0 +1,39 @@
+"""The settings of a limit in Redis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marketingblocks_async import ConfigurationError, RateLimit
+from marketingblocks_async.redis import RedisRateLimit
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"url": "http://x"}, "redis://"),
+        ({"limit": None}, "RateLimit"),
+        ({"limit": 0}, "whole number"),
+        ({"lease": 0.0}, "lease"),
+        ({"on_failure": "panic"}, "on_failure"),
+        ({"on_failure": "share"}, "share=N"),
+        ({"on_failure": "wait", "share": 3}, "share=N"),
+        ({"share": 101}, "1 to 100"),
+        ({"per": 0}, "window"),
+    ],
+)
+def test_values_out_of_range_are_refused(words: dict[str, Any], what: str) -> None:
+    given: dict[str, Any] = {"url": "redis://x"} | words
+    with pytest.raises(ConfigurationError, match=what):
+        RedisRateLimit(**given)
+
+
+def test_settings_compare_and_show_no_password() -> None:
+    setting = RedisRateLimit("redis://user:secret@cache:6380/1")
+    assert "secret" not in repr(setting) + setting.where
+    assert setting.where == "cache:6380"
+    assert setting == RedisRateLimit("redis://user:secret@cache:6380/1")
+    assert setting.local == RateLimit(guard=0.25)
+    assert setting.recovery == 2.75
