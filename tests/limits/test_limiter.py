@@ -78,13 +78,13 @@ def test_a_permit_of_a_stopped_loop_comes_back() -> None:
 def test_a_returned_permit_wakes_the_queue_of_another_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     # So that the other loop does not look by itself.
     monkeypatch.setattr(queue, "_LONGEST_TIMER", 1e6)
-    limiter = limiter_of(limit=1)
+    limiter = limiter_of(limit=1, per=0.001)
     waits = threading.Event()
 
     async def other() -> None:
         waiting = asyncio.create_task(limiter.acquire())
-        # Its dispatcher finds that no permit is free.
-        await turns(5)
+        # Meanwhile its dispatcher, which goes at 1,000 a second, finds that no permit is free.
+        await asyncio.sleep(0.05)
         waits.set()
         use(await waiting)
 
