@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
 
+import pydantic
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,19 +25,31 @@ Identifier = int | str
 """An id in a response. The documentation shows the same id as an integer and as a string."""
 
 
-class RequestModel(BaseModel):
+class _BuiltOnFirstUse(BaseModel):
+    """Base of all models. Schemas are built on first use, which keeps ``import marketingblocks_async`` quick."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
+
+    if tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 14):
+
+        def __new__(cls, *_args: Any, **_fields: Any) -> Self:
+            """Build the schema first: older releases do not do so for objects inside others and unpickled ones."""
+            if not cls.__pydantic_complete__:
+                cls.model_rebuild(raise_errors=False)
+            return super().__new__(cls)
+
+
+class RequestModel(_BuiltOnFirstUse):
     """Base of the request objects: immutable, and strict about names.
 
     An unknown field is refused, so that a misspelt one is not silently dropped.
     """
 
-    # Schemas are built on first use, which keeps "import marketingblocks_async" quick.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         frozen=True,
         validate_by_name=True,
         validate_by_alias=True,
-        defer_build=True,
     )
 
     def wire(self) -> dict[str, Any]:
@@ -66,7 +79,7 @@ class OpenRequestModel(RequestModel):
         return self
 
 
-class ResponseModel(BaseModel):
+class ResponseModel(_BuiltOnFirstUse):
     """Base of the responses. Fields that this package does not know are kept as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -74,7 +87,6 @@ class ResponseModel(BaseModel):
         frozen=True,
         validate_by_name=False,
         validate_by_alias=True,
-        defer_build=True,
         protected_namespaces=(),
     )
 
@@ -84,13 +96,13 @@ class ResponseModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-class UndocumentedResponse(RootModel[Any]):
+class UndocumentedResponse(_BuiltOnFirstUse, RootModel[Any]):
     """Base of the responses whose shape is not documented. Any JSON value is accepted and kept whole in ``raw``.
 
     Properties look up the fields that can be recognised in it.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     @property
     def raw(self) -> Any:

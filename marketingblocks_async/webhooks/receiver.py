@@ -38,6 +38,7 @@ class WebhookReceiver:
     """Receives the results of generations at their ``web_hook``, and passes them to the calls that wait for them.
 
     It is a part of your server: an aiohttp handler (``aiohttp_handler``) and an ASGI application (the receiver itself).
+
         receiver = WebhookReceiver("https://example.com/hooks")
         app.router.add_post("/hooks/{secret}", receiver.aiohttp_handler)   # aiohttp
         app.mount("/hooks", receiver)                                      # Starlette, FastAPI

@@ -1,0 +1,36 @@
+"""Objects of a model work everywhere before the model itself was used, in each supported release of pydantic."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from marketingblocks_async import CreatePost
+from tests.support.examples import post_fields
+
+USES = {
+    "inside a response": "m.UpcomingPosts.model_validate({'up_coming': [{'post_id': 1}]}).posts[0]",
+    "inside a request": "m.CreatePost(**FIELDS, twitter_threads=[{'message': 'a'}]).twitter_threads[0]",
+    "constructed": "m.YouTubeExtra.model_construct(title='a')",
+    "a root model": "m.CreatedPost.model_construct({'a': 1})",
+    "unpickled": f"pickle.loads({pickle.dumps(CreatePost(**post_fields()))!r})",
+    "copied": "copy.deepcopy(m.FoundPost.model_validate({'post': {}}).post)",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_an_object_can_be_written_as_json(use: str) -> None:
+    code = (
+        "import copy, pickle, pydantic, pydantic_core, marketingblocks_async as m\n"
+        "from typing import Any\n"
+        f"FIELDS = {post_fields()!r}\n"
+        "class Holder(pydantic.BaseModel):\n    value: Any\n"
+        f"found = {USES[use]}\n"
+        "assert pydantic_core.to_json([found]) == b'[%b]' % found.model_dump_json(by_alias=True).encode()\n"
+        "assert Holder(value=found).model_dump() == {'value': found.model_dump()}"
+    )
+    # In a process of its own, since a model is built once.
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)  # noqa: S603 - our own words
