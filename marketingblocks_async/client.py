@@ -65,7 +65,7 @@ class MarketingBlocks:
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the answers alone (as with ``RateLimit(guard=math.inf)``).
         max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
-            for no cap. No token can take them all, see ``connection_slots.py``.
+            for no cap. No token can take them all, see ``limits/connections.py``.
         max_response_bytes: the largest answer to read, at least 1.
         middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
         on_attempt: called after every attempt.
