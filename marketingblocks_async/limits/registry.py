@@ -2,12 +2,18 @@
 
 The server counts by token, so all clients of a token must share a limiter, on whichever event loop they run. A limiter
 is kept while a client uses it, and after that while the server may still be counting its requests.
+
+A forked child starts with limiters of its own: permits and queues of the parent belong to event loops and threads that
+do not exist in the child. The server still counts what the parent has just sent, so the child's limiter of a token that
+was in use at the fork waits until those requests no longer count. A token that parent and child go on to use at the
+same time needs a :class:`SharedRateLimit`, since neither sees the other's requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 import time
 import weakref
@@ -16,6 +22,7 @@ from marketingblocks_async.errors import ConfigurationError
 
 from .limiter import RateLimiter
 from .permits import PermitPool
+from .release import FRESH_CONNECTION_GUARD
 from .settings import ManagedLimiter, RateLimit, SharedRateLimit
 
 SWEEP_INTERVAL = 2.0
@@ -68,6 +75,10 @@ class LimiterRegistry:
         self._entries: dict[tuple[str, bytes], _Entry] = {}
         self._swept_at = time.monotonic()
         self._sweeping_loop: asyncio.AbstractEventLoop | None = None
+        # In a forked child: instant until which the server counts requests of the parent, by token.
+        self._inherited: dict[tuple[str, bytes], float] = {}
+        # The parent's limiters, in a child. They are kept, since destroying them would close what the parent uses.
+        self._of_parent: list[_Entry] = []
 
     def __len__(self) -> int:
         """Return the number of limiters, in use or lingering."""
@@ -92,6 +103,8 @@ class LimiterRegistry:
             entry = self._entries.get(key)
             if entry is None:
                 entry = self._entries[key] = _Entry(base_url, token, settings)
+                if (counted_until := self._inherited.pop(key, None)) is not None and isinstance(settings, RateLimit):
+                    entry.limiter.pause(max(0.0, counted_until - time.monotonic()), over_limit=False)
             elif entry.settings != settings:
                 if entry.users:
                     msg = (
@@ -135,6 +148,25 @@ class LimiterRegistry:
         if lingering:
             self.sweep_later()
 
+    def before_fork(self) -> None:
+        """Hold the lock during a fork, so that the child finds the limiters in order."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Start without limiters, and remember which tokens the parent was using."""
+        now = time.monotonic()
+        self._inherited |= {
+            key: now + entry.settings.per + FRESH_CONNECTION_GUARD for key, entry in self._entries.items()
+        }
+        self._of_parent += self._entries.values()
+        self._entries = {}
+        self._sweeping_loop = None
+        self._lock.release()
+
 
 def _key(base_url: str, token: str) -> tuple[str, bytes]:
     # A digest, so that no table of this module can be printed with tokens in it.
@@ -143,3 +175,10 @@ def _key(base_url: str, token: str) -> tuple[str, bytes]:
 
 # Global, because the server's count is per token and knows nothing of objects in this process.
 REGISTRY = LimiterRegistry()
+# Not on Windows, which has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=REGISTRY.before_fork,
+        after_in_parent=REGISTRY.after_fork_in_parent,
+        after_in_child=REGISTRY.after_fork_in_child,
+    )

@@ -6,6 +6,7 @@ All failures become two kinds. No other module makes or uses a client of redis-p
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
@@ -13,13 +14,20 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from . import clock
 from .script import EXCHANGE, EXCHANGE_SHA
 from .settings import RedisSettings
 
 
 class UnreachableError(Exception):
     """Redis could not be reached, or could not run the script now."""
+
+
+class DeadConnectionError(UnreachableError):
+    """A used connection is dead; the next use makes another. Servers, proxies and NAT drop idle ones."""
 
 
 class AccessDeniedError(UnreachableError):
@@ -50,18 +58,24 @@ class Connection:
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._client: redis.asyncio.Redis | None = None
+        self._used_at = -math.inf
 
     async def run(self, exchanges: Sequence[Exchange]) -> list[list[int]]:
         """Run the script for each exchange, in order, in one round trip.
 
         Raises:
             AccessDeniedError: credentials or permissions are wrong.
+            DeadConnectionError: a connection that was used before is dead. It is not known which exchanges were run.
             UnreachableError: no reply in time, or an error. It is not known which exchanges were run.
 
         """
+        was_used, lease = self._client is not None, self._settings.lease
+        # A connection that NAT has forgotten stays silent, so after a rest wait less before asking on another one. In
+        # use, a process exchanges every third of a lease.
+        has_rested = was_used and clock.now() - self._used_at > lease / 2
         try:
             # A late reply is of no use: its lease has run out.
-            async with asyncio.timeout(self._settings.lease):
+            async with asyncio.timeout(lease / 2 if has_rested else lease):
                 replies = await self._run(exchanges)
                 missing = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 if missing:
@@ -77,11 +91,15 @@ class Connection:
             raise AccessDeniedError(str(exc)) from exc
         except TimeoutError as exc:
             await self.close()
+            if has_rested:
+                raise DeadConnectionError from exc
             msg = f"no answer within {self._settings.lease:g} s"
             raise UnreachableError(msg) from exc
         except (RedisError, OSError) as exc:
             # Also "read only" and "loading": after a failover the name may lead elsewhere.
             await self.close()
+            if was_used and isinstance(exc, OSError | RedisConnectionError | RedisTimeoutError):
+                raise DeadConnectionError from exc
             raise UnreachableError(str(exc) or type(exc).__name__) from exc
         return cast("list[list[int]]", replies)
 
@@ -98,6 +116,7 @@ class Connection:
         for keys, arguments in exchanges:
             pipeline.evalsha(EXCHANGE_SHA, len(keys), *keys, *arguments)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        self._used_at = clock.now()
         return replies
 
     async def _load(self) -> None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 
 from . import clock
-from .connection import AccessDeniedError, Connection, Exchange, UnreachableError
+from .connection import AccessDeniedError, Connection, DeadConnectionError, Exchange, UnreachableError
 from .lease import Lease, heartbeat
 from .settings import RedisSettings
 
@@ -128,9 +128,12 @@ class LeaseWorker:
 
     async def _exchange(self, connection: Connection, leases: Sequence[Lease]) -> None:
         """Exchange with Redis, for some leases or just as a heartbeat."""
-        exchanges = [Exchange(lease.keys, lease.prepare()) for lease in leases] or [self._heartbeat()]
         try:
-            replies = await connection.run(exchanges)
+            try:
+                replies = await connection.run(self._prepare(leases))
+            except DeadConnectionError:
+                # Only a failed reconnect is an outage.
+                replies = await connection.run(self._prepare(leases))
         except AccessDeniedError as denial:
             self._note_failure(denial)
             for lease in leases:
@@ -154,6 +157,9 @@ class LeaseWorker:
             if lease.closing or lease.due == math.inf:
                 self._active.discard(lease)
 
+    def _prepare(self, leases: Sequence[Lease]) -> list[Exchange]:
+        return [Exchange(lease.keys, lease.prepare()) for lease in leases] or [self._heartbeat()]
+
     def _heartbeat(self) -> Exchange:
         return Exchange((f"{{{self._settings.prefix}}}:marker",), heartbeat(self._settings))
 
@@ -172,15 +178,17 @@ class LeaseWorker:
             logger.warning("Redis at %s answers again, after %.1f s", self._settings.where, seconds)
 
 
-# Global, since a process needs one connection and one thread for each Redis. By process id, since a thread does not
-# survive a fork.
+# Global, since a process needs one connection and one thread for each Redis.
 _WORKERS: dict[tuple[object, ...], LeaseWorker] = {}
 _LOCK = threading.Lock()
+# The parent's workers, in a forked child. They are kept, since destroying their event loops and connections would
+# disturb those of the parent: both processes share the sockets and the loop's selector.
+_WORKERS_OF_PARENT: list[LeaseWorker] = []
 
 
 def worker_for(settings: RedisSettings) -> LeaseWorker:
     """Return this process's worker for the Redis of ``settings``."""
-    key = (os.getpid(), settings.url, settings.connect, settings.prefix, settings.share, settings.recovery)
+    key = (settings.url, settings.connect, settings.prefix, settings.share, settings.recovery)
     with _LOCK:
         worker = _WORKERS.get(key)
         if worker is None:
@@ -190,6 +198,17 @@ def worker_for(settings: RedisSettings) -> LeaseWorker:
 
 @atexit.register
 def _release_all() -> None:
-    for (pid, *_), worker in list(_WORKERS.items()):
-        if pid == os.getpid():
-            worker.release_all()
+    for worker in list(_WORKERS.values()):
+        worker.release_all()
+
+
+def _after_fork_in_child() -> None:
+    """Start without workers: a thread does not survive a fork."""
+    _WORKERS_OF_PARENT.extend(_WORKERS.values())
+    _WORKERS.clear()
+    _LOCK.release()
+
+
+# Not on Windows, which has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_after_fork_in_child)

@@ -1,0 +1,101 @@
+"""A forked child starts with limiters of its own, and the parent goes on undisturbed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+
+from tests.support.redis_server import private_redis
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+
+_COMMON = """
+import asyncio, json, os, sys, time
+from marketingblocks_async.limits.registry import REGISTRY
+from marketingblocks_async import RateLimit
+ROOT = "https://api.example/v1"
+
+async def grants(settings, count):
+    class User: pass
+    user = User()
+    limiter = REGISTRY.get(ROOT, "a-token", settings, user)
+    instants = []
+    for _ in range(count):
+        permit = await limiter.acquire()
+        permit.sending()
+        permit.answered()
+        instants.append(time.monotonic())
+    REGISTRY.release(ROOT, "a-token", user)
+    return instants
+
+def child(settings, count):
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writing, json.dumps(asyncio.run(grants(settings, count))).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(text)
+"""
+
+
+async def outcome(code: str) -> list[list[float]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", _COMMON + code, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    lists: list[list[float]] = json.loads(output)
+    return lists
+
+
+async def test_a_child_gets_permits_after_those_of_the_parent_no_longer_count() -> None:
+    before, inside, after = await outcome(
+        "settings = RateLimit(limit=4, per=0.3)\n"
+        "first = asyncio.run(grants(settings, 4))\n"
+        "inside = child(settings, 9)\n"
+        "print(json.dumps([first, inside, asyncio.run(grants(settings, 4))]))"
+    )
+    assert (len(before), len(inside), len(after)) == (4, 9, 4)
+    assert inside[0] - before[-1] >= 0.3
+
+
+async def test_a_child_that_is_forked_while_the_parent_s_calls_wait() -> None:
+    parent, inside = await outcome(
+        "settings = RateLimit(limit=4, per=0.3)\n"
+        "async def main():\n"
+        "    waiting = asyncio.create_task(grants(settings, 12))\n"
+        "    await asyncio.sleep(0.05)\n"
+        "    inside = await asyncio.to_thread(child, settings, 5)\n"
+        "    return [await waiting, inside]\n"
+        "print(json.dumps(asyncio.run(main())))"
+    )
+    assert (len(parent), len(inside)) == (12, 5)
+
+
+async def test_a_child_leases_permits_of_its_own_from_redis() -> None:
+    async with private_redis() as server:
+        before, first, second, after = await outcome(
+            "from marketingblocks_async.redis import RedisRateLimit\n"
+            f"settings = RedisRateLimit({server.url!r}, limit=20)\n"
+            "before = asyncio.run(grants(settings, 30))\n"
+            "children = [child(settings, 30), child(settings, 30)]\n"
+            "print(json.dumps([before, *children, asyncio.run(grants(settings, 30))]))"
+        )
+    instants = sorted([*before, *first, *second, *after])
+    assert len(instants) == 120
+    # The permits were ended right after each grant, so the bound holds for the grants themselves.
+    assert all(later - earlier >= 1.0 for earlier, later in zip(instants, instants[20:], strict=False))

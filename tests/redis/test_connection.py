@@ -1,0 +1,101 @@
+"""The connection to Redis: one that died while it was idle is replaced, and nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from marketingblocks_async.limits.settings import WaitEndedError
+from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+from marketingblocks_async.testing.redis_server import PrivateRedis
+from tests.support.polling import until
+
+
+class Gateway:
+    """Forwards to Redis, and can forget its connections as NAT does: without a word to either side."""
+
+    def __init__(self, url: str) -> None:
+        self._redis_port = urlsplit(url).port
+        self._generation = 0
+        self.connections = 0
+        self.url = ""
+        self._handlers: set[asyncio.Task[None]] = set()
+
+    def forget_connections(self) -> None:
+        self._generation += 1
+
+    async def close(self) -> None:
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._handlers.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._redis_port)
+        generation = self._generation
+
+        async def forward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if generation == self._generation:
+                    target.write(data)
+            target.close()
+
+        try:
+            with contextlib.suppress(ConnectionError):
+                await asyncio.gather(forward(reader, far_writer), forward(far_reader, writer))
+        finally:
+            for each in (writer, far_writer):
+                each.close()
+                with contextlib.suppress(ConnectionError):
+                    await each.wait_closed()
+
+
+@asynccontextmanager
+async def gateway_to(server: PrivateRedis) -> AsyncIterator[Gateway]:
+    gateway = Gateway(server.url)
+    listener = await asyncio.start_server(gateway.accept, "127.0.0.1", 0)
+    async with listener:
+        gateway.url = f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        yield gateway
+        await gateway.close()
+
+
+async def use_and_rest(limiter: RedisRateLimiter) -> None:
+    permit = await limiter.acquire()
+    permit.sending()
+    permit.answered()
+    await until(lambda: limiter.snapshot().held == 0)
+    await until(lambda: limiter.snapshot().lease_left == 0.0)
+
+
+@pytest.mark.parametrize("how", ["killed", "forgotten"])
+async def test_a_call_after_a_rest_does_not_see_that_the_connection_died(server: PrivateRedis, how: str) -> None:
+    async with gateway_to(server) as gateway:
+        # A long lease, since a busy machine may take its time to reconnect.
+        setting = RedisRateLimit(gateway.url, on_failure="fail", lease=2.0)
+        limiter = RedisRateLimiter(setting, "https://api.example/v1", "a-token")
+        await use_and_rest(limiter)
+        if how == "killed":
+            await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        else:
+            gateway.forget_connections()
+        await use_and_rest(limiter)
+        assert gateway.connections >= 2
+        limiter.close()
+
+
+async def test_a_failed_reconnect_is_an_outage(server: PrivateRedis) -> None:
+    limiter = RedisRateLimiter(RedisRateLimit(server.url, on_failure="fail"), "https://api.example/v1", "a-token")
+    await use_and_rest(limiter)
+    await server.kill()
+    with pytest.raises(WaitEndedError, match="cannot be reached"):
+        await limiter.acquire()
+    limiter.close()
