@@ -166,6 +166,7 @@ class Executor:
 
     async def _retry(self, call: Call[T], first: AttemptFailed) -> T:
         """Make further attempts after the first one failed, as far as the retry policy allows."""
+        waited_at_first = call.waited
         rules = RetryRules(
             self.options.retry,
             self.context.budget,
@@ -173,6 +174,7 @@ class Executor:
             started=call.started,
             ends=call.ends,
             limiter_pauses=self.context.limiter is not None,
+            queued=lambda: call.waited - waited_at_first,
         )
         again, before_retry = partial(self._attempt, call), partial(self._before_retry, call)
         try:
@@ -239,6 +241,7 @@ class Executor:
         self, call: Call[T], attempt: Attempt, response: HttpResponse | None, failed: AttemptFailed
     ) -> AttemptFailed:
         call.attempt = None
+        call.waited += attempt.held_back
         if call.first_failure is None:
             call.first_failure = failed.error
         if call.unknown is None and failed.outcome is Outcome.UNKNOWN:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from marketingblocks_async.errors import CallError, ConfigurationError, Outcome
+from marketingblocks_async.limits.permits import LONGEST_PAUSE
 
 T = TypeVar("T")
 
@@ -28,8 +29,9 @@ class RetryPolicy:
 
     Args:
         max_attempts: attempts in all, 1 or more; 1 means no retry.
-        max_elapsed: seconds from the start of the first attempt (its time in the queue before that does not count)
-            after which no further attempt is begun, above 0; ``math.inf`` for no such cap.
+        max_elapsed: seconds that attempts and the waits between them may take together before no further attempt is
+            begun, above 0; ``math.inf`` for no such cap. Waiting for a permit does not count, nor does a pause that the
+            API asked for by ``Retry-After``; if it asks for more than an hour, the call fails at once.
         initial_backoff: seconds before the second attempt, 0 or more; doubled for each further one. Each wait is
             between half of this and all of it, at random.
         max_backoff: the longest such wait in seconds, 0 or more.
@@ -135,10 +137,21 @@ class RetryRules:
         started: ``time.monotonic()`` at the start of the first attempt.
         ends: ``time.monotonic()`` at which the call's deadline passes, ``inf`` for none.
         limiter_pauses: whether the rate limiter waits for :attr:`AttemptFailed.pause`, so that the retry need not.
+        queued: returns the seconds that the call has waited for permits since its first attempt.
 
     """
 
-    __slots__ = ("_budget", "_ends", "_failures", "_limiter_pauses", "_policy", "_resend_is_harmless", "_started")
+    __slots__ = (
+        "_budget",
+        "_ends",
+        "_failures",
+        "_limiter_pauses",
+        "_policy",
+        "_queued",
+        "_resend_is_harmless",
+        "_started",
+        "_uncounted",
+    )
 
     def __init__(
         self,
@@ -149,6 +162,7 @@ class RetryRules:
         started: float,
         ends: float,
         limiter_pauses: bool,
+        queued: Callable[[], float],
     ) -> None:
         self._policy = policy
         self._budget = budget
@@ -156,7 +170,10 @@ class RetryRules:
         self._started = started
         self._ends = ends
         self._limiter_pauses = limiter_pauses
+        self._queued = queued
         self._failures = 0
+        # Seconds of pauses that do not count towards max_elapsed, less those that the queue hides and that do.
+        self._uncounted = 0.0
 
     def allow(self, failed: BaseException) -> bool:
         """Return whether another attempt follows; called once for each failed one. Sets :attr:`AttemptFailed.delay`."""
@@ -171,9 +188,18 @@ class RetryRules:
         failed.delay = self._policy.backoff(self._failures)
         if refused:
             failed.delay = 0.0 if self._limiter_pauses else failed.pause
-        resumes = time.monotonic() + max(failed.pause, failed.delay)
-        if resumes - self._started > self._policy.max_elapsed or resumes >= self._ends:
+        wait = max(failed.pause, failed.delay)
+        now = time.monotonic()
+        if now + wait >= self._ends or (failed.retry_after or 0.0) > LONGEST_PAUSE:
             return False
+        asked_for = refused and failed.retry_after is not None
+        elapsed = now - self._started - self._queued() - self._uncounted
+        if elapsed + (0.0 if asked_for else wait) > self._policy.max_elapsed:
+            return False
+        if asked_for and not self._limiter_pauses:
+            self._uncounted += failed.delay
+        elif refused and not asked_for and self._limiter_pauses:
+            self._uncounted -= failed.pause
         return refused or self._budget.spend()
 
 

@@ -95,6 +95,12 @@ class TokenContext:
             self.limiter.abort(transport, client_closed)
             REGISTRY.release(self.base_url, self.token, self)
 
+    def forked(self) -> None:
+        """Forget the limiter in a forked child, which has limiters and connections of its own."""
+        self.bound, self.limiter = False, None
+        if self.slots is not None:
+            self.slots.clear()
+
     def scrub(self, text: str) -> str:
         """Return ``text`` without the token, in case a server has echoed it."""
         return text if self._echo is None else self._echo.sub("***", text)

@@ -87,6 +87,14 @@ class ConnectionSlots:
             del self._used[key]
         self._serve()
 
+    def clear(self) -> None:
+        """Free all slots in a forked child, in which the calls that have them do not go on."""
+        # Kept, since asyncio complains of waiting tasks that are destroyed.
+        self._of_parent = self._waiting
+        self._waiting = OrderedDict()
+        self._used.clear()
+        self._free = self.limit
+
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
         """End the waiting of all attempts of ``owner`` with ``error()``; return their number."""
         count = 0

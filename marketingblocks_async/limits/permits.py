@@ -18,8 +18,8 @@ from .pacing import AdaptiveRate
 from .release import PermitState, ReleaseRule
 from .settings import RateLimit
 
-LONGEST_PAUSE = 60.0
-"""A 429 pauses the token for at most this many seconds, whatever ``Retry-After`` says; then one request tries again."""
+LONGEST_PAUSE = 3600.0
+"""The token pauses for at most this many seconds, whatever ``Retry-After`` says; then one request tries again."""
 
 
 class PermitPool:

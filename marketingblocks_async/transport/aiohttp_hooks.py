@@ -135,11 +135,15 @@ class ObservedConnector(aiohttp.TCPConnector):
                 connection.close()
                 continue
             if attempt.limiter is not None:
+                attempt.waits_to_write, asked = True, time.monotonic()
                 try:
                     await attempt.limiter.wait_to_write(owner=self._owner)
                 except BaseException:
                     connection.release()
                     raise
+                finally:
+                    attempt.waits_to_write = False
+                    attempt.held_back += time.monotonic() - asked
                 if connection.closed:
                     # It was lost while the request waited for its turn.
                     connection.close()

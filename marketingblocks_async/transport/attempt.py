@@ -46,6 +46,8 @@ class Attempt:
         in_one_piece: whether the body is written at once.
         connection: the protocol of the connection that it was written to.
         idle: seconds that this connection had been idle; ``None`` for a new one.
+        held_back: seconds that it waited for the limiter to let it be written.
+        waits_to_write: whether it waits for the limiter to let it be written; its timeout does not count that time.
 
     """
 
@@ -57,6 +59,8 @@ class Attempt:
     in_one_piece: bool = True
     connection: asyncio.BaseProtocol | None = None
     idle: float | None = None
+    held_back: float = 0.0
+    waits_to_write: bool = False
     _task: asyncio.Task[Any] | None = None
     _cancelling = 0
     _interruption: str | None = None

@@ -48,9 +48,17 @@ class AttemptTimer:
     def _interrupt_late(self) -> None:
         self._handle = None
         now = self._loop.time()
-        for attempt, end in self._attempts.items():
+        for attempt, end in list(self._attempts.items()):
             if end > now:
-                self._handle = self._loop.call_at(end, self._interrupt_late)
-                return
-            attempt.interrupt(f"no complete answer within {self._seconds:g} s")
-        del self._timers[self._seconds]
+                break
+            if attempt.waits_to_write:
+                # The token is paused, which may take longer than any timeout: the attempt gets its time after that.
+                self.end(attempt)
+                self._attempts[attempt] = now + self._seconds
+            else:
+                attempt.interrupt(f"no complete answer within {self._seconds:g} s")
+                del self._attempts[attempt]
+        if self._attempts:
+            self._handle = self._loop.call_at(next(iter(self._attempts.values())), self._interrupt_late)
+        else:
+            del self._timers[self._seconds]

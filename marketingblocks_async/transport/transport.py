@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -32,6 +33,10 @@ class TransportUser(Protocol):
 
     def transport_closed(self, transport: Transport) -> None:
         """Called when the transport closes."""
+        ...
+
+    def forked(self) -> None:
+        """Called in a forked child: nothing of the parent's event loop can be used."""
         ...
 
 
@@ -91,6 +96,17 @@ class Transport:
             msg = "the client is open on another event loop; close it there before it is opened and used here"
             raise ConfigurationError(msg)
         self._openings += 1
+        _OPEN.add(self)
+
+    def after_fork_in_child(self) -> None:
+        """Start closed in a forked child, which can open it on an event loop of its own."""
+        # Kept, since to destroy them would close sockets and change a selector that the child shares with the parent.
+        _OF_PARENT.append((self._session, self._loop, self._connector, self._closing, self._timers))
+        self._session = self._loop = self._connector = self._closing = None
+        self._timers, self._openings = {}, 0
+        for user in list(self.users):
+            user.forked()
+        self.users.clear()
 
     def _make_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         session = self._given_session
@@ -137,6 +153,7 @@ class Transport:
             return []
         loop = self._loop
         self._session = self._loop = self._connector = None
+        _OPEN.discard(self)
         for user in list(self.users):
             user.transport_closed(self)
         self.users.clear()
@@ -263,6 +280,22 @@ class Transport:
             if not response.content.at_eof():
                 response.close()
         return b"".join(chunks)[: self._max_response_bytes]
+
+
+# Global, since a fork copies all of them.
+_OPEN: weakref.WeakSet[Transport] = weakref.WeakSet()
+_OF_PARENT: list[object] = []
+
+
+def _after_fork_in_child() -> None:
+    for transport in list(_OPEN):
+        transport.after_fork_in_child()
+    _OPEN.clear()
+
+
+# Not on Windows, which has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _is_success(response: aiohttp.ClientResponse) -> bool:

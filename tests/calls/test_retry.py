@@ -44,6 +44,8 @@ class Scene:
     slept: list[float] = field(default_factory=list[float])
     told: list[tuple[AttemptFailed, float]] = field(default_factory=list[tuple[AttemptFailed, float]])
     limiter_pauses: bool = False
+    queued: float = 0.0
+    """Seconds in the queue since the first attempt."""
 
     async def attempt(self) -> str:
         self.attempts += 1
@@ -66,6 +68,7 @@ class Scene:
             started=now - self.began,
             ends=now + self.left,
             limiter_pauses=self.limiter_pauses,
+            queued=lambda: self.queued,
         )
         return await retry(first, self.attempt, rules, sleep=self.sleep, before_retry=self.note)
 
@@ -225,6 +228,27 @@ class TestHowLong:
         assert scene.slept == []
         shorter = failed(Outcome.REFUSED, pause=30.0)
         assert await dataclasses.replace(scene, script=["done"]).go_on(shorter) == "done"
+
+    @pytest.mark.parametrize("limiter_pauses", [True, False])
+    @pytest.mark.parametrize("seconds", [61.0, 3600.0])
+    async def test_a_pause_that_the_api_asked_for_does_not_count(self, limiter_pauses: bool, seconds: float) -> None:
+        def refused() -> AttemptFailed:
+            failure = failed(Outcome.REFUSED, pause=seconds)
+            failure.retry_after = seconds
+            return failure
+
+        policy = dataclasses.replace(QUICK, max_elapsed=60.0)
+        scene = Scene([refused(), refused(), "done"], policy, began=59.0, limiter_pauses=limiter_pauses)
+        assert await scene.go_on(refused()) == "done"
+
+    async def test_a_pause_of_more_than_an_hour_is_not_waited_for(self) -> None:
+        first = failed(Outcome.REFUSED, pause=3601.0)
+        first.retry_after = 3601.0
+        assert await Scene(["never"], dataclasses.replace(QUICK, max_elapsed=math.inf)).fails(first) is first
+
+    async def test_time_in_the_queue_does_not_count(self) -> None:
+        scene = Scene(["done"], dataclasses.replace(QUICK, max_elapsed=60.0), began=5000.0, queued=4950.0)
+        assert await scene.go_on(failed(Outcome.UNKNOWN)) == "done"
 
     @pytest.mark.parametrize("limiter_pauses", [True, False])
     @pytest.mark.parametrize("first", [failed(Outcome.NOT_SENT), failed(Outcome.REFUSED, pause=0.5)])

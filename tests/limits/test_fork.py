@@ -99,3 +99,33 @@ async def test_a_child_leases_permits_of_its_own_from_redis() -> None:
     assert len(instants) == 120
     # The permits were ended right after each grant, so the bound holds for the grants themselves.
     assert all(later - earlier >= 1.0 for earlier, later in zip(instants, instants[20:], strict=False))
+
+
+async def test_a_client_that_the_parent_has_open_can_be_opened_in_a_child() -> None:
+    (codes,) = await outcome(
+        "import multiprocessing\n"
+        "from marketingblocks_async import MarketingBlocks\n"
+        "from marketingblocks_async.sandbox import SandboxProcess\n"
+        "async def use(client):\n"
+        "    async with client:\n"
+        "        await asyncio.gather(*(client.posts.upcoming() for _ in range(3)))\n"
+        "def child_main(client):\n"
+        "    asyncio.run(use(client))\n"
+        "async def main():\n"
+        "    async with SandboxProcess(latency=0.3) as sandbox:\n"
+        "        client = MarketingBlocks(sandbox.token, base_url=sandbox.base_url, max_connections=3)\n"
+        "        async with client:\n"
+        "            under_way = asyncio.gather(*(client.posts.upcoming() for _ in range(5)))\n"
+        "            await asyncio.sleep(0.1)\n"
+        "            context = multiprocessing.get_context('fork')\n"
+        "            children = [context.Process(target=child_main, args=(client,)) for _ in range(2)]\n"
+        "            for each in children:\n"
+        "                each.start()\n"
+        "            for each in children:\n"
+        "                await asyncio.to_thread(each.join)\n"
+        "            await under_way\n"
+        "            await client.posts.upcoming()\n"
+        "        return [each.exitcode for each in children]\n"
+        "print(json.dumps([asyncio.run(main())]))"
+    )
+    assert codes == [0, 0]
