@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .limits.settings import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
     from .middleware import HttpAnswer, HttpRequest, HttpResponse, Middleware, Send
     from .models import (
+        AmbiguousTimeWarning,
         ChannelConnection,
         ChannelType,
         CommentAutomation,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDPOINTS",
     "APIError",
+    "AmbiguousTimeWarning",
     "AttemptEvent",
     "AuthenticationError",
     "BadRequestError",

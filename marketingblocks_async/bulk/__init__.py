@@ -20,7 +20,7 @@ from .errors import (
 from .journal.create import create_journal
 from .journal.journal import Journal, JournalReader
 from .journal.states import Counts, RowState, StoredRow
-from .plan import ChannelCount, DuplicateGroup, Plan, RowError, ScheduledRow, SourceFacts, SourceInfo
+from .plan import ChannelCount, DuplicateGroup, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
 from .planning import PlanBuilder, amake_plan, make_plan
 from .report.html import html_report
 from .report.report import BulkReport, make_report, write_failures
@@ -59,6 +59,7 @@ __all__ = [
     "RowError",
     "RowState",
     "RowStream",
+    "RowWarning",
     "ScheduledRow",
     "SourceError",
     "SourceFacts",

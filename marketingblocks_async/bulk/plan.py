@@ -11,20 +11,7 @@ GROUPS_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class RowError:
-    """A fault of a row, and what to change.
-
-    Attributes:
-        row: number of the data row, from 1; ``None`` for the header.
-        column: name of the column as the file spells it, or of the field if the file has no such column; empty if the
-            whole row is concerned.
-        value: content of the cell, cut to a readable length.
-        message: what to change.
-        file: the file as it was given; empty if the rows come from elsewhere.
-        line: line of the text file or row of the sheet, from 1; ``None`` if there is none.
-
-    """
-
+class _AtRow:
     row: int | None
     column: str
     value: str
@@ -45,6 +32,27 @@ class RowError:
             f"column {self.column}" if self.column else "",
         ]
         return f"{', '.join(place for place in places if place)}: {self.message}".removeprefix(": ")
+
+
+@dataclass(frozen=True, slots=True)
+class RowError(_AtRow):
+    """A fault of a row, and what to change.
+
+    Attributes:
+        row: number of the data row, from 1; ``None`` for the header.
+        column: name of the column as the file spells it, or of the field if the file has no such column; empty if the
+            whole row is concerned.
+        value: content of the cell, cut to a readable length.
+        message: what to change.
+        file: the file as it was given; empty if the rows come from elsewhere.
+        line: line of the text file or row of the sheet, from 1; ``None`` if there is none.
+
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class RowWarning(_AtRow):
+    """A doubt about a valid row, which is sent nevertheless; the attributes are those of :class:`RowError`."""
 
 
 @dataclass(slots=True)
@@ -158,6 +166,8 @@ class Plan:
         invalid: rows that make none.
         error_count: number of errors; a row may have several.
         errors: the first errors, in the order of the rows.
+        warning_count: number of doubts about valid rows.
+        warnings: the first doubts, in the order of the rows.
         channels: valid rows per channel and publish mode, sorted.
         other_channel_rows: valid rows on channels beyond the first :data:`CHANNELS_LIMIT` combinations.
         permissions: permissions that the access token needs.
@@ -180,6 +190,8 @@ class Plan:
     invalid: int
     error_count: int
     errors: tuple[RowError, ...]
+    warning_count: int
+    warnings: tuple[RowWarning, ...]
     channels: tuple[ChannelCount, ...]
     other_channel_rows: int
     permissions: tuple[str, ...]
@@ -208,6 +220,8 @@ class Plan:
             "complete": self.complete,
             "error_count": self.error_count,
             "errors": [error.to_dict() for error in self.errors],
+            "warning_count": self.warning_count,
+            "warnings": [warning.to_dict() for warning in self.warnings],
             "file": {"name": Path(self.source.file).name, **source},
             "channels": [asdict(channel) for channel in self.channels],
             "other_channel_rows": self.other_channel_rows,

@@ -21,7 +21,16 @@ from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.schedule import zone_of
 
 from .errors import SourceError
-from .plan import GROUPS_LIMIT, ChannelCount, DuplicateGroup, Plan, RowError, ScheduledRow, SourceInfo
+from .plan import (
+    GROUPS_LIMIT,
+    ChannelCount,
+    DuplicateGroup,
+    Plan,
+    RowError,
+    RowWarning,
+    ScheduledRow,
+    SourceInfo,
+)
 from .sheets.display import readable
 from .sheets.layout import RawRow
 from .sheets.reading import key_of
@@ -44,7 +53,7 @@ class PlanBuilder:
     Args:
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
-        max_errors: number of errors to list.
+        max_errors: number of errors to list, and of warnings.
 
     Raises:
         ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
@@ -68,6 +77,8 @@ class PlanBuilder:
         self._invalid = 0
         self._error_count = 0
         self._errors: list[RowError] = []
+        self._warning_count = 0
+        self._warnings: list[RowWarning] = []
         # Hash of a key → the first row that has it, for all rows from the first one with a key column.
         self._keys: dict[int, int] = {}
         self._has_keys = False
@@ -99,6 +110,8 @@ class PlanBuilder:
             self._error_count += len(errors)
             self._errors += errors[: self._max_errors - len(self._errors)]
             return errors
+        self._warning_count += len(row.warnings)
+        self._warnings += row.warnings[: self._max_errors - len(self._warnings)]
         self._duplicates.add(row)
         post = row.post
         channel = (post.channel_type.value, post.channel_id, post.publish_mode.value)
@@ -150,6 +163,8 @@ class PlanBuilder:
             invalid=self._invalid,
             error_count=error_count,
             errors=tuple(errors),
+            warning_count=self._warning_count,
+            warnings=tuple(self._warnings),
             channels=tuple(ChannelCount(*channel, rows) for channel, rows in sorted(self._channels.items())),
             other_channel_rows=self._other_channel_rows,
             permissions=(CREATE_POST.permission,),
@@ -275,7 +290,7 @@ def make_plan(
         source: as for :func:`~marketingblocks_async.bulk.read_rows`.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate, ``None`` for no limit.
-        max_errors: number of errors to list; all are counted.
+        max_errors: number of errors to list, and of warnings; all are counted.
         on_row: called with each valid row as it is read. Send nothing before the plan is complete: later rows can be
             wrong, and a source that cannot be read to its end may be cut off anywhere.
         how: how the source is read, as for :func:`~marketingblocks_async.bulk.read_rows`.

@@ -33,8 +33,10 @@ from .posts import (
     UpcomingPostsQuery,
     YouTubeExtra,
 )
+from .schedule import AmbiguousTimeWarning
 
 __all__ = [
+    "AmbiguousTimeWarning",
     "ChannelConnection",
     "ChannelType",
     "CommentAutomation",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from .base import (
     CommaSeparated,
@@ -36,7 +36,8 @@ from .enums import (
     PublishMode,
     YouTubeCategory,
 )
-from .schedule import parse_schedule_text, split_moment, zone_of
+from .media import check_media_url
+from .schedule import parse_schedule_text, split_moment, split_text, zone_of
 
 _LARGEST_CATEGORY = 10**30
 
@@ -60,12 +61,16 @@ def _join_tags(value: Any) -> Any:
 HashTags = Annotated[Text | None, BeforeValidator(_join_tags)]
 
 
+MediaUrl = Annotated[NonBlank, AfterValidator(check_media_url)]
+"""The http(s) address of one file, which a server on the internet could fetch."""
+
+
 class TwitterThreadItem(RequestModel):
     """One tweet of a thread."""
 
     message: Text
     """The tweet's text."""
-    media_urls: list[NonBlank] | None = None
+    media_urls: list[MediaUrl] | None = None
     """Addresses of its media, optional."""
 
 
@@ -117,8 +122,9 @@ class CreatePost(RequestModel):
     """``post``, ``reel``, ``story``, ``tweet`` or ``thread``."""
     caption_text: Text
     """The text."""
-    media_urls: list[NonBlank]
-    """Addresses of the media. The field is required; whether it may be empty is not known, so an empty list is sent."""
+    media_urls: list[MediaUrl]
+    """Public http(s) addresses of the media. The field is required; whether it may be empty is not known, so an empty
+    list is sent."""
     publish_mode: PublishMode
     """``now``, ``scheduled``, ``queued`` or ``share_next``."""
     schedule_time: str | None = None
@@ -169,6 +175,13 @@ class CreatePost(RequestModel):
                 raise ValueError(msg)
             schedule_time, time_zone = split_moment(moment, zone)
             return {**data, "schedule_time": schedule_time, "time_zone": time_zone}
+        if isinstance(moment, str) and isinstance(zone, str):
+            try:
+                schedule_time, time_zone = split_text(moment, zone)
+            except ValueError:
+                # The fields' own checks say what is wrong with each, and the last one what is wrong with both.
+                return data
+            return {**data, "schedule_time": schedule_time, "time_zone": time_zone}
         return data
 
     @field_validator("schedule_time")
@@ -194,6 +207,7 @@ class CreatePost(RequestModel):
                     "schedule_time needs time_zone (an IANA name such as 'Africa/Lagos') unless it is an aware datetime"
                 )
                 raise ValueError(msg)
+            split_text(self.schedule_time, self.time_zone)
         elif self.schedule_time is not None:
             # The server would ignore the time and publish at once.
             msg = f"schedule_time is only for publish_mode 'scheduled', not {self.publish_mode.value!r}; change either"

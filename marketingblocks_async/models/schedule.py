@@ -1,17 +1,68 @@
-"""Convert Python's datetimes to the API's ``schedule_time`` and ``time_zone``."""
+"""Convert points in time to the API's ``schedule_time`` and ``time_zone``, by one rule for texts and datetimes.
+
+* A time that the clocks skip (when summer time begins) does not exist, and is refused with the nearest two.
+* A time that the clocks show twice (when summer time ends) means the first one, unless an offset or ``fold=1`` says
+  otherwise. It goes out in UTC, because the API's format cannot say which of the two is meant.
+* A zone is an IANA name. Abbreviations such as ``EST`` are refused even if the database has them: they have no summer
+  time, so a post in July would go out an hour late.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, tzinfo
+import warnings
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _OF_THIS_MACHINE = ("localtime", "posixrules", "posix/", "right/")
 
+_ABBREVIATIONS = {
+    **dict.fromkeys(("EST", "EDT", "EST5EDT", "ET"), "America/New_York"),
+    **dict.fromkeys(("CDT", "CST6CDT", "CT"), "America/Chicago"),
+    "CST": "America/Chicago' or 'Asia/Shanghai",
+    **dict.fromkeys(("MST", "MDT", "MST7MDT", "MT"), "America/Denver"),
+    **dict.fromkeys(("PST", "PDT", "PST8PDT", "PT"), "America/Los_Angeles"),
+    **dict.fromkeys(("AKST", "AKDT"), "America/Anchorage"),
+    "HST": "Pacific/Honolulu",
+    "AST": "America/Halifax",
+    "ADT": "America/Halifax",
+    "BRT": "America/Sao_Paulo",
+    "ART": "America/Argentina/Buenos_Aires",
+    "GMT": "UTC' or 'Europe/London",
+    "BST": "Europe/London",
+    **dict.fromkeys(("WET", "WEST"), "Europe/Lisbon"),
+    **dict.fromkeys(("CET", "CEST", "MET", "MEZ", "MESZ"), "Europe/Berlin"),
+    **dict.fromkeys(("EET", "EEST"), "Europe/Athens"),
+    "MSK": "Europe/Moscow",
+    "TRT": "Europe/Istanbul",
+    "WAT": "Africa/Lagos",
+    "CAT": "Africa/Maputo",
+    "EAT": "Africa/Nairobi",
+    "SAST": "Africa/Johannesburg",
+    "GST": "Asia/Dubai",
+    "PKT": "Asia/Karachi",
+    "IST": "Asia/Kolkata",
+    "WIB": "Asia/Jakarta",
+    "SGT": "Asia/Singapore",
+    "HKT": "Asia/Hong_Kong",
+    "PHT": "Asia/Manila",
+    "KST": "Asia/Seoul",
+    "JST": "Asia/Tokyo",
+    "AWST": "Australia/Perth",
+    **dict.fromkeys(("ACST", "ACDT"), "Australia/Adelaide"),
+    **dict.fromkeys(("AEST", "AEDT"), "Australia/Sydney"),
+    **dict.fromkeys(("NZST", "NZDT"), "Pacific/Auckland"),
+}
+"""Abbreviation of a zone → the IANA name to write, of the place that usually means it."""
+
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 """The documented format (``Y-m-d H:i``): whole minutes, local to ``time_zone``."""
+
+
+class AmbiguousTimeWarning(UserWarning):
+    """A schedule time that the clocks show twice in its zone; the message says which of the two is taken."""
 
 
 @lru_cache(maxsize=1024)
@@ -19,11 +70,16 @@ def zone_of(name: str) -> tzinfo:
     """Return the time zone with this IANA name.
 
     Raises:
-        ValueError: this machine's time zone database does not have it.
+        ValueError: it is an abbreviation, or this machine's time zone database does not have it.
 
     """
     if name == "UTC":
         return UTC
+    if (zone := _ABBREVIATIONS.get(name.upper())) is not None:
+        msg = (
+            f"{name!r} is an abbreviation, which leaves the zone or its summer time open; write '{zone}' (an IANA name)"
+        )
+        raise ValueError(msg)
     try:
         if not _ZONE_NAME.fullmatch(name) or name.startswith(_OF_THIS_MACHINE):
             raise ValueError(name)  # noqa: TRY301 - one message for all
@@ -71,24 +127,107 @@ def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
                 "or pass time_zone='Africa/Lagos'"
             )
             raise ValueError(msg)
+        if not moment.fold:
+            warn_if_ambiguous(moment, time_zone)
         moment = moment.replace(tzinfo=zone_of(time_zone))
     try:
+        if isinstance(moment.tzinfo, ZoneInfo):
+            _refuse_skipped(moment)
         return _express(moment, time_zone)
     except OverflowError as exc:
         msg = f"schedule_time {moment!r} has no date in that zone; give a year from 1 to 9999"
         raise ValueError(msg) from exc
 
 
+def split_text(text: str, time_zone: str) -> tuple[str, str]:
+    """Return (``schedule_time``, ``time_zone``) for a text in the documented form; also the texts themselves.
+
+    Args:
+        text: local to ``time_zone``; returned as it is unless the clocks show it twice.
+        time_zone: IANA name.
+
+    Raises:
+        ValueError: the form is another one, the date is not real, the zone is not known, or the clocks skip the time.
+
+    """
+    moment = datetime.fromisoformat(parse_schedule_text(text)).replace(tzinfo=zone_of(time_zone))
+    if not isinstance(moment.tzinfo, ZoneInfo) or is_unique(moment):
+        return text, time_zone
+    _refuse_skipped(moment)
+    warn_if_ambiguous(moment, time_zone)
+    return _express(moment, None)
+
+
+def is_unique(moment: datetime) -> bool:
+    """Return whether the clocks of its zone show a moment's local time exactly once."""
+    return moment.replace(fold=0).utcoffset() == moment.replace(fold=1).utcoffset()
+
+
+def explain_ambiguity(local: datetime, time_zone: str) -> str | None:
+    """Return which moment a local time means that the clocks show twice; ``None`` if they do not.
+
+    Args:
+        local: local time; its zone and ``fold`` do not matter.
+        time_zone: IANA name.
+
+    """
+    first = local.replace(tzinfo=zone_of(time_zone), fold=0)
+    second = first.replace(fold=1)
+    if is_unique(first) or first.astimezone(UTC) > second.astimezone(UTC):
+        return None
+    return (
+        f"{first:%Y-%m-%d %H:%M} is there twice in {time_zone}, since the clocks are put back; "
+        f"the first one is taken, which is {first.astimezone(UTC):%H:%M} UTC"
+    )
+
+
+def warn_if_ambiguous(local: datetime, time_zone: str) -> None:
+    """Warn (:class:`AmbiguousTimeWarning`) about a local time that the clocks show twice."""
+    try:
+        message = explain_ambiguity(local, time_zone)
+    except OverflowError:
+        # At the ends of the calendar no zone changes its clocks.
+        return
+    if message is not None:
+        warnings.warn(f"{message}; for the second one pass a datetime with fold=1", AmbiguousTimeWarning, stacklevel=2)
+
+
+def _refuse_skipped(moment: datetime) -> None:
+    """Refuse a local time that the clocks of its zone skip.
+
+    Raises:
+        ValueError: they do; the message has the nearest two times.
+
+    """
+    # Inside a gap, the offset of fold=0 is that before it, and so leads to the later one of two moments (PEP 495).
+    late, early = moment.replace(fold=0).astimezone(UTC), moment.replace(fold=1).astimezone(UTC)
+    if late <= early:
+        return
+    before = early.astimezone(moment.tzinfo).utcoffset()
+    while late - early > timedelta(minutes=1):
+        middle = early + (late - early) / 2
+        if middle.astimezone(moment.tzinfo).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    after = late.replace(second=0, microsecond=0).astimezone(moment.tzinfo)
+    last = (late - timedelta(minutes=1)).astimezone(moment.tzinfo)
+    msg = (
+        f"{moment:%Y-%m-%d %H:%M} does not exist in {moment.tzinfo}, since the clocks are put forward; "
+        f"the nearest times are {last:%Y-%m-%d %H:%M} and {after:%Y-%m-%d %H:%M}"
+    )
+    raise ValueError(msg)
+
+
 def _express(moment: datetime, time_zone: str | None) -> tuple[str, str]:
     zone: tzinfo
     if time_zone:
         zone = zone_of(time_zone)
-    elif isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key:
+    elif isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key and moment.tzinfo.key.upper() not in _ABBREVIATIONS:
         zone, time_zone = moment.tzinfo, moment.tzinfo.key
     else:
         zone, time_zone = UTC, "UTC"
-    # Through UTC and back, so that a time inside a spring gap becomes one that exists.
-    local = moment.astimezone(UTC).astimezone(zone)
-    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+    local = moment.astimezone(zone)
+    if not is_unique(local):
         local, time_zone = moment.astimezone(UTC), "UTC"
     return local.strftime(SCHEDULE_FORMAT).zfill(16), time_zone

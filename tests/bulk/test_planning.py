@@ -60,6 +60,8 @@ class TestWhatItSays:
                     "line": 3,
                 }
             ],
+            "warning_count": 0,
+            "warnings": [],
             "file": {
                 "name": "posts.csv",
                 "file": str(file),
@@ -304,7 +306,9 @@ class TestBounds:
         def measure(count: int) -> tuple[Plan, int]:
             with file.open("w", newline="") as lines:
                 lines.write(f"{HEADER}\n")
-                lines.writelines(f"facebook,{n % 7},post,Caption {n},u|v,now\n" for n in range(count))
+                lines.writelines(
+                    f"facebook,{n % 7},post,Caption {n},https://e.com/u|https://e.com/v,now\n" for n in range(count)
+                )
             tracemalloc.start()
             try:
                 return make_plan(file), tracemalloc.get_traced_memory()[1]

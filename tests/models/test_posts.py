@@ -225,11 +225,13 @@ class TestMediaUrls:
     def test_may_be_empty_and_are_sent_nevertheless(self) -> None:
         assert sent_post(media_urls=[])["media_urls"] == []
 
-    @pytest.mark.parametrize("urls", [("u",), ["u"]])
+    @pytest.mark.parametrize("urls", [("https://e.com/a",), ["https://e.com/a"]])
     def test_any_sequence_becomes_an_array(self, urls: object) -> None:
-        assert sent_post(media_urls=urls)["media_urls"] == ["u"]
+        assert sent_post(media_urls=urls)["media_urls"] == ["https://e.com/a"]
 
-    @pytest.mark.parametrize("urls", [None, "https://example.com/a.jpg", ["u", ""], [" "], [1], [None], {"u": 1}, 5])
+    @pytest.mark.parametrize(
+        "urls", [None, "https://example.com/a.jpg", ["https://e.com/a", ""], [" "], [1], [None], {"u": 1}, 5]
+    )
     def test_a_single_text_or_a_blank_address_is_refused(self, urls: object) -> None:
         assert "media_urls" in refusal(CreatePost, post_fields(media_urls=urls))
 
@@ -277,9 +279,9 @@ class TestThreads:
         assert body["twitter_threads"] == [item, {"message": "second"}]
 
     def test_ready_made_items_are_the_same(self) -> None:
-        item = TwitterThreadItem(message="m", media_urls=["u"])
+        item = TwitterThreadItem(message="m", media_urls=["https://e.com/a"])
         assert sent_post(post_type="thread", twitter_threads=[item])["twitter_threads"] == [
-            {"message": "m", "media_urls": ["u"]}
+            {"message": "m", "media_urls": ["https://e.com/a"]}
         ]
 
     @pytest.mark.parametrize("threads", [None, []])

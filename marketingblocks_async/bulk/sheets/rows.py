@@ -16,10 +16,12 @@ from typing import Any, cast
 
 import pydantic
 
-from marketingblocks_async.bulk.plan import RowError
+from marketingblocks_async.bulk.plan import RowError, RowWarning
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PublishMode
 from marketingblocks_async.models.base import is_array, is_object
+from marketingblocks_async.models.schedule import explain_ambiguity, split_moment, split_text, zone_of
 
+from .captions import text_doubts
 from .cells import TOO_LONG_NUMBER, CellError, check_characters
 from .columns import nearest_target
 from .display import readable, visible
@@ -42,6 +44,7 @@ class Row:
         content_hash: :func:`content_hash` of the post.
         request: what is sent, as its canonical JSON text; ``content_hash`` is the hash of this text.
         part: which of the row's posts it is, from 1; 0 if the row makes one.
+        warnings: doubts about the row, which is sent nevertheless.
 
     """
 
@@ -51,6 +54,7 @@ class Row:
     content_hash: str
     request: str
     part: int = 0
+    warnings: tuple[RowWarning, ...] = ()
 
 
 def canonical_json(post: CreatePost) -> str:
@@ -84,6 +88,7 @@ def _row(raw: RawRow) -> Row:
     if raw.unreadable is not None or raw.layout.problems:
         raise CellError
     values, key = read_cells(raw)
+    ambiguity = _settle_time(values)
     post = CreatePost.model_validate(values)
     try:
         text = canonical_json(post)
@@ -95,7 +100,39 @@ def _row(raw: RawRow) -> Row:
     if not text.isprintable() or "\\u00" in text or "\\b" in text or "\\f" in text:
         check_characters(post.wire())
     content_hash = hashlib.sha256(text.encode()).hexdigest()
-    return Row(raw.number, raw.identity(key), post, content_hash, text, raw.part)
+    doubts = [*([("schedule_time", ambiguity)] if ambiguity else []), *text_doubts(post)]
+    warnings = tuple(_warning(raw, CellProblem(target, None, message)) for target, message in doubts)
+    return Row(raw.number, raw.identity(key), post, content_hash, text, raw.part, warnings)
+
+
+def _settle_time(values: dict[str, Any]) -> str | None:
+    """Give a local time that the clocks show twice its first meaning, and return the warning; else ``None``.
+
+    Raises:
+        CellError: the clocks skip the time.
+
+    """
+    moment, name = values.get("schedule_time"), values.get("time_zone")
+    if isinstance(moment, str) and isinstance(name, str):
+        moment = datetime.fromisoformat(moment)
+    if not (isinstance(moment, datetime) and isinstance(name, str)) or moment.tzinfo is not None or moment.fold:
+        return None
+    try:
+        ambiguity = explain_ambiguity(moment, name)
+        second = moment.replace(tzinfo=zone_of(name), fold=1)
+    except (ValueError, OverflowError):
+        # The request object says what is wrong with the zone.
+        return None
+    if ambiguity is None:
+        return None
+    values["schedule_time"] = second.replace(fold=0)
+    offset = second.strftime("%z")
+    return f"{ambiguity}; for the second one write {second:%Y-%m-%d %H:%M}{offset[:3]}:{offset[3:5]}"
+
+
+def _warning(raw: RawRow, doubt: CellProblem) -> RowWarning:
+    _, error = _row_error(raw, doubt)
+    return RowWarning(error.row, error.column, error.value, error.message, error.file, error.line)
 
 
 # What is wrong with a row, for a person who looks at the spreadsheet. This runs for bad rows only, and finds everything
@@ -193,6 +230,8 @@ def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[
             if "time_zone" not in raw.layout.index_of and raw.layout.words.command_line:
                 message += f" (for every row: {raw.layout.words.set('time_zone', 'Africa/Lagos')})"
             yield CellProblem("time_zone", None, message)
+        if (skipped := _skipped_time(moment, values.get("time_zone"))) is not None:
+            yield CellProblem("schedule_time", None, skipped)
     elif isinstance(mode, PublishMode) and "schedule_time" in given:
         message = (
             f'{_called(raw, "publish_mode")} is "{mode}", and a time is for "scheduled" only; '
@@ -210,6 +249,24 @@ def _contradictions(raw: RawRow, values: Mapping[str, Any], failed: AbstractSet[
         whole = "post_extra" in raw.layout.index_of and "post_extra.title" not in raw.layout.index_of
         message = f'{_called(raw, "channel_type")} is "youtube", so a title is needed in post_extra.title'
         yield CellProblem("post_extra" if whole else "post_extra.title", None, message)
+
+
+def _skipped_time(moment: object, name: object) -> str | None:
+    """Return why a local time does not exist, with the nearest two; ``None`` if it does, or the zone is not known."""
+    if not isinstance(name, str):
+        return None
+    try:
+        zone_of(name)
+    except ValueError:
+        return None
+    try:
+        if isinstance(moment, str):
+            split_text(moment, name)
+        elif isinstance(moment, datetime):
+            split_moment(moment if moment.tzinfo else moment.replace(fold=1), name)
+    except ValueError as exc:
+        return str(exc)
+    return None
 
 
 def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -> Iterator[CellProblem]:

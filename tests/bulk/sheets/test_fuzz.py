@@ -243,7 +243,9 @@ printable = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]) | st
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp", "Cf"]), min_size=1)
 kept = words.map(lambda text: f"a {text} b")
 addresses = st.lists(
-    words | kept | st.sampled_from(["https://e.com/a|b", "a,b", "[", "https://e.com,https://f.com"]), max_size=4
+    st.text("aZ9é|,;[]()'=&?%", max_size=8).map(lambda text: f"https://e.com/{text}")
+    | st.sampled_from(["http://e.com", "https://e.com/x/https://f.com/y"]),
+    max_size=4,
 )
 
 

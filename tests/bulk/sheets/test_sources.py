@@ -56,7 +56,7 @@ class TestIterables:
         given = create_post(
             channel_type="youtube",
             caption_text="",
-            media_urls=[" a b,https://c|d"],
+            media_urls=["https://e.com/a,b|c"],
             hash_tags=" #a|#b ",
             post_extra={"title": " t ", "category": 44},
         )

@@ -1,0 +1,165 @@
+"""Find doubts about the texts and media of a valid post: damaged characters, texts that are too long, pages for files.
+
+They are warnings, not errors: the API's own limits are not documented, and a platform may change its limits.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from marketingblocks_async.models import ChannelType, CreatePost, PostType
+
+from .display import visible
+
+_URL = re.compile(r"https?://\S+", re.IGNORECASE)
+
+
+def _code_points(text: str) -> int:
+    return len(text)
+
+
+def _utf_16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _utf_8_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _weight_on_x(text: str) -> int:
+    """Return the length as X counts it: 2 for an emoji or a character beyond Latin script, 23 for an address."""
+    without_urls, urls = _URL.subn("", unicodedata.normalize("NFC", text))
+    weight, joined, half_flag = 23 * urls, False, False
+    for character in without_urls:
+        code = ord(character)
+        if code == 0x200D or 0xFE00 <= code <= 0xFE0F or 0x1F3FB <= code <= 0x1F3FF:
+            # Joiners, variation selectors and skin tones belong to the emoji before them.
+            joined = code == 0x200D
+            continue
+        if joined:
+            joined = False
+            continue
+        is_flag = 0x1F1E6 <= code <= 0x1F1FF
+        half_flag = is_flag and not half_flag
+        if is_flag and not half_flag:
+            continue
+        light = code <= 0x10FF or 0x2000 <= code <= 0x200D or 0x2010 <= code <= 0x201F or 0x2032 <= code <= 0x2037
+        weight += 1 if light else 2
+    return weight
+
+
+class Limit(NamedTuple):
+    """The longest text that a platform takes.
+
+    Attributes:
+        size: the limit.
+        unit: what is counted.
+        measure: returns the size of a text.
+        source: where the limit is published.
+
+    """
+
+    size: int
+    unit: str
+    measure: Callable[[str], int]
+    source: str
+
+
+CAPTION_LIMITS: dict[ChannelType, Limit] = {
+    ChannelType.TWITTER: Limit(
+        280, "characters", _weight_on_x, "https://docs.x.com/fundamentals/counting-characters (more with X Premium)"
+    ),
+    ChannelType.THREADS: Limit(
+        500, "characters", _code_points, "https://developers.facebook.com/documentation/threads/posts"
+    ),
+    ChannelType.INSTAGRAM: Limit(
+        2200, "characters", _code_points,
+        "https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media",
+    ),
+    ChannelType.TIKTOK: Limit(
+        2200, "UTF-16 units", _utf_16_units,
+        "https://developers.tiktok.com/doc/content-posting-api-reference-direct-post",
+    ),
+    ChannelType.LINKEDIN: Limit(
+        3000, "characters", _code_points, "other services' documentation, such as docs.zernio.com/platforms/linkedin"
+    ),
+    ChannelType.YOUTUBE: Limit(5000, "bytes", _utf_8_bytes, "https://developers.google.com/youtube/v3/docs/videos"),
+    ChannelType.FACEBOOK: Limit(63_206, "characters", _code_points, "often reported, not in Facebook's documentation"),
+}  # fmt: skip
+"""Platform → the longest caption."""
+
+TITLE_LIMIT = Limit(100, "characters", _code_points, "https://developers.google.com/youtube/v3/docs/videos")
+"""The longest title of a YouTube video."""
+
+_CONTINUATION = "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"  # noqa: E501
+_NO_QUOTE = "\u00a0-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0192\u02c6\u2030\u0160\u0152\u017d\u02dc\u2122\u0161\u0153\u017e\u0178\u20ac\u2020\u2021"  # noqa: E501
+_MOJIBAKE = re.compile(
+    f"\u00e2\u20ac[{_CONTINUATION}]|\u00f0\u0178[{_CONTINUATION}]{{2}}|\u00ef[\u00b8\u00bf\u00bb][{_CONTINUATION}]"
+    f"|[\u00c2-\u00c5][{_NO_QUOTE}]|(?:[\u00d0\u00d1][{_CONTINUATION}]){{2}}"
+)
+"""UTF-8 that was read as cp1252 or Latin-1. Pairs that occur in real words, such as É and ”, are left out."""
+
+
+def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
+    """Yield (target, message) for each doubt about a post's texts and media.
+
+    Args:
+        post: a valid post.
+
+    """
+    texts = [("caption_text", post.caption_text), ("hash_tags", post.hash_tags or "")]
+    tweets = [(f"twitter_threads.{n}.message", each.message) for n, each in enumerate(post.twitter_threads or (), 1)]
+    title = [] if post.post_extra is None else [("post_extra.title", post.post_extra.title)]
+    for target, text in (*texts, *tweets, *title):
+        if not text.isascii() and (message := _damage(text)) is not None:
+            yield target, message
+    is_thread = post.post_type is PostType.THREAD
+    limit = CAPTION_LIMITS.get(post.channel_type)
+    for target, text in tweets if is_thread else texts[:1]:
+        if limit is not None and (message := _too_long(text, limit, post.channel_type.value)) is not None:
+            yield target, message
+    for target, text in title:
+        if (message := _too_long(text, TITLE_LIMIT, "youtube")) is not None:
+            yield target, message
+    for address in post.media_urls:
+        if (message := _page_for_file(address)) is not None:
+            yield "media_urls", message
+
+
+def _damage(text: str) -> str | None:
+    if "\ufffd" in text:
+        place = text.index("\ufffd")
+        around = visible(text[max(0, place - 10) : place + 10])
+        return f'a character of "{around}" was lost when the file was saved or read; type it again in place of \ufffd'
+    found = _MOJIBAKE.search(text)
+    if found is None:
+        return None
+    damaged = found.group()
+    try:
+        meant = f' (probably "{damaged.encode("cp1252").decode()}")'
+    except UnicodeError:
+        meant = ""
+    return f'it holds "{visible(damaged)}"{meant}: the text was read in the wrong encoding; export it again as UTF-8'
+
+
+def _too_long(text: str, limit: Limit, platform: str) -> str | None:
+    # No measure counts more than 4 for a character.
+    if len(text) * 4 <= limit.size or (size := limit.measure(text)) <= limit.size:
+        return None
+    return f"it has {size:,} {limit.unit}, and {platform} takes {limit.size:,} ({limit.source})"
+
+
+def _page_for_file(address: str) -> str | None:
+    """Return a doubt about an address that leads to a web page with the file, not to the file itself."""
+    host = (urlsplit(address).hostname or "").removeprefix("www.")
+    if host == "drive.google.com" and "/file/" in address:
+        return f'"{visible(address)}" is a page of Google Drive, not the file; use an address of the file itself'
+    if host == "dropbox.com" and "dl=0" in address:
+        return f'"{visible(address)}" is a page of Dropbox, not the file; write dl=1 instead of dl=0 at its end'
+    if host in ("photos.app.goo.gl", "photos.google.com", "1drv.ms", "onedrive.live.com", "icloud.com"):
+        return f'"{visible(address)}" is a web page, not the file; use an address of the file itself'
+    return None

@@ -1,0 +1,164 @@
+"""Doubts about valid rows: damaged texts, long texts, pages in place of files, times that are there twice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async.bulk import make_plan
+from marketingblocks_async.bulk.sheets.captions import CAPTION_LIMITS
+from marketingblocks_async.models import ChannelType
+from tests.support.workbooks import as_csv, cells, errors, fields, scheduled, workbook, written
+
+
+def warnings_of(**changes: Any) -> list[tuple[str, str]]:
+    plan = make_plan([fields(**changes)])
+    assert plan.ok, plan.errors
+    assert plan.warning_count == len(plan.warnings)
+    return [(each.column, each.message) for each in plan.warnings]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("Itâ€™s time", "’"), ("CafÃ© crÃ¨me", "é"), ("GrÃ¼ÃŸe", "ü"), ("5 Â€", ""), ("ðŸŽ‰ party", "🎉"),
+        ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "п"), ("Â©2027", "©"),
+    ],
+)  # fmt: skip
+def test_text_in_the_wrong_encoding_is_a_warning(text: str, meant: str) -> None:
+    [(column, message)] = warnings_of(caption_text=text)
+    assert column == "caption_text"
+    assert "wrong encoding" in message
+    assert meant in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It’s time — “now”", "CAFÉ” und MENÜ–Karte «CAFÉ»", "Übergrößenträger", "MANHÔ ÀÉÎÕÜ", "Москва Привет",
+        "ελληνικά", "日本語 🎉 👨‍👩‍👧", "naïve façade Ångström", "5 € ©2027 £10 ½", "İstanbul Şişli Łódź Ďábel",
+    ],
+)  # fmt: skip
+def test_text_of_any_language_is_none(text: str) -> None:
+    assert warnings_of(caption_text=text) == []
+
+
+def test_a_lost_character_is_a_warning_wherever_it_is() -> None:
+    found = warnings_of(
+        caption_text="Gr\ufffd\ufffde",
+        channel_type="twitter",
+        twitter_threads=[{"message": "fine"}, {"message": "l\ufffdst"}],
+    )
+    assert [column for column, _ in found] == ["caption_text", "twitter_threads"]
+    assert found[1][1].startswith("no. 2, message: ")
+    assert all("type it again" in message for _, message in found)
+
+
+@pytest.mark.parametrize("platform", ChannelType)
+def test_a_caption_above_the_platform_s_limit_is_a_warning_with_its_source(platform: ChannelType) -> None:
+    extra = {"post_extra": {"title": "t"}} if platform is ChannelType.YOUTUBE else {}
+    limit = CAPTION_LIMITS[platform]
+    assert warnings_of(channel_type=platform, caption_text="x" * limit.size, **extra) == []
+    [(column, message)] = warnings_of(channel_type=platform, caption_text="x" * (limit.size + 1), **extra)
+    assert column == "caption_text"
+    assert f"{limit.size + 1:,} {limit.unit}" in message
+    assert limit.source in message
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("x" * 280, 280), ("日" * 140, 280), ("🎉" * 140, 280), ("👨‍👩‍👧‍👦" * 140, 280), ("🙋🏽" * 140, 280), ("🇩🇪" * 140, 280),
+        ("e\u0301" * 280, 280), ("https://example.com/" + "x" * 400, 23), ("é" * 280, 280), ("❤️" * 140, 280),
+    ],
+)  # fmt: skip
+def test_x_counts_its_own_way(text: str, size: int) -> None:
+    assert warnings_of(channel_type="twitter", caption_text=text) == []
+    [(_, message)] = warnings_of(channel_type="twitter", caption_text=text + " " + "x" * (280 - size))
+    assert "281 characters" in message
+
+
+def test_in_a_thread_it_is_the_tweets_that_count() -> None:
+    found = warnings_of(
+        channel_type="twitter",
+        post_type="thread",
+        caption_text="x" * 300,
+        twitter_threads=[{"message": "x" * 280}, {"message": "x" * 281}],
+    )
+    assert [message[:15] for _, message in found] == ["no. 2, message:"]
+
+
+def test_a_long_title_of_a_video() -> None:
+    [(column, message)] = warnings_of(channel_type="youtube", post_extra={"title": "x" * 101})
+    assert (column, message[:6]) == ("post_extra", "title:")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://drive.google.com/file/d/1AbC/view?usp=sharing", "https://www.dropbox.com/s/abc/a.jpg?dl=0",
+        "https://photos.app.goo.gl/abc", "https://1drv.ms/i/abc",
+    ],
+)  # fmt: skip
+def test_a_page_that_shows_the_file_is_a_warning(address: str) -> None:
+    [(column, message)] = warnings_of(media_urls=["https://e.com/a.jpg", address])
+    assert column == "media_urls"
+    assert "not the file" in message
+
+
+class TestTimes:
+    """One rule for every source; see ``tests/models/test_schedule.py`` for the request object's."""
+
+    GAP, TWICE = "2027-03-28 02:30", "2027-10-31 02:30"
+
+    def sources(self, folder: Path, text: str) -> list[Any]:
+        row = scheduled(schedule_time=text, time_zone="Europe/Berlin")
+        moment = datetime.fromisoformat(text)
+        return [
+            written(folder / "a.csv", as_csv({name: str(value) for name, value in row.items()})),
+            workbook(folder / "a.xlsx", list(row), [moment if name == "schedule_time" else row[name] for name in row]),
+            workbook(folder / "b.xlsx", list(row), list(row.values())),
+            [row],
+            [{**row, "schedule_time": moment}],
+        ]
+
+    def test_a_time_that_the_clocks_skip_is_an_error_of_its_column(self, tmp_path: Path) -> None:
+        for source in self.sources(tmp_path, self.GAP):
+            [error] = errors(source)
+            assert error.column == "schedule_time"
+            assert "the nearest times are 2027-03-28 01:59 and 2027-03-28 03:00" in error.message
+
+    def test_a_time_that_is_there_twice_is_the_first_one_and_a_warning(self, tmp_path: Path) -> None:
+        for source in self.sources(tmp_path, self.TWICE):
+            sent: list[tuple[str | None, str | None]] = []
+            plan = make_plan(
+                source, on_row=lambda row, sent=sent: sent.append((row.post.schedule_time, row.post.time_zone))
+            )
+            assert sent == [("2027-10-31 00:30", "UTC")]
+            [warning] = plan.warnings
+            assert warning.column == "schedule_time"
+            assert "the first one is taken, which is 00:30 UTC" in warning.message
+            assert "for the second one write 2027-10-31 02:30+01:00" in warning.message
+
+    def test_with_an_offset_it_is_there_once(self) -> None:
+        plan = make_plan([scheduled(schedule_time="2027-10-31 02:30+01:00", time_zone="Europe/Berlin")])
+        assert plan.ok
+        assert not plan.warnings
+        assert plan.first_scheduled is not None
+        assert plan.first_scheduled.utc == "2027-10-31T01:30Z"
+
+    @pytest.mark.parametrize(("zone", "advice"), [("EST", "America/New_York"), ("CEST", "Europe/Berlin")])
+    def test_an_abbreviation_of_a_zone_is_an_error_with_the_zone_to_write(self, zone: str, advice: str) -> None:
+        [error] = errors([scheduled(time_zone=zone)])
+        assert error.column == "time_zone"
+        assert advice in error.message
+
+
+def test_warnings_are_counted_and_listed_up_to_a_bound() -> None:
+    plan = make_plan([fields(caption_text="l\ufffdst")] * 30, max_errors=7)
+    assert (plan.warning_count, len(plan.warnings), plan.ok) == (30, 7, True)
+    assert plan.to_dict()["warnings"][0]["row"] == 1
+    assert make_plan([cells(caption_text="l\ufffdst")]).warnings[0].value == "l\ufffdst"
