@@ -47,6 +47,10 @@ def show_plan(output: Output, plan: Plan) -> None:
         which = _list(group.rows, group.count)
         output.note(f"Warning: {group.count:,} rows are the same post ({which}); all of them are sent.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
+    if plan.warnings:
+        doubts = [(each.line or "", each.row or "", each.column, each.message) for each in plan.warnings[:SHOWN_ERRORS]]
+        output.table("Please check", ("line", "row", "column", "why"), doubts, right=("line", "row"))
+        _more(output, plan.warning_count - SHOWN_ERRORS, "warnings (--json lists up to a thousand)")
     if plan.errors:
         rows = [
             (each.line or "", each.row or "", each.column, each.value, each.message)

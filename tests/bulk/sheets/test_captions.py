@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async.bulk import make_plan
+from marketingblocks_async.bulk import Row, make_plan
 from marketingblocks_async.bulk.sheets.captions import CAPTION_LIMITS
 from marketingblocks_async.models import ChannelType
 from tests.support.workbooks import as_csv, cells, errors, fields, scheduled, workbook, written
@@ -71,7 +71,8 @@ def test_a_caption_above_the_platform_s_limit_is_a_warning_with_its_source(platf
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        ("x" * 280, 280), ("日" * 140, 280), ("🎉" * 140, 280), ("👨‍👩‍👧‍👦" * 140, 280), ("🙋🏽" * 140, 280), ("🇩🇪" * 140, 280),
+        ("x" * 280, 280), ("日" * 140, 280), ("🎉" * 140, 280), ("👨‍👩‍👧‍👦" * 140, 280), ("🙋🏽" * 140, 280),
+        ("🇩🇪" * 140, 280),
         ("e\u0301" * 280, 280), ("https://example.com/" + "x" * 400, 23), ("é" * 280, 280), ("❤️" * 140, 280),
     ],
 )  # fmt: skip
@@ -133,11 +134,9 @@ class TestTimes:
 
     def test_a_time_that_is_there_twice_is_the_first_one_and_a_warning(self, tmp_path: Path) -> None:
         for source in self.sources(tmp_path, self.TWICE):
-            sent: list[tuple[str | None, str | None]] = []
-            plan = make_plan(
-                source, on_row=lambda row, sent=sent: sent.append((row.post.schedule_time, row.post.time_zone))
-            )
-            assert sent == [("2027-10-31 00:30", "UTC")]
+            rows: list[Row] = []
+            plan = make_plan(source, on_row=rows.append)
+            assert [(row.post.schedule_time, row.post.time_zone) for row in rows] == [("2027-10-31 00:30", "UTC")]
             [warning] = plan.warnings
             assert warning.column == "schedule_time"
             assert "the first one is taken, which is 00:30 UTC" in warning.message
