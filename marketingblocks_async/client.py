@@ -7,7 +7,7 @@ import json as json_module
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import quote, unquote
 
 from yarl import URL
@@ -40,8 +40,39 @@ DEFAULT_MAX_RESPONSE_BYTES = 16 * 2**20
 """The largest answer that is read, 16 MiB."""
 
 T = TypeVar("T")
+PartT = TypeVar("PartT")
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class _Part(Generic[PartT]):
+    """A group of operations of a client, made on first use. On the class it is the group's class.
+
+    So ``create_autospec(MarketingBlocks)`` knows the groups, and ``patch.object(client.posts, …)`` patches the group
+    that the client uses from then on.
+    """
+
+    def __init__(self, kind: Callable[[Executor], PartT]) -> None:
+        self._kind = kind
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, client: None, owner: type[object]) -> Callable[[Executor], PartT]: ...
+
+    @overload
+    def __get__(self, client: MarketingBlocks, owner: type[object]) -> PartT: ...
+
+    def __get__(self, client: MarketingBlocks | None, owner: type[object]) -> Callable[[Executor], PartT] | PartT:
+        if client is None:
+            return self._kind
+        # Its own attributes: the descriptor is a part of the client's class.
+        executor = client._docs_executor if self._kind is Docs else client._executor  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        part = self._kind(executor)
+        # Found there from now on, as with functools.cached_property.
+        vars(client)[self._name] = part
+        return part
 
 
 class MarketingBlocks:
@@ -85,6 +116,12 @@ class MarketingBlocks:
         ConfigurationError: no usable token, API root or setting. The message says what to change.
 
     """
+
+    posts: _Part[Posts] = _Part(Posts)
+    generations: _Part[Generations] = _Part(Generations)
+    channels: _Part[Channels] = _Part(Channels)
+    comment_automations: _Part[CommentAutomations] = _Part(CommentAutomations)
+    docs: _Part[Docs] = _Part(Docs)
 
     def __init__(
         self,
@@ -133,18 +170,9 @@ class MarketingBlocks:
         docs_context = TokenContext(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
         docs_pool = Transport(None, max_response_bytes)
         self._pools = (Transport(session, max_response_bytes), docs_pool)
-        self._docs = Docs(
-            Executor(docs_pool, docs_context, CallOptions(options.timeout, options.deadline, options.retry))
-        )
-        self._use(Executor(self._pools[0], context, options))
-
-    def _use(self, executor: Executor) -> None:
-        self._executor = executor
-        self.posts: Posts = Posts(executor)
-        self.generations: Generations = Generations(executor)
-        self.channels: Channels = Channels(executor)
-        self.comment_automations: CommentAutomations = CommentAutomations(executor)
-        self.docs: Docs = self._docs
+        docs_options = CallOptions(options.timeout, options.deadline, options.retry)
+        self._docs_executor = Executor(docs_pool, docs_context, docs_options)
+        self._executor = Executor(self._pools[0], context, options)
 
     @property
     def base_url(self) -> str:
@@ -271,9 +299,10 @@ class MarketingBlocks:
 
     def _copy(self, executor: Executor) -> MarketingBlocks:
         copy = object.__new__(type(self))
-        copy._pools = self._pools
-        copy._docs = self._docs
-        copy._use(executor)
+        # With the attributes of subclasses, but without the groups of operations, which belong to one executor.
+        parts = {name for name, value in vars(MarketingBlocks).items() if isinstance(value, _Part)}
+        vars(copy).update({name: value for name, value in vars(self).items() if name not in parts})
+        copy._executor = executor
         return copy
 
     async def request(

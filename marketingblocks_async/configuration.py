@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import NoReturn, Self
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -34,9 +34,20 @@ class Secret(str):
     def __repr__(self) -> str:
         return "'***'"
 
+    def __copy__(self) -> Self:
+        """Return itself: tools that record requests copy their headers."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return itself, as above."""
+        return self
+
     def __reduce__(self) -> NoReturn:
         """Refuse: a pickle is a file or a message sooner or later."""
-        msg = "an access token is not pickled; pass it to the other process by its environment"
+        msg = (
+            "an access token is not pickled: pass it to another process by its environment, and leave it out of "
+            "recorded requests (vcrpy: filter_headers=['authorization'])"
+        )
         raise TypeError(msg)
 
 

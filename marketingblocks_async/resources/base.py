@@ -22,8 +22,6 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 class Resource:
     """A group of operations of one client."""
 
-    __slots__ = ("_executor",)
-
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 

@@ -14,8 +14,6 @@ from .base import Resource, request_from
 class Channels(Resource):
     """Connected social accounts."""
 
-    __slots__ = ()
-
     @overload
     async def connect(self, request: ConnectChannel, /, **overrides: Unpack[CallOverrides]) -> ChannelConnection: ...
 

@@ -24,8 +24,6 @@ _Words = Sequence[str] | str
 class CommentAutomations(Resource):
     """Bots that answer comments on published posts."""
 
-    __slots__ = ()
-
     @overload
     async def create(
         self, request: CreateCommentAutomation, /, **overrides: Unpack[CallOverrides]

@@ -20,8 +20,6 @@ class Docs:
     The access token is never sent there: these requests have a connection pool and headers of their own.
     """
 
-    __slots__ = ("_executor",)
-
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 

@@ -14,8 +14,6 @@ from .base import Resource, request_from
 class Generations(Resource):
     """AI post generation."""
 
-    __slots__ = ()
-
     @overload
     async def create(self, request: CreateGeneration, /, **overrides: Unpack[CallOverrides]) -> Generation: ...
 

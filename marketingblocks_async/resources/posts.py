@@ -35,8 +35,6 @@ from .create_many import CreateMany
 class Posts(Resource):
     """Posts: create, find, list."""
 
-    __slots__ = ()
-
     @overload
     async def create(self, post: CreatePost, /, **overrides: Unpack[CallOverrides]) -> CreatedPost: ...
 

@@ -222,7 +222,8 @@ async def check_hooks() -> None:
         ConfigurationError: it does not, so it could not be known whether a request was sent.
 
     """
-    if getattr(getattr(aiohttp.ClientSession, "_request", None), "__module__", "") not in ("aiohttp.client", ""):
+    request: Any = getattr(aiohttp.ClientSession, "_request", None)
+    if hasattr(request, "__wrapped__") or getattr(request, "__module__", "") not in ("aiohttp.client", ""):
         # Replaced by a mock (aioresponses, vcrpy), which may count what it is asked. Nothing is observed then, and all
         # attempts count as sent.
         return
