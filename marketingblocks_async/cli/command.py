@@ -19,12 +19,7 @@ _SHARED = {"base_url": BaseUrl, "token_file": TokenFile, "limit": Limit, "as_jso
 
 
 def new_app(help_text: str) -> typer.Typer:
-    """Return a group of commands.
-
-    Args:
-        help_text: what they are about, in a line.
-
-    """
+    """Return a group of commands with this help."""
     return typer.Typer(
         help=help_text, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,7 +38,7 @@ def command(
         name: name of the command.
         examples: command lines, one a line, shown at the end of the help.
         shared: the shared options that the command has.
-        more: further arguments of :meth:`typer.Typer.command`.
+        more: further arguments of ``Typer.command``.
 
     """
 

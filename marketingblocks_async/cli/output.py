@@ -1,4 +1,4 @@
-"""How results and errors are shown: tables and panels for people, one line of JSON for programs."""
+"""Prints results and errors: tables and panels for people, one line of JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What would command the terminal, or change the direction of what is written, or cannot be encoded."""
+"""Characters that would control the terminal, change the direction of text, or cannot be encoded."""
 
 
 class Output:
-    """Where a command's words go: results to the standard output, everything else to the standard error.
+    """Prints results to the standard output, and everything else to the standard error.
 
     Args:
         as_json: whether results and errors are printed as one line of JSON.
@@ -40,10 +40,10 @@ class Output:
         return _console(stderr=True)
 
     def result(self, data: Any, show: Callable[[], None]) -> None:
-        """Print what a command came to.
+        """Print the result of a command.
 
         Args:
-            data: as JSON values.
+            data: the result as JSON values.
             show: prints it for people.
 
         """
@@ -56,8 +56,8 @@ class Output:
         """Print why a command failed.
 
         Args:
-            title: what kind of failure, in a few words.
-            message: what went wrong and what to do.
+            title: kind of failure, in a few words.
+            message: what happened and what to do next.
             data: the same for programs.
 
         """
@@ -126,7 +126,7 @@ class Output:
 
 
 def shown(text: str) -> str:
-    """Return a text that can do nothing to a terminal: what is not to be seen is written as an escape."""
+    """Return a text that is safe to print: characters that would control the terminal are written as escapes."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -134,9 +134,9 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def json_of(answer: BaseModel) -> dict[str, Any]:
-    """Return an answer of the API as JSON values, under the API's own names."""
-    values: dict[str, Any] = answer.model_dump(mode="json", by_alias=True)
+def json_of(response: BaseModel) -> dict[str, Any]:
+    """Return a response of the API as JSON values, under the API's own names."""
+    values: dict[str, Any] = response.model_dump(mode="json", by_alias=True)
     return values
 
 

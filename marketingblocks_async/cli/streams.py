@@ -1,4 +1,4 @@
-"""The standard streams, made so that nothing that happens to them ends a command."""
+"""The standard streams, made so that a closed or broken one does not end a command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TextIO, cast
 
 
 def prepare() -> None:
-    """Make the standard streams of this process usable whatever they are.
+    """Make the standard streams of this process usable, even if they are closed.
 
-    A stream that is closed is the null device: otherwise the next file that is opened, perhaps a journal, would take
-    its number and be written to. Characters that the encoding does not have are written as escapes. When nobody reads
-    a pipe any more, what is written to it is dropped; a bulk run must not break off because of that.
+    A closed stream becomes the null device. Otherwise the next file that is opened, perhaps a journal, would take its
+    number and be written to. Characters that the encoding lacks are written as escapes. Output to a pipe whose reader
+    has gone is dropped, because it must not end a bulk run.
     """
     for number in range(3):
         try:
@@ -31,7 +31,7 @@ def prepare() -> None:
 
 
 def flush() -> OSError | None:
-    """Write what is left; return why that was not possible."""
+    """Flush the standard output; return the error if that fails."""
     try:
         sys.stdout.flush()
     except OSError as exc:
@@ -42,7 +42,7 @@ def flush() -> OSError | None:
 
 
 class _Pipe(io.FileIO):
-    """A file that takes everything once its reader has gone."""
+    """A file that drops all output once its reader has gone."""
 
     def write(self, data: object, /) -> int:
         try:

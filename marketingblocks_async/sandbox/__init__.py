@@ -1,40 +1,39 @@
 """The documented MarketingBlocks API as a local, stateful server.
 
-It is for tests, demos and benchmarks without an account. In the running event loop::
+Use it for tests, demos and benchmarks without an account. In the running event loop:
 
-    from marketingblocks_async.sandbox import Fault, Sandbox
+```python
+from marketingblocks_async.sandbox import Fault, Sandbox
 
-    async with Sandbox(faults=[Fault("commit_then_drop", endpoint="create-post", times=1)]) as sandbox:
-        async with MarketingBlocks(token=sandbox.token, base_url=sandbox.base_url) as client:
-            ...
-        assert sandbox.ledger.worst_window() <= 100
-        assert not sandbox.ledger.duplicates()
+async with Sandbox(faults=[Fault("commit_then_drop", endpoint="create-post", times=1)]) as sandbox:
+    async with MarketingBlocks(token=sandbox.token, base_url=sandbox.base_url) as client:
+        ...
+    assert sandbox.ledger.worst_window() <= 100
+    assert not sandbox.ledger.duplicates()
+```
 
-In a process of its own: :class:`SandboxProcess`, or ``marketingblocks sandbox --help``.
+In a process of its own: ``SandboxProcess``, or ``marketingblocks sandbox --help``.
 
-The *ledger* is the judge: it records on the server's side what arrived, when, and what was carried out. A *fault* is
-scripted: which request goes wrong, how, and whether it is carried out all the same.
+The *ledger* records every request on the server's side: when it arrived, and whether it was carried out. Tests judge
+the client by it. A *fault* is scripted: it says which requests go wrong, how, and whether they are carried out.
 
-It shares the models and the endpoint table with the client and nothing else. Its rate-limit policies are written apart
-from the client's limiter, because a mistake made in both would hide itself.
+The sandbox shares only the models, the endpoint table and the check of loopback addresses with the client. Its
+rate-limit policies are written apart from the client's limiter, so that a bug in the client is not mirrored here.
 
-What is documented and what is a guess
---------------------------------------
-
-Documented, and followed: paths, methods, permissions, the bearer header; the required fields, types and words of the
-requests; the error body ``{"status": false, "message": ...}``; the answers of Find Post, upcoming-posts and
+**Documented, and followed:** paths, methods, permissions, the bearer header; the required fields, types and words of
+the requests; the error body ``{"status": false, "message": ...}``; the responses to Find Post, upcoming-posts and
 create-post-generation; the names ``connect_url`` and ``connect_token``; 100 requests per second and token; the names
 and meanings of a post's states.
 
-Guesses, because the documentation is silent. Do not rely on them against the real API:
+**Guesses**, because the documentation is silent. Do not rely on them with the real API:
 
 - how the 100 requests are counted: the default is a sliding log of accepted requests; other policies are selectable;
 - that an excess is answered 429 at once, and whether there is a ``Retry-After`` (default: none; selectable);
 - 401 for a missing, unknown or expired token, 403 for a missing permission (selectable);
 - 422 with an ``errors`` map for an invalid request, 400 for a body that is no JSON, 404 for an unknown post;
-- the answers of create-post and get-posts (selectable shapes) and of the two comment automation calls;
+- the responses to create-post and get-posts (selectable shapes) and to the two comment automation calls;
 - the order in which token, limit, path, permission and content are checked;
-- the format of ``schedule_time`` in answers, ``permalink`` being null before publishing, ids counting up from 1;
+- the format of ``schedule_time`` in responses, ``permalink`` being null before publishing, ids counting up from 1;
 - how long a post is pending and processing, when the slots of the queue are, that several ``share_next`` posts go out
   in the order in which they were created, and that a schedule time in the past means at once;
 - the default number and the order (newest first) of get-posts, and that all tokens belong to one account;
@@ -43,7 +42,7 @@ Guesses, because the documentation is silent. Do not rely on them against the re
   it is delivered once, without a second try;
 - the sign-in page, and ``channel_id`` in the query of the address that it returns to;
 - whether an update of a comment automation resets what it omits (default: no; selectable);
-- the documentation's answers to questions, which here are excerpts of a few sentences.
+- the text of the documentation's answers, which here are excerpts of a few sentences.
 
 Everything under ``/_sandbox`` belongs to the sandbox alone.
 """

@@ -1,4 +1,4 @@
-"""``python -m marketingblocks_async.sandbox --settings JSON``: how :class:`~.process.SandboxProcess` starts the server.
+"""``python -m marketingblocks_async.sandbox --settings JSON``: how ``SandboxProcess`` starts the server.
 
 People use ``marketingblocks sandbox``, which has an option for each setting.
 """

@@ -1,9 +1,9 @@
-"""How the sandbox limits the requests of a token.
+"""Policies that limit the requests of a token.
 
 The documentation says "100 requests per second" and not how they are counted, so each usual way is here, one class
-each. They are written from the textbook definitions and share no code with the client's limiter: a mistake made in both
-would hide itself. None of them reads a clock: every call is handed the time, in seconds on any scale that never runs
-backwards.
+each. They are written from the textbook definitions and share no code with the client's limiter, so that a bug in the
+client is not mirrored here. None of them reads a clock: every call gets the time, in seconds on any scale that never
+runs backwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import ceil, floor
 from typing import Protocol
 
 _ROUNDING = 1e-9
-"""A nanosecond: sums of binary fractions (100 times 0.01 s) miss a border by less, which is not the caller's doing."""
+"""A nanosecond. Sums of binary fractions (100 times 0.01 s) miss a border by less, which is no fault of the caller."""
 
 
 class PolicyName(StrEnum):
@@ -30,7 +30,7 @@ class PolicyName(StrEnum):
 
 
 class Policy(Protocol):
-    """Decides about one request after another of one token."""
+    """Decides about the requests of one token, one after another."""
 
     def judge(self, now: float) -> float | None:
         """Count one request and decide about it.
@@ -49,7 +49,7 @@ class Unlimited:
     """Allows everything."""
 
     def judge(self, now: float) -> float | None:
-        """Allow the request; see :meth:`Policy.judge`."""
+        """Allow the request; see ``Policy.judge``."""
         del now
         return None
 
@@ -62,7 +62,7 @@ class FixedWindow:
     Args:
         limit: requests allowed in a window.
         per: length of a window in seconds.
-        calendar_offset: added to the times handed to :meth:`judge` to get seconds of the calendar.
+        calendar_offset: added to the times handed to ``judge`` to get seconds of the calendar.
 
     """
 
@@ -74,7 +74,7 @@ class FixedWindow:
         self._used = 0
 
     def judge(self, now: float) -> float | None:
-        """Count one request; see :meth:`Policy.judge`."""
+        """Count one request; see ``Policy.judge``."""
         calendar = now + self._offset
         window = floor(calendar / self._per)
         if window != self._window:
@@ -101,7 +101,7 @@ class SlidingLog:
         self._limit = limit
 
     def judge(self, now: float) -> float | None:
-        """Count one request; see :meth:`Policy.judge`."""
+        """Count one request; see ``Policy.judge``."""
         if len(self._allowed) < self._limit or now - self._allowed[0] >= self._per:
             self._allowed.append(now)
             return None
@@ -111,7 +111,7 @@ class SlidingLog:
 class SlidingLogStrict:
     """Allows a request while fewer than ``limit`` *arrived* in the last ``per`` seconds, refused ones included.
 
-    Who keeps asking above the rate is refused for as long as it lasts.
+    A caller that keeps asking above the rate is refused until it slows down.
 
     Args:
         limit: requests allowed in any window.
@@ -125,7 +125,7 @@ class SlidingLogStrict:
         self._limit = limit
 
     def judge(self, now: float) -> float | None:
-        """Count one request; see :meth:`Policy.judge`."""
+        """Count one request; see ``Policy.judge``."""
         allowed = len(self._arrived) < self._limit or now - self._arrived[0] >= self._per
         self._arrived.append(now)
         return None if allowed else self._arrived[0] + self._per - now
@@ -149,7 +149,7 @@ class TokenBucket:
         self._filled_at: float | None = None
 
     def judge(self, now: float) -> float | None:
-        """Count one request; see :meth:`Policy.judge`."""
+        """Count one request; see ``Policy.judge``."""
         if self._filled_at is not None:
             self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
@@ -167,7 +167,7 @@ class Gcra:
     Args:
         limit: requests in ``per``.
         per: seconds.
-        tolerance: how many requests may be ahead of the even pace.
+        tolerance: number of requests that may be ahead of the even pace.
 
     """
 
@@ -177,7 +177,7 @@ class Gcra:
         self._due: float | None = None
 
     def judge(self, now: float) -> float | None:
-        """Count one request; see :meth:`Policy.judge`."""
+        """Count one request; see ``Policy.judge``."""
         due = now if self._due is None else max(self._due, now)
         early = due - self._allowance - now
         if early > _ROUNDING:
@@ -192,11 +192,11 @@ def make_policy(
     """Return a fresh policy of the given kind.
 
     Args:
-        name: which one.
+        name: name of the policy.
         limit: requests allowed in ``per`` seconds.
         per: seconds.
-        tolerance: for GCRA only, see :class:`Gcra`.
-        calendar_offset: for the fixed window only, see :class:`FixedWindow`.
+        tolerance: for GCRA only, see ``Gcra``.
+        calendar_offset: for the fixed window only, see ``FixedWindow``.
 
     """
     match name:

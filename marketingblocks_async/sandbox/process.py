@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own: :class:`SandboxProcess`."""
+"""The sandbox in a process of its own: ``SandboxProcess``."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class SandboxProcessError(RuntimeError):
 
 
 class SandboxProcess:
-    """The same server as :class:`~.server.Sandbox`, in a process of its own.
+    """The same server as ``Sandbox``, in a process of its own.
 
     For benchmarks and for tests in which the server must not share the client's event loop. The process ends when the
     context is left, and also when this process dies, however it dies.
 
     Args:
-        options: see :class:`~.settings.SandboxSettings`.
+        options: see ``SandboxSettings``.
 
     Raises:
         ValueError: an option cannot be.
@@ -135,7 +135,7 @@ class SandboxProcess:
             _kill(process)
             await process.wait()
         except asyncio.CancelledError:
-            # No process is left behind, not even by a caller who is in a hurry.
+            # A caller that is cancelled must not leave a process behind.
             _kill(process)
             await process.wait()
             raise
@@ -160,7 +160,7 @@ class SandboxProcess:
 
     @property
     def tokens(self) -> dict[str, str]:
-        """The access tokens by their names, the default one first; those of :meth:`add_token` included."""
+        """The access tokens by their names, the default one first; those of ``add_token`` included."""
         return dict(self._told("tokens"))
 
     @property
@@ -177,9 +177,9 @@ class SandboxProcess:
         return "\n".join(self._stderr)
 
     async def health(self) -> dict[str, Any]:
-        """Return what the process says about itself: ``policy`` and how many ``posts`` there are."""
-        answer = await self._ask("GET", "health")
-        return dict(answer)
+        """Return the name of the ``policy`` and the number of ``posts``."""
+        response = await self._ask("GET", "health")
+        return dict(response)
 
     async def ledger(self, seconds: float = 1.0) -> LedgerReport:
         """Return the summary of what happened.
@@ -188,8 +188,8 @@ class SandboxProcess:
             seconds: length of the windows in ``worst_window``.
 
         """
-        answer = await self._ask("GET", "ledger", query={"seconds": str(seconds)})
-        return _read(LedgerReport, answer)
+        response = await self._ask("GET", "ledger", query={"seconds": str(seconds)})
+        return _read(LedgerReport, response)
 
     async def arrivals(self, token: str | None = None) -> array[float]:
         """Return when requests arrived, in seconds of the process's monotonic clock, ascending.
@@ -198,18 +198,18 @@ class SandboxProcess:
             token: a token's label, or ``None`` for all tokens together.
 
         """
-        answer = await self._ask("GET", "arrivals", query={} if token is None else {"token": token})
-        return array("d", answer["arrivals"])
+        response = await self._ask("GET", "arrivals", query={} if token is None else {"token": token})
+        return array("d", response["arrivals"])
 
     async def compare(self, expected: Iterable[Expected]) -> Comparison:
-        """Compare the posts that were created with those that should have been; see :meth:`.ledger.Ledger.compare`."""
+        """Compare the posts that were created with those that should have been; see ``Ledger.compare``."""
         items = [item.wire() if isinstance(item, RequestModel) else item for item in expected]
         return _read(Comparison, await self._ask("POST", "compare", {"expected": items}))
 
     async def posts(self) -> list[dict[str, Any]]:
         """Return all posts, each with ``post_id``, ``STATUS``, ``created_at``, ``leaves_at`` and its ``request``."""
-        answer = await self._ask("GET", "posts")
-        return list(answer["posts"])
+        response = await self._ask("GET", "posts")
+        return list(response["posts"])
 
     async def faults(self) -> tuple[ArmedFault, ...]:
         """Return the faults with their counts, in order."""
@@ -219,7 +219,7 @@ class SandboxProcess:
         """Add a fault behind the others and return it.
 
         Args:
-            fault: the fault, or its text form (:meth:`.faults.Fault.parse`).
+            fault: the fault, or its text form (``Fault.parse``).
 
         """
         if isinstance(fault, str):
@@ -240,7 +240,7 @@ class SandboxProcess:
         expires_after_requests: int | None = None,
         secret: str = "",
     ) -> str:
-        """Add an access token and return it; see :meth:`.server.Sandbox.add_token`."""
+        """Add an access token and return it; see ``Sandbox.add_token``."""
         request: dict[str, Any] = {
             "permissions": None if permissions is None else list(permissions),
             "expires_in": expires_in,
@@ -249,16 +249,16 @@ class SandboxProcess:
         }
         if name is not None:
             request["name"] = name
-        answer = await self._ask("POST", "tokens", request)
-        self._ready["tokens"][answer["name"]] = answer["token"]
-        return str(answer["token"])
+        response = await self._ask("POST", "tokens", request)
+        self._ready["tokens"][response["name"]] = response["token"]
+        return str(response["token"])
 
     async def reset(self) -> None:
-        """Go back to the start; see :meth:`.server.Sandbox.reset`."""
+        """Go back to the start; see ``Sandbox.reset``."""
         await self._ask("POST", "reset", {})
 
     async def advance(self, seconds: float) -> None:
-        """Move the time forward that posts follow; see :meth:`.server.Sandbox.advance`."""
+        """Move the time forward that posts follow; see ``Sandbox.advance``."""
         await self._ask("POST", "advance", {"seconds": seconds})
 
     async def _ask(self, method: str, name: str, body: object = None, *, query: dict[str, str] | None = None) -> Any:
@@ -268,13 +268,13 @@ class SandboxProcess:
         url = f"{self._told('control_url')}{name}"
         try:
             async with self._session.request(method, url, json=body, params=query) as response:
-                answer = await response.json()
+                content = await response.json()
         except aiohttp.ClientError as exc:
             raise SandboxProcessError(self._explain(f"did not answer {method} {CONTROL_PREFIX}{name}: {exc}")) from exc
         if response.status != 200:
-            msg = f"{method} {CONTROL_PREFIX}{name}: {answer.get('message')}"
+            msg = f"{method} {CONTROL_PREFIX}{name}: {content.get('message')}"
             raise SandboxProcessError(msg)
-        return answer
+        return content
 
     def _told(self, name: str) -> Any:
         if self._process is None:

@@ -1,4 +1,4 @@
-"""The sandbox in this process: :class:`Sandbox`."""
+"""The sandbox in this process: ``Sandbox``."""
 
 from __future__ import annotations
 
@@ -42,37 +42,37 @@ CONNECT_PREFIX = "/connect"
 
 _BACKLOG = 4096
 _KEEPALIVE_SECONDS = 3600.0
-# By then nothing is in flight any more; it is only how long aiohttp may wait for what it knows.
+# aiohttp waits at most so long for its handlers, which are cancelled before.
 _SHUTDOWN_SECONDS = 1.0
 
 
 class Sandbox:
     """The documented API as a server in the running event loop.
 
-    ::
-
-        async with Sandbox(policy="gcra", latency=0.05, faults=["commit_then_drop:times=1"]) as sandbox:
-            ...  # a client with base_url=sandbox.base_url and token=sandbox.token
-            assert sandbox.ledger.worst_window() <= 100
-            assert not sandbox.ledger.duplicates()
+    ```python
+    async with Sandbox(policy="gcra", latency=0.05, faults=["commit_then_drop:times=1"]) as sandbox:
+        ...  # a client with base_url=sandbox.base_url and token=sandbox.token
+        assert sandbox.ledger.worst_window() <= 100
+        assert not sandbox.ledger.duplicates()
+    ```
 
     Args:
         clock: monotonic time in seconds, on which requests are counted; by default ``time.monotonic``, as it is when
             the sandbox is made.
         policy_factory: returns a fresh rate-limit policy for each token, instead of one chosen by name.
-        options: see :class:`SandboxSettings`.
+        options: see ``SandboxSettings``.
 
     Attributes:
         settings: the settings.
-        ledger: what happened.
-        faults: what goes wrong; can be changed at any time.
+        ledger: the record of what happened.
+        faults: the faults that are on; they can be changed at any time.
         posts: the posts.
         generations: the generation jobs.
         connections: the sign-ins.
         comment_automations: the comment automations.
 
     Raises:
-        ValueError: an option cannot be.
+        ValueError: an option is not allowed.
 
     """
 
@@ -174,9 +174,9 @@ class Sandbox:
         self._address = (host, port)
 
     async def close(self) -> None:
-        """Stop listening and end what is in flight; closing twice does nothing.
+        """Stop listening and cancel the requests in flight; closing twice does nothing.
 
-        Clients that wait for an answer see their connection close.
+        Clients that wait for a response see their connection close.
         """
         runner, self._runner = self._runner, None
         if runner is None:
@@ -223,7 +223,7 @@ class Sandbox:
 
     @property
     def in_flight(self) -> int:
-        """How many requests have begun to arrive and are not answered yet."""
+        """Number of requests that have begun to arrive and have no response yet."""
         return len(self._in_flight)
 
     def add_token(
@@ -239,16 +239,16 @@ class Sandbox:
 
         Args:
             name: its label in the ledger; a free one unless given.
-            permissions: what it may do, ``None`` for everything.
+            permissions: its permissions, ``None`` for all.
             expires_in: seconds of world time until it is invalid, ``None`` for never.
-            expires_after_requests: how many of its requests are answered before it is invalid, ``None`` for all.
+            expires_after_requests: number of requests before it is invalid, ``None`` for no such limit.
             secret: the token itself; made from the name unless given.
 
         Returns:
             the token.
 
         Raises:
-            ValueError: the name or the secret is taken or cannot be.
+            ValueError: the name or the secret is taken or not allowed.
 
         """
         spec = TokenSpec(
@@ -264,7 +264,7 @@ class Sandbox:
         """Move the time forward that posts, generations and the expiry of tokens follow; rate limits do not notice.
 
         Args:
-            seconds: how far.
+            seconds: distance, at least 0.
 
         Raises:
             ValueError: ``seconds`` is negative or not a number.
@@ -309,7 +309,7 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._runner is None:
-            # Closing: whatever still comes in finds a closed connection, as it will a moment later.
+            # The sandbox is closing; a moment later there would be no connection.
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
@@ -350,8 +350,8 @@ class Sandbox:
 
 
 def _logger() -> logging.Logger:
-    """Return a logger for aiohttp's server, which speaks of broken requests as of errors of the server."""
-    # A registered logger would carry the filters of every sandbox that there ever was.
+    """Return a logger for aiohttp's server, which reports broken requests as errors of the server."""
+    # A registered logger would collect the filters of all sandboxes of this process.
     logger = logging.Logger(f"{__package__}.http")  # noqa: LOG001 - it is not to be registered
     logger.parent = logging.getLogger(__package__)
     logger.addFilter(_is_no_broken_request)

@@ -1,4 +1,4 @@
-"""Run a sandbox until it is told to stop: what the command and :class:`~.process.SandboxProcess` have in common."""
+"""Run a sandbox until it is told to stop: what the command and ``SandboxProcess`` have in common."""
 
 from __future__ import annotations
 

@@ -71,9 +71,9 @@ class Variants:
 
 
 class SandboxOptions(TypedDict, total=False):
-    """The settings as keyword arguments, all of them optional; :class:`SandboxSettings` has meanings and defaults.
+    """The settings as keyword arguments, all of them optional; ``SandboxSettings`` has meanings and defaults.
 
-    ``policy`` may be a plain string, ``faults`` may hold text forms (:meth:`Fault.parse`), ``tokens`` may be a number
+    ``policy`` may be a plain string, ``faults`` may hold text forms (``Fault.parse``), ``tokens`` may be a number
     (so many tokens beside the default one) or hold names, ``variants`` may be a mapping, and so may ``timings``.
     """
 
@@ -191,17 +191,17 @@ class SandboxSettings:
             raise ValueError(readable(exc)) from None
 
     def to_options(self) -> SandboxOptions:
-        """Return the settings as keyword arguments of :class:`~.server.Sandbox`."""
+        """Return the settings as keyword arguments of ``Sandbox``."""
         options: Any = {each.name: getattr(self, each.name) for each in fields(self)}
         return cast("SandboxOptions", options)
 
     def to_json(self) -> str:
-        """Return the settings as text that :meth:`from_json` reads."""
+        """Return the settings as text that ``from_json`` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> SandboxSettings:
-        """Read what :meth:`to_json` wrote; every setting may be missing.
+        """Read what ``to_json`` wrote; every setting may be missing.
 
         Raises:
             ValueError: the text is not a JSON object of settings.

@@ -10,7 +10,7 @@ import pytest
 
 from marketingblocks_async.cli.entry import main
 from marketingblocks_async.sandbox import Sandbox
-from tests.support.command import LocalSandbox, Ran, environment
+from tests.support.command import BAD_LINE, LocalSandbox, Ran, environment, posts_file
 
 Command = Callable[..., Ran]
 
@@ -39,3 +39,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         return Ran(code, out, err).check()
 
     return run
+
+
+@pytest.fixture
+def journal(command: Command, sandbox: Sandbox, tmp_path: Path) -> Path:
+    """A journal with done rows and one that failed."""
+    del sandbox
+    posts_file(tmp_path / "posts.csv", 3, BAD_LINE)
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--limit", "0")
+    return tmp_path

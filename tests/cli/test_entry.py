@@ -175,3 +175,10 @@ def test_without_a_command_it_shows_its_help(command: Command) -> None:
         ran = command(*words)
         assert ran.code == 1
         assert "Usage: marketingblocks" in ran.out + ran.err
+
+
+def test_it_says_what_is_missing_to_run() -> None:
+    code = "import sys; sys.modules['typer'] = None; from marketingblocks_async.cli.entry import main; sys.exit(main())"
+    ran = process("-c", code, command=[sys.executable], env=environment())
+    assert (ran.code, ran.out) == (1, "")
+    assert "marketingblocks-async[cli]" in ran.err

@@ -56,10 +56,10 @@ class Ran:
         return " ".join("".join(" " if sign in "│╭╮╰╯─┃|+-" else sign for sign in self.out + self.err).split())
 
     def check(self) -> Self:
-        """Fail if there is a traceback or something that nobody thought of."""
+        """Fail if there is a traceback or an unexpected error."""
         for text in (self.out, self.err):
             assert "Traceback" not in text, self
-            assert "unforeseen" not in text, self
+            assert "Unexpected error" not in text, self
             assert "Exception ignored" not in text, self
         return self
 

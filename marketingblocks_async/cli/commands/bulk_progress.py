@@ -23,10 +23,10 @@ PLAIN_LINE_EVERY = 5.0
 
 @contextmanager
 def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
-    """Yield what takes the progress of a run; at the end the live line is gone.
+    """Yield a function that shows the progress of a run. At the end the live line is gone.
 
     Args:
-        output: where to; always its standard error, so that results can be piped.
+        output: prints to its standard error, so that results can be piped.
 
     """
     if not output.notes.is_terminal or output.notes.is_dumb_terminal:

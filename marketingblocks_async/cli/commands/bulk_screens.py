@@ -1,4 +1,4 @@
-"""What people see of bulk runs: the plan, the result, the report."""
+"""Screens of bulk runs: the plan, the result, the report."""
 
 from __future__ import annotations
 

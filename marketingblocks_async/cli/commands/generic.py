@@ -41,7 +41,7 @@ def generate(
     web_hook: Annotated[str | None, typer.Option(help="Address that receives the result.")] = None,
     brand_id: Annotated[str | None, typer.Option(help="Your brand (inferred, not documented).")] = None,
 ) -> None:
-    """Ask for a post made by AI. It is made in the background; the answer is the job."""
+    """Ask for a post made by AI. It is made in the background; the result shows the job."""
     job = json_of(
         settings.call(
             lambda client: client.generations.create(
@@ -67,7 +67,7 @@ def request(
         ),
     ] = None,
 ) -> None:
-    """Make a call that the documentation does not show, under the same limit. Prints the answer as JSON."""
+    """Make a call that the documentation does not show, under the same limit. Prints the response as JSON."""
     value = None if body is None else read_json(body)
     query = pairs(param or (), "--param") or None
     body_of_response = settings.call(

@@ -26,7 +26,7 @@ def add_openapi(app: typer.Typer) -> None:
 
 
 def openapi(settings: Settings, *, table: Table = False) -> None:
-    """Print the API as an OpenAPI 3.1 document, with marks for what is documented, inferred and unknown."""
+    """Print the API as an OpenAPI 3.1 document, with marks for documented, inferred and unknown parts."""
     from marketingblocks_async.cli.output import print_json
     from marketingblocks_async.endpoints import DEFAULT_BASE_URL
     from marketingblocks_async.openapi import document, document_json, reference_table

@@ -31,7 +31,7 @@ def docs_response(page: str, question: str | None) -> Response:
     """Return the text of a page, or excerpts of the two pages that fit a question best.
 
     Args:
-        page: path of the page below :data:`DOCS_PREFIX`, without ``.md``.
+        page: path of the page below ``DOCS_PREFIX``, without ``.md``.
         question: the question, ``None`` for the page itself.
 
     """

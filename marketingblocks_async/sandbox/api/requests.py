@@ -185,7 +185,7 @@ class Api:
 
 
 async def read_body(request: web.BaseRequest) -> bytes | None:
-    """Return the whole body of a request, or ``None`` if it is larger than :data:`MAX_BODY_BYTES`.
+    """Return the whole body of a request, or ``None`` if it is larger than ``MAX_BODY_BYTES``.
 
     Raises:
         ConnectionError: the client has gone before its end.

@@ -16,11 +16,11 @@ AnyEndpoint = Endpoint[RequestModel, BaseModel]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request leads.
+    """The operation that a request addresses.
 
     Attributes:
         endpoint: the operation, ``None`` if path or method fits none.
-        path_value: what stands in the path for its field, such as the post id.
+        path_value: value of the field in the path, such as the post id.
         allowed: the methods of the path; empty if no operation has it.
 
     """
@@ -35,7 +35,7 @@ class Routes:
 
     Args:
         endpoints: the operations; a path has one field at most.
-        prefix: what stands before their paths, ending with a slash.
+        prefix: prefix of their paths, ending with a slash.
 
     """
 
@@ -52,7 +52,7 @@ class Routes:
                 self._fixed.setdefault(path, {})[endpoint.method] = Route(endpoint)
 
     def find(self, method: str, path: str) -> Route:
-        """Return where a request leads."""
+        """Return the operation that a request addresses."""
         methods = self._fixed.get(path)
         if methods is not None:
             return methods.get(method) or Route(allowed=tuple(methods))

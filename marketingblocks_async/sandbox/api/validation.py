@@ -1,4 +1,4 @@
-"""Which request bodies and queries are refused: those that break a documented requirement, and no others.
+"""Validation of bodies and queries: it refuses those that break a documented requirement, and no others.
 
 The request models of the package are stricter than the documentation (they refuse unknown fields and contradictions,
 which helps their users). Here only their JSON schema is used: which fields are required, of which type, and with which
@@ -29,7 +29,7 @@ Errors = dict[str, list[str]]
 """Messages by the path of the field, such as ``twitter_threads.0.message``."""
 
 BodyCheck = Callable[[dict[str, Any]], Errors]
-"""Returns what is wrong with a body; nothing if it is empty."""
+"""Returns the errors of a body, none if it is valid."""
 
 _Check = Callable[[Any, str, Errors], None]
 
@@ -74,7 +74,7 @@ class ListQuery:
 
     Attributes:
         channels: platforms.
-        limit: how many posts at most, ``None`` if not given.
+        limit: largest number of posts, ``None`` if not given.
         statuses: states, ``None`` if not given.
 
     """
@@ -85,7 +85,7 @@ class ListQuery:
 
 
 def list_query(query: Mapping[str, str], errors: Errors) -> ListQuery:
-    """Read the query of get-posts; what is wrong with it is added to ``errors``."""
+    """Read the query of get-posts, and add its problems to ``errors``."""
     channels = _names(query, "channels", [*ChannelType], errors)
     if channels is None:
         _add(errors, "channels", "The channels field is required.")

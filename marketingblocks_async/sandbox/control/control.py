@@ -24,7 +24,7 @@ from marketingblocks_async.sandbox.state.tokens import TokenBook, TokenSpec
 from .dashboard import DashboardState
 
 CONTROL_PREFIX = "/_sandbox/"
-"""Where the paths begin."""
+"""Prefix of the paths."""
 
 _ModelT = TypeVar("_ModelT")
 
@@ -34,7 +34,7 @@ class BadControlRequestError(ValueError):
 
 
 class Control:
-    """Serves the requests below :data:`CONTROL_PREFIX`.
+    """Serves the requests below ``CONTROL_PREFIX``.
 
     Args:
         settings: settings of the sandbox.
@@ -86,7 +86,7 @@ class Control:
 
         Args:
             method: HTTP method.
-            name: the path below :data:`CONTROL_PREFIX`.
+            name: the path below ``CONTROL_PREFIX``.
             query: the query's fields.
             body: the body.
 

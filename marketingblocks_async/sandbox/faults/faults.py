@@ -1,4 +1,4 @@
-"""Scripted faults: which request goes wrong, how, and whether it is carried out all the same."""
+"""Scripted faults: which requests a fault meets, and how many."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ ENDPOINT_NAMES = frozenset({endpoint.name for endpoint in ENDPOINTS})
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong for some requests.
+    """A fault that some requests meet.
 
-    A fault meets requests that would otherwise have been carried out: within the limit, with a valid token, a valid
+    It meets requests that would otherwise have been carried out: within the limit, with a valid token, a valid
     body and the permission. (``slow`` meets every request of its endpoint and token, before it is counted.)
 
     Attributes:
-        kind: a key of :data:`FAULT_KINDS`.
+        kind: a key of ``FAULT_KINDS``.
         endpoint: name of the operation that it meets, for example ``create-post``; ``None`` for all.
-        times: how many requests it meets, ``None`` for no end.
-        after: how many matching requests pass before the first.
+        times: number of requests that it meets, ``None`` for all.
+        after: number of matching requests that pass before the first.
         rate: probability, from 0 to 1, that a request is met.
         token: label of the token that it meets, ``None`` for all.
         params: parameters of the kind, such as ``{"delay": 2}``.
 
     Raises:
-        ValueError: an attribute cannot be; the message says what can.
+        ValueError: an attribute is not allowed; the message says which values are.
 
     """
 
@@ -104,12 +104,12 @@ class Fault:
 
 @dataclass(slots=True)
 class ArmedFault:
-    """A fault and how far it has come.
+    """A fault and its counts.
 
     Attributes:
         fault: the fault.
-        seen: how many matching requests there were.
-        fired: how many of them it met.
+        seen: number of matching requests so far.
+        fired: number of those that it met.
 
     """
 
@@ -118,7 +118,7 @@ class ArmedFault:
     fired: int = 0
 
     def meets(self, chance: float) -> bool:
-        """Count one matching request and tell whether the fault is due for it.
+        """Count one matching request, and return whether the fault meets it.
 
         Args:
             chance: a number from 0 to just below 1, drawn for this request.
@@ -141,7 +141,7 @@ class FaultPlan:
     the others stay due.
 
     Args:
-        faults: what goes wrong from the start.
+        faults: the faults that are on from the start.
         chance: returns a number from 0 to just below 1.
 
     """
@@ -163,7 +163,7 @@ class FaultPlan:
         """Add a fault behind the others.
 
         Args:
-            fault: the fault, or its text form (:meth:`Fault.parse`).
+            fault: the fault, or its text form (``Fault.parse``).
 
         Returns:
             the fault.

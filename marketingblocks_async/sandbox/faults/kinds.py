@@ -1,6 +1,6 @@
 """The kinds of fault: one entry each, with its summary, its parameters and what it does.
 
-To add a kind, add an entry to :data:`FAULT_KINDS`. The tests, the command's help and the dashboard read the table.
+To add a kind, add an entry to ``FAULT_KINDS``. The tests, the command's help and the dashboard read the table.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class WireFault:
     """A fault of the connection, which takes the place of a plain response.
 
     Attributes:
-        status: status that the ledger records, :data:`~.records.NO_ANSWER` if the response never ends.
+        status: status that the ledger records, ``NO_ANSWER`` if the response never ends.
         perform: serves the request. aiohttp needs its result, and ignores it on a closed connection.
 
     """

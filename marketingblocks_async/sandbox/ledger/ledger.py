@@ -1,8 +1,8 @@
-"""The judge: what arrived, when, and what was carried out.
+"""The ledger: every request, when it arrived, and whether it was carried out.
 
-Everything is recorded on the server's side of the socket, so the ledger tells what the API would have seen, whatever a
-client believes. Tokens are known by their labels; a token that the sandbox does not know is never written down, since
-it may be a real one that was sent here by mistake.
+It records on the server's side of the socket, so it shows what the API would have seen, whatever a client believes.
+Tokens appear by their labels. A token that the sandbox does not know is never written down, since it may be a real one
+that was sent here by mistake.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Ledger:
 
     Attributes:
         tokens: one record a token, by its label.
-        endpoints: one record an endpoint, by its name (:data:`UNKNOWN_PATH` for every other path).
+        endpoints: one record an endpoint, by its name (``UNKNOWN_PATH`` for every other path).
         commits: requests that changed something, in the order in which they were carried out.
         fault_firings: requests that a scripted fault met, in order.
         web_hooks: attempted web hook deliveries, in order.
-        docs_requests: how many documentation questions came.
-        docs_requests_with_authorization: how many of them carried an ``Authorization`` header.
+        docs_requests: number of documentation questions.
+        docs_requests_with_authorization: number of those that carried an ``Authorization`` header.
         incomplete_requests: requests whose body never came to its end.
 
     """
@@ -44,7 +44,7 @@ class Ledger:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all records."""
         self.tokens: dict[str, TokenRecord] = {}
         self.endpoints: dict[str, EndpointRecord] = {}
         self.commits: list[Commit] = []
@@ -55,7 +55,7 @@ class Ledger:
         self.incomplete_requests = 0
         self._created = CreatedPosts()
 
-    # What the server tells.
+    # Called by the server.
 
     def arrived(self, token: str, endpoint: str, at: float) -> None:
         """Record a request.
@@ -70,7 +70,7 @@ class Ledger:
         self._endpoint(endpoint).attempts += 1
 
     def answered(self, token: str, endpoint: str, status: int) -> None:
-        """Record how a request ended (:data:`NO_ANSWER`: without an answer)."""
+        """Record the status of a response (``NO_ANSWER``: no response)."""
         self._token(token).statuses[status] += 1
         self._endpoint(endpoint).statuses[status] += 1
 
@@ -84,7 +84,7 @@ class Ledger:
         self._endpoint(endpoint).commits += 1
 
     def committed(self, commit: Commit) -> None:
-        """Record that a request changed something (in addition to :meth:`carried_out`)."""
+        """Record that a request changed something (in addition to ``carried_out``)."""
         self.commits.append(commit)
 
     def fault_fired(self, firing: FaultFiring) -> None:
@@ -95,7 +95,7 @@ class Ledger:
         """Record an attempted delivery."""
         self.web_hooks.append(delivery)
 
-    # What it answers.
+    # Called by tests and reports.
 
     def arrivals(self, token: str | None = None) -> array[float]:
         """Return when requests arrived, in seconds of the monotonic clock, ascending.
@@ -131,7 +131,7 @@ class Ledger:
         return average_rate(self.arrivals(token))
 
     def too_many_requests(self, token: str | None = None) -> int:
-        """Return how many requests were answered 429.
+        """Return the number of responses with status 429.
 
         Args:
             token: a label, or ``None`` for all tokens together.
@@ -141,19 +141,19 @@ class Ledger:
         return sum(record.too_many_requests for record in records)
 
     def attempts(self, endpoint: str | None = None) -> int:
-        """Return how many requests arrived, at ``endpoint`` or at all."""
+        """Return the number of requests, to ``endpoint`` or to all."""
         return sum(record.attempts for record in self._records(endpoint))
 
     def carried_out_at(self, endpoint: str | None = None) -> int:
-        """Return how many requests were carried out, at ``endpoint`` or at all."""
+        """Return the number of requests that were carried out, at ``endpoint`` or at all."""
         return sum(record.commits for record in self._records(endpoint))
 
     def uncommitted(self, endpoint: str | None = None) -> int:
-        """Return how many requests arrived and were not carried out, at ``endpoint`` or at all."""
+        """Return the number of requests that were not carried out, at ``endpoint`` or at all."""
         return sum(record.uncommitted for record in self._records(endpoint))
 
     def duplicates(self) -> tuple[Duplicate, ...]:
-        """Return the posts that were created more than once, by their documented fields (:func:`identity_of`)."""
+        """Return the posts that were created more than once, by their documented fields (``identity_of``)."""
         return self._created_posts().duplicates()
 
     def compare(self, expected: Iterable[Expected]) -> Comparison:

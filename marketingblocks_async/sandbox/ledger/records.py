@@ -1,4 +1,4 @@
-"""What is written down: one record a token, one an endpoint, and one a request that changed something."""
+"""The records: one a token, one an endpoint, and one a request that changed something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from marketingblocks_async.models.base import is_object
 
 NO_ANSWER = 0
-"""The status that stands for "the connection ended without a complete answer"."""
+"""Status of a request whose connection ended without a complete response."""
 
 UNKNOWN_TOKEN = "(unknown token)"  # noqa: S105 - a label
 """Label of all requests whose token the sandbox does not know."""
@@ -20,18 +20,18 @@ MISSING_TOKEN = "(no token)"  # noqa: S105 - a label
 """Label of all requests without a bearer token."""
 
 UNKNOWN_PATH = "unknown-path"
-"""What stands for the endpoint of a request to a path that is no documented operation."""
+"""Endpoint of a request to a path that is not a documented operation."""
 
 
 @dataclass(slots=True)
 class TokenRecord:
-    """What happened with one token.
+    """The requests of one token.
 
     Attributes:
         arrivals: when its requests arrived, in seconds of the monotonic clock, ascending.
-        statuses: how often each status was answered (:data:`NO_ANSWER` for none).
-        over_limit: how many were refused by the rate limit (a scripted 429 is not one of them).
-        commits: how many of its requests were carried out.
+        statuses: number of responses with each status (``NO_ANSWER``: no response).
+        over_limit: number of requests that the rate limit refused (without scripted 429s).
+        commits: number of requests that were carried out.
 
     """
 
@@ -42,18 +42,18 @@ class TokenRecord:
 
     @property
     def too_many_requests(self) -> int:
-        """How many were answered 429, for whatever reason."""
+        """Number of responses with status 429, scripted ones included."""
         return self.statuses[429]
 
 
 @dataclass(slots=True)
 class EndpointRecord:
-    """What happened at one endpoint.
+    """The requests to one endpoint.
 
     Attributes:
         attempts: requests that arrived.
         commits: requests that were carried out, answered or not.
-        statuses: how often each status was answered (:data:`NO_ANSWER` for none).
+        statuses: number of responses with each status (``NO_ANSWER``: no response).
 
     """
 
@@ -72,10 +72,10 @@ class Commit:
     """One request that changed something and was carried out.
 
     Attributes:
-        endpoint: which operation.
+        endpoint: name of the operation.
         token: the token's label.
         at: when, in seconds of the monotonic clock.
-        id: id of what was made or changed, as text.
+        id: id of the resource that was created or changed, as text.
         body: the request's body as it came.
 
     """
@@ -102,7 +102,7 @@ class FaultFiring:
         endpoint: the operation.
         token: the token's label.
         at: when, in seconds of the monotonic clock.
-        committed: whether the request was carried out all the same.
+        committed: whether the request was carried out.
 
     """
 
@@ -115,13 +115,13 @@ class FaultFiring:
 
 @dataclass(frozen=True, slots=True)
 class WebHookDelivery:
-    """One attempt to tell a web hook about a generation; there is never a second one.
+    """A delivery to a web hook; each generation is delivered once, without a second try.
 
     Attributes:
         generation_id: the generation.
         url: the web hook.
-        status: the status it answered, or ``None`` if it did not.
-        error: what went wrong, or ``None``.
+        status: status of the response, ``None`` without one.
+        error: the reason why there is no response, or ``None``.
 
     """
 

@@ -1,4 +1,4 @@
-"""What the records add up to: worst second, duplicates, losses, and the summary that is sent as JSON."""
+"""Sums over the records: worst second, duplicates, losses, and the summary that is sent as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketingblocks_async.models import CreatePost, RequestModel
 from .records import Commit, FaultFiring, WebHookDelivery
 
 REPORTED_DUPLICATES = 100
-"""How many duplicates a report shows; :meth:`Ledger.duplicates` has all."""
+"""Largest number of duplicates in a report; ``Ledger.duplicates`` returns all."""
 
 _IDENTITY_FIELDS = tuple(CreatePost.model_fields)
 
@@ -53,7 +53,7 @@ def average_rate(times: Sequence[float]) -> float:
 
 
 def identity_of(request: Mapping[str, Any]) -> str:
-    """Return what makes two create-post requests the same post: all documented fields that are not null.
+    """Return the documented fields of a create-post request that are not null; equal ones mean the same post.
 
     Fields that the documentation does not know do not count, and neither does the order of fields.
     """
@@ -80,9 +80,9 @@ class Miscount:
     """A post that was created more often than expected.
 
     Attributes:
-        item: what was expected, as it was given.
-        expected: how often.
-        committed: how often it was created.
+        item: the expected post, as it was given.
+        expected: number of times that it was expected.
+        committed: number of times that it was created.
 
     """
 
@@ -93,7 +93,7 @@ class Miscount:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was expected against what was created.
+    """The expected posts compared with those that were created.
 
     Attributes:
         lost: expected and not created, once for each that is missing.
@@ -114,14 +114,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class TokenReport:
-    """Summary of a :class:`TokenRecord`.
+    """Summary of a ``TokenRecord``.
 
     Attributes:
-        arrivals: how many requests arrived.
-        statuses: how often each status was answered (0: none).
-        too_many_requests: how many were answered 429.
-        over_limit: how many of those by the rate limit.
-        commits: how many requests were carried out.
+        arrivals: number of requests.
+        statuses: number of responses with each status (0: no response).
+        too_many_requests: number of responses with status 429.
+        over_limit: number of those that the rate limit caused.
+        commits: number of requests that were carried out.
         worst_window: the most arrivals in any window of the report's length.
         rate: arrivals per second from the first to the last.
 
@@ -138,13 +138,13 @@ class TokenReport:
 
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
-    """Summary of an :class:`EndpointRecord`.
+    """Summary of an ``EndpointRecord``.
 
     Attributes:
         attempts: requests that arrived.
         commits: requests that were carried out, answered or not.
         uncommitted: requests that were not carried out.
-        statuses: how often each status was answered (0: none).
+        statuses: number of responses with each status (0: no response).
 
     """
 
@@ -159,12 +159,12 @@ class LedgerReport:
     """Everything the ledger knows but the single arrivals and commits.
 
     Attributes:
-        window_seconds: length of the windows in :attr:`worst_window`.
+        window_seconds: length of the windows in ``worst_window``.
         worst_window: the most arrivals of one token in any window.
         tokens: one summary a token, by its label.
         endpoints: one summary an endpoint, by its name.
-        duplicate_posts: how many posts were one too many.
-        duplicates: posts that were created more than once; the first :data:`REPORTED_DUPLICATES` of them.
+        duplicate_posts: number of posts that should not have been created again.
+        duplicates: posts that were created more than once; the first ``REPORTED_DUPLICATES`` of them.
         fault_firings: requests that a scripted fault met, in order.
         web_hooks: attempted deliveries, in order.
         docs_requests: documentation questions.
@@ -211,7 +211,7 @@ class CreatedPosts:
         return tuple(Duplicate(json.loads(identity), tuple(ids)) for identity, ids in self._ids.items() if len(ids) > 1)
 
     def compare(self, expected: Iterable[Expected]) -> Comparison:
-        """Compare with the posts that should have been created; see :meth:`.ledger.Ledger.compare`."""
+        """Compare with the posts that should have been created; see ``Ledger.compare``."""
         items = list(expected)
         captions = [item for item in items if isinstance(item, str)]
         if captions and len(captions) < len(items):

@@ -1,1 +1,1 @@
-"""What the sandbox remembers: posts, generations, connections, automations, tokens, its clock."""
+"""The state of the sandbox: posts, generations, connections, automations, tokens, its clock."""

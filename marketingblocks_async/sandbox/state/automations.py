@@ -1,4 +1,4 @@
-"""Comment automations: what was created and updated."""
+"""Comment automations, with the fields that they were given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEFAULTS: Mapping[str, Any] = {"target_type": TargetType.ALL.value, "trigger_ty
 
 
 class Automations:
-    """All comment automations of a sandbox, as the fields that they were given.
+    """All comment automations of a sandbox.
 
     Args:
         update_resets_defaults: whether an update resets an omitted ``target_type`` or ``trigger_type``.

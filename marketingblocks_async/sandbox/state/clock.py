@@ -1,4 +1,4 @@
-"""The sandbox's two clocks: one that counts requests, one that posts live by and that a test can move."""
+"""The sandbox's two clocks: one for the rate limit, and one for posts, which a test can move."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Returns seconds on some scale that never runs backwards, such as :func:`time.monotonic`."""
+"""Returns seconds on some scale that never runs backwards, such as ``monotonic``."""
 
 
 _CENTURY = 100 * 365 * 86400.0
@@ -17,7 +17,7 @@ class SandboxClock:
     """Time as the sandbox sees it.
 
     Requests are counted on the monotonic clock. Posts, generations and the expiry of tokens follow *world* time:
-    seconds since 1970, which is the monotonic clock moved to the calendar, plus everything that :meth:`advance` added.
+    seconds since 1970, which is the monotonic clock moved to the calendar, plus everything that ``advance`` added.
 
     Args:
         monotonic: the clock behind both.
@@ -28,19 +28,19 @@ class SandboxClock:
     def __init__(self, monotonic: Clock = time.monotonic, calendar: Clock = time.time) -> None:
         self.monotonic = monotonic
         self.calendar_offset: float = calendar() - monotonic()
-        """What to add to monotonic time to get calendar time."""
+        """Difference of calendar time and monotonic time, in seconds."""
         self._advanced = 0.0
         self._moved = asyncio.Event()
 
     def world(self) -> float:
-        """Return the time that posts live by, in seconds since 1970."""
+        """Return world time, in seconds since 1970."""
         return self.monotonic() + self.calendar_offset + self._advanced
 
     def advance(self, seconds: float) -> None:
-        """Move world time forward; who waits for it in :meth:`until` looks again.
+        """Move world time forward, and wake up ``until``.
 
         Args:
-            seconds: how far, from 0 to a hundred years in all.
+            seconds: distance, from 0 to a hundred years in all.
 
         Raises:
             ValueError: ``seconds`` is negative, not a number, or too much.

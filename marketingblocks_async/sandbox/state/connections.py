@@ -21,7 +21,7 @@ class SandboxConnection:
     Attributes:
         token: ``connect_token``.
         user_id: the caller's own id of the user.
-        redirect_url: where the user goes afterwards, or ``None``.
+        redirect_url: address that the user returns to, or ``None``.
         channel_id: the connected channel, ``None`` until the button was pressed.
 
     """

@@ -1,6 +1,6 @@
-"""AI generations: queued, then success after a while, and then the web hook is told.
+"""AI generations: queued, then success after a while, then a delivery to the web hook.
 
-The payload of a web hook is not documented. What is posted here is a guess: the documented answer of
+The payload of a web hook is not documented. The one sent here is a guess: the documented response to
 create-post-generation with ``"status": "success"`` and a ``posts`` array added.
 """
 
@@ -23,7 +23,7 @@ from marketingblocks_async.urls import is_loopback
 from .clock import SandboxClock
 
 WEB_HOOK_TIMEOUT = 10.0
-"""How long a web hook may take to answer, in seconds."""
+"""Seconds that a web hook has to respond."""
 
 
 @dataclass(slots=True)
@@ -32,10 +32,10 @@ class SandboxGeneration:
 
     Attributes:
         id: its id.
-        post_type: what was asked for.
+        post_type: kind of post.
         input: theme or subject.
         brand_id: as given.
-        web_hook: who is told, or ``None``.
+        web_hook: address that gets the result, or ``None``.
         done_at: when it succeeds, in seconds since 1970.
 
     """
@@ -70,7 +70,7 @@ class Generations:
         clock: the sandbox's time.
         delay: seconds of world time from the request to the success.
         chance: source of the ids.
-        delivered: told about each attempted delivery.
+        delivered: called with each attempted delivery.
         allow_external_web_hooks: whether web hooks outside this machine are called.
 
     """
@@ -112,11 +112,11 @@ class Generations:
 
     @property
     def pending(self) -> int:
-        """How many web hooks are still to be called."""
+        """Number of web hooks that are still to be called."""
         return len(self._tasks)
 
     async def clear(self) -> None:
-        """Cancel what is waiting to be delivered and forget all jobs."""
+        """Cancel the pending deliveries and remove all jobs."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -124,7 +124,7 @@ class Generations:
         self.jobs.clear()
 
     async def close(self) -> None:
-        """Cancel what is waiting and close the connections to web hooks."""
+        """Cancel the pending deliveries and close the connections to web hooks."""
         await self.clear()
         if self._session is not None:
             await self._session.close()

@@ -1,6 +1,6 @@
 """The life of a post: pending or waiting, processing, then published or failed.
 
-States are worked out from the time when somebody asks; nothing runs in the background. One sandbox is one account: its
+States are computed from the time of a request; nothing runs in the background. One sandbox is one account: its
 tokens see the same posts and share one queue.
 """
 
@@ -66,7 +66,7 @@ def schedule_moment(schedule_time: str, time_zone: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PostTimings:
-    """How long the stages of a post take, in seconds of world time.
+    """Lengths of the stages of a post, in seconds of world time.
 
     Attributes:
         pending: from the creation of a post with ``publish_mode=now`` to the begin of its publishing.
@@ -90,10 +90,10 @@ class SandboxPost:
         post_id: its id.
         channel_type: platform.
         channel_id: connected account.
-        publish_mode: how it was asked to go out.
+        publish_mode: the requested mode.
         created_at: when it was created, in seconds since 1970.
         leaves_at: when its publishing begins, in seconds since 1970; ``None`` while it waits in the queue.
-        fails: whether it ends as ``failed``.
+        fails: whether it becomes ``failed`` instead of ``published``.
         body: the request's body as it came.
 
     """
@@ -134,7 +134,7 @@ class PostStore:
 
     Args:
         world: returns world time, in seconds since 1970.
-        timings: how long the stages take.
+        timings: lengths of the stages.
 
     """
 
@@ -217,7 +217,7 @@ class PostStore:
         """Return the newest posts first.
 
         Args:
-            limit: how many at most.
+            limit: largest number of posts.
             channels: platforms to keep, ``None`` for all.
             statuses: states to keep, ``None`` for all.
 
@@ -236,7 +236,7 @@ class PostStore:
         """Return the posts that wait, the nearest first.
 
         Args:
-            limit: how many at most.
+            limit: largest number of posts.
 
         """
         self._settle(self._world())
@@ -248,7 +248,7 @@ class PostStore:
         return sorted(chain(scheduled, waiting), key=lambda item: item.leaves_at)[:limit]
 
     def _settle(self, now: float) -> None:
-        """Let go what was due until ``now``."""
+        """Publish the posts that were due until ``now``."""
         gone = 0
         while gone < len(self._scheduled) and self._scheduled[gone][0] <= now:
             gone += 1

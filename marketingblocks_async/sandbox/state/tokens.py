@@ -1,4 +1,4 @@
-"""The sandbox's access tokens: who they are, what they may do and until when."""
+"""The sandbox's access tokens, with their permissions and their expiry."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import ConfigDict
 
 from marketingblocks_async.sandbox.policies import Policy
 
-DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - made up, and the point is that everybody knows it
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - made up, and known to all
 """The token that every sandbox has, with every permission and no end."""
 
 DEFAULT_TOKEN_NAME = "default"  # noqa: S105 - a label
-"""The label of :data:`DEFAULT_TOKEN` in the ledger."""
+"""The label of ``DEFAULT_TOKEN`` in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class TokenSpec:
 
     Attributes:
         name: its label, which the ledger shows instead of the token.
-        permissions: what it may do, or ``None`` for everything.
+        permissions: its permissions, ``None`` for all.
         expires_in: seconds of world time until it is invalid, or ``None`` for never.
-        expires_after_requests: how many of its requests are answered before it is invalid, or ``None`` for all.
+        expires_after_requests: number of requests before it is invalid, ``None`` for no such limit.
         secret: the token itself; made from the name unless given.
 
     Raises:
@@ -75,7 +75,7 @@ class Token:
     """One access token while the sandbox runs.
 
     Args:
-        spec: what it is.
+        spec: its name, permissions and expiry.
         policy: counts its requests.
         now: world time of its creation, in seconds.
 

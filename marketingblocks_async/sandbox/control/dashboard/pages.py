@@ -10,7 +10,7 @@ from types import MappingProxyType
 from marketingblocks_async.sandbox.responses import Response
 
 DASHBOARD_PREFIX = "/_dashboard/"
-"""Where the page's parts are."""
+"""Prefix of the page's parts."""
 
 _PARTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -174,7 +174,7 @@ async function start() {
     byId("faults").focus();
   });
   await refresh();
-  // Nobody is asked on behalf of a page that nobody sees.
+  // A hidden page does not ask.
   setInterval(() => document.hidden || refresh(), EVERY);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }

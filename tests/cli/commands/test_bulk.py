@@ -17,7 +17,15 @@ import pytest
 from marketingblocks_async.bulk.journal.files import FileLock
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.support.command import BAD_LINE, COUNTS, HEADER, LocalSandbox, environment, posts_file
+from tests.support.command import (
+    BAD_LINE,
+    COUNTS,
+    HEADER,
+    LocalSandbox,
+    environment,
+    posts_file,
+    process,
+)
 
 LIFTED = ("--limit", "0", "--timeout", "5")
 
@@ -371,3 +379,97 @@ def test_json_lines_with_nested_fields(command: Command, sandbox: Sandbox, tmp_p
     assert command("bulk", "run", "posts.jsonl", "--journal", "j", *LIFTED).code == 0
     [commit] = sandbox.ledger.commits
     assert commit.request["post_extra"]["title"] == "A | B"
+
+
+def test_names_that_are_no_text(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    name, journal = os.fsdecode(b"\xff posts.csv"), os.fsdecode(b"\xff.journal")
+    posts_file(tmp_path / name, 2, BAD_LINE)
+    run = ("bulk", "run", name, "--journal", journal, "--skip-invalid", "--limit", "0", "--json")
+    assert command(*run).json["done"] == 2
+    files = ("--html", os.fsdecode(b"\xff.html"), "--failures", os.fsdecode(b"\xff.csv"))
+    ran = command("bulk", "report", journal, *files, "--json")
+    assert (ran.code, ran.json["failed"]) == (0, 1)
+    again = command(*run)
+    assert (again.code, again.json["error"]["type"]) == (1, "JournalExistsError")
+    people = process("bulk", "status", os.fsencode(journal), env=environment(sandbox), cwd=tmp_path).check()
+    assert (people.code, "done     2" in people.out) == (0, True)
+
+
+def junk(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 10)
+
+
+def nul_bytes(path: Path) -> None:
+    path.write_bytes(b"\0" * 5000)
+
+
+def a_huge_cell(path: Path) -> None:
+    path.write_text(f'{HEADER}\nfacebook,1,post,"{"x" * 1_000_000}",,now\nfacebook,{"9" * 1_000_000},post,x,,now\n')
+
+
+def open_quote(path: Path) -> None:
+    path.write_text(f'{HEADER}\nfacebook,1,post,"never closed,,now\n')
+
+
+def only_a_header(path: Path) -> None:
+    path.write_text(f"{HEADER}\n")
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def missing(path: Path) -> None:
+    del path
+
+
+def fifo_of_nobody(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".txt", ""])
+@pytest.mark.parametrize(
+    "make", [junk, nul_bytes, a_huge_cell, open_quote, only_a_header, empty, folder, missing, fifo_of_nobody]
+)
+def test_files_that_are_none(command: Command, sandbox: Sandbox, tmp_path: Path, make: object, suffix: str) -> None:
+    assert callable(make)
+    file = tmp_path / f"posts{suffix}"
+    make(file)
+    plan = command("bulk", "plan", file, "--json")
+    assert plan.code in (0, 1, 2)
+    assert len(plan.out) < 100_000
+    assert (plan.code == 0) == ("error" not in plan.json and plan.json["invalid"] == 0 and plan.json["complete"])
+    people = command("bulk", "plan", file)
+    assert people.code == plan.code
+    assert "\0" not in people.out + people.err
+    ran = command("bulk", "run", file, "--journal", "j", "--limit", "0", "--json")
+    assert (ran.code == 0) == (plan.code == 0)
+    assert "�" not in str([commit.body for commit in sandbox.ledger.commits])
+    if plan.code:
+        assert sandbox.ledger.carried_out_at("create-post") == 0
+        assert not (tmp_path / "j").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="everything is readable to the superuser")
+def test_files_that_cannot_be_read(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    del sandbox
+    file = posts_file(tmp_path / "posts.csv")
+    file.chmod(0)
+    assert "Permission denied" in command("bulk", "plan", file).words
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    file.chmod(stat.S_IRUSR)
+    try:
+        assert command("bulk", "run", file, "--journal", "j", "--json").json["error"]["type"] == "JournalError"
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+@pytest.mark.parametrize("place", ["nowhere/j", "", ".", "posts.csv", "/dev/null", "/proc/j", "x" * 300, "a\nb/\x1b"])
+def test_journals_that_cannot_be_made(command: Command, sandbox: Sandbox, tmp_path: Path, place: str) -> None:
+    posts_file(tmp_path / "posts.csv")
+    ran = command("bulk", "run", "posts.csv", "--journal", place, "--json")
+    assert ran.code == 1, ran
+    assert ran.json["error"]["type"] == "JournalError"
+    assert command("bulk", "run", "posts.csv", "--journal", place).err.count("╭") == 1
+    assert sandbox.ledger.carried_out_at("create-post") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv"]

@@ -1,0 +1,108 @@
+"""Words and exit codes of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from marketingblocks_async.sandbox import Sandbox
+from tests.cli.conftest import Command
+
+CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "Hello")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("posts", "create"), 1, "channel_type: Field required"),
+        ((*CREATE, "--post-extra", "{"), 1, "is no JSON"),
+        ((*CREATE, "--post-extra", "@nowhere.json"), 1, "nowhere.json: No such file"),
+        ((*CREATE, "--post-extra", "@."), 1, "Is a directory"),
+        ((*CREATE, "--post-extra", "[" * 50_000), 1, "too many brackets"),
+        ((*CREATE, "--from-json", "list.json"), 1, "must hold a JSON object"),
+        ((*CREATE, "--from-json", "binary.json"), 1, "it is not text in UTF-8"),
+        ((*CREATE, "--publish-mode", "scheduled"), 1, "schedule_time"),
+        ((*CREATE, "--schedule-time", "tomorrow"), 1, "schedule_time"),
+        ((*CREATE, "--schedule-time", "2027-01-08 14:30", "--time-zone", "Mars/Base"), 1, "time_zone"),
+        ((*CREATE, "--caption-text", "\udcff"), 1, "caption_text"),
+        (("posts", "create", "--channel-type", "x\x1b[31m", "--channel-id", "1"), 1, "channel_type"),
+        (("posts", "get", ""), 1, "post_id: is blank"),
+        (("posts", "get", "\udcff"), 1, "post_id"),
+        (("posts", "get", "../../x"), 2, "404"),
+        (("posts", "list", "--channel", "nope"), 1, "channels"),
+        (("posts", "list", "--channel", "facebook", "--count", "-1"), 1, "limit"),
+        (("request", "FETCH", "x"), 1, "method='FETCH'"),
+        (("request", "GET", "a\nb"), 1, "path="),
+        (("request", "GET", "https://example.com/"), 1, "path="),
+        (("request", "POST", "x", "--body", "NaN"), 1, "JSON"),
+        (("request", "GET", "x", "--param", "a"), 1, "--param 'a': write NAME=VALUE"),
+        (("automations", "update", "1", "--field", "a=nonsense"), 1, "is no JSON"),
+        (("generate", ""), 1, "input"),
+        (("generate", "x", "--post-type", "nonsense"), 1, "post_type"),
+        (("channels", "connect", ""), 1, "user_id"),
+        (("docs", "ask", ""), 1, "question"),
+        (("docs", "ask", "x", "--docs-url", "http://example.com"), 1, "docs_url"),
+        (("posts", "get", "1", "--token-file", "nowhere"), 1, "cannot read the token file nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_panel(  # noqa: PLR0917 - three of them are cases
+    command: Command, sandbox: Sandbox, tmp_path: Path, words: tuple[str, ...], code: int, message: str
+) -> None:
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "binary.json").write_bytes(os.urandom(20) + b"\xff\xfe\xff")
+    ran = command(*words)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.count("╭") == 1
+    assert "\x1b" not in ran.err
+    as_json = command(*words, "--json")
+    assert (as_json.code, as_json.err) == (code, "")
+    assert message in as_json.json["error"]["message"]
+    assert sandbox.ledger.carried_out_at() == 0
+
+
+ANSWERS = [
+    "error_500", "html_502", "truncated_json", "broken_json", "wrong_shape", "empty_body", "status_false",
+    "unauthorized", "forbidden", "not_found", "bad_request", "unprocessable", "redirect:location=http://example.com/",
+    "echo_authorization", "huge_body:mib=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ANSWERS)
+def test_whatever_the_server_answers(command: Command, sandbox: Sandbox, fault: str) -> None:
+    sandbox.faults.add(fault)
+    for words in (CREATE, ("channels", "connect", "u"), ("generate", "x")):
+        ran = command(*words, "--json")
+        assert ran.code in ((1,) if fault == "unauthorized" else (0, 2, 3)), ran
+        assert sandbox.token not in ran.out + ran.err
+        assert ran.code == 0 or ran.json["error"]["message"]
+
+
+def test_what_a_server_says_does_nothing_to_the_terminal(command: Command, sandbox: Sandbox) -> None:
+    sandbox.faults.add('wrong_shape:endpoint=upcoming-posts,body={"up_coming": [{"post_id": "\\u001b]0;title\\u0007", '
+                       '"channel_type": "\\u009b31m\\u202e", "STATUS": "[red]x:ok:"}]}')  # fmt: skip
+    ran = command("posts", "upcoming")
+    assert ran.code == 0, ran
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ran.out)
+    assert "[red]x:ok:" in "".join(ran.words.split())
+    ran = command("request", "GET", "social-sparks/upcoming-posts")
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ran.out)
+    assert json.loads(ran.out)["up_coming"][0]["channel_type"] == "\x9b31m\u202e"
+
+
+def test_unexpected_errors_are_a_panel_too(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from marketingblocks_async.cli.commands import doctor  # noqa: PLC0415 - here only
+
+    def broken() -> dict[str, str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(doctor, "_versions", broken)
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", "some-token")
+    monkeypatch.setenv("MARKETINGBLOCKS_BASE_URL", "http://127.0.0.1:9")
+    with pytest.raises(AssertionError, match="Unexpected error"):
+        command("doctor")
+    monkeypatch.setenv("MARKETINGBLOCKS_DEBUG", "1")
+    with pytest.raises(AssertionError, match="Traceback"):
+        command("doctor")
