@@ -20,7 +20,7 @@ from .errors import (
 from .journal.create import create_journal
 from .journal.journal import Journal, JournalReader
 from .journal.states import Counts, RowState, StoredRow
-from .plan import ChannelCount, DuplicateGroup, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
+from .plan import ChannelCount, DuplicateGroup, Fault, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
 from .planning import PlanBuilder, amake_plan, make_plan
 from .report.html import html_report
 from .report.report import BulkReport, make_report, write_failures
@@ -30,8 +30,9 @@ from .run.reconcile import Reconciliation
 from .run.runner import BulkRun
 from .sheets.columns import ColumnMapping
 from .sheets.flat import FLAT_COLUMNS, flatten_post
+from .sheets.recipe import Channel, Condition, Recipe, load_recipe, parse_recipe, recipe_names
 from .sheets.rows import Row, content_hash, parse_row
-from .sheets.sources import AsyncRowStream, RowStream, aread_rows, read_rows
+from .sheets.sources import AsyncRowStream, ReadOptions, RowStream, aread_rows, read_rows
 
 __all__ = [
     "FLAT_COLUMNS",
@@ -41,11 +42,14 @@ __all__ = [
     "BulkReport",
     "BulkResult",
     "BulkRun",
+    "Channel",
     "ChannelCount",
     "ColumnMapping",
+    "Condition",
     "Counts",
     "DuplicateGroup",
     "Ending",
+    "Fault",
     "InvalidRowsError",
     "Journal",
     "JournalError",
@@ -54,6 +58,8 @@ __all__ = [
     "JournalReader",
     "Plan",
     "PlanBuilder",
+    "ReadOptions",
+    "Recipe",
     "Reconciliation",
     "Row",
     "RowError",
@@ -72,9 +78,12 @@ __all__ = [
     "create_journal",
     "flatten_post",
     "html_report",
+    "load_recipe",
     "make_plan",
     "make_report",
+    "parse_recipe",
     "parse_row",
     "read_rows",
+    "recipe_names",
     "write_failures",
 ]

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+FAULTS_LIMIT = 1000
+"""Faults that a plan tells apart."""
+
 GROUPS_LIMIT = 1000
 """Groups of equal posts that a plan lists, and rows that it lists of each; all are counted."""
 
@@ -53,6 +56,28 @@ class RowError(_AtRow):
 @dataclass(frozen=True, slots=True)
 class RowWarning(_AtRow):
     """A doubt about a valid row, which is sent nevertheless; the attributes are those of :class:`RowError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The same thing that is wrong with one row or many.
+
+    Attributes:
+        message: what to change.
+        column: name of the column; empty if the whole row is concerned.
+        rows: number of rows that it stops.
+        first: the first of them.
+
+    """
+
+    message: str
+    column: str
+    rows: int
+    first: RowError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as JSON values."""
+        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -180,6 +205,9 @@ class Plan:
         last_scheduled: the latest.
         rate: requests per second of the estimate; ``None`` for no limit.
         estimated_seconds: seconds that sending the valid rows takes at least; ``None`` if there is no limit.
+        source_rows: data rows of the source; fewer than ``rows`` if some of them make posts for several channels.
+        faults: the errors, those with equal words together; the one that stops the most rows first. Of more than
+            :data:`FAULTS_LIMIT` the first ones that were met.
 
     """
 
@@ -204,6 +232,8 @@ class Plan:
     last_scheduled: ScheduledRow | None
     rate: float | None
     estimated_seconds: float | None
+    source_rows: int = 0
+    faults: tuple[Fault, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -214,12 +244,14 @@ class Plan:
         """Return the plan as JSON values, always with the same names in the same order."""
         source = asdict(self.source)
         return {
+            "source_rows": self.source_rows,
             "rows": self.rows,
             "valid": self.valid,
             "invalid": self.invalid,
             "complete": self.complete,
             "error_count": self.error_count,
             "errors": [error.to_dict() for error in self.errors],
+            "faults": [fault.to_dict() for fault in self.faults],
             "warning_count": self.warning_count,
             "warnings": [warning.to_dict() for warning in self.warnings],
             "file": {"name": Path(self.source.file).name, **source},

@@ -10,7 +10,7 @@ each for a million rows.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -22,9 +22,11 @@ from marketingblocks_async.models.schedule import zone_of
 
 from .errors import SourceError
 from .plan import (
+    FAULTS_LIMIT,
     GROUPS_LIMIT,
     ChannelCount,
     DuplicateGroup,
+    Fault,
     Plan,
     RowError,
     RowWarning,
@@ -77,6 +79,9 @@ class PlanBuilder:
         self._invalid = 0
         self._error_count = 0
         self._errors: list[RowError] = []
+        self._faults: dict[tuple[str, str], tuple[int, RowError]] = {}
+        self._source_rows = 0
+        self._last_row = 0
         self._warning_count = 0
         self._warnings: list[RowWarning] = []
         # Hash of a key → the first row that has it, for all rows from the first one with a key column.
@@ -99,6 +104,8 @@ class PlanBuilder:
 
         """
         self._rows += 1
+        self._source_rows += raw.number != self._last_row
+        self._last_row = raw.number
         row = parse_row(raw)
         errors = [] if isinstance(row, Row) else row
         # The key of a bad row counts too: otherwise correcting that row would make another one a repetition.
@@ -108,6 +115,7 @@ class PlanBuilder:
         if errors or not isinstance(row, Row):
             self._invalid += 1
             self._error_count += len(errors)
+            self._add_faults(errors)
             self._errors += errors[: self._max_errors - len(self._errors)]
             return errors
         self._warning_count += len(row.warnings)
@@ -124,6 +132,13 @@ class PlanBuilder:
         if post.schedule_time is not None:
             self._schedule.add(row.number, post)
         return row
+
+    def _add_faults(self, errors: Sequence[RowError]) -> None:
+        for error in errors:
+            fault = error.column, error.message
+            rows, first = self._faults.get(fault, (0, error))
+            if rows or len(self._faults) < FAULTS_LIMIT:
+                self._faults[fault] = rows + 1, first
 
     def _earlier_row_with(self, key: str | None, number: int) -> int | None:
         """Return the earlier row that has this key; ``None`` if the key is new. A row without a key has its number."""
@@ -154,6 +169,7 @@ class PlanBuilder:
             reasons = failure.errors or [RowError(None, "", "", failure.message, info.file, failure.line)]
             errors += reasons
             error_count += len(reasons)
+            self._add_faults(reasons)
         valid = self._rows - self._invalid
         return Plan(
             source=replace(info, columns=dict(info.columns), left_out=dict(info.left_out), notes=list(info.notes)),
@@ -177,6 +193,12 @@ class PlanBuilder:
             last_scheduled=self._schedule.last,
             rate=self._rate,
             estimated_seconds=None if self._rate is None else valid / self._rate,
+            source_rows=self._source_rows,
+            faults=tuple(
+                Fault(message, column, rows, first)
+                # Sorting keeps the order of the file among equals.
+                for (column, message), (rows, first) in sorted(self._faults.items(), key=lambda each: -each[1][0])
+            ),
         )
 
 

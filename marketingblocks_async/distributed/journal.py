@@ -124,7 +124,7 @@ class SharedJournal:
             async for chunk in _chunks(rows):
                 count += len(chunk)
                 async with self._redis.pipeline(transaction=False) as pipeline:
-                    texts = {row.number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
+                    texts = {row.post_number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
                     pipeline.hset(importing, mapping=texts)
                     pipeline.zadd(pending, {number: number for number in texts})
                     await pipeline.execute()

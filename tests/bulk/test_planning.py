@@ -45,6 +45,7 @@ class TestWhatItSays:
         found = make_plan(file, now=NOW, rate=2.0).to_dict()
         assert json.loads(json.dumps(found)) == found
         assert found == {
+            "source_rows": 5,
             "rows": 5,
             "valid": 4,
             "invalid": 1,
@@ -58,6 +59,14 @@ class TestWhatItSays:
                     "message": '"1,2" is not a whole number; write digits only, for example 123',
                     "file": str(file),
                     "line": 3,
+                }
+            ],
+            "faults": [
+                {
+                    "message": found["errors"][0]["message"],
+                    "column": "channel_id",
+                    "rows": 1,
+                    "first": found["errors"][0],
                 }
             ],
             "warning_count": 0,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Unpack
 
 from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, JournalExistsError, SourceError
+from marketingblocks_async.bulk.numbers import post_number
 from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.columns import KEY, is_note
@@ -95,7 +96,7 @@ async def create_journal(
                 async for raw in rows:
                     found = plan_builder.add(raw)
                     if isinstance(found, Row):
-                        builder.add(found.number, found.key, found.content_hash, found.request)
+                        builder.add(found.post_number, found.key, found.content_hash, found.request)
                     elif skip_invalid:
                         _add_invalid(builder, raw, found)
             except SourceError as exc:
@@ -155,8 +156,8 @@ def _sha256(path: Path) -> str | None:
 
 
 def _add_invalid(builder: JournalBuilder, raw: RawRow, errors: list[RowError]) -> None:
-    key = key_of(raw) or str(raw.number)
-    builder.add_invalid(raw.number, _writable(key), _cells(raw), "; ".join(map(_short, errors)))
+    key = key_of(raw) or raw.identity(None)
+    builder.add_invalid(post_number(raw.number, raw.part), _writable(key), _cells(raw), "; ".join(map(_short, errors)))
 
 
 def _meta(info: SourceInfo) -> dict[str, str]:
@@ -225,7 +226,7 @@ class JournalBuilder:
         """Add a row that will be sent.
 
         Args:
-            number: 1 for the first row of the data.
+            number: of the post; 1 for the first row of the data.
             key: its identity, unique.
             content_hash: hash of what will be sent.
             request: the request as JSON.
@@ -240,7 +241,7 @@ class JournalBuilder:
         """Add a row that cannot be sent; it counts as failed.
 
         Args:
-            number: 1 for the first row of the data.
+            number: of the post; 1 for the first row of the data.
             key: its identity as far as it has one; it may repeat another's.
             cells: the row's cells, by field or else by column.
             error: the reasons, in words.

@@ -6,7 +6,7 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- One line for each row of the source. Written when the journal is made, never changed.
+-- One line for each post, which is each row of the source unless a row goes to several channels. Written when the journal is made, never changed.
 -- A row that makes no post has an empty hash, and its cells instead of a request.
 CREATE TABLE requests (
     number INTEGER PRIMARY KEY,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from marketingblocks_async.bulk.numbers import row_of
+
 INVALID_ROW = "InvalidRow"
 """Error class of rows that make no post."""
 
@@ -63,8 +65,8 @@ class StoredRow:
     """A row as the journal holds it.
 
     Attributes:
-        number: 1 for the first row of the data.
-        key: its identity: the text of the key column, or its number.
+        number: of the post; that of the row, unless the row makes several posts.
+        key: its identity: the text of the key column, or its number; with ``/2`` for the second post of a row.
         content_hash: hash of the request; empty for an invalid row.
         request: the request as JSON (the fields of ``CreatePost``, as the API names them); empty for an invalid row.
         state: its state.
@@ -88,3 +90,8 @@ class StoredRow:
     error_type: str | None
     sent_at: float | None
     ended_at: float | None
+
+    @property
+    def row(self) -> int:
+        """Number of the data row that the post is from; 1 for the first."""
+        return row_of(self.number)

@@ -132,7 +132,7 @@ def make_report(journal: JournalReader) -> BulkReport:
         kind = row.error_type or "Interrupted"
         errors[kind] += 1
         if len(shown) < SHOWN_ROWS:
-            shown.append(ReportedRow(row.number, row.key, row.state.word, row.error or "", kind))
+            shown.append(ReportedRow(row.row, row.key, row.state.word, row.error or "", kind))
     bins = make_timeline(journal.seconds())
     return BulkReport(
         journal=str(journal.path),
@@ -179,7 +179,7 @@ def write_failures(journal: JournalReader, path: Path, states: Sequence[RowState
 
 
 def _cells(row: StoredRow) -> dict[str, object]:
-    notes = {KEY: row.key, "_row": row.number, "_state": row.state.word, "_error": row.error or ""}
+    notes = {KEY: row.key, "_row": row.row, "_state": row.state.word, "_error": row.error or ""}
     if not row.content_hash:
         cells: dict[str, str] = json.loads(row.request)
         return {**cells, **notes}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -138,6 +138,7 @@ class ColumnRules:
         delimiter: the sign between the columns of a text file, ``None`` to find it out.
         is_translated: whether the rows are translated by a recipe, so that any column may be there.
         hidden: what to do about rows that the spreadsheet does not show: ``refuse``, ``skip`` or ``send`` them.
+        recipe_for: finds the recipe that fits a header, for advice; ``None`` for no advice.
 
     Raises:
         ConfigurationError: a field does not exist, or the separator may be part of an address.
@@ -149,6 +150,7 @@ class ColumnRules:
     delimiter: str | None = None
     is_translated: bool = False
     hidden: Hidden = "refuse"
+    recipe_for: Callable[[Sequence[str]], str | None] | None = None
 
     def __init__(
         self, mapping: ColumnMapping | None = None, list_separator: str = LIST_SEPARATOR, words: Words = PYTHON
@@ -181,6 +183,11 @@ class ColumnRules:
         """Tell whether the first row of a file without a header is one all the same."""
         del cells
         return False
+
+    def advice(self, names: Sequence[str]) -> str:
+        """Return the beginning of an error about a header: which recipe fits it; empty if none does."""
+        found = self.recipe_for(names) if self.recipe_for is not None else None
+        return f"this looks like a file for the recipe {found}: {self.words.option('recipe', found)}; " if found else ""
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the names in the mapping that no column has."""

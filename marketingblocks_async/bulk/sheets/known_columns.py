@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from marketingblocks_async.models import ChannelType
@@ -13,7 +14,7 @@ from .cells import BLANKS
 from .columns import is_note, normal_name, target_of
 from .display import visible
 from .layout import HeaderProblem, same_field, unknown_column
-from .recipe import CHANNEL, DATE, LINK, TIME, Recipe
+from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
 from .spellings import PLATFORMS, spelled
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -228,3 +229,23 @@ def _check_conditions(sources: Sources, recipe: Recipe) -> None:
             shown = visible(condition.column)
             message = f'the rows are chosen by the column "{shown}", which is not in the header'
             sources.problems.append(HeaderProblem(shown, message))
+
+
+@lru_cache(maxsize=1)
+def _own_columns() -> Mapping[str, Columns]:
+    return {name: Columns(load_recipe(name)) for name in recipe_names() if load_recipe(name).header == 1}
+
+
+def fitting_recipe(names: Sequence[str]) -> str | None:
+    """Return the recipe that names most of a header's columns itself, ``None`` if none names enough of them.
+
+    Args:
+        names: the header's cells.
+
+    """
+    given = [name for name in numbered(names) if normal_name(name)]
+    best = max(
+        ((sum(columns.find(name)[1] == 0 for name in given), name) for name, columns in _own_columns().items()),
+        default=(0, ""),
+    )
+    return best[1] if best[0] >= max(3, len(given) * 0.6) else None

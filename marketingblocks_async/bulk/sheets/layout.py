@@ -311,24 +311,31 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
         for name in rules.missing_from(each.strip() for each in names)
     ]
     if problems:
-        raise header_error(problems, info, line)
+        raise header_error(problems, info, line, rules.advice(names))
     return layout
 
 
-def header_error(problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None) -> SourceError:
+def header_error(
+    problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None, advice: str = ""
+) -> SourceError:
     """Return the error that tells everything that is wrong with a header.
 
     Args:
         problems: column and what to change.
         info: which file.
         line: where the header is.
+        advice: the beginning of the message.
 
     """
     errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
-    listed = "; ".join(message for _, message in problems[:LISTED_IN_MESSAGES])
-    more = len(problems) - LISTED_IN_MESSAGES
+    # Who follows the advice has no use for the rest.
+    shown = 1 if advice else LISTED_IN_MESSAGES
+    listed = "; ".join(message for _, message in problems[:shown])
+    more = len(problems) - shown
     msg = f"{listed}; and {more} more" if more > 0 else listed
-    return SourceError(msg, file=info.file, line=line, errors=errors)
+    if advice:
+        errors.insert(0, RowError(None, "", "", advice.rstrip("; "), info.file, line))
+    return SourceError(advice + msg, file=info.file, line=line, errors=errors)
 
 
 class Header:
@@ -392,7 +399,7 @@ class Header:
         self.width = len(names)
         if self._rules.header:
             if not self._rules.count_known(names):
-                raise no_header(names, line, below(), self._info, self._rules.words)
+                raise no_header(names, line, below(), self._info, self._rules)
             self._layout = checked_header(names, line, self._info, self._rules)
             return True
         letters = [column_letter(index) for index in range(max(len(names), self._rules.width))]
@@ -406,7 +413,7 @@ class Header:
 
 
 def no_header(
-    names: Sequence[str], line: int, later: Iterable[tuple[int, int]], info: SourceInfo, words: Words
+    names: Sequence[str], line: int, later: Iterable[tuple[int, int]], info: SourceInfo, rules: ColumnRules
 ) -> SourceError:
     """Return the error for a first row that has no known column name.
 
@@ -415,15 +422,18 @@ def no_header(
         line: line of the first row.
         later: (line, number of known names) of some rows below it.
         info: the source.
-        words: how errors name the options.
+        rules: the caller's rules for columns.
 
     """
+    words = rules.words
     found, known = max(later, key=lambda pair: (pair[1], -pair[0]), default=(0, 0))
     first = visible(next((name for name in names if name.strip()), ""))
     if first.startswith(("{", "[")):
         msg = "this is JSON; write one object a line and name the file .jsonl"
     elif first.startswith("<"):
         msg = "this is a web page or an XML file, not a table; export the sheet as CSV"
+    elif advice := rules.advice(names):
+        msg = advice.rstrip("; ")
     elif known > 1:
         msg = (
             f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '

@@ -67,7 +67,9 @@ _PARTS = {
     CHANNEL: "names of platforms or channels",
 }
 _PLATFORM_NAMES = tuple(platform.value for platform in ChannelType)
-_FROM_MEMORY = "from memory"
+_ORIGINS = {"http": "documentation", "in programs": "programs", "from memory": "memory"}
+"""Beginnings of ``format_seen`` → where the format was seen."""
+
 _SEPARATED = ("media_urls", "hash_tags", CHANNEL)
 _FIXED = (
     "channel_type", "channel_id", "post_type", "caption_text", "publish_mode", "time_zone", "hash_tags",
@@ -205,9 +207,13 @@ class Recipe:
         return not any(says) and self.header == 1 and self.other_columns == "refuse"
 
     @property
-    def is_from_memory(self) -> bool:
-        """Whether nobody has looked the format up; the file may differ."""
-        return self.format_seen.startswith(_FROM_MEMORY)
+    def origin(self) -> str:
+        """Where the format was seen: ``documentation``, ``programs`` that write it, ``memory``, or ``own``.
+
+        A file may differ from a format that is from memory.
+        """
+        found = (origin for beginning, origin in _ORIGINS.items() if self.format_seen.startswith(beginning))
+        return next(found, "own")
 
     def with_options(
         self,
@@ -291,14 +297,35 @@ def load_recipe(given: RecipeLike) -> Recipe:
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package."""
-    folder = resources.files(__package__).joinpath("recipes")
+    folder = resources.files("marketingblocks_async.bulk.sheets").joinpath("recipes")
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 @lru_cache(maxsize=64)
 def _shipped(name: str) -> Recipe:
-    text = resources.files(__package__).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
-    return parse_recipe(text, name)
+    return parse_recipe(_shipped_text(name), name)
+
+
+def _shipped_text(name: str) -> str:
+    return (
+        resources.files("marketingblocks_async.bulk.sheets")
+        .joinpath("recipes", f"{name}.toml")
+        .read_text(encoding="utf-8")
+    )
+
+
+def recipe_text(given: str) -> str:
+    """Return a recipe as it is written.
+
+    Args:
+        given: as for :func:`load_recipe`.
+
+    Raises:
+        ConfigurationError: there is no such recipe.
+
+    """
+    recipe = load_recipe(given)
+    return _shipped_text(recipe.name) if recipe.name in recipe_names() else Path(given).read_text(encoding="utf-8-sig")
 
 
 def parse_recipe(text: str, name: str = "") -> Recipe:

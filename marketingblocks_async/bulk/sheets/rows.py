@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pydantic
 
+from marketingblocks_async.bulk.numbers import post_number
 from marketingblocks_async.bulk.plan import RowError, RowWarning
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PublishMode
 from marketingblocks_async.models.base import is_array, is_object
@@ -55,6 +56,11 @@ class Row:
     request: str
     part: int = 0
     warnings: tuple[RowWarning, ...] = ()
+
+    @property
+    def post_number(self) -> int:
+        """The number of the post in a journal: that of the row, unless the row makes several posts."""
+        return post_number(self.number, self.part)
 
 
 def canonical_json(post: CreatePost) -> str:

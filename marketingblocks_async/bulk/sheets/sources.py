@@ -17,6 +17,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -27,9 +28,10 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost
 
-from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules, Hidden
+from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules, Hidden, target_of
 from .csv_file import read_csv
 from .jsonl_file import Layouts, read_json, read_jsonl, row_of_object, unreadable_row
+from .known_columns import fitting_recipe
 from .layout import RawRow
 from .recipe import Recipe, RecipeLike, load_recipe
 from .translation import RecipeRules, Translator
@@ -128,6 +130,7 @@ class ReadOptions(TypedDict, total=False):
             (``.toml``), or a :class:`Recipe`.
         format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``xlsx``; ``None`` for what the file's name ends with.
         hidden: what to do about rows that a workbook does not show: ``refuse``, ``skip`` or ``send`` them.
+        name: what the plan and errors call the file, instead of its path.
 
     """
 
@@ -138,6 +141,7 @@ class ReadOptions(TypedDict, total=False):
     recipe: RecipeLike | None
     format: str | None
     hidden: Hidden
+    name: str | None
 
 
 def read_rows(source: SyncSource, **how: Unpack[ReadOptions]) -> RowStream:
@@ -195,29 +199,56 @@ def aread_rows(source: Source, **how: Unpack[ReadOptions]) -> AsyncRowStream:
     return AsyncRowStream(_in_thread(stream) if is_file else _in_turns(stream), stream.info)
 
 
+def read_table(file: str | os.PathLike[str], **how: Unpack[ReadOptions]) -> Iterator[RawRow]:
+    """Yield the rows of a file as it has them, whatever its columns are called; nothing is made of them.
+
+    Args:
+        file: path of the file.
+        how: see :class:`ReadOptions`.
+
+    Raises:
+        SourceError: as for :func:`read_rows`.
+        ConfigurationError: an option cannot be meant.
+
+    """
+    return _Reading(how).table(os.fspath(file))
+
+
 class _Reading:
     """The options of reading, understood."""
 
     def __init__(self, how: ReadOptions) -> None:
         recipe = load_recipe(how.get("recipe") or Recipe())
+        self._recipe = recipe
         separator = how.get("list_separator", LIST_SEPARATOR)
         columns = how.get("columns")
-        if recipe.is_plain:
-            self.rules = ColumnRules(columns, separator, recipe.words)
+        if recipe.is_plain and all(to is None or target_of(to) for to in (columns or {}).values()):
+            self.rules: ColumnRules = ColumnRules(columns, separator, recipe.words)
+            self.rules.recipe_for = fitting_recipe
         else:
-            self.rules = RecipeRules(recipe.with_options(columns=columns), separator)
+            lists = {} if separator == LIST_SEPARATOR else dict.fromkeys(("media_urls", "hash_tags"), separator)
+            self.rules = RecipeRules(recipe.with_options(columns=columns, separators=lists), columns or ())
         self.rules.delimiter = recipe.delimiter
         self.rules.hidden = how.get("hidden", "refuse")
         encoding = how.get("encoding")
         self._encoding = recipe.encoding if encoding is None else encoding
         self._sheet = how.get("sheet") or recipe.sheet
         self._format = how.get("format")
+        self._name = how.get("name")
+
+    def table(self, file: str) -> Iterator[RawRow]:
+        """Yield the rows of a file as it has them, whatever its columns are called."""
+        name = self._name or file
+        info = SourceInfo(file=name)
+        self.rules = RecipeRules(replace(self._recipe, columns={"*": None}))
+        return self._reader(Path(file), info)(info)
 
     def of_file(self, file: str) -> RowStream:
         """Return the rows of a file."""
-        info = SourceInfo(file=file)
+        name = self._name or file
+        info = SourceInfo(file=name)
         read = self._reader(Path(file), info)
-        translator = Translator(self.rules, info, lambda: read(SourceInfo(file=file)))
+        translator = Translator(self.rules, info, lambda: read(SourceInfo(file=name)))
         return RowStream(_translated(read(info), translator), info)
 
     def _reader(self, path: Path, info: SourceInfo) -> Callable[[SourceInfo], Iterator[RawRow]]:

@@ -19,7 +19,7 @@ from .cells import BLANKS, CellError, UnusableCell, is_blank, read_caption, read
 from .columns import KEY, ColumnRules, normal_name
 from .dates import DateColumn, joined, needs_decision, read_clock
 from .display import readable, visible
-from .known_columns import PLATFORM_NAMES, Columns, assign
+from .known_columns import PLATFORM_NAMES, Columns, assign, numbered
 from .layout import HeaderProblem, Layout, RawRow, Unreadable, compile_layout, header_error
 from .recipe import DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
@@ -33,7 +33,6 @@ _FIELDS = (
 
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 """What a program adds to a date that has a column to itself."""
-_BEFORE_ADDRESS = r"\s*(?=[A-Za-z][A-Za-z0-9+.-]*:|www\.|$)"
 
 
 class Translation:
@@ -143,6 +142,9 @@ class Translation:
         }
         for field in ("post_type", "hash_tags", *self._extra):
             row[field] = self._value(cells, field)
+        sign, tags = self._recipe.separators.get("hash_tags"), row["hash_tags"]
+        if sign and isinstance(tags, str):
+            row["hash_tags"] = [tag for part in tags.split(sign) if (tag := part.strip(BLANKS))] or None
         row["publish_mode"] = self._mode(cells, moment)
         row["time_zone"] = self._zone(cells, moment)
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
@@ -309,9 +311,9 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
 
 def _address_splitter(recipe: Recipe) -> re.Pattern[str]:
     sign = recipe.separators.get("media_urls")
-    # A line break separates addresses anyway; a sign that could be part of one does so only before the next.
-    signs = [r"\n+", *([re.escape(sign) + _BEFORE_ADDRESS] if sign else [])]
-    return re.compile("|".join(signs))
+    # What can be a part of an address separates two only where the next one begins.
+    signs = [r"[\n|]+", r"[,;]\s*(?=https?:|$)", r"\s+(?=https?:)", *([re.escape(sign)] if sign else [])]
+    return re.compile("|".join(signs), re.IGNORECASE)
 
 
 def _day_text(cell: object) -> str | None:
@@ -335,14 +337,15 @@ class RecipeRules(ColumnRules):
 
     Args:
         recipe: the recipe.
-        list_separator: what separates the entries of a list inside one cell.
+        required: columns that have to be there, since the caller names them.
 
     """
 
     is_translated = True
 
-    def __init__(self, recipe: Recipe, list_separator: str) -> None:
-        super().__init__(None, list_separator, recipe.words)
+    def __init__(self, recipe: Recipe, required: Iterable[str] = ()) -> None:
+        super().__init__(None, words=recipe.words)
+        self._required = [name for name in required if "*" not in name]
         self.recipe = recipe
         self.header = recipe.header
         self.columns = Columns(recipe)
@@ -361,9 +364,9 @@ class RecipeRules(ColumnRules):
         return isinstance(cell, str) and cell.strip(BLANKS) != "" and not any(sign.isdigit() for sign in cell)
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
-        """Return nothing: the columns that a recipe names need not be there."""
-        del names
-        return []
+        """Return the columns that the caller names and no header has; those of a recipe need not be there."""
+        present = {normal_name(name) for name in numbered(list(names))}
+        return [name for name in self._required if normal_name(name) not in present]
 
 
 def _column_of_letter(name: str) -> int:

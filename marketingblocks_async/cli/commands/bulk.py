@@ -12,16 +12,17 @@ import typer
 
 from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode, Interrupted, code_of
-from marketingblocks_async.cli.fields import pairs
 from marketingblocks_async.cli.settings import Settings, run_async
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .bulk_reading import File, Reading, opened, takes_reading
+from .bulk_recipes import app as recipe_app
 
+if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.bulk import BulkResult, JournalReader, Plan
 
 app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
+app.add_typer(recipe_app, name="recipe")
 
 
 class Unknown(StrEnum):
@@ -32,17 +33,7 @@ class Unknown(StrEnum):
     SKIP = "skip"
 
 
-File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="CSV, JSONL or XLSX file; columns are the fields of a post.")
-]
 JournalPath = Annotated[Path, typer.Argument(metavar="JOURNAL", help="Journal of the run.")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="COLUMN=FIELD", help="Which field a column is; COLUMN= ignores it. May be repeated."),
-]
-Encoding = Annotated[str | None, typer.Option(help="Of a text file; found out by default.")]
-Sheet = Annotated[str | None, typer.Option(help="Worksheet; the first one by default.")]
-Separator = Annotated[str, typer.Option(metavar="TEXT", help="What separates lists inside a cell.")]
 UnknownOption = Annotated[
     Unknown,
     typer.Option(
@@ -85,16 +76,15 @@ class _RunOptions:
     examples="""
     marketingblocks bulk plan posts.csv
     marketingblocks bulk plan posts.xlsx --sheet January --map "Text=caption_text" --map "Notes=" --json
+    marketingblocks bulk plan hootsuite.csv --recipe hootsuite --channel facebook:11 --set time_zone=Europe/Berlin
     """,
 )
+@takes_reading
 def plan(
     settings: Settings,
     *,
     file: File,
-    columns: Map = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    list_separator: Separator = "|",
+    reading: Reading,
 ) -> ExitCode:
     """Check a file and say what sending it would do. Nothing is sent, and no access token is needed.
 
@@ -105,10 +95,8 @@ def plan(
     from .bulk_screens import show_plan
 
     try:
-        made: Plan = make_plan(
-            file, columns=_mapping(columns), encoding=encoding, sheet=sheet, list_separator=list_separator,
-            rate=settings.rate,
-        )  # fmt: skip
+        with opened(file, reading.options()) as (path, how):
+            made: Plan = make_plan(path, rate=settings.rate, **how)
     except SourceError as error:
         if error.plan is None or not error.plan.rows:
             raise
@@ -126,18 +114,16 @@ def plan(
     marketingblocks bulk run posts.xlsx --journal posts.journal --skip-invalid --max-failures 10
     """,
 )
+@takes_reading
 def run(
     settings: Settings,
     *,
     file: File,
+    reading: Reading,
     journal: Annotated[Path, typer.Option(metavar="JOURNAL", help="File that will remember what became of each row.")],
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
     ] = False,
-    columns: Map = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    list_separator: Separator = "|",
     unknown: UnknownOption = Unknown.REPORT,
     max_failures: MaxFailures = None,
     concurrency: Concurrency = None,
@@ -156,12 +142,8 @@ def run(
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=timeout)
     try:
-        made: Plan = run_async(
-            create_journal(
-                file, journal, skip_invalid=skip_invalid, columns=_mapping(columns), encoding=encoding, sheet=sheet,
-                list_separator=list_separator, rate=settings.rate,
-            )
-        )  # fmt: skip
+        with opened(file, reading.options()) as (path, how):
+            made: Plan = run_async(create_journal(path, journal, skip_invalid=skip_invalid, rate=settings.rate, **how))
     except InvalidRowsError as error:
         if not settings.output.as_json and error.plan is not None:
             show_plan(settings.output, error.plan)
@@ -303,7 +285,3 @@ def _check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
         if each is not None and path.exists() and each.exists() and path.samefile(each):
             msg = f"{path} would be written over, and the run needs it; give another name"
             raise ValueError(msg)
-
-
-def _mapping(given: list[str] | None) -> Mapping[str, str | None] | None:
-    return {name: field or None for name, field in pairs(given or (), "--map", "COLUMN=FIELD").items()} or None

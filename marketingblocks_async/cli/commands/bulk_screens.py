@@ -25,12 +25,13 @@ def show_plan(output: Output, plan: Plan) -> None:
     output.facts(
         f"Plan of {plan.source.file or 'the rows'}",
         [
-            ("rows", f"{plan.rows:,}: {plan.valid:,} valid, {plan.invalid:,} not valid"),
+            ("rows", _rows_and_posts(plan)),
             ("takes", None if seconds is None else f"{at_least(seconds)}{at_rate}"),
             ("permission", ", ".join(plan.permissions)),
             ("first scheduled", _moment(plan, last=False)),
             ("last scheduled", _moment(plan, last=True)),
             ("not complete", None if plan.complete else "the file could not be read to its end"),
+            *_how_it_was_read(plan),
         ],
     )
     if plan.channels:
@@ -51,15 +52,46 @@ def show_plan(output: Output, plan: Plan) -> None:
         doubts = [(each.line or "", each.row or "", each.column, each.message) for each in plan.warnings[:SHOWN_ERRORS]]
         output.table("Please check", ("line", "row", "column", "why"), doubts, right=("line", "row"))
         _more(output, plan.warning_count - SHOWN_ERRORS, "warnings (--json lists up to a thousand)")
-    if plan.errors:
-        rows = [
-            (each.line or "", each.row or "", each.column, each.value, each.message)
-            for each in plan.errors[:SHOWN_ERRORS]
+    if plan.faults:
+        faults = [
+            (f"{each.rows:,}", each.first.line or "", each.column, each.first.value, each.message)
+            for each in plan.faults[:SHOWN_ERRORS]
         ]
         output.table(
-            "To be corrected", ("line", "row", "column", "value", "what to change"), rows, right=("line", "row")
-        )
-        _more(output, plan.error_count - SHOWN_ERRORS, "errors (--json lists up to a thousand)")
+            "To be corrected", ("rows", "first line", "column", "value", "what to change"), faults,
+            right=("rows", "first line"),
+        )  # fmt: skip
+        _more(output, len(plan.faults) - SHOWN_ERRORS, "faults (--json lists up to a thousand)")
+
+
+def _rows_and_posts(plan: Plan) -> str:
+    valid = f"{plan.valid:,} valid, {plan.invalid:,} not valid"
+    if plan.source_rows == plan.rows:
+        return f"{plan.rows:,}: {valid}"
+    return f"{plan.source_rows:,}, which make {plan.rows:,} posts: {valid}"
+
+
+def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
+    """Return what was understood of the file, and what of it is not sent."""
+    source = plan.source
+    left_out = [f"{name} ({number_of_rows(rows)})" for name, rows in source.left_out.items()]
+    delimiter = {"\t": "tab"}.get(source.delimiter or "", source.delimiter)
+    return [
+        ("recipe", source.recipe or None),
+        ("sheet", source.sheet),
+        ("other sheets", f"{', '.join(source.other_sheets)}; not read" if source.other_sheets else None),
+        ("hidden rows", f"{source.hidden_rows:,}" if source.hidden_rows else None),
+        (
+            "hidden columns",
+            f"{', '.join(source.hidden_columns)}; read like the others" if source.hidden_columns else None,
+        ),
+        ("not chosen", f"{number_of_rows(source.filtered_rows)}" if source.filtered_rows else None),
+        ("dates", source.dates),
+        ("encoding", source.encoding if source.encoding not in (None, "utf-8") else None),
+        ("delimiter", delimiter if delimiter not in (None, ",") else None),
+        ("left out", f"{', '.join(left_out)}; not sent" if left_out else None),
+        *(("note", note) for note in source.notes),
+    ]
 
 
 def show_result(output: Output, result: BulkResult, journal: str) -> None:

@@ -1,0 +1,27 @@
+"""Numbers of posts: a row of a spreadsheet that goes to several channels makes several posts.
+
+The first post of a row has the row's number, so that rows and posts are the same where each row makes one post. The
+other posts of a row stand far above all rows. They are sent after the first posts, those of each channel in the order
+of the file.
+"""
+
+from __future__ import annotations
+
+_FIRST_OTHER = 2**40
+"""More rows than any file has; with up to 8,000 channels the numbers stay exact in Lua and JavaScript."""
+
+
+def post_number(row: int, part: int) -> int:
+    """Return the number of a post.
+
+    Args:
+        row: number of its data row, from 1.
+        part: which of the row's posts it is, from 1; 0 if the row makes one.
+
+    """
+    return row + _FIRST_OTHER * max(part - 1, 0)
+
+
+def row_of(number: int) -> int:
+    """Return the data row of the post with this number."""
+    return number % _FIRST_OTHER

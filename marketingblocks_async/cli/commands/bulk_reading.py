@@ -1,0 +1,241 @@
+"""Options of the commands that read a file of posts."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from marketingblocks_async.cli.fields import pairs
+
+if TYPE_CHECKING:
+    from marketingblocks_async.bulk import ReadOptions, Recipe
+
+_PANEL = "How the file is read"
+STANDARD_INPUT = "-"
+
+
+class Format(StrEnum):
+    """Kinds of files."""
+
+    CSV = "csv"
+    TSV = "tsv"
+    JSONL = "jsonl"
+    JSON = "json"
+    XLSX = "xlsx"
+
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="CSV, TSV, JSON Lines, JSON or XLSX file; - for the standard input, with --format.",
+        allow_dash=True,
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a file is read; each field is an option."""
+
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", rich_help_panel=_PANEL,
+            help="How the file of another program becomes posts: a name from 'bulk recipe list', or a .toml file.",
+        ),
+    ] = None  # fmt: skip
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="COLUMN=FIELD", rich_help_panel=_PANEL,
+            help="Which field a column is; COLUMN= leaves it out. May be repeated.",
+        ),
+    ] = None  # fmt: skip
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", rich_help_panel=_PANEL,
+            help="The same value in every row, for example publish_mode=scheduled. May be repeated.",
+        ),
+    ] = None  # fmt: skip
+    defaults: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--default", metavar="FIELD=VALUE", rich_help_panel=_PANEL,
+            help="The value where the cell is empty, for example time_zone=Europe/Berlin. May be repeated.",
+        ),
+    ] = None  # fmt: skip
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--channel", metavar="[NAME=]PLATFORM:ID", rich_help_panel=_PANEL,
+            help="Where the posts go, or what a name in the file stands for. May be repeated: a row for several "
+            "channels becomes several posts.",
+        ),
+    ] = None  # fmt: skip
+    date_formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--date-format", metavar="FORM", rich_help_panel=_PANEL,
+            help="How dates are written, for example DD/MM/YYYY or 'MM/DD/YYYY hh:mm a'; by default found from the "
+            "whole column.",
+        ),
+    ] = None  # fmt: skip
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE", rich_help_panel=_PANEL,
+            help="Take only rows that say so, for example Approved=yes; != for the others. May be repeated.",
+        ),
+    ] = None  # fmt: skip
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header", rich_help_panel=_PANEL, help="The file has no header; its columns are called A, B, C, ..."
+        ),
+    ] = False
+    header_row: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=_PANEL, help="Row of the header among those that are not blank."),
+    ] = None
+    sheet: Annotated[
+        str | None, typer.Option(rich_help_panel=_PANEL, help="Worksheet; the first one that is shown by default.")
+    ] = None
+    skip_hidden: Annotated[
+        bool,
+        typer.Option("--skip-hidden", rich_help_panel=_PANEL, help="Leave rows out that the workbook does not show."),
+    ] = False
+    include_hidden: Annotated[
+        bool,
+        typer.Option("--include-hidden", rich_help_panel=_PANEL, help="Send rows that the workbook does not show."),
+    ] = False
+    list_separator: Annotated[
+        str, typer.Option(metavar="TEXT", rich_help_panel=_PANEL, help="What separates lists inside a cell.")
+    ] = "|"
+    encoding: Annotated[
+        str | None, typer.Option(rich_help_panel=_PANEL, help="Of a text file; found out by default.")
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIGN", rich_help_panel=_PANEL, help="The sign between the columns; found out by default."
+        ),
+    ] = None
+    format: Annotated[
+        Format | None, typer.Option(rich_help_panel=_PANEL, help="Kind of file; by default its ending.")
+    ] = None
+
+    def options(self) -> ReadOptions:
+        """Return what the library takes.
+
+        Raises:
+            ConfigurationError: an option cannot be meant.
+            ValueError: two options contradict each other, or a pair has no ``=``.
+
+        """
+        if self.skip_hidden and self.include_hidden:
+            msg = "--skip-hidden and --include-hidden contradict each other; give one of them"
+            raise ValueError(msg)
+        if self.no_header and self.header_row:
+            msg = "--no-header and --header-row contradict each other; give one of them"
+            raise ValueError(msg)
+        return {
+            "recipe": self.known_recipe(),
+            "columns": self.mapping() or None,
+            "encoding": self.encoding,
+            "sheet": self.sheet,
+            "list_separator": self.list_separator,
+            "format": self.format.value if self.format else None,
+            "hidden": "skip" if self.skip_hidden else "send" if self.include_hidden else "refuse",
+        }
+
+    def known_recipe(self) -> Recipe:
+        """Return the recipe with what the options add to it."""
+        from marketingblocks_async.bulk import Recipe, load_recipe
+        from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+
+        base = load_recipe(self.recipe) if self.recipe is not None else Recipe()
+        return base.with_options(
+            fixed=pairs(self.fixed or (), "--set", "FIELD=VALUE"),
+            defaults=pairs(self.defaults or (), "--default", "FIELD=VALUE"),
+            channels=self.channels or (),
+            date_formats=self.date_formats or (),
+            where=self.where or (),
+            header=0 if self.no_header else self.header_row,
+            delimiter=_sign(self.delimiter),
+            words=COMMAND_LINE,
+        )
+
+    def mapping(self) -> dict[str, str | None]:
+        """Return which field each column is, ``None`` for those that are left out."""
+        given = pairs(self.columns or (), "--map", "COLUMN=FIELD")
+        return {name.strip(): field.strip() or None for name, field in given.items()}
+
+
+def _sign(given: str | None) -> str | None:
+    return {"\\t": "\t", "tab": "\t"}.get(given, given) if given is not None else None
+
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def takes_reading(function: CommandT) -> CommandT:
+    """Give a command the options of :class:`Reading`; its parameter ``reading`` takes them together.
+
+    Args:
+        function: the command.
+
+    """
+    signature = inspect.signature(function, eval_str=True)
+    hints = inspect.get_annotations(Reading, eval_str=True)
+    options = [
+        inspect.Parameter(
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+        )
+        for each in dataclasses.fields(Reading)
+    ]  # fmt: skip
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        reading = Reading(**{each.name: kwargs.pop(each.name) for each in options})
+        return function(*args, reading=reading, **kwargs)
+
+    others = [each for each in signature.parameters.values() if each.name != "reading"]
+    run.__doc__ = function.__doc__
+    # The parser reads the signature; the function itself takes one parameter instead of many.
+    run.__dict__["__signature__"] = signature.replace(parameters=[*others, *options])
+    return run  # type: ignore[return-value]  # called by the parser only
+
+
+@contextmanager
+def opened(file: Path, how: ReadOptions) -> Generator[tuple[Path, ReadOptions]]:
+    """Give the file to read; the standard input is kept in a temporary file, since it may be read twice.
+
+    Args:
+        file: as it was given.
+        how: the options.
+
+    Raises:
+        ValueError: the standard input was given without its format.
+
+    """
+    if str(file) != STANDARD_INPUT:
+        yield file, how
+        return
+    if how.get("format") is None:
+        msg = "say what comes in: --format csv, tsv, jsonl, json or xlsx"
+        raise ValueError(msg)
+    with tempfile.NamedTemporaryFile(prefix="marketingblocks-") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        kept.flush()
+        yield Path(kept.name), {**how, "name": "standard input"}
