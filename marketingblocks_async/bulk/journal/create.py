@@ -19,6 +19,7 @@ from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, Jo
 from marketingblocks_async.bulk.numbers import post_number
 from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
+from marketingblocks_async.bulk.sheets.cells import UnusableCell
 from marketingblocks_async.bulk.sheets.columns import KEY, is_note
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS
 from marketingblocks_async.bulk.sheets.layout import RawRow
@@ -309,7 +310,8 @@ def _cells(raw: RawRow) -> dict[str, str]:
         name = raw.layout.name_of(index)
         field = raw.layout.fields.get(name)
         if cell is not None and cell != "" and not is_note(name):
-            text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
+            content = (cell.content or cell.shown) if isinstance(cell, UnusableCell) else cell
+            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, default=str)
             found[_writable(field if field in FLAT_COLUMNS else name)] = _writable(text[:LONGEST_CELL])
     return found
 

@@ -97,11 +97,13 @@ class UnusableCell:
     Attributes:
         shown: its content as errors show it.
         message: what to change.
+        content: its whole content, for files that are to be corrected; ``None`` if ``shown`` is all of it.
 
     """
 
     shown: str
     message: str
+    content: object = None
 
 
 FOLLOWS = UnusableCell("", "")

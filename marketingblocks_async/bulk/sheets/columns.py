@@ -186,7 +186,8 @@ class ColumnRules:
 
     def advice(self, names: Sequence[str]) -> str:
         """Return the beginning of an error about a header: which recipe fits it; empty if none does."""
-        found = self.recipe_for(names) if self.recipe_for is not None else None
+        is_own = self.count_known(names) * 2 > len(names)
+        found = self.recipe_for(names) if self.recipe_for is not None and not is_own else None
         return f"this looks like a file for the recipe {found}: {self.words.option('recipe', found)}; " if found else ""
 
     def missing_from(self, names: Iterable[str]) -> list[str]:

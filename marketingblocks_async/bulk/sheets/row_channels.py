@@ -134,7 +134,7 @@ class RowChannels:
                         f'"{readable(cell)}" says neither yes nor no; if "{name}" is a caption, say '
                         f"{self._words.map(name, f'{platform}.caption_text')}"
                     )
-                    found.append(UnusableCell(readable(cell), message))
+                    found.append(UnusableCell(readable(cell), message, cell))
                 case _:
                     pass
         if found:
@@ -181,7 +181,7 @@ class RowChannels:
             message = (
                 f"there are {len(without)} platforms and {len(ids)} ids; give one id for each platform, in their order"
             )
-            ids = [UnusableCell(shown, message)] * len(without)
+            ids = [UnusableCell(shown, message, shown)] * len(without)
         waiting = iter(ids)
         for each in named:
             if isinstance(each, Channel):

@@ -226,7 +226,9 @@ class _Reading:
             self.rules: ColumnRules = ColumnRules(columns, separator, recipe.words)
             self.rules.recipe_for = fitting_recipe
         else:
-            lists = {} if separator == LIST_SEPARATOR else dict.fromkeys(("media_urls", "hash_tags"), separator)
+            lists: dict[str, str] = (
+                {} if separator == LIST_SEPARATOR else dict.fromkeys(("media_urls", "hash_tags"), separator)
+            )
             self.rules = RecipeRules(recipe.with_options(columns=columns, separators=lists), columns or ())
         self.rules.delimiter = recipe.delimiter
         self.rules.hidden = how.get("hidden", "refuse")

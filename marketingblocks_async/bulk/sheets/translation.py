@@ -194,7 +194,7 @@ class Translation:
             caption = self._recipe.fixed["caption_text"]
         links = self._texts(cells, self._sources.several.get(LINK, []))
         if isinstance(links, UnusableCell):
-            return links
+            return replace(links, content=f"{caption or ''}\n{links.shown}")
         if not links:
             return caption or self._recipe.defaults.get("caption_text") or self._no_caption()
         try:
@@ -219,7 +219,7 @@ class Translation:
             try:
                 text = read_text(cell)
             except CellError as exc:
-                return UnusableCell(readable(cell), str(exc))
+                return UnusableCell(readable(cell), str(exc), cell)
             if text is not None:
                 found.append(text)
         return found
@@ -253,7 +253,8 @@ class Translation:
         if shown_day is None:
             return day
         if shown_clock is None:
-            return UnusableCell(readable(clock), f'"{readable(clock)}" is not a time of day; write it as HH:MM')
+            message = f'"{readable(clock)}" is not a time of day; write it as HH:MM'
+            return UnusableCell(readable(clock), message, f"{shown_day} {readable(clock)}")
         # The clock of a workbook's time has 24 hours, whatever the other cells say.
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
 
@@ -272,7 +273,7 @@ class Translation:
         try:
             return self._dates.read(found)
         except CellError as exc:
-            return UnusableCell(visible(found), str(exc))
+            return UnusableCell(visible(found), str(exc), found)
 
     def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
         """Make the cells of one platform out of those of all."""
@@ -411,7 +412,7 @@ class _PlainDates:
             try:
                 cells[self._index] = self._dates.read(text)
             except CellError as exc:
-                cells[self._index] = UnusableCell(visible(text), str(exc))
+                cells[self._index] = UnusableCell(visible(text), str(exc), text)
             raw = replace(raw, cells=cells)
         yield raw
 
