@@ -244,8 +244,10 @@ def fitting_recipe(names: Sequence[str]) -> str | None:
 
     """
     given = [name for name in numbered(names) if normal_name(name)]
-    best = max(
-        ((sum(columns.find(name)[1] == 0 for name in given), name) for name, columns in _own_columns().items()),
-        default=(0, ""),
-    )
-    return best[1] if best[0] >= max(3, len(given) * 0.6) else None
+    best, most = None, 0
+    for recipe, columns in _own_columns().items():
+        named = [target for target, strength in map(columns.find, given) if strength == 0]
+        fields = sum(target is not None for target in named)
+        if fields >= 3 and len(named) >= len(given) * 0.6 and len(named) > most:
+            best, most = recipe, len(named)
+    return best
