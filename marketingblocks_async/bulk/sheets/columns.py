@@ -91,6 +91,9 @@ _TARGETS: dict[str, str] = {
 }
 
 
+_FIELD_NAMES = frozenset(map(normal_name, ALIASES))
+
+
 def target_of(name: str) -> str | None:
     """Return the field that a column of this name fills; ``None`` if there is none.
 
@@ -186,7 +189,8 @@ class ColumnRules:
 
     def advice(self, names: Sequence[str]) -> str:
         """Return the beginning of an error about a header: which recipe fits it; empty if none does."""
-        is_own = self.count_known(names) * 2 > len(names)
+        # A file with the fields' own names has a misspelt column, and is not of another program.
+        is_own = sum(normal_name(name) in _FIELD_NAMES for name in names) >= 3
         found = self.recipe_for(names) if self.recipe_for is not None and not is_own else None
         return f"this looks like a file for the recipe {found}: {self.words.option('recipe', found)}; " if found else ""
 

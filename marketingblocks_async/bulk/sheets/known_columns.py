@@ -110,6 +110,10 @@ class Columns:
             found = PLATFORMS[spelled(name)].value
         return (found, 1) if found else (None, 2)
 
+    def names_exactly(self, name: str) -> bool:
+        """Tell whether the recipe names the column without a ``*``."""
+        return normal_name(name) in self._exact
+
     def count_known(self, names: Iterable[str]) -> int:
         """Return how many of ``names`` are known: how much a row looks like the header."""
         return sum(self.find(name)[1] < 2 for name in names if name.strip(BLANKS) and not is_note(name))
@@ -246,8 +250,10 @@ def fitting_recipe(names: Sequence[str]) -> str | None:
     given = [name for name in numbered(names) if normal_name(name)]
     best, most = None, 0
     for recipe, columns in _own_columns().items():
-        named = [target for target, strength in map(columns.find, given) if strength == 0]
-        fields = sum(target is not None for target in named)
-        if fields >= 3 and len(named) >= len(given) * 0.6 and len(named) > most:
-            best, most = recipe, len(named)
+        found = [(columns.find(name), columns.names_exactly(name)) for name in given]
+        named = [target for (target, strength), _ in found if strength == 0]
+        # A whole name says more than a beginning that many programs share.
+        score = len(named) + sum(exact for _, exact in found)
+        if sum(target is not None for target in named) >= 3 and len(named) >= len(given) * 0.6 and score > most:
+            best, most = recipe, score
     return best
