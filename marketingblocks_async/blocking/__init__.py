@@ -1,0 +1,8 @@
+"""The client and bulk runs for code that does not await: scripts, notebooks, Django, cron.
+
+Names, arguments, results and errors are those of :mod:`marketingblocks_async` and :mod:`marketingblocks_async.bulk`.
+"""
+
+from .client import BulkRun, CreateMany, Journal, MarketingBlocks, create_journal
+
+__all__ = ["BulkRun", "CreateMany", "Journal", "MarketingBlocks", "create_journal"]

@@ -1,0 +1,277 @@
+"""The client, ``create_many`` and bulk runs that wait, each with the signature of the asynchronous one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import queue
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+
+import marketingblocks_async as mb
+from marketingblocks_async import bulk
+from marketingblocks_async.resources import channels, comment_automations, docs, generations, posts
+
+from .loop import BackgroundLoop, Inbox, background_loop, in_thread_of
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+Item = mb.CreatePost | Mapping[str, Any]
+
+
+def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+    """Return a method with the signature and overloads of ``method``: it calls that of its target, and waits."""
+
+    @functools.wraps(method)
+    def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = self.loop.run(method(self.target, *args, **kwargs))
+        return result
+
+    return call
+
+
+def _on_the_loop(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """Return a method that calls the plain method of its target on the loop, where the target may change meanwhile."""
+
+    @functools.wraps(method)
+    async def there(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self, *args, **kwargs)
+
+    return blocking(there)
+
+
+def _made_by(make: Callable[P, T]) -> Callable[[Callable[[S, T], None]], Callable[Concatenate[S, P], None]]:
+    """Give a constructor the arguments of ``make``, and hand it what that returns."""
+
+    def decorate(init: Callable[[S, T], None]) -> Callable[Concatenate[S, P], None]:
+        def construct(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            init(self, make(*args, **kwargs))
+
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        # For help() and notebooks.
+        construct.__dict__["__signature__"] = inspect.Signature([own, *inspect.signature(make).parameters.values()])
+        return construct
+
+    return decorate
+
+
+def _copying(
+    method: Callable[Concatenate[mb.MarketingBlocks, P], mb.MarketingBlocks],
+) -> Callable[Concatenate[MarketingBlocks, P], MarketingBlocks]:
+    @functools.wraps(method)
+    def copy(self: MarketingBlocks, /, *args: P.args, **kwargs: P.kwargs) -> MarketingBlocks:
+        return MarketingBlocks.__new__(MarketingBlocks).stand_for(method(self.target, *args, **kwargs))
+
+    return copy
+
+
+class Counterpart:
+    """Stands for an asynchronous object, ``target``, on the background loop, and waits for its calls."""
+
+    target: Any
+
+    def stand_for(self, target: Any) -> Self:
+        """Become the counterpart of ``target``."""
+        self.target = target
+        self.loop: BackgroundLoop = background_loop()
+        return self
+
+
+class Posts(Counterpart):
+    """Posts: create, find, list."""
+
+    create: Final = blocking(posts.Posts.create)
+    get: Final = blocking(posts.Posts.get)
+    list: Final = blocking(posts.Posts.list)
+    upcoming: Final = blocking(posts.Posts.upcoming)
+
+    def create_many(
+        self,
+        posts: Iterable[Item],
+        *,
+        concurrency: int | None = None,
+        before_send: Callable[[int, Item], Awaitable[None]] | None = None,
+    ) -> CreateMany:
+        """Create many posts: ``for outcome in client.posts.create_many(posts)``; see the asynchronous one.
+
+        ``posts`` is read in the thread that iterates, while it waits for the next outcome.
+        """
+        many = CreateMany()
+        # The first one is never iterated over; it refuses what cannot be meant.
+        self.target.create_many(posts, concurrency=concurrency)
+        items = _read(many.inbox, posts)
+        return many.stand_for(self.target.create_many(items, concurrency=concurrency, before_send=before_send))
+
+
+class Generations(Counterpart):
+    """AI post generation."""
+
+    create: Final = blocking(generations.Generations.create)
+
+
+class Channels(Counterpart):
+    """Connected social accounts."""
+
+    connect: Final = blocking(channels.Channels.connect)
+
+
+class CommentAutomations(Counterpart):
+    """Bots that answer comments."""
+
+    create: Final = blocking(comment_automations.CommentAutomations.create)
+    update: Final = blocking(comment_automations.CommentAutomations.update)
+
+
+class Docs(Counterpart):
+    """Questions to the documentation."""
+
+    ask: Final = blocking(docs.Docs.ask)
+
+
+class MarketingBlocks(Counterpart):
+    """The client, and it waits.
+
+    All clients of a process run on one background loop, so they share limiters, and many threads may use one at once.
+    Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork a new client has to be made.
+    """
+
+    posts: Posts
+    generations: Generations
+    channels: Channels
+    comment_automations: CommentAutomations
+    docs: Docs
+
+    @_made_by(mb.MarketingBlocks)
+    def __init__(self, target: mb.MarketingBlocks) -> None:
+        self.stand_for(target)
+
+    def stand_for(self, target: mb.MarketingBlocks) -> Self:
+        """Become the counterpart of a client and its resources."""
+        self.posts = Posts().stand_for(target.posts)
+        self.generations = Generations().stand_for(target.generations)
+        self.channels = Channels().stand_for(target.channels)
+        self.comment_automations = CommentAutomations().stand_for(target.comment_automations)
+        self.docs = Docs().stand_for(target.docs)
+        return super().stand_for(target)
+
+    def __repr__(self) -> str:
+        return f"<blocking {self.target!r}>"
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open the client; ``with`` does it."""
+        self.loop.run(self.target.open())
+        self.loop.opened.add(self.target)
+
+    close: Final = blocking(mb.MarketingBlocks.close)
+    request: Final = blocking(mb.MarketingBlocks.request)
+    raw: Final = blocking(mb.MarketingBlocks.raw)
+    with_options: Final = _copying(mb.MarketingBlocks.with_options)
+    with_token: Final = _copying(mb.MarketingBlocks.with_token)
+
+
+class CreateMany(Counterpart, Iterator[mb.PostOutcome]):
+    """The running creation of many posts, see :class:`marketingblocks_async.CreateMany`."""
+
+    def __init__(self) -> None:
+        self.inbox: Inbox = queue.SimpleQueue()
+        self._one_at_a_time = threading.Lock()
+
+    def __next__(self) -> mb.PostOutcome:
+        """Wait for the next outcome."""
+        with self._one_at_a_time:
+            outcome = self.loop.run(_next_of(self.target), self.inbox)
+        if outcome is None:
+            raise StopIteration
+        return outcome
+
+    @property
+    def undelivered(self) -> list[mb.PostOutcome]:
+        """After an early end, the outcomes that were not fetched."""
+        found: list[mb.PostOutcome] = self.target.undelivered
+        return found
+
+    aclose: Final = blocking(mb.CreateMany.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.aclose()
+
+
+async def _next_of(many: mb.CreateMany) -> mb.PostOutcome | None:
+    return await anext(many, None)
+
+
+async def _read(inbox: Inbox, items: Iterable[Item]) -> AsyncGenerator[Item]:
+    """Yield items that are read in the thread that serves the inbox: a database of theirs may know no other."""
+    iterator, end = iter(items), object()
+    while (item := await in_thread_of(inbox, lambda: next(iterator, end))) is not end:
+        yield item  # type: ignore[misc]  # the end is the only other object
+
+
+class Journal(bulk.Journal):
+    """The journal of a bulk run."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        async def on_the_loop() -> None:
+            bulk.Journal.__init__(self, path)
+
+        background_loop().run(on_the_loop())
+
+    def __exit__(self, *_: object) -> None:
+        background_loop().run(self.aclose())
+
+
+def _with_blocking_client(
+    make: Callable[Concatenate[mb.MarketingBlocks, P], bulk.BulkRun],
+) -> Callable[Concatenate[MarketingBlocks, P], bulk.BulkRun]:
+    @functools.wraps(make)
+    def made(client: MarketingBlocks, /, *args: P.args, **kwargs: P.kwargs) -> bulk.BulkRun:
+        return make(client.target, *args, **kwargs)
+
+    return made
+
+
+class BulkRun(Counterpart):
+    """One run over the rows of a journal.
+
+    Ctrl-C lets the rows in flight come to their end; one more stops at once. ``on_progress`` runs on the loop.
+    """
+
+    @_made_by(_with_blocking_client(bulk.BulkRun))
+    def __init__(self, target: bulk.BulkRun) -> None:
+        self.stand_for(target)
+
+    def run(self) -> bulk.BulkResult:
+        """Send what is pending; see the asynchronous one."""
+        target: bulk.BulkRun = self.target
+        return self.loop.run(target.run(), stop=target.stop)
+
+    stop: Final = _on_the_loop(bulk.BulkRun.stop)
+    abort: Final = _on_the_loop(bulk.BulkRun.abort)
+    progress: Final = _on_the_loop(bulk.BulkRun.progress)
+
+
+def _waiting(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+    @functools.wraps(function)
+    def call(source: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        inbox: Inbox = queue.SimpleQueue()
+        if not isinstance(source, str | os.PathLike):
+            source = _read(inbox, source)
+        return background_loop().run(function(source, *args, **kwargs), inbox)
+
+    return call
+
+
+create_journal: Final = _waiting(bulk.create_journal)

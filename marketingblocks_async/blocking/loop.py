@@ -1,0 +1,157 @@
+"""One event loop on a thread of its own, on which the calls of all blocking clients of the process run."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import os
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeAlias, TypeVar
+
+from marketingblocks_async import ConfigurationError, MarketingBlocks
+
+T = TypeVar("T")
+
+Inbox: TypeAlias = "queue.SimpleQueue[Callable[[], object] | asyncio.Task[Any]]"
+"""The functions that a waiting thread has to call, and its task once that has ended."""
+
+
+class BackgroundLoop:
+    """An event loop that runs on a daemon thread. ``opened`` are clients to close when the interpreter ends."""
+
+    def __init__(self) -> None:
+        self.opened: weakref.WeakSet[MarketingBlocks] = weakref.WeakSet()
+        self._process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="marketingblocks", daemon=True)
+        self._thread.start()
+
+    def run(
+        self, work: Coroutine[Any, Any, T], inbox: Inbox | None = None, stop: Callable[[], object] | None = None
+    ) -> T:
+        """Run a coroutine on the loop, and wait for it in this thread.
+
+        Args:
+            work: the coroutine.
+            inbox: where it puts the functions that this thread has to call meanwhile.
+            stop: how a first Ctrl-C ends it, on the loop; the next one, or else the first, cancels it.
+
+        Raises:
+            ConfigurationError: the process was forked since, or this is the loop's own thread.
+            KeyboardInterrupt: Ctrl-C; its notes say what is known of the call.
+
+        """
+        if problem := self._problem():
+            work.close()
+            raise ConfigurationError(problem)
+        inbox = queue.SimpleQueue() if inbox is None else inbox
+        tasks: list[asyncio.Task[T]] = []
+        notes: list[str] = []
+
+        async def noted() -> T:
+            try:
+                return await work
+            except asyncio.CancelledError as cancelled:
+                notes.extend(getattr(cancelled, "__notes__", ()))
+                raise
+
+        def start(context: contextvars.Context) -> None:
+            tasks.append(self._loop.create_task(noted(), context=context))
+            tasks[0].add_done_callback(inbox.put)
+
+        def cancel() -> None:
+            tasks[0].cancel()
+
+        # In this thread's context, so that its traces go on.
+        self._loop.call_soon_threadsafe(start, contextvars.copy_context())
+        try:
+            _serve(inbox, tasks)
+        except BaseException as interrupt:
+            # The end is waited for, since it says what became of the call; one more Ctrl-C does not wait.
+            for end in (stop, cancel):
+                if end is not None:
+                    self._loop.call_soon_threadsafe(end)
+                    with suppress(KeyboardInterrupt):
+                        _serve(inbox, tasks)
+                        break
+            for note in notes:
+                interrupt.add_note(note)
+            raise
+        return tasks[0].result()
+
+    def close(self) -> None:
+        """Close what is open, and end the thread."""
+        for client in list(self.opened):
+            self.run(client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _problem(self) -> str | None:
+        if os.getpid() != self._process:
+            return "the process was forked, and the client's event loop stayed behind; make a client after the fork"
+        if threading.current_thread() is self._thread:
+            return "a blocking call in a callback of the client would wait for itself; use marketingblocks_async"
+        return None
+
+
+def _serve(inbox: Inbox, tasks: list[asyncio.Task[T]]) -> None:
+    """Call what is to be called in this thread until the task has ended."""
+    while True:
+        with suppress(queue.Empty):
+            # On Windows a lock does not let Ctrl-C in, but the end of a timeout does.
+            job = inbox.get(timeout=0.5)
+            if not isinstance(job, asyncio.Task):
+                job()
+            elif job in tasks:
+                return
+
+
+async def in_thread_of(inbox: Inbox, function: Callable[[], T]) -> T:
+    """Call a function in the thread that serves an inbox, and return its result."""
+    answer: Future[T] = Future()
+
+    def job() -> None:
+        if answer.set_running_or_notify_cancel():
+            try:
+                answer.set_result(function())
+            except Exception as error:  # noqa: BLE001 - it is raised where the function was asked for
+                answer.set_exception(error)
+
+    inbox.put(job)
+    return await asyncio.wrap_future(answer)
+
+
+class _Process:
+    """The loop of this process. All blocking clients share it: limiters are shared within a loop."""
+
+    loop: BackgroundLoop | None = None
+    lock = threading.Lock()
+
+
+def background_loop() -> BackgroundLoop:
+    """Return the loop of this process; start it if there is none."""
+    with _Process.lock:
+        _Process.loop = _Process.loop or BackgroundLoop()
+        return _Process.loop
+
+
+def _close() -> None:
+    if _Process.loop is not None:
+        _Process.loop.close()
+
+
+def _forget() -> None:
+    """Start anew in a forked process: the thread is not there, and the lock may have been held."""
+    _Process.loop, _Process.lock = None, threading.Lock()
+
+
+atexit.register(_close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,350 @@
+"""Calls, many posts and bulk runs from code that does not await."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async import (
+    ConfigurationError,
+    CreatePost,
+    HttpAnswer,
+    HttpRequest,
+    NotFoundError,
+    RateLimit,
+    Send,
+)
+from marketingblocks_async.blocking import BulkRun, Journal, MarketingBlocks, create_journal
+from marketingblocks_async.bulk import BulkProgress, JournalInUseError
+from marketingblocks_async.sandbox import Sandbox
+from tests.support.command import LocalSandbox
+from tests.support.polling import until
+from tests.support.sandbox import create_request
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with LocalSandbox(policy="none") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[MarketingBlocks]:
+    with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, docs_url=sandbox.docs_url) as client:
+        yield client
+
+
+def posts(count: int) -> Iterator[CreatePost]:
+    return (CreatePost(**create_request(f"Post {number}")) for number in range(count))
+
+
+def test_every_operation(client: MarketingBlocks) -> None:
+    created = client.posts.create(**create_request())
+    assert client.posts.create(CreatePost(**create_request("Other")), timeout=5).post_id == 2
+    assert created.post_id is not None
+    assert client.posts.get(created.post_id).post_id == 1
+    assert len(client.posts.list(channels=["facebook"])) == 2
+    assert list(client.posts.upcoming(limit=3)) == []
+    assert client.generations.create(post_type="text_only", input="flowers").id
+    assert client.channels.connect(user_id="u").connect_url
+    bot = client.comment_automations.create(name="a", channels=[1])
+    client.comment_automations.update(comment_bot_id=int(bot.comment_bot_id or 0), name="b")
+    assert client.docs.ask("How long do tokens live?")
+    assert client.request("GET", "social-sparks/upcoming-posts", params={"limit": 1})
+    assert client.raw(lambda asynchronous: asynchronous.posts.get(1)).status == 200
+    with pytest.raises(NotFoundError):
+        client.posts.get(99)
+
+
+def test_copies_share_the_connections(client: MarketingBlocks, sandbox: Sandbox) -> None:
+    assert client.with_options(timeout=3.0).posts.create(**create_request()).post_id == 1
+    assert client.with_token(sandbox.token).posts.get(1).post_id == 1
+    assert sandbox.base_url in repr(client)
+
+
+def test_a_client_that_is_not_open_says_so(sandbox: Sandbox) -> None:
+    client = MarketingBlocks(sandbox.token, base_url=sandbox.base_url)
+    with pytest.raises(ConfigurationError, match="not open"):
+        client.posts.get(1)
+
+
+def test_a_running_loop_of_the_caller_does_not_matter(client: MarketingBlocks) -> None:
+    async def in_a_notebook() -> object:
+        return client.posts.create(**create_request()).post_id
+
+    assert asyncio.run(in_a_notebook()) == 1
+
+
+def test_threads_share_one_limiter(sandbox: Sandbox) -> None:
+    def use(number: int) -> list[object]:
+        options: dict[str, Any] = {"base_url": sandbox.base_url, "rate_limit": RateLimit(limit=50)}
+        with MarketingBlocks(sandbox.token, **options) as client:
+            return [client.posts.create(**create_request(f"{number}-{post}")).post_id for post in range(10)]
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = [post_id for found in pool.map(use, range(8)) for post_id in found]
+    assert len(set(ids)) == 80
+    assert sandbox.ledger.worst_window() <= 50
+
+
+def test_a_call_sees_the_context_of_its_thread(sandbox: Sandbox) -> None:
+    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
+    seen: list[str] = []
+
+    async def note(request: HttpRequest, send: Send) -> HttpAnswer:
+        seen.append(trace.get())
+        return await send(request)
+
+    with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, middlewares=[note]) as client:
+        trace.set("mine")
+        client.posts.create(**create_request())
+    assert seen == ["mine"]
+
+
+def test_a_call_in_a_callback_is_refused_rather_than_waiting_for_itself(sandbox: Sandbox) -> None:
+    refusals: list[Exception] = []
+
+    def call_back(_: object) -> None:
+        try:
+            caller.posts.get(1)
+        except ConfigurationError as error:
+            refusals.append(error)
+
+    caller = MarketingBlocks(sandbox.token, base_url=sandbox.base_url, on_outcome=call_back)
+    with caller:
+        caller.posts.create(**create_request())
+    assert "wait for itself" in str(refusals[0])
+
+
+# Many posts
+
+
+def test_many_posts_are_read_in_the_thread_that_iterates(client: MarketingBlocks, sandbox: Sandbox) -> None:
+    threads: set[int] = set()
+
+    def read() -> Iterator[CreatePost]:
+        # As a database does whose connections belong to their threads, and an ORM that no event loop may use.
+        connection = sqlite3.connect(":memory:")
+        for post in posts(50):
+            connection.execute("SELECT 1")
+            with pytest.raises(RuntimeError):
+                asyncio.get_running_loop()
+            threads.add(threading.get_ident())
+            yield post
+        connection.close()
+
+    outcomes = list(client.posts.create_many(read()))
+    assert sorted(outcome.index for outcome in outcomes) == list(range(50))
+    assert all(outcome.ok for outcome in outcomes)
+    assert threads == {threading.get_ident()}
+    assert len(sandbox.posts) == 50
+
+
+def test_an_input_that_fails_fails_the_iteration_after_its_posts(client: MarketingBlocks) -> None:
+    def read() -> Iterator[CreatePost]:
+        yield from posts(3)
+        message = "the file ends here"
+        raise OSError(message)
+
+    many = client.posts.create_many(read())
+    found = [next(many) for _ in range(3)]
+    assert all(outcome.ok for outcome in found)
+    with pytest.raises(OSError, match="ends here"):
+        next(many)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, create_request(), CreatePost(**create_request())])
+def test_one_post_or_none_is_not_many(client: MarketingBlocks, wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        client.posts.create_many(wrong)
+    with pytest.raises(ValueError, match="concurrency"):
+        client.posts.create_many(posts(1), concurrency=0)
+
+
+def test_an_early_end_says_what_was_not_fetched(client: MarketingBlocks, sandbox: Sandbox) -> None:
+    with client.posts.create_many(posts(1000), concurrency=5) as many:
+        assert next(many).ok
+    assert many.undelivered
+    assert len(sandbox.posts) <= 7
+    assert list(many) == []
+
+
+def test_a_hook_runs_before_each_post(client: MarketingBlocks) -> None:
+    before: list[int] = []
+
+    async def note(index: int, _: object) -> None:
+        before.append(index)
+
+    assert all(outcome.ok for outcome in client.posts.create_many(posts(5), before_send=note))
+    assert sorted(before) == list(range(5))
+
+
+# Bulk runs
+
+
+def test_a_bulk_run(client: MarketingBlocks, sandbox: Sandbox, tmp_path: Path) -> None:
+    journal = tmp_path / "posts.journal"
+    told: list[BulkProgress] = []
+    plan = create_journal(posts(30), journal)
+    assert plan.valid == 30
+    with Journal(journal) as opened:
+        with pytest.raises(JournalInUseError):
+            Journal(journal)
+        result = BulkRun(client, opened, on_progress=told.append, progress_every=0.05).run()
+        assert opened.counts().done == 30
+    assert result.counts.done == 30
+    assert told
+    with Journal(journal) as opened:
+        assert BulkRun(client, opened).run().sent == 0
+    assert len(sandbox.posts) == 30
+
+
+@pytest.mark.parametrize("how", ["stop", "abort"])
+def test_another_thread_ends_a_bulk_run(sandbox: Sandbox, tmp_path: Path, how: str) -> None:
+    create_journal(posts(200), tmp_path / "posts.journal")
+    limit = RateLimit(limit=50)
+    with (
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url, rate_limit=limit) as client,
+        Journal(tmp_path / "posts.journal") as journal,
+    ):
+        run = BulkRun(client, journal)
+        timer = threading.Timer(0.5, getattr(run, how))
+        timer.start()
+        result = run.run()
+        timer.join()
+    assert result.counts.pending
+    assert result.ending == {"stop": "interrupted", "abort": "aborted"}[how]
+
+
+# Ctrl-C and fork
+
+
+def run_script(sandbox: Sandbox, tmp_path: Path, code: str) -> subprocess.Popen[str]:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code), encoding="utf-8")
+    environment = os.environ | {
+        "MARKETINGBLOCKS_API_TOKEN": sandbox.token,
+        "MARKETINGBLOCKS_BASE_URL": sandbox.base_url,
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-W", "error", str(script)]
+    return subprocess.Popen(  # noqa: S603 - our own words
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=tmp_path
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_ends_a_call_and_says_what_is_known_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:endpoint=create-post,delay=30")
+    process = run_script(
+        sandbox,
+        tmp_path,
+        """
+        from marketingblocks_async.blocking import MarketingBlocks
+        with MarketingBlocks() as client:
+            try:
+                client.posts.create(channel_type="facebook", channel_id=1, post_type="post", caption_text="Hello",
+                                    media_urls=[], publish_mode="now")
+            except KeyboardInterrupt as interrupt:
+                print("interrupted", interrupt.__notes__)
+        """,
+    )
+    _wait_for(lambda: len(sandbox.posts) == 1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, out
+    assert "interrupted" in out
+    assert "may or may not have been carried out" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_ctrl_c_lets_the_rows_in_flight_of_a_bulk_run_come_to_their_end(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.3")
+    process = run_script(
+        sandbox,
+        tmp_path,
+        """
+        from marketingblocks_async.blocking import BulkRun, Journal, MarketingBlocks, create_journal
+        post = dict(channel_type="facebook", channel_id=1, post_type="post", media_urls=[], publish_mode="now")
+        create_journal([dict(post, caption_text=str(number)) for number in range(500)], "posts.journal")
+        with MarketingBlocks() as client, Journal("posts.journal") as journal:
+            try:
+                BulkRun(client, journal).run()
+            except KeyboardInterrupt:
+                counts = journal.counts()
+                print(counts.unknown, counts.done > 0, counts.pending > 0)
+        """,
+    )
+    _wait_for(lambda: len(sandbox.posts) > 5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, out
+    assert out.split() == ["0", "True", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_after_a_fork_the_old_client_says_so_and_a_new_one_works(sandbox: Sandbox, tmp_path: Path) -> None:
+    process = run_script(
+        sandbox,
+        tmp_path,
+        """
+        import os, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork beside threads
+        from marketingblocks_async import ConfigurationError
+        from marketingblocks_async.blocking import MarketingBlocks
+        post = dict(channel_type="facebook", channel_id=1, post_type="post", media_urls=[], publish_mode="now")
+        with MarketingBlocks() as client:
+            client.posts.create(caption_text="parent", **post)
+            child = os.fork()
+            if child == 0:
+                try:
+                    client.posts.create(caption_text="never", **post)
+                except ConfigurationError as error:
+                    print(error, flush=True)
+                with MarketingBlocks() as new:
+                    new.posts.create(caption_text="child", **post)
+                os._exit(0)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            client.posts.create(caption_text="parent again", **post)
+        """,
+    )
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
+    assert "make a client after the fork" in out
+    assert out.splitlines()[-1] == "0"
+    assert len(sandbox.posts) == 3
+
+
+def test_nothing_is_left_when_the_interpreter_ends(sandbox: Sandbox, tmp_path: Path) -> None:
+    process = run_script(
+        sandbox,
+        tmp_path,
+        """
+        from marketingblocks_async.blocking import MarketingBlocks
+        client = MarketingBlocks()
+        client.open()
+        list(client.posts.upcoming())
+        """,
+    )
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out == ""
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    asyncio.run(until(is_so))
