@@ -17,8 +17,8 @@ from .calls.executor import Executor
 from .calls.options import CallOptions, ChangedOptions, check_changes
 from .calls.retry import RetryPolicy
 from .calls.token import TokenContext
-from .calls.wire import GenericOperation, encode_query
-from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, resolve_base_url, resolve_token
+from .calls.wire import GenericOperation, encode_json, encode_query
+from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, is_number, resolve_base_url, resolve_token
 from .errors import ConfigurationError, Headers
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .limits.connections import ConnectionSlots
@@ -147,14 +147,16 @@ class MarketingBlocks:
         finally:
             # Crash reports show local variables.
             del token
-        if max_response_bytes < 1:
-            msg = f"max_response_bytes={max_response_bytes!r}: give 1 or more"
+        if not is_number(max_response_bytes, whole=True) or max_response_bytes < 1:
+            msg = f"max_response_bytes={max_response_bytes!r}: give a whole number, 1 or more"
             raise ConfigurationError(msg)
-        for middleware in middlewares:
-            if not callable(cast("object", middleware)):
-                msg = f"middlewares holds {middleware!r}: give async functions of a request and of what sends it"
-                raise ConfigurationError(msg)
+        if not isinstance(cast("object", middlewares), Iterable) or not all(map(callable, middlewares)):
+            msg = f"middlewares={middlewares!r}: give a list of async functions of a request and of what sends it"
+            raise ConfigurationError(msg)
         hooks = Hooks(on_attempt, on_retry, on_throttle, on_outcome)
+        if session is not None and not callable(getattr(session, "request", None)):
+            msg = f"session={session!r}: give an aiohttp.ClientSession"
+            raise ConfigurationError(msg)
         options = CallOptions(
             timeout=check_seconds(timeout, "timeout"),
             deadline=None if deadline is None else check_seconds(deadline, "deadline"),
@@ -162,8 +164,7 @@ class MarketingBlocks:
             middlewares=tuple(middlewares),
             hooks=None if hooks == Hooks() else hooks,
         )
-        if not isinstance(rate_limit, SharedRateLimit):
-            _instance_of(RateLimit, rate_limit, "rate_limit")
+        check_rate_limit(rate_limit)
         slots = None if max_connections is None else ConnectionSlots(max_connections)
         context = TokenContext(secret, resolve_base_url(base_url), rate_limit, slots=slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
@@ -293,6 +294,7 @@ class MarketingBlocks:
         finally:
             # Crash reports show local variables.
             del token
+        check_rate_limit(rate_limit or RateLimit())
         context = self._executor.context
         other = TokenContext(secret, context.base_url, rate_limit or context.rate_limit, context.budget, context.slots)
         return self._copy(self._executor.with_context(other))
@@ -342,7 +344,7 @@ class MarketingBlocks:
             raise ConfigurationError(msg)
         resend_is_harmless = method in ("GET", "HEAD") if resend is None else resend
         operation = GenericOperation(name=path, method=method, resend_is_harmless=resend_is_harmless)
-        body = None if json is None else json_module.dumps(json, allow_nan=False).encode()
+        body = None if json is None else encode_json(json)
         # Copies, since the caller may change its objects before an error shows them.
         sent = {
             "params": None if params is None else {name: _copy_of(value) for name, value in params.items()},
@@ -402,6 +404,12 @@ class MarketingBlocks:
         given_query = quote(query, safe="%/?:@!$&'()*+,;=~-._")
         both = "&".join(part for part in (given_query, encode_query(params or {}).removeprefix("?")) if part)
         return URL(f"{url}?{both}" if both else str(url), encoded=True)
+
+
+def check_rate_limit(rate_limit: object) -> None:
+    """Refuse anything but a rate limit with a ``ConfigurationError``."""
+    if not isinstance(rate_limit, SharedRateLimit):
+        _instance_of(RateLimit, rate_limit, "rate_limit")
 
 
 async def _close(pools: Iterable[Transport]) -> None:

@@ -135,6 +135,11 @@ def check_url(url: str, source: str) -> str:
     return parts.geturl().rstrip("/")
 
 
+def is_number(value: object, *, whole: bool = False) -> bool:
+    """Return whether a setting is a number, and not a text or a truth value in its place."""
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+
+
 def check_seconds(value: object, name: str) -> float:
     """Return ``value`` if it is a number of seconds above 0.
 

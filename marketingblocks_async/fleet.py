@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from .calls.retry import RetryPolicy
-from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks
+from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks, check_rate_limit
 from .configuration import check_seconds
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
@@ -87,6 +87,7 @@ class TokenFleet:
         on_throttle: Callable[[ThrottleEvent], None] | None = None,
         on_outcome: Callable[[OutcomeEvent], None] | None = None,
     ) -> None:
+        check_rate_limit(rate_limit)
         if rate_limit.limit is None:
             msg = "TokenFleet(rate_limit=…): a fleet needs a limit for each token"
             raise ConfigurationError(msg)

@@ -87,5 +87,9 @@ def check_changes(changes: Mapping[str, Any], who: str) -> ChangedOptions:
         msg = f"retry={checked['retry']!r}: give a RetryPolicy(…)"
         raise ConfigurationError(msg)
     if "lane" in checked:
-        checked["lane"] = Lane(checked["lane"])
+        try:
+            checked["lane"] = Lane(checked["lane"])
+        except ValueError:
+            msg = f"lane={checked['lane']!r}: give Lane.ORDINARY or Lane.BULK"
+            raise ConfigurationError(msg) from None
     return cast("ChangedOptions", checked)

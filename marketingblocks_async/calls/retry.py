@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
+from marketingblocks_async.configuration import is_number
 from marketingblocks_async.errors import CallError, ConfigurationError, Outcome
 from marketingblocks_async.limits.permits import LONGEST_PAUSE
 
@@ -48,14 +49,14 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if not _is_number(self.max_attempts, whole=True) or self.max_attempts < 1:
+        if not is_number(self.max_attempts, whole=True) or self.max_attempts < 1:
             msg = f"RetryPolicy(max_attempts={self.max_attempts!r}): give 1 or more; 1 means no retry"
             raise ConfigurationError(msg)
-        if not _is_number(self.max_elapsed) or not self.max_elapsed > 0:
+        if not is_number(self.max_elapsed) or not self.max_elapsed > 0:
             msg = f"RetryPolicy(max_elapsed={self.max_elapsed!r}): give seconds above 0"
             raise ConfigurationError(msg)
         for name in ("initial_backoff", "max_backoff"):
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < math.inf:
+            if not is_number(getattr(self, name)) or not 0 <= getattr(self, name) < math.inf:
                 msg = f"RetryPolicy({name}={getattr(self, name)!r}): give seconds, 0 or more"
                 raise ConfigurationError(msg)
 
@@ -64,10 +65,6 @@ class RetryPolicy:
         # The exponent is capped, since 2.0 ** 1100 is an error rather than a long wait.
         longest = min(self.max_backoff, self.initial_backoff * 2.0 ** min(failures - 1, 60))
         return longest * (0.5 + 0.5 * randomness())
-
-
-def _is_number(value: object, *, whole: bool = False) -> bool:
-    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for the caller is inside

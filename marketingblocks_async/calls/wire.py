@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
@@ -17,6 +19,7 @@ from pydantic import BaseModel
 from marketingblocks_async.endpoints import Endpoint, Operation
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.models import RequestModel
+from marketingblocks_async.models.base import enumeration_value
 
 
 def encode(endpoint: Endpoint[RequestModel, BaseModel], request: RequestModel) -> tuple[str, bytes | None]:
@@ -40,7 +43,20 @@ def encode_query(fields: Mapping[str, Any]) -> str:
     return f"?{'&'.join(pairs)}" if pairs else ""
 
 
+def encode_json(value: Any) -> bytes:
+    """Return a JSON value as bytes; enumerations are written as their values.
+
+    Raises:
+        TypeError: it is not a JSON value.
+
+    """
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, default=enumeration_value).encode()
+
+
 def _query_value(value: Any) -> str:
+    if isinstance(value, Enum):
+        # str() of many an enumeration is its name.
+        return _query_value(value.value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

@@ -14,6 +14,7 @@ import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from marketingblocks_async.configuration import is_number
 from marketingblocks_async.errors import ConfigurationError
 
 from .settings import Lane, Limiter, Permit, RateLimit, RateLimiterSnapshot
@@ -33,7 +34,7 @@ class ConnectionSlots:
     """
 
     def __init__(self, limit: int) -> None:
-        if isinstance(limit, bool) or limit < 1:
+        if not is_number(limit, whole=True) or limit < 1:
             msg = f"max_connections={limit!r}: give a whole number, 1 or more, or None for no cap"
             raise ConfigurationError(msg)
         self.limit: int = limit

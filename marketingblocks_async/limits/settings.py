@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
+from marketingblocks_async.configuration import is_number
 from marketingblocks_async.endpoints import DOCUMENTED_RATE
 from marketingblocks_async.errors import ConfigurationError
 
@@ -43,16 +44,16 @@ class RateLimit:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.limit is not None and (isinstance(self.limit, bool) or not self.limit >= 1 or self.limit % 1):
+        if self.limit is not None and (not is_number(self.limit) or not self.limit >= 1 or self.limit % 1):
             msg = f"RateLimit(limit={self.limit!r}): give a whole number, 1 or more, or None to lift the limit"
             raise ConfigurationError(msg)
-        if not 0 < self.per < math.inf:
+        if not is_number(self.per) or not 0 < self.per < math.inf:
             msg = f"RateLimit(per={self.per!r}): give the length of the window in seconds, above 0"
             raise ConfigurationError(msg)
-        if not 1 <= self.burst < math.inf:
+        if not is_number(self.burst) or not 1 <= self.burst < math.inf:
             msg = f"RateLimit(burst={self.burst!r}): give how many requests may go out back to back, 1 or more"
             raise ConfigurationError(msg)
-        if not self.guard >= 0:
+        if not is_number(self.guard) or not self.guard >= 0:
             msg = f"RateLimit(guard={self.guard!r}): give seconds, 0 or more (math.inf for answers only)"
             raise ConfigurationError(msg)
 

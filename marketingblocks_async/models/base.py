@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
 
 import pydantic
@@ -71,7 +72,7 @@ class OpenRequestModel(RequestModel):
     @model_validator(mode="after")
     def _check_further_fields(self) -> Self:
         try:
-            json.dumps(self.__pydantic_extra__, allow_nan=False, ensure_ascii=False).encode()
+            json.dumps(self.__pydantic_extra__, allow_nan=False, ensure_ascii=False, default=enumeration_value).encode()
             self.wire_json()
         except (ValueError, TypeError, RecursionError) as exc:
             msg = f"an undocumented field has a value that JSON cannot hold: {exc}"
@@ -122,6 +123,14 @@ class UndocumentedResponse(_BuiltOnFirstUse, RootModel[Any]):
 
     def _top_level(self, name: str) -> Any:
         return self.root.get(name) if is_object(self.root) else None
+
+
+def enumeration_value(value: object) -> Any:
+    """Return the value of a member of an enumeration, for ``json.dumps(default=…)``."""
+    if isinstance(value, Enum):
+        return value.value
+    msg = f"a {type(value).__name__} is not a JSON value"
+    raise TypeError(msg)
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Self, SupportsIndex, cast, overload
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -37,7 +38,7 @@ from .enums import (
     YouTubeCategory,
 )
 from .media import check_media_url
-from .schedule import parse_schedule_text, split_moment, split_text, zone_of
+from .schedule import name_of, parse_schedule_text, split_moment, split_text, zone_of
 
 _LARGEST_CATEGORY = 10**30
 
@@ -165,11 +166,15 @@ class CreatePost(RequestModel):
     def _split_schedule_time(cls, data: Any) -> Any:
         if not is_object(data):
             return data
-        zone = data.get("time_zone")
+        zone, moment = data.get("time_zone"), data.get("schedule_time")
         if isinstance(zone, ZoneInfo):
-            zone = zone.key
+            if isinstance(moment, datetime) and name_of(zone) is None:
+                # A zone without a name cannot be sent, but it can say which moment is meant.
+                moment, zone = moment if moment.utcoffset() is not None else moment.replace(tzinfo=zone), None
+            else:
+                zone = zone.key
             data = {**data, "time_zone": zone}
-        if isinstance(moment := data.get("schedule_time"), datetime):
+        if isinstance(moment, datetime):
             if zone is not None and not isinstance(zone, str):
                 msg = f"time_zone must be an IANA name such as 'Africa/Lagos', not {zone!r:.60}"
                 raise ValueError(msg)
@@ -353,10 +358,19 @@ class PostList(UndocumentedResponse):
     envelope, or grouped by channel.
     """
 
-    @property
+    @cached_property
     def posts(self) -> list[Post]:
         """The posts that can be recognised in the response."""
         return [Post.model_validate(item) for item in _objects_with_post_id(self.root)]
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Post: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Post]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Post | list[Post]:
+        return self.posts[index]
 
     def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
         return iter(self.posts)
@@ -392,6 +406,15 @@ class UpcomingPosts(ResponseModel):
     def posts(self) -> list[Post]:
         """The same as ``up_coming``."""
         return self.up_coming or []
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Post: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Post]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Post | list[Post]:
+        return self.posts[index]
 
     def __iter__(self) -> Iterator[Post]:  # type: ignore[override]  # iterates over posts, not over fields
         return iter(self.posts)

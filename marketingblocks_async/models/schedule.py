@@ -93,6 +93,15 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError(msg) from None
 
 
+def name_of(zone: ZoneInfo) -> str | None:
+    """Return the IANA name of a zone, or ``None`` if it has none: that of ``tzlocal`` may be called "local"."""
+    try:
+        zone_of(zone.key)
+    except (ValueError, AttributeError):
+        return None
+    return zone.key
+
+
 def parse_schedule_text(text: str) -> str:
     """Return ``text`` if it has the documented form and names a real date, else raise ``ValueError``."""
     try:
@@ -223,8 +232,8 @@ def _express(moment: datetime, time_zone: str | None) -> tuple[str, str]:
     zone: tzinfo
     if time_zone:
         zone = zone_of(time_zone)
-    elif isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key and moment.tzinfo.key.upper() not in _ABBREVIATIONS:
-        zone, time_zone = moment.tzinfo, moment.tzinfo.key
+    elif isinstance(moment.tzinfo, ZoneInfo) and (name := name_of(moment.tzinfo)) is not None:
+        zone, time_zone = moment.tzinfo, name
     else:
         zone, time_zone = UTC, "UTC"
     local = moment.astimezone(zone)

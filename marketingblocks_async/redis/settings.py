@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 import redis.asyncio
 
+from marketingblocks_async.configuration import is_number
 from marketingblocks_async.endpoints import DOCUMENTED_RATE
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.limits.release import FRESH_CONNECTION_GUARD, RELEASED_UNSEEN_HOLD
@@ -36,11 +37,17 @@ class RedisSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.connect is None and urlsplit(self.url).scheme not in ("redis", "rediss", "unix"):
+        if self.connect is None and (
+            not isinstance(cast("object", self.url), str)
+            or urlsplit(self.url).scheme not in ("redis", "rediss", "unix")
+        ):
             # Not shown: it may hold a password.
             msg = "RedisRateLimit(url=…): give redis://…, rediss://… or unix://…"
             raise ConfigurationError(msg)
-        if not 0.1 <= self.lease < math.inf:
+        if not isinstance(cast("object", self.prefix), str) or not (self.connect is None or callable(self.connect)):
+            msg = f"RedisRateLimit(prefix={self.prefix!r}, connect={self.connect!r}): give a text, and a function"
+            raise ConfigurationError(msg)
+        if not is_number(self.lease) or not 0.1 <= self.lease < math.inf:
             msg = f"RedisRateLimit(lease={self.lease!r}): give seconds, 0.1 or more"
             raise ConfigurationError(msg)
         if self.on_failure not in (None, "wait", "share", "fail"):
@@ -52,7 +59,7 @@ class RedisSettings:
         if self.local.limit is None:
             msg = "RedisRateLimit(limit=None): a lifted limit needs no Redis; use RateLimit(limit=None)"
             raise ConfigurationError(msg)
-        if self.share is not None and not 1 <= self.share <= self.limit:
+        if self.share is not None and (not is_number(self.share, whole=True) or not 1 <= self.share <= self.limit):
             msg = f"RedisRateLimit(share={self.share!r}): give the number of processes, 1 to {self.limit}"
             raise ConfigurationError(msg)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
 from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, check_changes
-from marketingblocks_async.calls.wire import encode, encode_query
+from marketingblocks_async.calls.wire import encode, encode_json, encode_query
 from marketingblocks_async.endpoints import Endpoint
 from marketingblocks_async.models import RequestModel
 
@@ -57,7 +57,7 @@ class Resource:
             query = encode_query(extra).removeprefix("?")
             path = f"{path}{'&' if '?' in path else '?'}{query}"
             return Call(endpoint, sent, self._executor.context.url(path), None)
-        body = json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()
+        body = encode_json(sent)
         # A copy, since the caller may change its objects before an error shows them.
         return Call(endpoint, json.loads(body), self._executor.context.url(path), body)
 

@@ -8,9 +8,10 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncIterable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from marketingblocks_async.configuration import check_seconds, is_number
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import Generation
 from marketingblocks_async.urls import is_loopback
@@ -76,19 +77,19 @@ class WebhookReceiver:
         body_seconds: float = DEFAULT_BODY_SECONDS,
         on_result: Callable[[Any], None] | None = None,
     ) -> None:
-        if secret is not None and not _SECRET.fullmatch(secret):
+        if secret is not None and (not isinstance(cast("object", secret), str) or not _SECRET.fullmatch(secret)):
             msg = "secret: give 22 to 200 letters, digits, '-' or '_', such as secrets.token_urlsafe(32) makes"
             raise ConfigurationError(msg)
-        if max_body_bytes < 1 or not body_seconds > 0:
-            msg = (
-                f"max_body_bytes={max_body_bytes!r}, body_seconds={body_seconds!r}: "
-                "the first must be at least 1, the second greater than 0"
-            )
+        if not is_number(max_body_bytes, whole=True) or max_body_bytes < 1:
+            msg = f"max_body_bytes={max_body_bytes!r}: give a whole number, 1 or more"
+            raise ConfigurationError(msg)
+        if on_result is not None and not callable(cast("object", on_result)):
+            msg = f"on_result={on_result!r}: give a function of one value"
             raise ConfigurationError(msg)
         self._root = _checked(public_url)
         self._secret = secret or secrets.token_urlsafe(32)
         self._max_body_bytes = max_body_bytes
-        self._body_seconds = body_seconds
+        self._body_seconds = check_seconds(body_seconds, "body_seconds")
         self._on_result = on_result
         self._inbox = Inbox()
         self._application = asgi_app(self)
@@ -185,7 +186,7 @@ class WebhookReceiver:
 
 def _checked(url: str) -> str:
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(str(url).strip())
         host = parts.hostname or ""
     except ValueError as exc:
         msg = f"public_url={url!r} is not a URL: {exc}"

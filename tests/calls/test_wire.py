@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum, StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,10 +11,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async.calls.wire import encode, encode_query
+from marketingblocks_async.calls.wire import encode, encode_json, encode_query
 from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
-from marketingblocks_async.models import FindPost, ListPosts, UpcomingPostsQuery
+from marketingblocks_async.models import FindPost, ListPosts, UpcomingPostsQuery, UpdateCommentAutomation
 from tests.support.examples import CLEAR_REFUSAL, post
+
+
+class State(str, Enum):  # noqa: UP042 - the kind whose str() is its name
+    """As programs write them that are older than StrEnum."""
+
+    SCHEDULED = "scheduled"
+
+
+class Word(StrEnum):
+    """Its str() is its value."""
+
+    SCHEDULED = "scheduled"
+
+
+class Plain(Enum):
+    """It is no text itself."""
+
+    SCHEDULED = "scheduled"
+
+
+@pytest.mark.parametrize("value", [State.SCHEDULED, Word.SCHEDULED, Plain.SCHEDULED], ids=repr)
+def test_json_has_the_value_of_an_enumeration(value: object) -> None:
+    assert encode_json({"status": [value]}) == b'{"status": ["scheduled"]}'
+    update = UpdateCommentAutomation.model_validate({"comment_bot_id": 1, "reply": value})
+    assert update.wire() == {"comment_bot_id": 1, "reply": "scheduled"}
 
 
 class TestEncode:
@@ -69,6 +95,12 @@ class TestEncodeQuery:
         except (TypeError, *CLEAR_REFUSAL):
             return
         assert query == "?a=x,y"
+
+    @pytest.mark.parametrize(
+        "value", [State.SCHEDULED, Word.SCHEDULED, [State.SCHEDULED], (Plain.SCHEDULED,)], ids=repr
+    )
+    def test_an_enumeration_is_sent_as_its_value(self, value: object) -> None:
+        assert encode_query({"status": value}) == "?status=scheduled"
 
     def test_half_an_emoji_is_refused_clearly(self) -> None:
         with pytest.raises((TypeError, *CLEAR_REFUSAL)):

@@ -353,6 +353,9 @@ class TestPostList:
         assert [post.post_id for post in result] == [1246, 2]
         assert len(result) == 2
         assert result.posts[0].status is PostStatus.PUBLISHED
+        assert (result[-1].post_id, result[:1]) == (2, [result[0]])
+        # Read once, so that a loop over the indexes is not quadratic.
+        assert result[0] is result[0]
         assert result.raw == body
 
     @pytest.mark.parametrize("body", [[], {}, {"posts": []}, None, "none", 5, True, [{"id": 1}]])

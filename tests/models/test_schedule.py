@@ -8,6 +8,7 @@ import time as time_module
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from pathlib import Path
 from types import ModuleType
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from marketingblocks_async.models import AmbiguousTimeWarning, CreatePost
 from tests.support.examples import CLEAR_REFUSAL, post_fields, refusal, scheduled_post
+from tests.support.tools import need
 
 LAGOS = ZoneInfo("Africa/Lagos")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -369,6 +371,18 @@ class TestZoneNames:
             assert "time_zone" in str(error)  # noqa: PT017 - either is fine
         else:
             assert found in {"Europe/Berlin", "UTC"}
+
+    @pytest.mark.parametrize("key", ["local", None, "EST"])
+    def test_a_zone_object_without_an_iana_name_goes_out_in_utc(self, key: str | None) -> None:
+        # As tzlocal makes it of /etc/localtime.
+        files = [path for folder in zoneinfo.TZPATH if (path := Path(folder, "Europe", "Berlin")).is_file()]
+        need("a time zone database in files", present=bool(files))
+        with files[0].open("rb") as file:
+            local = ZoneInfo.from_file(file, key=key)
+        aware = datetime(2027, 1, 8, 14, 30, tzinfo=local)
+        assert sent_time(aware) == ("2027-01-08 13:30", "UTC")
+        assert sent_time(naive(2027, 1, 8, 14, 30), local) == ("2027-01-08 13:30", "UTC")
+        assert sent_time(aware, local) == ("2027-01-08 13:30", "UTC")
 
     def test_a_made_up_name_of_a_zone_object_is_not_sent(self) -> None:
         moment = datetime(2027, 1, 8, 14, 30, tzinfo=FixedZone(timedelta(hours=1), key="Mars/Phobos"))
