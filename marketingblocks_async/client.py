@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json as json_module
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, Unpack, cast, overload
@@ -98,6 +99,11 @@ class MarketingBlocks:
         max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
             for no cap. No token can take them all, see ``limits/connections.py``.
         max_response_bytes: the largest answer to read, at least 1.
+        proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of
+            the environment (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). Loopback addresses never use one. A session
+            that was handed in has its own.
+        ssl_context: how to check the server's certificate, for an authority of your own
+            (``ssl.create_default_context(cafile="ca.pem")``); by default the usual authorities and ``SSL_CERT_FILE``.
         middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
         on_attempt: called after every attempt.
         on_retry: called before every further attempt.
@@ -135,6 +141,8 @@ class MarketingBlocks:
         session: aiohttp.ClientSession | None = None,
         max_connections: int | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         middlewares: Sequence[Middleware] = (),
         on_attempt: Callable[[AttemptEvent], None] | None = None,
         on_retry: Callable[[RetryEvent], None] | None = None,
@@ -153,6 +161,17 @@ class MarketingBlocks:
         if not isinstance(cast("object", middlewares), Iterable) or not all(map(callable, middlewares)):
             msg = f"middlewares={middlewares!r}: give a list of async functions of a request and of what sends it"
             raise ConfigurationError(msg)
+        if session is not None and (proxy is not None or ssl_context is not None):
+            msg = "proxy=… and ssl_context=… do not reach a session that is handed in; set them on the session"
+            raise ConfigurationError(msg)
+        if proxy is not None and not isinstance(cast("object", proxy), str):
+            msg = (
+                f"proxy={type(proxy).__name__}: give the address of a proxy, '' for none, or None for the environment's"
+            )
+            raise ConfigurationError(msg)
+        if ssl_context is not None and not isinstance(cast("object", ssl_context), ssl.SSLContext):
+            msg = f"ssl_context={ssl_context!r}: give an ssl.SSLContext, or None for the usual authorities"
+            raise ConfigurationError(msg)
         hooks = Hooks(on_attempt, on_retry, on_throttle, on_outcome)
         if session is not None and not callable(getattr(session, "request", None)):
             msg = f"session={session!r}: give an aiohttp.ClientSession"
@@ -169,11 +188,12 @@ class MarketingBlocks:
         context = TokenContext(secret, resolve_base_url(base_url), rate_limit, slots=slots)
         # The documentation gets a pool and headers of its own, so that the token cannot go there.
         docs_context = TokenContext(None, check_url(docs_url, "docs_url"), RateLimit(limit=None))
-        docs_pool = Transport(None, max_response_bytes)
-        self._pools = (Transport(session, max_response_bytes), docs_pool)
+        docs_pool = Transport(None, max_response_bytes, proxy=proxy, ssl_context=ssl_context)
+        own_pool = Transport(session, max_response_bytes, proxy=proxy, ssl_context=ssl_context)
+        self._pools = (own_pool, docs_pool)
         docs_options = CallOptions(options.timeout, options.deadline, options.retry)
         self._docs_executor = Executor(docs_pool, docs_context, docs_options)
-        self._executor = Executor(self._pools[0], context, options)
+        self._executor = Executor(own_pool, context, options)
 
     @property
     def base_url(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import ssl
 import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from marketingblocks_async.middleware import HttpResponse
 
 from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, observe_session, outcome_of, reason_of
 from .attempt import Attempt, ResponseTooLarge, SendFailure
+from .proxies import Proxies
 from .timeouts import AttemptTimer
 
 LARGEST_BODY_IN_ONE_PIECE = 2**20
@@ -47,11 +49,23 @@ class Transport:
         session: a session to use instead of an own one. It is never closed here. When exactly its requests are written
             cannot be seen, so permits come back by the responses alone, as with ``guard=inf``.
         max_response_bytes: the largest body to accept.
+        proxy: address of the proxy; ``""`` for none; ``None`` for that of the environment.
+        ssl_context: how to check the server's certificate; ``None`` for the usual authorities.
 
     """
 
-    def __init__(self, session: aiohttp.ClientSession | None, max_response_bytes: int) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession | None,
+        max_response_bytes: int,
+        *,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._given_session = session
+        self._proxy = proxy
+        self._ssl_context = ssl_context
+        self._proxies: Proxies | None = None
         self._max_response_bytes = max_response_bytes
         self._session: aiohttp.ClientSession | None = None
         self._connector: ObservedConnector | None = None
@@ -111,12 +125,22 @@ class Transport:
     def _make_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         session = self._given_session
         if session is None:
+            # Looked up when it opens, as the environment may have been set since the client was created.
+            self._proxies = Proxies(self._proxy) or None
+            if self._ssl_context is not None:
+                self._request_options["ssl"] = self._ssl_context
             self._connector = ObservedConnector(self)
             return aiohttp.ClientSession(
                 connector=self._connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_TIMEOUT
             )
         if session.closed:
             msg = "the session that was handed in is closed"
+            raise ConfigurationError(msg)
+        if session.auth is not None:
+            msg = (
+                "the session that was handed in has auth=…, which takes the place of the access token; "
+                "make the session without it"
+            )
             raise ConfigurationError(msg)
         # The public property of it is deprecated.
         if getattr(session, "_loop", loop) is not loop:
@@ -246,9 +270,12 @@ class Transport:
             # aiohttp warns of more than this as bytes. As a stream it goes out in parts, and when the last of them has
             # been written is not observed, so its permit comes back by the response.
             data, attempt.in_one_piece = io.BytesIO(body), False
+        options = self._request_options
+        if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
+            options = {**options, "proxy": proxy}
         attempt.handed_over = True
         try:
-            return await session.request(method, url, headers=headers, data=data, **self._request_options)
+            return await session.request(method, url, headers=headers, data=data, **options)
         except ValueError as exc:
             if isinstance(exc, aiohttp.ClientError):
                 raise
@@ -256,6 +283,8 @@ class Transport:
             attempt.handed_over = attempt.sent = False
             culprit = "a middleware" if self._given_session is None else "a middleware or the session handed in"
             msg = f"{culprit} made a request that cannot be sent: {exc}"
+            if self._given_session is not None and self._given_session.trust_env:
+                msg += "; a session with trust_env=True sends credentials from .netrc: remove those of the API's host"
             raise ConfigurationError(msg) from exc
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

@@ -1,0 +1,87 @@
+"""Proxies of the environment and of the settings, and authorities of one's own."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from marketingblocks_async import CallError, ConfigurationError
+from marketingblocks_async.transport.proxies import Proxies
+from tests.support.clients import client_at, post
+from tests.support.raw_server import RawServer, always, answer
+
+API = "https://api.example.invalid/api/v1"
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+async def test_the_proxy_of_the_environment_is_asked(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RawServer(always(answer(b"", "502 Bad Gateway"))) as proxy:
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+        async with client_at(API) as client:
+            with pytest.raises(CallError):
+                await client.posts.create(post())
+        assert {request.head.split(b"\r\n")[0] for request in proxy.requests} == {
+            b"CONNECT api.example.invalid:443 HTTP/1.1"
+        }
+        assert all(b"Authorization: Bearer" not in request.head for request in proxy.requests)
+
+
+async def test_an_argument_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    async with RawServer(always(answer(b"", "502 Bad Gateway"))) as proxy:
+        async with client_at(API, proxy=f"http://user:word@127.0.0.1:{proxy.port}") as client:
+            with pytest.raises(CallError):
+                await client.posts.create(post())
+        assert b"Proxy-Authorization: Basic" in proxy.requests[0].head
+
+
+@pytest.mark.parametrize("no_proxy", ["example.invalid", "api.example.invalid", "*"])
+def test_no_proxy_is_heeded(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert Proxies(None).of(URL(API)) == "http://proxy.example:3128"
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert Proxies(None).of(URL(API)) is None
+
+
+def test_loopback_addresses_need_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
+    assert Proxies(None).of(URL("https://example.com")) == "http://proxy.example:3128"
+    assert Proxies(None).of(URL("http://127.0.0.1:8080/api/v1")) is None
+    assert not Proxies("")
+
+
+async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:hunter2@127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY names a proxy of the kind 'socks5'") as refused:
+        async with client_at(API):
+            pass
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_settings_that_do_not_reach_a_session_are_refused() -> None:
+    async with aiohttp.ClientSession() as session:
+        for options in ({"proxy": "http://127.0.0.1:1"}, {"ssl_context": ssl.create_default_context()}):
+            with pytest.raises(ConfigurationError, match="set them on the session"):
+                client_at(API, session=session, **options)
+
+
+async def test_a_session_with_credentials_of_its_own_is_refused() -> None:
+    with warnings.catch_warnings():
+        # aiohttp 3.14 deprecates it, and still takes it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("user", "word"))
+    async with session:
+        with pytest.raises(ConfigurationError, match="takes the place of the access token"):
+            async with client_at(API, session=session):
+                pass
