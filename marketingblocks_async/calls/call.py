@@ -44,6 +44,7 @@ class Call(Generic[T]):
         first_failure: the error of the first attempt that failed.
         unknown: the error of the first attempt after which it may have been carried out.
         ended_as: the error that says what happened to it, if it was cancelled.
+        logs_cancellation: whether its cancellation is logged; ``create_many`` says the same in one line for all.
         on_grant: called at its first permit.
         before_send: awaited before each attempt is sent, when it has its permit.
 
@@ -61,6 +62,7 @@ class Call(Generic[T]):
     first_failure: CallError | None = None
     unknown: CallError | None = None
     ended_as: CallError | None = None
+    logs_cancellation: bool = True
     on_grant: Callable[[], None] | None = None
     before_send: Callable[[], Awaitable[None]] | None = None
 

@@ -120,7 +120,7 @@ class Executor:
             call.ended_as = self.interrupted_error(call, "the call was cancelled")
             if _may_have_happened(call, call.ended_as):
                 cancelled.add_note(str(call.ended_as))
-                logger.warning("%s", call.ended_as)
+                self.context.cancellations.add(call)
             self._tell_outcome(call, began, call.ended_as, cancelled=True)
             raise
         if self._succeeded is not None:

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from multidict import CIMultiDict
 from yarl import URL
 
 from marketingblocks_async._version import __version__
 from marketingblocks_async.configuration import Secret
-from marketingblocks_async.errors import Headers
+from marketingblocks_async.errors import CallError, Headers
 from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.transport.transport import Transport
 
+from .call import Call
 from .retry import RetryBudget
+
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 JSON_TYPE = "application/json"
 
 _CACHED_URLS = 16
 """Number of addresses to keep; six of the documented paths have no variable part."""
+
+
+class CancellationLog:
+    """Logs the writes that were cancelled although they may have happened: in one line those of one Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._errors: list[CallError] = []
+
+    def add(self, call: Call[Any]) -> None:
+        """Log how a call ended in the next turn of the event loop, with all others until then."""
+        if call.logs_cancellation and call.ended_as is not None:
+            if not self._errors:
+                asyncio.get_running_loop().call_soon(self._write)
+            self._errors.append(call.ended_as)
+
+    def _write(self) -> None:
+        first, *others = self._errors
+        self._errors.clear()
+        more = f" (the same for {len(others)} more calls that were cancelled with it)" if others else ""
+        logger.warning("%s%s", first, more)
 
 
 class TokenContext:
@@ -51,6 +77,7 @@ class TokenContext:
         self.rate_limit = rate_limit
         self.slots = slots
         self.budget: RetryBudget = budget or RetryBudget()
+        self.cancellations = CancellationLog()
         self.limiter: Limiter | None = None
         self.bound: bool = False
         self._urls: dict[str, URL] = {}

@@ -239,6 +239,7 @@ class _Run:
             self._book(PostOutcome(post.index, post.item, None, error))
             return
         post.call.on_grant = self._line.release
+        post.call.logs_cancellation = False
         if self._before_send is not None:
             post.call.before_send = partial(self._before_send, post.index, post.item)
         task = asyncio.create_task(self._executor.execute(post.call))

@@ -409,3 +409,15 @@ async def test_the_answer_of_a_cancelled_call_is_not_given_to_the_next_one() -> 
         release.set()
         assert (await client.posts.create(post("quick"))).post_id == 2
         assert server.connections == 2
+
+
+async def test_one_line_is_logged_for_all_calls_that_are_cancelled_together(caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(faults=["commit_then_stall"]) as sandbox, client_of(sandbox) as client:
+        calls = [asyncio.create_task(client.posts.create(post(f"post {number}"))) for number in range(20)]
+        await until(lambda: sandbox.ledger.attempts() == 20)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        [line] = caplog.messages
+        assert "create-post: it may or may not have been carried out" in line
+        assert "19 more calls" in line

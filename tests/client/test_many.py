@@ -612,7 +612,8 @@ async def test_what_is_in_flight_at_an_early_end_is_told_and_logged(caplog: pyte
         await asyncio.wait([fetching])
         assert {type(outcome.error) for outcome in many.undelivered} == {OutcomeUnknownError}
         assert [event.cancelled for event in events] == [True] * 5
-        assert "5 posts" in caplog.text
+        [line] = caplog.messages
+        assert "5 posts" in line
         assert in_ledger(sandbox) == Counter(range(5))
 
 
