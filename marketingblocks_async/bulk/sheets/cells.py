@@ -10,7 +10,7 @@ Every reader here takes the cell and returns the field's value, or ``None`` if t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
@@ -18,8 +18,11 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel
 
+from marketingblocks_async.models import ChannelType, PostType
+
 from .display import readable, visible
 from .json_text import JsonError, load_json
+from .spellings import PLATFORMS, POST_TYPES, spelled
 
 CellReader: TypeAlias = Callable[[object], Any]
 
@@ -279,10 +282,18 @@ def _number_of(text: str) -> int:
     raise CellError(msg)
 
 
+_NAME = re.compile(r"[\w /().&-]{1,40}")
+"""What the name of a platform can be written with; anything else was not meant as one."""
+
+_USUAL: Mapping[type[StrEnum], Mapping[str, StrEnum]] = {ChannelType: PLATFORMS, PostType: POST_TYPES}
+
+
 def enum_reader(kind: type[StrEnum]) -> CellReader:
     """Return the reader of a field that takes the values of ``kind``; capitals, spaces and hyphens do not matter."""
     exact = {str(member.value): member for member in kind}
     loose = {_loose(name): member for name, member in exact.items()}
+    # The common spellings of platforms and kinds of posts, "X" or "Reels".
+    usual = {name: kind(member.value) for name, member in _USUAL.get(kind, {}).items()}
 
     def read(value: object) -> StrEnum | None:
         if isinstance(value, str):
@@ -291,7 +302,7 @@ def enum_reader(kind: type[StrEnum]) -> CellReader:
             text = value.strip(BLANKS)
             if not text:
                 return None
-            if member := loose.get(_loose(text)):
+            if member := loose.get(_loose(text)) or (usual.get(spelled(text)) if _NAME.fullmatch(text) else None):
                 return member
         elif value is None:
             return None

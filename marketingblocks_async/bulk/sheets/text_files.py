@@ -13,6 +13,9 @@ from typing import cast
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
 
+from .code_pages import CP1252, is_utf_8, recognise_cp1252
+from .display import visible
+
 LINE_LIMIT = 64 * 2**20
 """Characters in one line at most, since a line is held in memory; a text file has shorter ones."""
 
@@ -85,13 +88,16 @@ class HashingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_lines(path: Path, info: SourceInfo, encoding: str | None) -> Generator[Iterator[str]]:
+def open_lines(
+    path: Path, info: SourceInfo, encoding: str | None, *, may_be_cp1252: bool = False
+) -> Generator[Iterator[str]]:
     """Open a text file and give its lines, each with its line end.
 
     Args:
         path: the file.
         info: receives the encoding, and at the end of the file its size and hash.
         encoding: encoding of the file; ``None`` to detect it from the first bytes (UTF-8 without a mark).
+        may_be_cp1252: whether a file that is not UTF-8 is read as cp1252 if it is plainly that.
 
     Raises:
         SourceError: the file cannot be opened, is not a text file, or is not in ``encoding``, or that is unknown.
@@ -105,6 +111,8 @@ def open_lines(path: Path, info: SourceInfo, encoding: str | None) -> Generator[
         except OSError as exc:
             raise SourceError(reason(exc), file=info.file) from exc
         info.encoding = _encoding_of(head, encoding, info.file)
+        if may_be_cp1252 and encoding is None and info.encoding == "utf-8" and not head.startswith(codecs.BOM_UTF8):
+            _recognise(path, info)
         try:
             text = io.TextIOWrapper(binary, info.encoding, "strict", newline="")
         except (LookupError, ValueError):
@@ -112,6 +120,22 @@ def open_lines(path: Path, info: SourceInfo, encoding: str | None) -> Generator[
             raise SourceError(msg, file=info.file) from None
         with text:
             yield _lines(text, path, info)
+
+
+def _recognise(path: Path, info: SourceInfo) -> None:
+    """Find out whether a text is cp1252 instead of UTF-8, and say so."""
+    # A pipe can be read only once.
+    if not path.is_file():
+        return
+    try:
+        found = None if is_utf_8(path) else recognise_cp1252(path)
+    except OSError as exc:
+        raise SourceError(reason(exc), file=info.file) from exc
+    if found is not None:
+        info.encoding = CP1252
+        info.notes.append(
+            f"the file is not UTF-8 and is read as cp1252, for example `{visible(found.example)}` in line {found.line}"
+        )
 
 
 def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from marketingblocks_async.bulk.sheets import csv_file, text_files
-from marketingblocks_async.bulk.sheets.rows import Row
+from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from tests.support.workbooks import (
     FIELDS,
@@ -107,13 +107,50 @@ class TestEncodings:
     @pytest.mark.parametrize("before", [0, 1, 5000])
     def test_bytes_of_another_encoding_are_refused_with_place_and_remedy(self, file: Path, before: int) -> None:
         start = f"{HEADER}\r\n" + f"{LINE}\r\n" * before
-        content = start.encode() + LINE.replace("Hello", "Grüße").encode("cp1252") + b"\r\n"
+        content = start.encode() + LINE.replace("Hello", "Gr\xfc\x9d").encode("latin-1") + b"\r\n"
         error = failure(written(file, content))
         assert error.line == before + 2
         assert "0xFC" in error.message
         assert f"{content.index(0xFC):,}" in error.message
         assert "CSV UTF-8" in error.message
         assert "encoding='cp1252'" in error.message
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Schöne Grüße, bis Ende März",
+            "«À bientôt», l’été à la carte…",
+            "¡Mañana! ¿Dónde? ñandú",
+            "Smörgåsbord – 5 € ²",
+        ],
+    )
+    @pytest.mark.parametrize("before", [0, 8000])
+    def test_cp1252_is_recognised_and_said(self, file: Path, text: str, before: int) -> None:
+        lines = [HEADER, *[LINE] * before, LINE.replace("Hello", f'"{text}"')]
+        written(file, "\r\n".join([*lines, ""]).encode("cp1252"))
+        with read_rows(file) as stream:
+            *_, last = (parse_row(raw) for raw in stream)
+        assert isinstance(last, Row)
+        assert last.post.caption_text == text
+        assert stream.info.encoding == "cp1252"
+        (note,) = stream.info.notes
+        assert f"in line {before + 2}" in note
+        assert any(word.strip(",") in note for word in text.split())
+
+    @pytest.mark.parametrize(
+        ("text", "encoding"),
+        [
+            ("Zażółć gęślą jaźń", "cp1250"), ("Příliš žluťoučký kůň", "cp1250"), ("Привет всем", "cp1251"),
+            ("Καλημέρα", "cp1253"), ("日本語", "shift_jis"), ("Grüße", "mac-roman"), ("Grüße", "cp850"),
+        ],
+    )  # fmt: skip
+    def test_another_code_page_is_refused(self, file: Path, text: str, encoding: str) -> None:
+        written(file, f"{HEADER}\r\n{LINE.replace('Hello', text)}\r\n".encode(encoding))
+        assert "encoding='cp1252'" in failure(file).message
+
+    def test_damaged_utf_8_is_refused(self, file: Path) -> None:
+        content = f"{HEADER}\r\n{LINE.replace('Hello', 'Grüße aus Köln')}\r\n".encode()
+        assert "0xFF" in failure(written(file, content.replace(b"aus", b"\xff"))).message
 
     def test_utf_16_that_is_cut_is_refused(self, file: Path) -> None:
         assert "UTF-16" in failure(written(file, as_csv(cells()).encode("utf-16")[:-1])).message

@@ -187,7 +187,7 @@ class TestFixedValues:
         ],
     )
     def test_another_value_is_refused_with_the_allowed_ones(self, column: str, allowed: str) -> None:
-        for text in ("facebok", "TRUE", "1", "fa ce book", "x" * 1_000_000, "feed\0", "ＮＯＷ"):
+        for text in ("facebok", "TRUE", "1", "fa ce boo", "x" * 1_000_000, "feed\0", "ＮＯＷ"):
             error = error_of(youtube(**{column: text}))
             assert error.column == column
             assert error.message.endswith(f"is not one of: {allowed}")

@@ -1,0 +1,102 @@
+"""Recognise text in cp1252, which Excel in Western Europe and America writes into a plain CSV.
+
+Almost any bytes can be read as cp1252, so the file has to look like it: texts in another code page become signs in the
+middle of words, capitals in the middle of words, or long runs of accented letters. Then the file is refused, and its
+encoding has to be said, since what is read here is published.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+CP1252 = "cp1252"
+
+_BUFFER = 2**18
+_EXAMPLE_LENGTH = 30
+
+_UNLIKELY = re.compile(
+    # A sign between two letters; the apostrophes, dashes and dots of real words are not among these.
+    "[A-Za-z\u00c0-\u024f][\u00a1-\u00a9\u00ac\u00ae-\u00b6\u00b8-\u00bf\u00d7\u00f7\u201a\u201e\u2020-\u2021\u2030\u02c6\u02dc]"
+    "[A-Za-z\u00c0-\u024f]"
+    # A capital with an accent after a small letter.
+    "|[a-z\u00df-\u00ff][\u00c0-\u00d6\u00d8-\u00de\u0160\u017d\u0152\u0178][a-z\u00df-\u00ff]"
+    # Brackets and the like behind a character that is not ASCII, as two bytes of East Asian texts look.
+    "|[\u0080-\uffff][{|}~@\\\\^`\\[\\]]"
+    # More letters with accents in a row than a Western word has.
+    "|[\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
+)
+_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+"""Bytes that are one character in UTF-8, and hardly ever several in cp1252."""
+
+_HIGH = re.compile(rb"[\x80-\xff]")
+_WORD = re.compile(r"\S*[^\x00-\x7f]\S*")
+
+
+class Recognised(NamedTuple):
+    """How a text that is not UTF-8 is read.
+
+    Attributes:
+        example: a word with a character that is not ASCII.
+        line: line of the example.
+
+    """
+
+    example: str
+    line: int
+
+
+def is_utf_8(path: Path) -> bool:
+    """Tell whether all of a file is UTF-8.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    with path.open("rb") as file:
+        try:
+            while chunk := file.read(_BUFFER):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def recognise_cp1252(path: Path) -> Recognised | None:
+    """Return a word of a file that is plainly cp1252; ``None`` if it may be something else.
+
+    Args:
+        path: a file that is not UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    found: Recognised | None = None
+    line = 1
+    high = in_utf_8 = 0
+    rest = ""
+    with path.open("rb") as file:
+        while chunk := file.read(_BUFFER):
+            high += len(_HIGH.findall(chunk))
+            in_utf_8 += sum(map(len, _UTF_8.findall(chunk)))
+            try:
+                text = rest + chunk.decode(CP1252)
+            except UnicodeDecodeError:
+                return None
+            if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in set(text)):
+                return None
+            if found is None and (word := _WORD.search(text)):
+                found = Recognised(word[0].strip('",;|')[:_EXAMPLE_LENGTH], line + text.count("\n", 0, word.start()))
+            # A word may lie across two chunks.
+            rest = text[-3:]
+            line += text.count("\n") - rest.count("\n")
+    # A text in UTF-8 of which a part was damaged is still one in UTF-8.
+    return found if in_utf_8 * 2 < high else None
