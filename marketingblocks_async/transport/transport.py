@@ -27,6 +27,9 @@ from .timeouts import AttemptTimer
 LARGEST_BODY_IN_ONE_PIECE = 2**20
 """Bytes of a request's body that are handed to aiohttp at once."""
 
+LARGEST_HEADER = 2**16
+"""Bytes of the longest line of a response's head. aiohttp's default is 8 KiB, and cookies and policies need more."""
+
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None)
 
 
@@ -131,7 +134,11 @@ class Transport:
                 self._request_options["ssl"] = self._ssl_context
             self._connector = ObservedConnector(self)
             return aiohttp.ClientSession(
-                connector=self._connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_NO_TIMEOUT
+                connector=self._connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_NO_TIMEOUT,
+                max_line_size=LARGEST_HEADER,
+                max_field_size=LARGEST_HEADER,
             )
         if session.closed:
             msg = "the session that was handed in is closed"

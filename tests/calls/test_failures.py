@@ -260,6 +260,24 @@ class TestRetryAfter:
         assert parse_retry_after(Headers()) is None
 
     @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3"}, 3.0),
+            ({"RateLimit-Remaining": "0", "RateLimit-Reset": "0.5"}, 0.5),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) + 30)}, 30.0),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp() + 30) * 1000)}, 30.0),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(NOW.timestamp()) - 30)}, 0.0),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3", "Retry-After": "2"}, 2.0),
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}, None),
+            ({"X-RateLimit-Remaining": "57", "X-RateLimit-Reset": "3600"}, None),
+            ({"X-RateLimit-Reset": "3600"}, None),
+        ],
+        ids=str,
+    )
+    def test_the_reset_of_an_exhausted_limit_is_read(self, headers: dict[str, str], seconds: float | None) -> None:
+        assert parse_retry_after(Headers(headers), now=NOW) == seconds
+
+    @pytest.mark.parametrize(
         "value", ["999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
     )
     def test_a_wait_of_ages_is_reported_as_such(self, value: str) -> None:

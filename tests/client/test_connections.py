@@ -725,3 +725,10 @@ async def test_nothing_is_left_after_calls_of_every_fate() -> None:
         await asyncio.gather(*(create(client, str(number)) for number in range(50)))
     gc.collect()
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("name", ["Set-Cookie", "Content-Security-Policy"])
+async def test_long_headers_are_read(name: str) -> None:
+    long = answer(headers={name: "a" * 60_000})
+    async with RawServer(always(long)) as server, client_at(server.base_url) as client:
+        assert (await client.posts.create(post())).post_id == 1
