@@ -80,15 +80,15 @@ class MarketingBlocks:
     """Asyncio client of the MarketingBlocks API.
 
     One client keeps all callers of its token under the rate limit, repeats what is safe to repeat, and never sends a
-    write twice when the first one may have arrived. Use it inside ``async with``, or between :meth:`open` and
-    :meth:`close`; it can be opened again, also on another event loop. All clients of a process with the same token and
+    write twice when the first one may have arrived. Use it inside ``async with``, or between ``open()`` and
+    ``close()``; it can be opened again, also on another event loop. All clients of a process with the same token and
     API root share one rate limiter.
 
     Args:
         token: access token; by default the environment variable ``MARKETINGBLOCKS_API_TOKEN``.
         base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. Plain http only for
             loopback addresses.
-        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a :class:`SharedRateLimit` such as
+        rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a ``SharedRateLimit`` such as
             ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
         timeout: seconds for one attempt, from its permit to the last byte of the answer; waiting for the permit does
@@ -104,12 +104,12 @@ class MarketingBlocks:
             that was handed in has its own.
         ssl_context: how to check the server's certificate, for an authority of your own
             (``ssl.create_default_context(cafile="ca.pem")``); by default the usual authorities and ``SSL_CERT_FILE``.
-        middlewares: code to run around every attempt, the first one outermost; see :class:`Middleware`.
+        middlewares: code to run around every attempt, the first one outermost; see ``Middleware``.
         on_attempt: called after every attempt.
         on_retry: called before every further attempt.
         on_throttle: called when the API refuses a request for its rate.
         on_outcome: called at the end of every call.
-        docs_url: root of the documentation that :attr:`docs` asks.
+        docs_url: root of the documentation that ``docs`` asks.
 
     Attributes:
         posts: create, find, list posts.
@@ -234,7 +234,7 @@ class MarketingBlocks:
     async def close(self) -> None:
         """Close the client; ``async with`` does it. Calls that are still waiting or in flight end with an error.
 
-        A session that was handed in stays open. Copies made by :meth:`with_options` and :meth:`with_token` close too.
+        A session that was handed in stays open. Copies made by ``with_options()`` and ``with_token()`` close too.
 
         Raises:
             ConfigurationError: it is open on another event loop.
@@ -272,7 +272,7 @@ class MarketingBlocks:
 
     @property
     def has_limiter(self) -> bool:
-        """Whether :attr:`rate_limiter` exists: from :meth:`open` on, or for a copy from its first call on."""
+        """Whether ``rate_limiter`` exists: from ``open()`` on, or for a copy from its first call on."""
         return self._executor.context.limiter is not None
 
     @property
@@ -346,7 +346,7 @@ class MarketingBlocks:
             json: body, any JSON value; ``None`` for no body.
             resend: whether the call may be sent again when it is not known whether the first one arrived. By default
                 yes for ``GET`` and ``HEAD``, no for all others.
-            overrides: ``timeout``, ``deadline``, ``retry``, ``lane`` for this call alone; see :meth:`with_options`.
+            overrides: ``timeout``, ``deadline``, ``retry``, ``lane`` for this call alone; see ``with_options()``.
 
         Returns:
             The decoded JSON answer; ``None`` for a 204 or an answer to ``HEAD``.
@@ -377,13 +377,11 @@ class MarketingBlocks:
     async def raw(self, call: Callable[[MarketingBlocks], Awaitable[T]]) -> RawResponse[T]:
         """Make a call and return the whole answer and what it took, beside the result.
 
-        ::
-
             response = await client.raw(lambda client: client.posts.get(1246))
             response.result, response.status, response.headers, response.body, response.attempts, response.waited
 
-        It works for every method that calls the API, :meth:`request` included. A call that fails raises what it raises
-        otherwise; an :class:`APIError` has status, headers, body and attempts as well.
+        It works for every method that calls the API, ``request()`` included. A call that fails raises what it raises
+        otherwise; an ``APIError`` has status, headers, body and attempts as well.
 
         Args:
             call: is given a copy of this client, and returns what the one call on it returns.

@@ -1,4 +1,4 @@
-"""The API as data: one :class:`Endpoint` per documented operation.
+"""The API as data: one ``Endpoint`` per documented operation.
 
 The client, the error texts and the sandbox all read this table, so they cannot disagree about a path, a permission or
 whether a call may be repeated. What is not here is not documented and is reached through ``client.request()``.

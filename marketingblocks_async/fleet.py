@@ -1,4 +1,4 @@
-"""Thousands of access tokens over one connection pool: :class:`TokenFleet`."""
+"""Thousands of access tokens over one connection pool: ``TokenFleet``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TokenFleet:
     after its client was last asked for. Each token has a limiter of its own, common to all its clients in the process.
 
     Args:
-        base_url: API root; by default as for :class:`~marketingblocks_async.MarketingBlocks`.
+        base_url: API root; by default as for ``MarketingBlocks``.
         rate_limit: the limit of each token; a ``RedisRateLimit`` shares each with other processes.
         max_connections: how many connections may be in use at once, over all tokens; ``None`` for no cap. No token can
             take them all: it gets another one only while it has fewer than there are free.
@@ -146,7 +146,7 @@ class TokenFleet:
 
         Args:
             token: the access token.
-            name: what :meth:`snapshot` calls it; by default the beginning of a digest of the token.
+            name: what ``snapshot()`` calls it; by default the beginning of a digest of the token.
 
         Raises:
             ConfigurationError: the token cannot be one.

@@ -67,7 +67,7 @@ class HttpResponse(NamedTuple):
 
 
 HttpAnswer = HttpResponse
-"""The former name of :class:`HttpResponse`, kept until 1.0."""
+"""The former name of ``HttpResponse``, kept until 1.0."""
 
 
 def _is_deeper_than(levels: int, value: Any) -> bool:
@@ -93,7 +93,7 @@ class Middleware(Protocol):
     It passes the request on by ``await send(request)``, as it came or with other headers or another body
     (``dataclasses.replace``); method and URL stay what they are. It may look at the response or replace it. It calls
     ``send`` at most once: whether to send again is for the retry policy to decide. An exception of its own ends the
-    call and reaches the caller as it is; after a write was sent, as the cause of an :class:`OutcomeUnknownError`.
+    call and reaches the caller as it is; after a write was sent, as the cause of an ``OutcomeUnknownError``.
     """
 
     async def __call__(self, request: HttpRequest, send: Send, /) -> HttpResponse:

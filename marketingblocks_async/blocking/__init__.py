@@ -1,6 +1,6 @@
 """The client and bulk runs for code that does not await: scripts, notebooks, Django, cron.
 
-Names, arguments, results and errors are those of :mod:`marketingblocks_async` and :mod:`marketingblocks_async.bulk`.
+Names, arguments, results and errors are those of ``marketingblocks_async`` and ``bulk``.
 """
 
 from .client import BulkRun, CreateMany, Journal, MarketingBlocks, create_journal

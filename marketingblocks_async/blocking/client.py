@@ -180,7 +180,7 @@ class MarketingBlocks(Counterpart):
 
 
 class CreateMany(Counterpart, Iterator[mb.PostOutcome]):
-    """The running creation of many posts, see :class:`marketingblocks_async.CreateMany`."""
+    """The running creation of many posts, see ``CreateMany``."""
 
     def __init__(self) -> None:
         self.inbox: Inbox = queue.SimpleQueue()

@@ -1,13 +1,11 @@
 """Errors of bulk runs, beside those of the client.
 
-::
-
-    BulkError
-    ├─ SourceError          the file cannot be read, or not to its end
-    ├─ InvalidRowsError     rows make no post
-    └─ JournalError         the journal cannot be used
-       ├─ JournalExistsError
-       └─ JournalInUseError
+BulkError
+├─ SourceError          the file cannot be read, or not to its end
+├─ InvalidRowsError     rows make no post
+└─ JournalError         the journal cannot be used
+   ├─ JournalExistsError
+   └─ JournalInUseError
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class RowError(_AtRow):
 
 @dataclass(frozen=True, slots=True)
 class RowWarning(_AtRow):
-    """A doubt about a valid row, which is sent nevertheless; the attributes are those of :class:`RowError`."""
+    """A doubt about a valid row, which is sent nevertheless; the attributes are those of ``RowError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class SourceInfo:
 
 
 SourceFacts: TypeAlias = SourceInfo
-"""The former name of :class:`SourceInfo`; it stays until 1.0."""
+"""The former name of ``SourceInfo``; it stays until 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class DuplicateGroup:
     """Rows that make exactly the same post.
 
     Attributes:
-        rows: their numbers, the first :data:`GROUPS_LIMIT` of them.
+        rows: their numbers, the first ``GROUPS_LIMIT`` of them.
         count: number of rows.
 
     """
@@ -194,7 +194,7 @@ class Plan:
         warning_count: number of doubts about valid rows.
         warnings: the first doubts, in the order of the rows.
         channels: valid rows per channel and publish mode, sorted.
-        other_channel_rows: valid rows on channels beyond the first :data:`CHANNELS_LIMIT` combinations.
+        other_channel_rows: valid rows on channels beyond the first ``CHANNELS_LIMIT`` combinations.
         permissions: permissions that the access token needs.
         duplicate_rows: valid rows that make exactly the same post as an earlier one.
         duplicate_group_count: posts that several rows make.
@@ -207,7 +207,7 @@ class Plan:
         estimated_seconds: seconds that sending the valid rows takes at least; ``None`` if there is no limit.
         source_rows: data rows of the source; fewer than ``rows`` if some of them make posts for several channels.
         faults: the errors, those with equal words together; the one that stops the most rows first. Of more than
-            :data:`FAULTS_LIMIT` the first ones that were met.
+            ``FAULTS_LIMIT`` the first ones that were met.
 
     """
 

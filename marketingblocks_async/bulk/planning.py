@@ -309,13 +309,13 @@ def make_plan(
     """Read a source once, check every row, and return the plan of sending it.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.read_rows`.
+        source: as for ``read_rows()``.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate, ``None`` for no limit.
         max_errors: number of errors to list, and of warnings; all are counted.
         on_row: called with each valid row as it is read. Send nothing before the plan is complete: later rows can be
             wrong, and a source that cannot be read to its end may be cut off anywhere.
-        how: how the source is read, as for :func:`~marketingblocks_async.bulk.read_rows`.
+        how: how the source is read, as for ``read_rows()``.
 
     Returns:
         The plan.
@@ -357,21 +357,21 @@ async def amake_plan(
     """Make a plan without blocking the event loop; also of an async iterable.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.aread_rows`.
-        now: as for :func:`make_plan`.
-        rate: as for :func:`make_plan`.
-        max_errors: as for :func:`make_plan`.
+        source: as for ``aread_rows()``.
+        now: as for ``make_plan()``.
+        rate: as for ``make_plan()``.
+        max_errors: as for ``make_plan()``.
         on_row: may also be a coroutine function, which is awaited before the next row.
-        how: as for :func:`make_plan`.
+        how: as for ``make_plan()``.
 
     Returns:
         The plan.
 
     Raises:
-        SourceError: as for :func:`make_plan`.
-        ConfigurationError: as for :func:`make_plan`.
-        TypeError: as for :func:`make_plan`.
-        ValueError: as for :func:`make_plan`.
+        SourceError: as for ``make_plan()``.
+        ConfigurationError: as for ``make_plan()``.
+        TypeError: as for ``make_plan()``.
+        ValueError: as for ``make_plan()``.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)

@@ -38,7 +38,7 @@ class CallOptions:
 
 
 class ChangedOptions(TypedDict, total=False):
-    """The options that :meth:`MarketingBlocks.with_options` can change."""
+    """The options that ``with_options()`` can change."""
 
     timeout: float
     deadline: float | None

@@ -1,8 +1,8 @@
 """Bulk runs by any number of workers on any number of machines (extra ``distributed``).
 
-Rows of a spreadsheet go into a shared journal (:class:`SharedJournal`), their numbers into a task queue, and workers
-take them from there (:class:`RowSender`), all under one rate limit (``marketingblocks_async.redis.RedisRateLimit``).
-:class:`DistributedRun` controls the run: it looks for rows whose worker died, and queues again what the queue has lost.
+Rows of a spreadsheet go into a shared journal (``SharedJournal``), their numbers into a task queue, and workers
+take them from there (``RowSender``), all under one rate limit (``marketingblocks_async.redis.RedisRateLimit``).
+``DistributedRun`` controls the run: it looks for rows whose worker died, and queues again what the queue has lost.
 
 The promise is that of a local run, and rests on the journal alone: no row is lost, and none is published twice without
 saying so. The queue may lose, repeat and reorder deliveries. So any queue will do; ``broker.py`` has taskiq over Redis

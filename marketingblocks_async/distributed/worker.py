@@ -40,7 +40,7 @@ class RowSender:
         """Send a row, if it is pending.
 
         Call it for every delivery, and acknowledge the delivery when it returns or raises. A row that is not done then
-        is pending or unknown in the journal, and :class:`DistributedRun` takes care of it.
+        is pending or unknown in the journal, and ``DistributedRun`` takes care of it.
 
         Args:
             number: the row.

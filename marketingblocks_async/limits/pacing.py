@@ -35,7 +35,7 @@ class Pacer:
         return (1 - room) / self.rate
 
     def has_one(self) -> bool:
-        """Return whether :meth:`try_take` would succeed now."""
+        """Return whether ``try_take()`` would succeed now."""
         return self._bucket.has_capacity()
 
     def try_take(self) -> bool:

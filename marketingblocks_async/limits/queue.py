@@ -36,7 +36,7 @@ _Waiting = OrderedDict[asyncio.Future[Any], object]
 class LoopQueue:
     """The waiting calls of one event loop.
 
-    Every grant is made in :meth:`_dispatch`, which runs in a turn of its own: by the one timer, or soon after a call
+    Every grant is made in ``_dispatch()``, which runs in a turn of its own: by the one timer, or soon after a call
     came to an idle queue.
 
     Args:

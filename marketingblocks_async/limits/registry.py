@@ -6,7 +6,7 @@ is kept while a client uses it, and after that while the server may still be cou
 A forked child starts with limiters of its own: permits and queues of the parent belong to event loops and threads that
 do not exist in the child. The server still counts what the parent has just sent, so the child's limiter of a token that
 was in use at the fork waits until those requests no longer count. A token that parent and child go on to use at the
-same time needs a :class:`SharedRateLimit`, since neither sees the other's requests.
+same time needs a ``SharedRateLimit``, since neither sees the other's requests.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class LimiterRegistry:
             base_url: API root.
             token: access token; only a digest of it is kept.
             settings: the limit.
-            user: the object that uses it, held weakly until :meth:`release`.
+            user: the object that uses it, held weakly until ``release()``.
 
         Raises:
             ConfigurationError: another user of the token has other settings.

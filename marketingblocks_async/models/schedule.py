@@ -191,7 +191,7 @@ def explain_ambiguity(local: datetime, time_zone: str) -> str | None:
 
 
 def warn_if_ambiguous(local: datetime, time_zone: str) -> None:
-    """Warn (:class:`AmbiguousTimeWarning`) about a local time that the clocks show twice."""
+    """Warn (``AmbiguousTimeWarning``) about a local time that the clocks show twice."""
     try:
         message = explain_ambiguity(local, time_zone)
     except OverflowError:

@@ -1,7 +1,5 @@
 r"""One rate limit for all processes and machines that use a token, kept in Redis (extra ``redis``).
 
-::
-
     from marketingblocks_async.redis import RedisRateLimit
 
     async with MarketingBlocks(rate_limit=RedisRateLimit("redis://cache:6379/0")) as client: ...

@@ -38,7 +38,7 @@ class Channels(Resource):
             user_id: your own id of that user.
             redirect_url: URL or deep link to return to; tools that poll need none.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             ``connect_url`` to open in the user's browser, and ``connect_token``. How the connection's state is polled

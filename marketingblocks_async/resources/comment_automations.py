@@ -74,7 +74,7 @@ class CommentAutomations(Resource):
             response_type: optional; its values are not documented.
             further: fields that exist and are not documented (reply method, timing, AI settings); sent as given. But
                 ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The answer; its shape is not documented.
@@ -151,7 +151,7 @@ class CommentAutomations(Resource):
             trigger_type: ``any`` or ``keywords``.
             keywords: words to react to.
             further: fields that exist and are not documented; sent as given. But ``timeout``,
-                ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see :class:`CallOverrides`.
+                ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see ``CallOverrides``.
 
         Returns:
             The answer; its shape is not documented.

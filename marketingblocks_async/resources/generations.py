@@ -50,7 +50,7 @@ class Generations(Resource):
             web_hook: address that receives the result; what is posted there is not documented.
             brand_id: brand to write for; inferred from the answer, which echoes it.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The job, usually ``queued``. How its result is fetched by id is not documented.

@@ -78,7 +78,7 @@ class Posts(Resource):
         """Create one post on one channel.
 
         Args:
-            post: a ready-made :class:`CreatePost`, instead of the keyword arguments, which are its fields.
+            post: a ready-made ``CreatePost``, instead of the keyword arguments, which are its fields.
             channel_type: platform, for example ``"facebook"``.
             channel_id: id of the connected account.
             post_type: ``post``, ``reel``, ``story``, ``tweet`` or ``thread``.
@@ -92,7 +92,7 @@ class Posts(Resource):
             twitter_threads: required for ``post_type="thread"``.
             post_extra: required for ``channel_type="youtube"``.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The answer; its shape is not documented, ``post_id`` is looked up where it probably is.
@@ -134,7 +134,7 @@ class Posts(Resource):
         Args:
             post_id: the id that creating or listing returned.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The post in its envelope; the post's fields can be read from either.
@@ -163,7 +163,7 @@ class Posts(Resource):
             limit: how many posts at most, above 0; the API's default "varies".
             status: ``scheduled``, ``draft``, ``queued``, ``failed``, ``published``; one or more.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The answer, whose shape is not documented; iterating yields the posts that could be recognised in it.
@@ -184,7 +184,7 @@ class Posts(Resource):
         Args:
             limit: how many posts at most, above 0; the API's own default is 10.
             overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                :class:`CallOverrides`.
+                ``CallOverrides``.
 
         Returns:
             The posts; iterating yields them.
@@ -213,10 +213,10 @@ class Posts(Resource):
         they can be sent, so it may be endless.
 
         Stop early with ``aclose()`` (or leave an ``async with``, or cancel the task that waits for an outcome): what is
-        in flight is cancelled, and :attr:`CreateMany.undelivered` says what became of it.
+        in flight is cancelled, and ``undelivered`` says what became of it.
 
         Args:
-            posts: an iterable or async iterable of :class:`CreatePost`, or of mappings with its fields.
+            posts: an iterable or async iterable of ``CreatePost``, or of mappings with its fields.
             concurrency: how many posts may be in flight or waiting to be fetched by you, at least 1. By default as
                 many as the rate limit can send within the timeout, or 100 when the limit is lifted.
             before_send: awaited with the index and the item of a post immediately before each attempt of it goes out;
@@ -224,7 +224,7 @@ class Posts(Resource):
                 outcome's error.
 
         Returns:
-            An async iterator of :class:`PostOutcome`.
+            An async iterator of ``PostOutcome``.
 
         Raises:
             ValueError: ``concurrency`` is no whole number of 1 or more.

@@ -58,8 +58,6 @@ class _Barrier:
 class FakeTime:
     """Fake time in the running event loop: whatever waits for a time is there at once.
 
-    ::
-
         with FakeTime() as time:
             await asyncio.sleep(3600)  # a few microseconds
         assert time.elapsed >= 3600
@@ -69,7 +67,7 @@ class FakeTime:
     order, without the waiting. Work in threads (``asyncio.to_thread``, name lookups) is waited for.
 
     It is for one process: client and server must share the event loop, as a client and a
-    :class:`~marketingblocks_async.sandbox.Sandbox` do. ``time.time()``, ``time.sleep()``, other processes and servers
+    ``Sandbox`` do. ``time.time()``, ``time.sleep()``, other processes and servers
     elsewhere know nothing of it: while one of them is waited for, the time jumps to the next timeout.
 
     Make the clients and sandboxes inside, since they take the clock with them that they find.

@@ -16,7 +16,7 @@ async def private_redis(*, durable: bool = False) -> AsyncGenerator[PrivateRedis
     """Start a server on a free port; without the program the test is skipped, and fails in CI.
 
     Args:
-        durable: as for :class:`PrivateRedis`.
+        durable: as for ``PrivateRedis``.
 
     """
     server = PrivateRedis(durable=durable)

@@ -1,6 +1,6 @@
 """Start command lines without the half second that importing takes: a process that has imported forks for each.
 
-``python -m tests.torture.forkserver`` reads one :class:`Job` a line as JSON; for each it writes the process
+``python -m tests.torture.forkserver`` reads one ``Job`` a line as JSON; for each it writes the process
 id, and the exit code when the child has ended. A SIGKILL ends a child like any other process.
 """
 

@@ -98,7 +98,7 @@ def arm(name: str, moment: str, nth: int) -> None:
     """Make this process kill itself at a step.
 
     Args:
-        name: a key of :data:`STEPS` or :data:`STATEMENTS`.
+        name: a key of ``STEPS`` or ``STATEMENTS``.
         moment: ``before`` or ``after`` the call.
         nth: number of the call, from 1.
 

@@ -22,7 +22,7 @@ APPLICATION_ID = 0x4D424A52
 SCHEMA_VERSION = 1
 
 WAL_MARK, BESIDE, HERE = "wal", "beside", "here"
-"""Name and values of the entry in ``meta`` that says where the latest writes are, see :func:`seal`."""
+"""Name and values of the entry in ``meta`` that says where the latest writes are, see ``seal()``."""
 
 _LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
 """Number of attempts to take the lock, and seconds between them: half a second, since a process that only asks whether

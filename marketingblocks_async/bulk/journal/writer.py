@@ -60,7 +60,7 @@ class GroupCommit:
     Args:
         path: the database.
         connect: opens the connection, which must be usable from any thread; called in the thread.
-        tidy: called in the thread between transactions, after every :data:`TIDY_EVERY` of them.
+        tidy: called in the thread between transactions, after every ``TIDY_EVERY`` of them.
         error: makes the error for the caller from the cause.
         ended: called in the thread at its end, when nothing is written any more.
 
@@ -106,7 +106,7 @@ class GroupCommit:
     def durably(self, sql: str, parameters: Sequence[object]) -> asyncio.Future[None]:
         """Write; the future is done when the write is on the disk.
 
-        It fails as :meth:`soon` does. That says that nothing more can be written, not that this was not.
+        It fails as ``soon()`` does. That says that nothing more can be written, not that this was not.
         """
         self._check()
         self._statements.append((sql, parameters))

@@ -178,8 +178,8 @@ class DateColumn:
     """Reads the dates of one column, once it is known how they are written.
 
     Args:
-        forms: the forms that are given, in the notation of :func:`compile_form`; the first that fits is taken. Without
-            any, :meth:`look` at every cell of the column before the first :meth:`read`.
+        forms: the forms that are given, in the notation of ``compile_form()``; the first that fits is taken. Without
+            any, ``look()`` at every cell of the column before the first ``read()``.
         words: how errors name the options.
 
     Raises:
@@ -236,7 +236,7 @@ class DateColumn:
         return f"year first or months as words{clock}" if clock and not self._only and self._both is None else None
 
     def knows(self, text: str) -> bool:
-        """Tell whether a cell is a date at all, so that :meth:`read` can say what is wrong with it."""
+        """Tell whether a cell is a date at all, so that ``read()`` can say what is wrong with it."""
         return bool(self._forms) or _readings(text.strip(BLANKS)) is not None
 
     def read(self, text: str) -> str:
@@ -339,7 +339,7 @@ class DateForm:
     has_clock: bool
 
     def read(self, text: str) -> _Found | None:
-        """Return what a text says by this form (see :meth:`DateColumn.read`), ``None`` if it does not fit.
+        """Return what a text says by this form (see ``read()``), ``None`` if it does not fit.
 
         Args:
             text: the cell.

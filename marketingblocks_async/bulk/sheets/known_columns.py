@@ -89,7 +89,7 @@ class Columns:
                 self._exact.setdefault(normal, target)
 
     def find(self, name: str) -> tuple[str | None, int]:
-        """Return what a column holds, and how sure that is (see :class:`_Column`).
+        """Return what a column holds, and how sure that is (see ``_Column``).
 
         Args:
             name: as the file spells it.

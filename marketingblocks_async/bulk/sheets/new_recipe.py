@@ -48,7 +48,7 @@ def draft_columns(file: str | PathLike[str], **how: Unpack[ReadOptions]) -> list
 
     Args:
         file: path of the file.
-        how: how it is read, as for :func:`~marketingblocks_async.bulk.read_rows`.
+        how: how it is read, as for ``read_rows()``.
 
     Raises:
         SourceError: the file cannot be read.

@@ -4,8 +4,6 @@ A recipe is a small TOML file. Those of well-known programs come with the packag
 own. It says nothing that is particular to one user, such as ids of channels; what it cannot know is asked for by an
 error that names the option.
 
-::
-
     title = "Our content calendar"
     format_seen = "our own"
 
@@ -54,7 +52,7 @@ from .spellings import PLATFORMS, POST_TYPES, spelled
 from .words import PYTHON, Words
 
 RecipeLike: TypeAlias = "str | PathLike[str] | Recipe"
-"""Name of a recipe that comes with the package, path of one's own (``.toml``), or a :class:`Recipe`."""
+"""Name of a recipe that comes with the package, path of one's own (``.toml``), or a ``Recipe``."""
 
 DATE, TIME, LINK, CHANNEL = "date", "time", "link", "channel"
 """What a column can hold besides the fields of a post: the day and the time of day of ``schedule_time``, an address
@@ -267,7 +265,7 @@ def load_recipe(given: RecipeLike) -> Recipe:
     """Return a recipe.
 
     Args:
-        given: name of one that comes with the package, path of one's own, or a :class:`Recipe`.
+        given: name of one that comes with the package, path of one's own, or a ``Recipe``.
 
     Raises:
         ConfigurationError: there is none of that name, or the file cannot be read or says something that cannot be
@@ -318,7 +316,7 @@ def recipe_text(given: str) -> str:
     """Return a recipe as it is written.
 
     Args:
-        given: as for :func:`load_recipe`.
+        given: as for ``load_recipe()``.
 
     Raises:
         ConfigurationError: there is no such recipe.
@@ -356,7 +354,7 @@ _FILE_KEYS: dict[str, type] = {"header": int, "sheet": str, "encoding": str, "de
 
 
 def _parts_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the arguments of :class:`Recipe` that a TOML document says."""
+    """Yield the arguments of ``Recipe`` that a TOML document says."""
     for key, value in data.items():
         if key in _TEXTS:
             yield key, _text(value, key)

@@ -50,7 +50,7 @@ _BATCH = 256
 
 
 class RowStream(Iterator[RawRow]):
-    """The rows of a source, one after the other. Iterate over it once; after an early stop, call :meth:`close`.
+    """The rows of a source, one after the other. Iterate over it once; after an early stop, call ``close()``.
 
     Attributes:
         info: description of the source, complete at the end.
@@ -63,7 +63,7 @@ class RowStream(Iterator[RawRow]):
 
     @property
     def facts(self) -> SourceInfo:
-        """The former name of :attr:`info`; it stays until 1.0."""
+        """The former name of ``info``; it stays until 1.0."""
         return self.info
 
     def __next__(self) -> RawRow:
@@ -85,7 +85,7 @@ class RowStream(Iterator[RawRow]):
 
 
 class AsyncRowStream(AsyncIterator[RawRow]):
-    """The rows of a source, read in a thread. Iterate over it once; after an early stop, call :meth:`aclose`.
+    """The rows of a source, read in a thread. Iterate over it once; after an early stop, call ``aclose()``.
 
     Attributes:
         info: description of the source, complete at the end.
@@ -98,7 +98,7 @@ class AsyncRowStream(AsyncIterator[RawRow]):
 
     @property
     def facts(self) -> SourceInfo:
-        """The former name of :attr:`info`; it stays until 1.0."""
+        """The former name of ``info``; it stays until 1.0."""
         return self.info
 
     async def __anext__(self) -> RawRow:
@@ -127,7 +127,7 @@ class ReadOptions(TypedDict, total=False):
         sheet: name of the worksheet, ``None`` for the first one that is not hidden.
         list_separator: what separates the entries of a list inside one cell.
         recipe: how the spreadsheet of another program becomes posts: the name of a recipe, the path of one's own
-            (``.toml``), or a :class:`Recipe`.
+            (``.toml``), or a ``Recipe``.
         format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``xlsx``; ``None`` for what the file's name ends with.
         hidden: what to do about rows that a workbook does not show: ``refuse``, ``skip`` or ``send`` them.
         name: what the plan and errors call the file, instead of its path.
@@ -149,12 +149,12 @@ def read_rows(source: SyncSource, **how: Unpack[ReadOptions]) -> RowStream:
 
     Args:
         source: a path that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson``, ``.json`` or ``.xlsx``, or
-            an iterable of mappings or :class:`~marketingblocks_async.CreatePost`.
-        how: see :class:`ReadOptions`.
+            an iterable of mappings or ``CreatePost``.
+        how: see ``ReadOptions``.
 
     Returns:
-        An iterator of :class:`RawRow` that knows the :attr:`~RowStream.info` of the source. While it is iterated over
-        it raises :class:`SourceError` when the file cannot be read on.
+        An iterator of ``RawRow`` that knows the ``info`` of the source. While it is iterated over
+        it raises ``SourceError`` when the file cannot be read on.
 
     Raises:
         SourceError: the ending of the file's name is not known, or ``sheet`` is given for a file without sheets.
@@ -177,16 +177,16 @@ def aread_rows(source: Source, **how: Unpack[ReadOptions]) -> AsyncRowStream:
     """Return the rows of a source for ``async for``; files are read in a thread.
 
     Args:
-        source: as for :func:`read_rows`, or an async iterable of mappings or
-            :class:`~marketingblocks_async.CreatePost`.
-        how: see :class:`ReadOptions`.
+        source: as for ``read_rows()``, or an async iterable of mappings or
+            ``CreatePost``.
+        how: see ``ReadOptions``.
 
     Returns:
-        An async iterator of :class:`RawRow` that knows the :attr:`~AsyncRowStream.info` of the source.
+        An async iterator of ``RawRow`` that knows the ``info`` of the source.
 
     Raises:
-        SourceError: as for :func:`read_rows`.
-        ConfigurationError: as for :func:`read_rows`.
+        SourceError: as for ``read_rows()``.
+        ConfigurationError: as for ``read_rows()``.
         TypeError: ``source`` is none of these.
 
     """
@@ -204,10 +204,10 @@ def read_table(file: str | os.PathLike[str], **how: Unpack[ReadOptions]) -> Iter
 
     Args:
         file: path of the file.
-        how: see :class:`ReadOptions`.
+        how: see ``ReadOptions``.
 
     Raises:
-        SourceError: as for :func:`read_rows`.
+        SourceError: as for ``read_rows()``.
         ConfigurationError: an option cannot be meant.
 
     """

@@ -48,12 +48,12 @@ def spelled(text: str) -> str:
 PLATFORMS: dict[str, ChannelType] = {
     spelled(name): platform for platform, names in _PLATFORMS.items() for name in (platform.value, *names)
 }
-"""Names of platforms (as :func:`spelled` gives them) → the platform."""
+"""Names of platforms (as ``spelled()`` gives them) → the platform."""
 
 POST_TYPES: dict[str, PostType] = {
     spelled(name): kind for kind, names in _POST_TYPES.items() for name in (kind.value, *names)
 }
-"""Names of kinds of posts (as :func:`spelled` gives them) → the kind."""
+"""Names of kinds of posts (as ``spelled()`` gives them) → the kind."""
 
 
 def truth(value: object) -> bool | None:

@@ -102,7 +102,7 @@ def open_lines(
     Raises:
         SourceError: the file cannot be opened, is not a text file, or is not in ``encoding``, or that is unknown.
             While reading: the file cannot be read, is not in this encoding, or has a line longer than
-            :data:`LINE_LIMIT`.
+            ``LINE_LIMIT``.
 
     """
     with io.BufferedReader(HashingFile(path, info.file), _BUFFER) as binary:

@@ -98,7 +98,7 @@ class Translation:
         """Yield the rows that a row becomes, one for each channel.
 
         Args:
-            raw: a row that :meth:`selects`.
+            raw: a row that ``selects()``.
 
         """
         if raw.post is not None:

@@ -24,7 +24,7 @@ TEXTS_LIMIT = 2**29
 
 BOMB_SIZE = 64 * 2**20
 BOMB_RATIO = 200
-"""A part of more than :data:`BOMB_SIZE` bytes that is packed this many times smaller is an attack."""
+"""A part of more than ``BOMB_SIZE`` bytes that is packed this many times smaller is an attack."""
 
 _ENCRYPTED = 0x1
 _PROLOG = 2048
@@ -62,7 +62,7 @@ class UnsafeWorkbookError(ValueError):
 def check_archive(archive: zipfile.ZipFile) -> None:
     """Refuse a workbook that is encrypted, unpacks to something enormous, or declares XML entities.
 
-    The sizes are those that the archive declares; :mod:`zipfile` never unpacks more than that.
+    The sizes are those that the archive declares; ``zipfile`` never unpacks more than that.
 
     Args:
         archive: the workbook.
@@ -144,7 +144,7 @@ def find_marks(sheet: IO[bytes]) -> SheetMarks:
         sheet: the worksheet's XML.
 
     Raises:
-        UnsafeWorkbookError: there are more than :data:`AREA_LIMIT`.
+        UnsafeWorkbookError: there are more than ``AREA_LIMIT``.
 
     """
     marks = SheetMarks()

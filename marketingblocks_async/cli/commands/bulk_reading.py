@@ -191,7 +191,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def takes_reading(function: CommandT) -> CommandT:
-    """Give a command the options of :class:`Reading`; its parameter ``reading`` takes them together.
+    """Give a command the options of ``Reading``; its parameter ``reading`` takes them together.
 
     Args:
         function: the command.
