@@ -10,24 +10,30 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from .errors import CommandEnded, ExitCode, report
+from .help import Group, Page, command_class
 from .output import Output
-from .settings import BaseUrl, Json, Limit, Settings, TokenFile
+from .settings import BaseUrl, FormerRate, Json, Rate, Settings, TokenFile
 
 P = ParamSpec("P")
 
-_SHARED = {"base_url": BaseUrl, "token_file": TokenFile, "limit": Limit, "as_json": Json}
+_SHARED = {"base_url": BaseUrl, "token_file": TokenFile, "rate": Rate, "limit": FormerRate, "as_json": Json}
 
 
 def new_app(help_text: str) -> typer.Typer:
     """Return a group of commands with this help."""
     return typer.Typer(
-        help=help_text, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False,
+        help=help_text, cls=Group, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )  # fmt: skip
 
 
 def command(
-    app: typer.Typer, name: str, *, examples: str = "", shared: Collection[str] = tuple(_SHARED), **more: Any
+    app: typer.Typer,
+    name: str,
+    *,
+    examples: str = "",
+    shared: Collection[str] = tuple(_SHARED),
+    more: Callable[[], None] | None = None,
 ) -> Callable[
     [Callable[Concatenate[Settings, P], ExitCode | None]], Callable[Concatenate[Settings, P], ExitCode | None]
 ]:
@@ -37,19 +43,33 @@ def command(
         app: the group.
         name: name of the command.
         examples: command lines, one a line, shown at the end of the help.
-        shared: the shared options that the command has.
-        more: further arguments of ``Typer.command``.
+        shared: the shared options that the command has. An option of its own takes the place of one of them.
+        more: prints a further part of the help.
 
     """
 
     def register(
         function: Callable[Concatenate[Settings, P], ExitCode | None],
     ) -> Callable[Concatenate[Settings, P], ExitCode | None]:
-        lines = [f"  [cyan]{line.strip()}[/cyan]" for line in examples.strip().splitlines()]
-        # A paragraph each, since the help reflows the lines of a paragraph.
-        epilog = "\n\n".join(["[bold]Examples[/bold]", *lines]) if lines else None
-        run = _with_settings(function, shared)
-        app.command(name, epilog=epilog, help=inspect.getdoc(function), **more)(run)
+        lines = [line.strip() for line in examples.strip().splitlines()]
+        text = inspect.getdoc(function) or ""
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        names = [each for each in shared if each not in {parameter.name for parameter in own}]
+        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if name == "as_json" else None,
+                annotation=_SHARED[name],
+            )
+            for name in names
+        ]
+        run = _with_settings(function, names)
+        # typer reads the signature and the annotations, so both get the shared options.
+        run.__dict__["__signature__"] = inspect.Signature(parameters)
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        page = Page(text, parameters, lines, more)
+        app.command(name, cls=command_class(page), help=text, epilog="\n\n".join(lines) or None)(run)
         return function
 
     return register
@@ -57,27 +77,15 @@ def command(
 
 def _with_settings(function: Callable[..., ExitCode | None], shared: Collection[str]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
-        base_url, token_file, limit, as_json = (kwargs.pop(name) if name in shared else None for name in _SHARED)
+        base_url, token_file, rate, limit, as_json = (kwargs.pop(name) if name in shared else None for name in _SHARED)
         output = Output(as_json=bool(as_json))
         try:
-            code = function(Settings(base_url, token_file, limit, output), *args, **kwargs)
+            settings = Settings(base_url, token_file, limit if rate is None else rate, output)
+            code = function(settings, *args, **kwargs)
         except (Exception, KeyboardInterrupt, asyncio.CancelledError) as exc:  # noqa: BLE001 - all are shown
             code = report(exc, output)
         raise CommandEnded(code or ExitCode.DONE)
 
-    # typer reads the signature and the annotations, so both get the shared options.
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False if name == "as_json" else None,
-            annotation=_SHARED[name],
-        )
-        for name in shared
-    ]
-    run.__dict__["__signature__"] = inspect.Signature(parameters)
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
 
 

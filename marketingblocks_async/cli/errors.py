@@ -89,6 +89,9 @@ def report(error: BaseException, output: Output) -> ExitCode:
 def _report(error: BaseException, output: Output) -> ExitCode:
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError | Interrupted | EOFError):
         message = str(error) or "interrupted"
+        if output.notes.is_terminal and not output.as_json:
+            # Below the "^C" that the terminal has written.
+            output.notes.print()
         output.error("Interrupted", message, {"type": "Interrupted", "message": message})
         return ExitCode.INTERRUPTED
     if isinstance(error, _UsageError):

@@ -46,16 +46,18 @@ TokenFile = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-Limit = Annotated[
+Rate = Annotated[
     int | None,
     typer.Option(
-        "--limit",
+        "--rate",
         metavar="N",
         min=0,
         help="Requests per second; the documented 100 by default, 0 lifts the limit.",
         rich_help_panel=PANEL,
     ),
 ]
+# The former name of --rate; it works until 1.0, except where --limit is a number of posts.
+FormerRate = Annotated[int | None, typer.Option("--limit", min=0, hidden=True)]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one line of JSON, for programs.", rich_help_panel=PANEL),
@@ -69,14 +71,14 @@ class Settings:
     Attributes:
         base_url: API root, ``None`` for the documented one.
         token_file: file of the access token, ``None`` for the environment or a prompt.
-        limit: requests per second, ``None`` for the documented limit, 0 for no limit.
+        given_rate: requests per second, ``None`` for the documented limit, 0 for no limit.
         output: prints results and errors.
 
     """
 
     base_url: str | None
     token_file: Path | None
-    limit: int | None
+    given_rate: int | None
     output: Output
 
     @property
@@ -84,16 +86,16 @@ class Settings:
         """Requests per second at most, ``None`` for no limit."""
         from marketingblocks_async.endpoints import DOCUMENTED_RATE
 
-        return float(DOCUMENTED_RATE) if self.limit is None else self.limit or None
+        return float(DOCUMENTED_RATE) if self.given_rate is None else self.given_rate or None
 
     @property
     def rate_limit(self) -> RateLimit:
         """The limit as the client takes it."""
         from marketingblocks_async import RateLimit
 
-        if self.limit is None:
+        if self.given_rate is None:
             return RateLimit()
-        return RateLimit(limit=self.limit or None, burst=max(1, min(DEFAULT_BURST, self.limit)))
+        return RateLimit(limit=self.given_rate or None, burst=max(1, min(DEFAULT_BURST, self.given_rate)))
 
     @property
     def token_source(self) -> str:

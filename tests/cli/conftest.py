@@ -46,5 +46,5 @@ def journal(command: Command, sandbox: Sandbox, tmp_path: Path) -> Path:
     """A journal with done rows and one that failed."""
     del sandbox
     posts_file(tmp_path / "posts.csv", 3, BAD_LINE)
-    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--limit", "0")
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--rate", "0")
     return tmp_path

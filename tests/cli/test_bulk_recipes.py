@@ -17,7 +17,7 @@ SPROUT = """date,time_24hr,message_text,link_url,tags,image_url
 14/03/2027,09:05,"Fresh tulips, come by",https://x.example,spring,https://x.example/a.jpg
 15/03/2027,14:20,Balcony ideas,,,
 """
-LIFTED = ("--limit", "0", "--timeout", "5")
+LIFTED = ("--rate", "0", "--timeout", "5")
 BERLIN = ("--set", "time_zone=Europe/Berlin")
 
 
@@ -90,7 +90,7 @@ def test_the_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_sends_one_post_for_each_channel(command: Command, sandbox: Sandbox, sprout: Path) -> None:
     ran = command("bulk", "run", sprout, "--journal", "posts.journal", "--recipe", "sprout", "--channel", "facebook:11",
-                  "--channel", "instagram:12", *BERLIN, "--limit", "0", "--json")  # fmt: skip
+                  "--channel", "instagram:12", *BERLIN, "--rate", "0", "--json")  # fmt: skip
     assert ran.code == 0
     assert sandbox.ledger.carried_out_at("create-post") == 4
     sent = {(post.request["channel_type"], post.request["caption_text"]) for post in sandbox.posts}

@@ -100,7 +100,7 @@ def test_a_server_that_echoes_it(
     sandbox.faults.add("echo_authorization:endpoint=create-post")
     posts_file(tmp_path / "posts.csv")
     create = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "Hello")
-    run = ("bulk", "run", "posts.csv", "--limit", "0", "--journal")
+    run = ("bulk", "run", "posts.csv", "--rate", "0", "--journal")
     report = ("bulk", "report", "j1", "--html", "r.html", "--failures", "failed.csv", "--unknowns", "unknown.csv")
     for words in (create, (*create, "--json"), (*run, "j1"), (*run, "j2", "--json"), report, (*report, "--json")):
         ran = command(*words)

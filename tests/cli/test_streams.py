@@ -33,7 +33,7 @@ def test_streams_that_are_closed_or_full(journal: Path, line: str, code: int) ->
 
 def test_a_run_goes_on_when_nobody_reads(sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 30)
-    line = "mb bulk run posts.csv --journal j --limit 0 2>&1 | true; exit ${PIPESTATUS[0]}"
+    line = "mb bulk run posts.csv --journal j --rate 0 2>&1 | true; exit ${PIPESTATUS[0]}"
     ran = shell(line, environment(sandbox), cwd=tmp_path).check()
     assert ran.code == 0
     assert sandbox.ledger.carried_out_at("create-post") == 30
@@ -41,7 +41,7 @@ def test_a_run_goes_on_when_nobody_reads(sandbox: Sandbox, tmp_path: Path) -> No
 
 def test_a_journal_does_not_get_the_number_of_a_closed_stream(sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 3)
-    line = "mb bulk run posts.csv --journal j --limit 0 <&- >&- 2>&-"
+    line = "mb bulk run posts.csv --journal j --rate 0 <&- >&- 2>&-"
     assert shell(line, environment(sandbox), cwd=tmp_path).code == 0
     assert process("bulk", "status", "j", "--json", env=environment(), cwd=tmp_path).json["done"] == 3
 
@@ -56,7 +56,7 @@ def test_a_full_disk(command: Command, sandbox: Sandbox, tmp_path: Path) -> None
     assert (ran.code, ran.json["error"]["type"]) == (1, "JournalError")
     assert "cannot make a journal" in ran.json["error"]["message"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv"]
-    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--limit", "0")
+    command("bulk", "run", "posts.csv", "--journal", "j", "--skip-invalid", "--rate", "0")
     ran = shell(f"{limited} mb bulk report j --failures f.csv --json", env, tmp_path).check()
     assert (ran.code, ran.json["error"]["type"]) == (1, "OSError")
     assert "File too large" in ran.json["error"]["message"]

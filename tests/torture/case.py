@@ -179,7 +179,7 @@ class Case:
     def _arguments(self) -> list[str]:
         shared = ["--json", "--unknown", self._policy, "--settle-after", str(SETTLE_AFTER)]
         if not self._setup.limited:
-            shared += ["--limit", "0"]
+            shared += ["--rate", "0"]
         if self._concurrency is not None:
             shared += ["--concurrency", str(self._concurrency)]
         if self.journal.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from marketingblocks_async.bulk.numbers import row_of
@@ -48,6 +48,11 @@ class Counts:
     failed: int
     pending: int
     unknown: int
+
+    def without_in_flight(self, rows: int) -> Counts:
+        """Return the counts of a run that is alive: its rows in flight are pending, and not unknown yet."""
+        moved = min(rows, self.unknown)
+        return replace(self, pending=self.pending + moved, unknown=self.unknown - moved)
 
     def to_dict(self) -> dict[str, int]:
         """Return the numbers by name."""

@@ -128,7 +128,12 @@ def make_report(journal: JournalReader) -> BulkReport:
     """Return the report of a journal; the run may be going on meanwhile."""
     errors: Counter[str] = Counter()
     shown: list[ReportedRow] = []
+    running = journal.is_running()
+    in_flight = 0
     for row in journal.rows([RowState.FAILED, RowState.UNKNOWN, RowState.SENDING]):
+        if running and row.state is RowState.SENDING:
+            in_flight += 1
+            continue
         kind = row.error_type or "Interrupted"
         errors[kind] += 1
         if len(shown) < SHOWN_ROWS:
@@ -137,7 +142,7 @@ def make_report(journal: JournalReader) -> BulkReport:
     return BulkReport(
         journal=str(journal.path),
         source=journal.meta.get("source", ""),
-        counts=journal.counts(),
+        counts=journal.counts().without_in_flight(in_flight),
         sessions=tuple(
             Session(_utc(began), None if ended is None else _utc(ended), ending)
             for began, ended, ending in journal.sessions()

@@ -59,6 +59,7 @@ class BulkResult:
         seconds: duration of the run.
         sent: rows that this run sent.
         reconciliation: what was found out about unknown rows.
+        cause: the error that stopped the run, if it concerns all rows; not part of ``to_dict()``.
 
     """
 
@@ -68,6 +69,7 @@ class BulkResult:
     seconds: float
     sent: int
     reconciliation: Reconciliation
+    cause: Exception | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values; the counts stand at the top."""

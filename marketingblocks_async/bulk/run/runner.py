@@ -89,6 +89,7 @@ class BulkRun:
         self._failed_here = 0
         self._not_sent_in_a_row = 0
         self._put_off_by: Exception | None = None
+        self._cause: Exception | None = None
 
     def stop(self, ending: Ending = Ending.INTERRUPTED, reason: str | None = None) -> None:
         """Send no further row; the rows in flight come to their end."""
@@ -165,6 +166,7 @@ class BulkRun:
                 found=sum(each.found for each in found),
                 absent=sum(each.absent for each in found),
             ),
+            self._cause,
         )
 
     async def _read_counts(self) -> None:
@@ -308,6 +310,8 @@ class BulkRun:
     def _stop_if_hopeless(self, error: Exception | None, state: RowState) -> None:
         self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if isinstance(error, NotSentError) else 0
         self._failed_here += state is RowState.FAILED
+        if isinstance(error, AuthenticationError | PermissionDeniedError | ConfigurationError) and self._cause is None:
+            self._cause = error
         if isinstance(error, AuthenticationError | PermissionDeniedError):
             self.stop(Ending.STOPPED, f"{error}. No row was marked as failed; resume the run when the token is right")
         elif isinstance(error, ConfigurationError):

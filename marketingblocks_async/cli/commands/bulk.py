@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.bulk import BulkResult, JournalReader, Plan
 
-app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, resume it after whatever happened.")
+app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, and resume it after a crash or a stop.")
 app.add_typer(recipe_app, name="recipe")
 
 
@@ -37,12 +37,14 @@ JournalPath = Annotated[Path, typer.Argument(metavar="JOURNAL", help="Journal of
 UnknownOption = Annotated[
     Unknown,
     typer.Option(
-        help="Rows that may have been published and cannot be found out about: report them, resend them (at the risk "
-        "of publishing twice), or skip them."
+        help="Rows whose outcome cannot be determined: report them, resend them (at the risk of publishing twice), or "
+        "skip them."
     ),
 ]
-MaxFailures = Annotated[int | None, typer.Option(min=1, help="Stop after so many rows failed.")]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Rows in flight at most; by default what the rate needs.")]
+MaxFailures = Annotated[int | None, typer.Option(min=1, help="Stop after this number of failed rows.")]
+Concurrency = Annotated[
+    int | None, typer.Option(min=1, help="Largest number of rows in flight; by default as many as the rate needs.")
+]
 Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
 
 
@@ -57,7 +59,7 @@ def _not_negative(seconds: float) -> float:
 SettleAfter = Annotated[
     float,
     typer.Option(
-        callback=_not_negative, help="Seconds after which a request that was sent is carried out and listed, or never."
+        callback=_not_negative, help="How many seconds to wait before a post that is not listed counts as not created."
     ),
 ]
 
@@ -86,9 +88,9 @@ def plan(
     file: File,
     reading: Reading,
 ) -> ExitCode:
-    """Check a file and say what sending it would do. Nothing is sent, and no access token is needed.
+    """Check a file and show the posts that it would create. Nothing is sent, and no access token is needed.
 
-    Exit code 2 says that rows are not valid.
+    Exit code 2 means that rows are not valid.
     """
     from marketingblocks_async.bulk import SourceError, make_plan
 
@@ -120,7 +122,7 @@ def run(
     *,
     file: File,
     reading: Reading,
-    journal: Annotated[Path, typer.Option(metavar="JOURNAL", help="File that will remember what became of each row.")],
+    journal: Annotated[Path, typer.Option(metavar="JOURNAL", help="File that keeps the state of each row.")],
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
     ] = False,
@@ -132,8 +134,8 @@ def run(
 ) -> ExitCode:
     """Send the rows of a file, each once.
 
-    What is about to be sent is on the disk before it is sent, so after a crash at any instant 'bulk resume' goes on.
-    Ctrl-C finishes what is in flight; a second one stops at once.
+    Each row is written to the journal before it is sent, so 'bulk resume' can continue after a crash at any instant.
+    Ctrl-C lets the rows in flight finish; a second Ctrl-C stops at once.
     """
     from marketingblocks_async.bulk import InvalidRowsError, create_journal
 
@@ -174,26 +176,29 @@ def resume(
     timeout: Timeout = 30.0,
     settle_after: SettleAfter = 60.0,
 ) -> ExitCode:
-    """Go on with a run that was killed, stopped or interrupted. What is done is never sent again.
+    """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
 
-    Rows of unknown outcome are looked for at the API first: those that exist are done, those that certainly do not are
+    Rows of unknown outcome are looked up at the API first: those that exist are done, those that certainly do not are
     sent, and the others stay unknown.
     """
     client = settings.client(timeout=timeout)
-    return _send(settings, client, journal, _RunOptions(unknown, max_failures, concurrency, settle_after))
+    options = _RunOptions(unknown, max_failures, concurrency, settle_after)
+    return _send(settings, client, journal, options, resumed=True)
 
 
 @command(app, "status", examples="marketingblocks bulk status posts.journal --json")
 def status(settings: Settings, *, journal: JournalPath) -> None:
-    """Say how far a run is; it may be going on meanwhile."""
-    from marketingblocks_async.bulk import JournalReader
+    """Show the progress of a run, which may be running."""
+    from marketingblocks_async.bulk import JournalReader, RowState
 
     from .bulk_screens import show_counts
 
     with JournalReader(journal) as reader:
         counts, state = reader.counts(), _state_of(reader)
-    data = {**counts.to_dict(), "state": state}
-    settings.output.result(data, lambda: show_counts(settings.output, counts, str(journal), state))
+        in_flight = sum(1 for _ in reader.rows([RowState.SENDING])) if state == "running" else 0
+    counts = counts.without_in_flight(in_flight)
+    data = {**counts.to_dict(), "in_flight": in_flight, "state": state}
+    settings.output.result(data, lambda: show_counts(settings.output, counts, str(journal), state, in_flight))
 
 
 @command(
@@ -216,7 +221,7 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="Write the rows of unknown outcome as CSV, to look them up.")
     ] = None,
 ) -> None:
-    """Say what became of a run: for people, as JSON, as an HTML page, as CSV files of the rows that are not done."""
+    """Report on a run: for people, as JSON, as an HTML page, as CSV files of the rows that are not done."""
     from marketingblocks_async.bulk import JournalReader, RowState, html_report, make_report, write_failures
 
     from .bulk_screens import show_report
@@ -240,7 +245,10 @@ def _send(
     client: MarketingBlocks,
     journal: Path,
     options: _RunOptions,
+    *,
+    resumed: bool = False,
 ) -> ExitCode:
+    from marketingblocks_async import AuthenticationError, ConfigurationError
     from marketingblocks_async.bulk import BulkRun, Ending, Journal
 
     from .bulk_progress import interrupts, shown_progress
@@ -253,16 +261,21 @@ def _send(
 
                 def first() -> None:
                     bulk_run.stop()
-                    settings.output.note("Finishing what is in flight; Ctrl-C again to stop at once.")
+                    settings.output.note("Finishing the rows in flight; press Ctrl-C again to stop at once.")
 
                 with interrupts(first, bulk_run.abort):
                     return await bulk_run.run()
 
     result = asyncio.run(send())
-    settings.output.result(result.to_dict(), lambda: show_result(settings.output, result, str(journal)))
+    settings.output.result(
+        result.to_dict(), lambda: show_result(settings.output, result, str(journal), resumed=resumed)
+    )
     if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
         return ExitCode.INTERRUPTED
-    return code_of(result.counts)
+    code = code_of(result.counts)
+    if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
+        return ExitCode.USAGE
+    return code
 
 
 def _state_of(reader: JournalReader) -> str:

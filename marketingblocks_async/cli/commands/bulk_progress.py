@@ -14,6 +14,7 @@ from marketingblocks_async.cli.output import Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from marketingblocks_async.bulk import BulkProgress
 
@@ -35,7 +36,7 @@ def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
     from rich.live import Live
 
     with Live(console=output.notes, transient=True, auto_refresh=False) as live:
-        yield lambda progress: live.update(_bar(progress, output.notes.width), refresh=True)
+        yield lambda progress: live.update(live_lines(progress, output.notes.width), refresh=True)
 
 
 def _plain(output: Output) -> Callable[[BulkProgress], None]:
@@ -65,7 +66,8 @@ def line(progress: BulkProgress) -> str:
     ]
     if progress.paused_for > 0:
         words.append(f"paused for {progress.paused_for:.0f} s")
-    words.append("ETA " + ("unknown" if progress.eta is None else duration(progress.eta)))
+    if progress.eta is not None:
+        words.append(f"ETA {duration(progress.eta)}")
     return "  ".join(words)
 
 
@@ -76,36 +78,48 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _bar(progress: BulkProgress, width: int) -> RenderableType:
+# A terminal writes "^C" behind the live lines. A full line would break then, and a part of it would never be erased.
+_MARGIN = 6
+_WIDEST = 100
+
+
+def live_lines(progress: BulkProgress, width: int) -> RenderableType:
+    """Return the progress as lines that fit a terminal of this width, with room for ``^C`` behind the last one."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
-    from rich.text import Text
 
+    room = max(1, min(width - _MARGIN, _WIDEST))
     counts = progress.counts
     ended = counts.done + counts.failed + counts.unknown
     share = ended / counts.total if counts.total else 1.0
-    speed = Text.assemble(
-        (f"{share:4.0%} ", "bold"),
-        f"{ended:,}/{counts.total:,}  ",
-        (f"{progress.rate:.1f}/s", "bold cyan"),
-        "" if progress.cap is None else f" of {progress.cap:.0f}",
-        "  ETA " + ("unknown" if progress.eta is None else duration(progress.eta)),
-        (f"  paused for {progress.paused_for:.0f} s" if progress.paused_for > 0 else "", "yellow"),
-        overflow="ellipsis",
-        no_wrap=True,
-    )
-    states = Text.assemble(
-        (f"     done {counts.done:,}", "green"),
-        "  ",
+    speed = [
+        (f"{share:4.0%}", "bold"),
+        (f"{ended:,}/{counts.total:,}", ""),
+        (f"{progress.rate:.1f}/s" + ("" if progress.cap is None else f" of {progress.cap:.0f}"), "bold cyan"),
+        *([] if progress.eta is None else [(f"ETA {duration(progress.eta)}", "")]),
+        *([(f"paused for {progress.paused_for:.0f} s", "yellow")] if progress.paused_for > 0 else []),
+    ]
+    states = [
+        (f"done {counts.done:,}", "green"),
         (f"failed {counts.failed:,}", "red" if counts.failed else "dim"),
-        "  ",
         (f"unknown {counts.unknown:,}", "yellow" if counts.unknown else "dim"),
-        f"  in flight {progress.in_flight:,}  queued {progress.queued:,}",
-        overflow="ellipsis",
-        no_wrap=True,
-    )
-    bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=min(width, 80))
-    return Group(speed, states, bar)
+        (f"in flight {progress.in_flight:,}", ""),
+        (f"queued {progress.queued:,}", ""),
+    ]
+    bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=room)
+    return Group(*_flow(speed, room), *_flow(states, room), bar)
+
+
+def _flow(parts: list[tuple[str, str]], room: int) -> list[Text]:
+    """Return the parts on as many lines as they need."""
+    from rich.text import Text
+
+    lines = [Text(no_wrap=True, overflow="ellipsis")]
+    for text, style in parts:
+        if lines[-1].cell_len and lines[-1].cell_len + 2 + len(text) > room:
+            lines.append(Text(no_wrap=True, overflow="ellipsis"))
+        lines[-1].append("  " if lines[-1].cell_len else "").append(text, style)
+    return lines
 
 
 @contextmanager

@@ -94,8 +94,16 @@ def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
     ]
 
 
-def show_result(output: Output, result: BulkResult, journal: str) -> None:
-    """Print what a run came to, and what to do next."""
+def show_result(output: Output, result: BulkResult, journal: str, *, resumed: bool = False) -> None:
+    """Print the result of a run, and the next step.
+
+    Args:
+        output: prints it.
+        result: the result.
+        journal: path of the journal.
+        resumed: whether the run was a 'bulk resume', so that the next step is another one.
+
+    """
     found = result.reconciliation
     output.facts(
         f"{result.ending.value.capitalize()}: {journal}",
@@ -108,10 +116,17 @@ def show_result(output: Output, result: BulkResult, journal: str) -> None:
     )
     counts = result.counts
     if counts.unknown:
-        output.note(
-            f"{number_of_rows(counts.unknown)} may or may not have been published, and nothing was sent again. "
-            f"Look for what is there: {_command('resume', journal)}"
-        )
+        may = f"{number_of_rows(counts.unknown)} may or may not have been published. Nothing was sent again."
+        if resumed:
+            output.note(
+                f"{may} The API's lists do not settle it. Write these rows to a file, and look the posts up by hand: "
+                f"{_command('report', journal)} --unknowns unknown.csv"
+            )
+            output.note(
+                f"If none of them was published, send them again: {_command('resume', journal)} --unknown resend"
+            )
+        else:
+            output.note(f"{may} Look them up at the API: {_command('resume', journal)}")
         if found.trouble is not None:
             output.note(f"Not everything could be looked through: {found.trouble}")
     if counts.pending:
@@ -122,13 +137,13 @@ def show_result(output: Output, result: BulkResult, journal: str) -> None:
         )
 
 
-def show_counts(output: Output, counts: Counts, journal: str, state: str) -> None:
-    """Print how far a run is."""
-    output.facts(f"{journal}: {state}", _numbers(counts))
+def show_counts(output: Output, counts: Counts, journal: str, state: str, in_flight: int) -> None:
+    """Print the counts of a run."""
+    output.facts(f"{journal}: {state}", [*_numbers(counts), ("in flight", f"{in_flight:,}" if in_flight else None)])
 
 
 def show_report(output: Output, report: BulkReport) -> None:
-    """Print everything worth knowing about a run."""
+    """Print the report of a run."""
     output.facts(
         f"Report of {report.journal}",
         [

@@ -1,4 +1,4 @@
-"""``marketingblocks doctor``: is everything as it should be?"""
+"""``marketingblocks doctor``: check the configuration, the server, the clock and the access token."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("marketingblocks-async", "aiohttp", "aiolimiter", "pydantic", "tenacity", "typer", "rich", "openpyxl")
 LARGEST_CLOCK_DIFFERENCE = 5.0
-"""Seconds; the Date header has whole seconds, and the answer takes a while."""
+"""Seconds. The Date header has whole seconds, and the response takes a while."""
 
 REACH_TIMEOUT = 10.0
 
-OK, WARNING, FAILED, UNTRIED = "ok", "warning", "failed", "not tried"
+OK, WARNING, FAILED, UNCHECKED = "ok", "warning", "failed", "not checked"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what.
-        status: ``ok``, ``warning``, ``failed`` or ``not tried``.
-        detail: what was found, and what to do if it is not right.
+        name: name of the check.
+        status: ``ok``, ``warning``, ``failed`` or ``not checked``.
+        detail: the finding, and the next step if it is not right; or why it was not checked.
 
     """
 
@@ -59,7 +59,7 @@ def add_doctor(app: typer.Typer) -> None:
 def doctor(settings: Settings) -> ExitCode:
     """Check configuration, reachability, clock and access token. It only reads, and creates nothing.
 
-    Exit code 1 says that something has to be changed.
+    Exit code 1 means that something has to be changed.
     """
     from marketingblocks_async import ConfigurationError
     from marketingblocks_async.configuration import resolve_base_url
@@ -72,7 +72,10 @@ def doctor(settings: Settings) -> ExitCode:
         client: MarketingBlocks | Check = _client(settings)
         checks += run_async(_ask(base_url, client, settings.token_source))
     except ConfigurationError as error:
-        checks.append(Check("base URL", FAILED, str(error)))
+        checks += [
+            Check("base URL", FAILED, str(error)),
+            *(Check(name, UNCHECKED, "the base URL is not usable") for name in ("reachable", "clock", "access token")),
+        ]
     fine = all(check.status != FAILED for check in checks)
     versions = _versions()
     data = {
@@ -122,17 +125,14 @@ def _client(settings: Settings) -> MarketingBlocks | Check:
 
 async def _ask(base_url: str, client: MarketingBlocks | Check, source: str) -> list[Check]:
     reached = await _reach(base_url)
-    checks = [reached.check]
-    if reached.date is not None:
-        checks.append(_clock(reached.date, reached.at))
+    checks = [reached.check, _clock(reached)]
     if isinstance(client, Check):
-        checks.append(client)
-    elif reached.check.status == FAILED:
-        checks.append(Check("access token", UNTRIED, f"from the {source}; nothing answers that it could be shown to"))
-    else:
-        async with client:
-            checks += await _token_checks(client, source)
-    return checks
+        return [*checks, client, *_permissions("there is no access token to try them with")]
+    if reached.check.status == FAILED:
+        why = "the server cannot be used"
+        return [*checks, Check("access token", UNCHECKED, f"{why} (token from the {source})"), *_permissions(why)]
+    async with client:
+        return checks + await _token_checks(client, source)
 
 
 async def _reach(base_url: str) -> _Reached:
@@ -142,50 +142,74 @@ async def _reach(base_url: str) -> _Reached:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REACH_TIMEOUT)) as session,
-            # Without the access token: it is not known yet who answers.
-            session.get(base_url, allow_redirects=False) as answer,
+            # Without the access token, since another server may be at this address.
+            session.get(base_url, allow_redirects=False) as response,
         ):
             seconds = time.monotonic() - began
-            words = f"answers in {seconds * 1000:.0f} ms, connecting included (HTTP {answer.status} without a token)"
-            return _Reached(Check("reachable", OK, words), answer.headers.get("Date"), time.time())
+            status, words = judge(response.status, response.content_type, response.headers.get("Location", ""))
+            words = f"{words} in {seconds * 1000:.0f} ms, connecting included"
+            return _Reached(Check("reachable", status, words), response.headers.get("Date"), time.time())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         words = f"{base_url} does not answer: {str(exc) or f'nothing within {REACH_TIMEOUT:g} s'}"
         return _Reached(Check("reachable", FAILED, words), None, 0.0)
 
 
-def _clock(date: str, at: float) -> Check:
+def judge(status: int, content_type: str, location: str) -> tuple[str, str]:
+    """Return the status of the check and its words for a response to a request without a token."""
+    if 300 <= status < 400:
+        return FAILED, f"redirects to {location or 'nowhere'} (HTTP {status}); set the base URL to the API itself"
+    if status >= 500:
+        return FAILED, f"answers with a server error (HTTP {status}); try again later"
+    if content_type == "text/html":
+        return WARNING, f"answers with a web page (HTTP {status}); check that the base URL is the API's"
+    return OK, f"answers (HTTP {status} without a token)"
+
+
+def _clock(reached: _Reached) -> Check:
+    if reached.check.status == FAILED:
+        return Check("clock", UNCHECKED, "the server cannot be used, and its time is what the clock is compared with")
+    if reached.date is None:
+        return Check("clock", UNCHECKED, "the response has no Date header to compare the clock with")
     try:
-        theirs = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
+        theirs = parsedate_to_datetime(reached.date).replace(tzinfo=UTC).timestamp()
     except ValueError:
-        return Check("clock", WARNING, f"the server's date cannot be read: {date!r}")
-    difference = at - theirs
+        return Check("clock", WARNING, f"the server's date cannot be read: {reached.date!r}")
+    difference = reached.at - theirs
     if abs(difference) <= LARGEST_CLOCK_DIFFERENCE:
         return Check("clock", OK, f"within {LARGEST_CLOCK_DIFFERENCE:g} s of the server's")
     direction = "ahead of" if difference > 0 else "behind"
     return Check("clock", WARNING, f"{abs(difference):.0f} s {direction} the server's; schedule times may be refused")
 
 
-async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
-    from marketingblocks_async import ENDPOINTS, AuthenticationError, MarketingBlocksError, PermissionDeniedError
+def _permissions(why: str, found: dict[str, Check] | None = None) -> list[Check]:
+    """Return a check for each permission; those that are not in ``found`` were not checked."""
+    from marketingblocks_async import ENDPOINTS
 
-    shown: dict[str, Check] = {}
+    names = dict.fromkeys(endpoint.permission for endpoint in ENDPOINTS)
+    return [(found or {}).get(name, Check(name, UNCHECKED, why)) for name in names]
+
+
+async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
+    from marketingblocks_async import AuthenticationError, MarketingBlocksError, PermissionDeniedError, RateLimitedError
+
+    found: dict[str, Check] = {}
     post_id: int | str | None = None
     try:
         post_id = await _some_post(client)
-        shown["social-read-posts"] = Check("social-read-posts", OK, "yes: posts could be listed")
+        found["social-read-posts"] = Check("social-read-posts", OK, "yes: posts could be listed")
     except AuthenticationError as error:
-        return [Check("access token", FAILED, f"refused (from the {source}): {error}")]
+        why = "the access token was refused"
+        return [Check("access token", FAILED, f"refused (from the {source}): {error}"), *_permissions(why)]
     except PermissionDeniedError as error:
-        shown["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
+        found["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     except MarketingBlocksError as error:
-        return [Check("access token", WARNING, f"could not be tried (from the {source}): {error}")]
-    shown["social-view-post"] = await _view(client, post_id)
+        status = WARNING if isinstance(error, RateLimitedError) else FAILED
+        why = "listing posts failed, so nothing is known of the token"
+        return [Check("access token", status, f"posts could not be listed: {error}"), *_permissions(why)]
+    found["social-view-post"] = await _view(client, post_id)
     return [
         Check("access token", OK, f"accepted (from the {source})"),
-        *(
-            shown.get(permission, Check(permission, UNTRIED, "only creating or changing something would show it"))
-            for permission in dict.fromkeys(endpoint.permission for endpoint in ENDPOINTS)
-        ),
+        *_permissions("only creating or changing something would show it, and doctor does not", found),
     ]
 
 
@@ -203,11 +227,11 @@ async def _view(client: MarketingBlocks, post_id: int | str | None) -> Check:
 
     name = "social-view-post"
     if post_id is None:
-        return Check(name, UNTRIED, "there is no post yet that could be read")
+        return Check(name, UNCHECKED, "there is no post yet to read")
     try:
         await client.posts.get(post_id)
     except PermissionDeniedError as error:
         return Check(name, WARNING, f"no: {error}")
     except MarketingBlocksError as error:
-        return Check(name, UNTRIED, f"not shown: {error}")
+        return Check(name, UNCHECKED, f"reading a post failed: {error}")
     return Check(name, OK, "yes: a post could be read")

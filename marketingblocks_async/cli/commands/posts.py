@@ -81,7 +81,7 @@ def get(settings: Settings, *, post_id: Annotated[str, typer.Argument(help="Id o
     app,
     "list",
     examples="""
-    marketingblocks posts list --channel facebook --status scheduled --count 20
+    marketingblocks posts list --channel facebook --status scheduled --limit 20
     """,
 )
 def list_posts(
@@ -91,21 +91,21 @@ def list_posts(
     status: Annotated[
         list[str] | None, typer.Option(help="scheduled, draft, queued, failed, published; may be repeated.")
     ] = None,
-    count: Annotated[int | None, typer.Option(help="How many at most.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of posts.")] = None,
 ) -> None:
     """List the posts of some platforms."""
-    found = settings.call(lambda client: client.posts.list(channels=channel, status=status or None, limit=count))
+    found = settings.call(lambda client: client.posts.list(channels=channel, status=status or None, limit=limit))
     settings.output.result(json_of(found), lambda: _show(settings, "Posts", found))
 
 
-@command(app, "upcoming", examples="marketingblocks posts upcoming --count 5")
+@command(app, "upcoming", examples="marketingblocks posts upcoming --limit 5")
 def upcoming(
     settings: Settings,
     *,
-    count: Annotated[int | None, typer.Option(help="How many at most; 10 by default.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of posts; 10 by default.")] = None,
 ) -> None:
     """List what goes out next."""
-    found = settings.call(lambda client: client.posts.upcoming(limit=count))
+    found = settings.call(lambda client: client.posts.upcoming(limit=limit))
     settings.output.result(json_of(found), lambda: _show(settings, "Upcoming", found))
 
 

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.help import show_entries
 from marketingblocks_async.cli.output import print_json
 from marketingblocks_async.cli.settings import Settings
 
@@ -73,15 +73,6 @@ SettingsJson = Annotated[
 ]
 
 
-class _SandboxCommand(TyperCommand):
-    """The command, with a help whose lists come from the sandbox; they are read only when the help is shown."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
-        super().format_help(ctx, formatter)
-        _print_lists()
-
-
 def add_sandbox(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     command(
@@ -92,7 +83,7 @@ def add_sandbox(app: typer.Typer) -> None:
         marketingblocks sandbox --policy gcra --fault commit_then_drop:endpoint=create-post,times=3
         """,
         shared=("as_json",),
-        cls=_SandboxCommand,
+        more=_show_lists,
     )(sandbox)
 
 
@@ -240,34 +231,28 @@ def _banner(running: Sandbox) -> str:
     return "\n".join(lines)
 
 
-def _print_lists() -> None:
-    """Print the policies, faults and variants as the sandbox knows them."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+def _show_lists() -> None:
+    """Print the policies, faults and variants as the sandbox knows them; importing it takes a while."""
     from marketingblocks_async.sandbox import DEFAULT_TOKEN, FAULT_KINDS, CreatePostShape, GetPostsShape, PolicyName
 
-    lists: dict[str, dict[str, str]] = {
-        "Policies": {"": ", ".join(PolicyName)},
-        "Faults (every kind takes endpoint=, times=, after=, rate= and token=; others in brackets)": {
-            name: kind.summary + _parameters(kind) for name, kind in FAULT_KINDS.items()
-        },
-        "Variants": {
-            "create_post": "|".join(CreatePostShape),
-            "get_posts": "|".join(GetPostsShape),
-            "missing_permission": "401|403",
-            "others": "string_ids, unknown_status, extra_fields, update_resets_defaults",
-        },
-    }
-    console = Console(highlight=False)
-    for title, entries in lists.items():
-        table = Table.grid(padding=(0, 2))
-        for name, text in entries.items():
-            table.add_row(Text(name, style="cyan", no_wrap=True), Text(text))
-        console.print(Text(f"\n{title}", style="bold"))
-        console.print(table)
-    console.print(f"\nThe token {DEFAULT_TOKEN} always works. The ledger is at /_sandbox/ledger.")
+    show_entries("Policies", [(", ".join(PolicyName), "")])
+    show_entries(
+        "Faults (each takes endpoint=, times=, after=, rate= and token=, and the parameters in brackets)",
+        [(name, kind.summary + _parameters(kind)) for name, kind in FAULT_KINDS.items()],
+    )
+    show_entries(
+        "Variants",
+        [
+            ("create_post", "|".join(CreatePostShape)),
+            ("get_posts", "|".join(GetPostsShape)),
+            ("missing_permission", "401|403"),
+            ("string_ids", "all ids are strings"),
+            ("unknown_status", "every STATUS is an unknown word"),
+            ("extra_fields", "posts have more fields than documented"),
+            ("update_resets_defaults", "an update of an automation resets what it leaves out"),
+        ],
+    )
+    typer.echo(f"\nThe token {DEFAULT_TOKEN} always works. The ledger is at /_sandbox/ledger.")
 
 
 def _parameters(kind: FaultKind) -> str:

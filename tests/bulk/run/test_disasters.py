@@ -102,7 +102,7 @@ async def a_sandbox(**options: Any) -> AsyncGenerator[SandboxProcess]:
 async def test_a_token_that_expires_stops_the_run_and_fails_no_row(tmp_path: Path) -> None:
     async with a_sandbox() as sandbox:
         run = Run(tmp_path, sandbox, 40, await sandbox.add_token("short", expires_after_requests=15))
-        ended = await run.go("run", "--limit", "0", "--concurrency", "4")
+        ended = await run.go("run", "--rate", "0", "--concurrency", "4")
         assert ended.code == 2
         assert ended.told["ending"] == "stopped"
         assert "resume" in ended.told["reason"]
@@ -111,14 +111,14 @@ async def test_a_token_that_expires_stops_the_run_and_fails_no_row(tmp_path: Pat
         assert 0 < ended.told["pending"] < 40
         await run.judge()
         run.token = sandbox.token
-        assert (await run.go("resume", "--limit", "0")).told["done"] == 40
+        assert (await run.go("resume", "--rate", "0")).told["done"] == 40
         await run.judge()
 
 
 async def test_a_missing_permission_stops_the_run_and_fails_no_row(tmp_path: Path) -> None:
     async with a_sandbox() as sandbox:
         run = Run(tmp_path, sandbox, 40, await sandbox.add_token("reader", permissions=["social-read-posts"]))
-        ended = await run.go("run", "--limit", "0")
+        ended = await run.go("run", "--rate", "0")
         assert ended.code == 2
         assert (ended.told["pending"], ended.told["ending"]) == (40, "stopped")
         assert "social-create-post" in ended.told["reason"]
@@ -131,7 +131,7 @@ async def test_a_server_that_dies_and_comes_back_with_nothing(tmp_path: Path) ->
         port = free.getsockname()[1]
     async with a_sandbox(port=port, latency=0.2) as sandbox:
         run = Run(tmp_path, sandbox, 60)
-        process = await run.start("run", "--limit", "0", "--concurrency", "25")
+        process = await run.start("run", "--rate", "0", "--concurrency", "25")
         while not await sandbox.posts():  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.01)
         os.kill(sandbox.pid, signal.SIGKILL)
@@ -144,7 +144,7 @@ async def test_a_server_that_dies_and_comes_back_with_nothing(tmp_path: Path) ->
     assert "resume" in lost.told["reason"]
     async with a_sandbox(port=port) as sandbox:
         run.sandbox = sandbox
-        ended = await run.go("resume", "--limit", "0")
+        ended = await run.go("resume", "--rate", "0")
         assert ended.told["pending"] == ended.told["failed"] == 0
         assert len(await sandbox.posts()) == lost.told["pending"]
 
@@ -152,10 +152,10 @@ async def test_a_server_that_dies_and_comes_back_with_nothing(tmp_path: Path) ->
 async def test_many_processes_that_race_for_one_journal_send_every_row_once(tmp_path: Path) -> None:
     async with a_sandbox() as sandbox:
         run = Run(tmp_path, sandbox, 40)
-        racing = [await run.start("run", "--limit", "0", "--concurrency", "1") for _ in range(3)]
+        racing = [await run.start("run", "--rate", "0", "--concurrency", "1") for _ in range(3)]
         endings = await asyncio.gather(*map(run.end, racing))
         assert {ended.code for ended in endings} <= {0, 1}
-        racing = [await run.start("resume", "--limit", "0", "--concurrency", "1") for _ in range(3)]
+        racing = [await run.start("resume", "--rate", "0", "--concurrency", "1") for _ in range(3)]
         endings += await asyncio.gather(*map(run.end, racing))
         losers = {ended.told["error"]["type"] for ended in endings if ended.code}
         assert losers <= {"JournalInUseError", "JournalExistsError"}
@@ -201,7 +201,7 @@ async def test_rows_that_prove_absent_at_the_end_are_sent_by_the_same_run(tmp_pa
     async with a_sandbox() as sandbox:
         run = Run(tmp_path, sandbox, 40)
         await sandbox.add_fault("drop_before:endpoint=create-post,times=2,after=15")
-        ended = await run.go("run", "--limit", "0", "--concurrency", "1", "--settle-after", "0")
+        ended = await run.go("run", "--rate", "0", "--concurrency", "1", "--settle-after", "0")
         assert ended.told["reconciliation"]["absent"] == 2
         assert ended.told["done"] == 40
         await run.judge()
@@ -210,14 +210,14 @@ async def test_rows_that_prove_absent_at_the_end_are_sent_by_the_same_run(tmp_pa
 async def test_a_disk_that_fills_up_stops_the_run_and_a_resume_ends_it(tmp_path: Path) -> None:
     async with a_sandbox() as sandbox:
         run = Run(tmp_path, sandbox, 60)
-        ended = await run.go("run", "--limit", "0", "--concurrency", "1", by=_SMALL_FILES)
+        ended = await run.go("run", "--rate", "0", "--concurrency", "1", by=_SMALL_FILES)
         assert ended.code == 1
         assert ended.told["error"]["type"] == "JournalError"
         assert "cannot write" in ended.told["error"]["message"]
         await run.judge()
         sent = len(await sandbox.posts())
         assert 0 < sent < 60
-        last = await run.go("resume", "--limit", "0")
+        last = await run.go("resume", "--rate", "0")
         assert last.told["pending"] == last.told["failed"] == 0
         await run.judge()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from marketingblocks_async.bulk.journal.states import Counts
 from marketingblocks_async.bulk.run.progress import BulkProgress
@@ -27,7 +28,7 @@ def test_live_progress_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
     with Terminal(words, environment(sandbox, TERM="xterm"), columns=80) as terminal:
         assert terminal.finish() == 0
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.output)
-        assert re.search(r"\d+% \d+/60  \d+\.\d/s of 100  ETA ", plain)
+        assert re.search(r"\d+%  \d+/60  \d+\.\d/s of 100  ETA ", plain)
         assert re.search(r"done \d+  failed 0  unknown 0  in flight \d+  queued \d+", plain)
         # It is taken away at the end, and the cursor comes back.
         assert "\x1b[?25h" in terminal.output
@@ -37,7 +38,7 @@ def test_live_progress_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_with_json_a_terminal_still_shows_progress_and_the_pipe_gets_one_line(sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 5)
-    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--limit", "0", "--json"]
+    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--rate", "0", "--json"]
     with (tmp_path / "out").open("w+") as out:
         with Terminal(words, environment(sandbox, TERM="xterm"), stdout=out.fileno()) as terminal:
             assert terminal.finish() == 0
@@ -47,7 +48,7 @@ def test_with_json_a_terminal_still_shows_progress_and_the_pipe_gets_one_line(sa
 
 def test_a_dumb_terminal_and_a_pipe_get_plain_lines(sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 5)
-    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--limit", "0"]
+    words = ["bulk", "run", str(tmp_path / "posts.csv"), "--journal", str(tmp_path / "j"), "--rate", "0"]
     with Terminal(words, environment(sandbox, TERM="dumb")) as terminal:
         assert terminal.finish() == 0
         assert "\x1b" not in terminal.output
@@ -74,6 +75,19 @@ def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: 
 )
 def test_lengths_of_time(seconds: float, words: str) -> None:
     assert progress.duration(seconds) == words
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_live_lines_fit_with_room_for_ctrl_c(width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = Counts(total=1_000_000, done=123_456, failed=7_890, pending=868_654, unknown=0)
+    shown = BulkProgress(counts, 250, 10_000, 99.5, 100.0, 30.0, 8_800.0, 60.0)
+    Console(width=width, force_terminal=True, color_system=None).print(progress.live_lines(shown, width))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= max(width - 6, 20)
+    if width >= 40:
+        text = " ".join(lines)
+        for word in ("131,346/1,000,000", "99.5/s of 100", "ETA 2:26:40", "in flight 250", "paused for 30 s"):
+            assert word in text
 
 
 class Running:
@@ -122,10 +136,10 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
     running: Callable[..., Running], command: Command, sandbox: Sandbox, number: signal.Signals
 ) -> None:
     sandbox.faults.add("slow_answer:after=20,delay=0.5,endpoint=create-post")
-    run = running("--limit", "0")
+    run = running("--rate", "0")
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
     run.interrupt(number)
-    run.said("Ctrl-C again to stop at once")
+    run.said("press Ctrl-C again to stop at once")
     ended = run.ended()
     assert ended.code == 130
     assert list(ended.json)[:5] == COUNTS
@@ -133,7 +147,7 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
     assert ended.json["done"] == sandbox.ledger.carried_out_at("create-post")
     assert ended.json["pending"] == 200 - ended.json["done"] > 0
     sandbox.faults.clear()
-    again = command("bulk", "resume", "j", "--limit", "0", "--json")
+    again = command("bulk", "resume", "j", "--rate", "0", "--json")
     assert (again.code, again.json["done"]) == (0, 200)
     assert len(sandbox.ledger.commits) == 200
     assert not sandbox.ledger.duplicates()
@@ -141,10 +155,10 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
 
 def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
     sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
-    run = running("--limit", "0")
+    run = running("--rate", "0")
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
     run.interrupt()
-    run.said("Ctrl-C again to stop at once")
+    run.said("press Ctrl-C again to stop at once")
     run.interrupt()
     ended = run.ended()
     assert ended.code == 130
@@ -157,9 +171,12 @@ def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], command: Co
 
 def test_a_killed_run_is_said_to_be_killed(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:
     sandbox.faults.add("commit_then_stall:after=20,endpoint=create-post")
-    run = running("--limit", "0")
+    run = running("--rate", "0")
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
-    assert command("bulk", "status", "j", "--json").json["state"] == "running"
+    alive = command("bulk", "status", "j", "--json").json
+    assert (alive["state"], alive["in_flight"], alive["unknown"]) == ("running", 4, 0)
+    report = command("bulk", "report", "j", "--json").json
+    assert (report["unknown"], report["pending"], report["rows"]) == (0, alive["pending"], [])
     run.process.kill()
     run.process.communicate()
     status = command("bulk", "status", "j", "--json").json

@@ -47,7 +47,7 @@ def test_all_is_well(command: Command, diagnosis: Diagnosis, sandbox: Sandbox) -
     for name in ("base URL", "rate limit", "reachable", "clock", "access token", "social-read-posts"):
         assert checks[name][0] == "ok", name
     assert [name for name in checks if name in PERMISSIONS] == PERMISSIONS
-    assert checks["social-view-post"] == ("not tried", "there is no post yet that could be read")
+    assert checks["social-view-post"] == ("not checked", "there is no post yet to read")
     assert sandbox.ledger.carried_out_at() == 2  # two listings
     assert sandbox.ledger.commits == []
     command("posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "Hello")
@@ -65,7 +65,8 @@ def test_no_server(diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> Non
     assert code == 1
     assert checks["reachable"][0] == "failed"
     assert "Cannot connect" in checks["reachable"][1]
-    assert checks["access token"][0] == "not tried"
+    assert checks["clock"][0] == checks["access token"][0] == checks["social-create-post"][0] == "not checked"
+    assert "the server cannot be used" in checks["access token"][1]
 
 
 def test_a_server_that_says_nothing_in_time(
@@ -103,7 +104,7 @@ def test_a_missing_permission(diagnosis: Diagnosis, sandbox: Sandbox, monkeypatc
     reader = sandbox.add_token("reader", permissions=["social-read-posts", "social-create-post"])
     monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", reader)
     sandbox.faults.add("forbidden:endpoint=find-post")
-    assert diagnosis()[1]["social-view-post"][0] == "not tried"
+    assert diagnosis()[1]["social-view-post"][0] == "not checked"
 
 
 @pytest.mark.parametrize(("hours", "words"), [(1.0, "3600 s ahead of"), (-1.0, "3600 s behind")])
@@ -124,9 +125,10 @@ def test_the_clock(
 def test_settings_that_are_wrong(diagnosis: Diagnosis, sandbox: Sandbox) -> None:
     del sandbox
     code, checks = diagnosis("--base-url", "http://example.com")
-    assert (code, list(checks)) == (1, ["base URL"])
-    assert diagnosis("--limit", "0")[1]["rate limit"][0] == "warning"
-    assert diagnosis("--limit", "500")[1]["rate limit"] == ("warning", "500 requests per second; the API documents 100")
+    assert code == 1
+    assert [status for status, _ in checks.values()] == ["failed", "not checked", "not checked", "not checked"]
+    assert diagnosis("--rate", "0")[1]["rate limit"][0] == "warning"
+    assert diagnosis("--rate", "500")[1]["rate limit"] == ("warning", "500 requests per second; the API documents 100")
 
 
 @pytest.mark.parametrize("fault", ["error_503", "broken_json", "html_502", "wrong_shape", "echo_authorization"])
@@ -136,8 +138,24 @@ def test_a_server_that_is_out_of_order(
     monkeypatch.setattr(doctor, "REACH_TIMEOUT", 0.5)
     began = time.monotonic()
     sandbox.faults.add(fault)
-    _, checks = diagnosis()
-    assert checks["access token"][0] == "warning"
-    assert "could not be tried" in checks["access token"][1]
+    code, checks = diagnosis()
+    assert (code, checks["access token"][0]) == (1, "failed")
+    assert "posts could not be listed" in checks["access token"][1]
+    assert checks["add-channels"] == ("not checked", "listing posts failed, so nothing is known of the token")
     assert sandbox.token not in str(checks)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "words"),
+    [
+        ((503, "application/json", ""), "failed", "server error (HTTP 503)"),
+        ((302, "text/html", "https://example.com/login"), "failed", "redirects to https://example.com/login"),
+        ((200, "text/html", ""), "warning", "answers with a web page"),
+        ((404, "application/json", ""), "ok", "HTTP 404 without a token"),
+    ],
+)
+def test_a_server_that_is_not_the_api(response: tuple[int, str, str], status: str, words: str) -> None:
+    found, told = doctor.judge(*response)
+    assert found == status
+    assert words in told

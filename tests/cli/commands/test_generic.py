@@ -51,5 +51,5 @@ def test_ask_the_documentation(command: Command, sandbox: Sandbox, monkeypatch: 
 
 def test_the_limit_is_the_clients(command: Command, sandbox: Sandbox) -> None:
     for limit in ("0", "1", "50", "1000"):
-        assert command(*CREATE, "--limit", limit).code == 0
+        assert command(*CREATE, "--rate", limit).code == 0
     assert sandbox.ledger.carried_out_at("create-post") == 4

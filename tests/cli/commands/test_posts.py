@@ -40,7 +40,7 @@ def test_a_time_means_scheduled(command: Command, sandbox: Sandbox) -> None:
     assert command(*CREATE, *when).code == 0
     assert sent(sandbox)["publish_mode"] == "scheduled"
     assert sent(sandbox)["schedule_time"] == "2027-01-08 14:30"
-    ran = command("posts", "upcoming", "--count", "5")
+    ran = command("posts", "upcoming", "--limit", "5")
     assert "2027" in ran.out
     assert command("posts", "upcoming", "--json").json["up_coming"][0]["post_id"] == 1
 
@@ -63,7 +63,7 @@ def test_get_and_list(command: Command, sandbox: Sandbox) -> None:
     command(*CREATE)
     assert command("posts", "get", "1", "--json").json["post"]["post_id"] == 1
     assert "channel_type  facebook" in command("posts", "get", "1").out
-    listed = command("posts", "list", "--channel", "facebook", "--channel", "twitter", "--count", "3", "--json")
+    listed = command("posts", "list", "--channel", "facebook", "--channel", "twitter", "--limit", "3", "--json")
     assert listed.code == 0
     assert "facebook" in command("posts", "list", "--channel", "facebook").out
     ran = command("posts", "get", "99", "--json")

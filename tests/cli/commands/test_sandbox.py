@@ -24,7 +24,12 @@ def unframed(text: str) -> str:
 def parsed(command: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SandboxSettings]:
     """Return the settings with which the command would start the server."""
     found: list[SandboxSettings] = []
-    monkeypatch.setattr(serving, "run", lambda settings, _announce: found.append(settings))
+
+    def run(settings: SandboxSettings, announce: object) -> None:
+        del announce
+        found.append(settings)
+
+    monkeypatch.setattr(serving, "run", run)
 
     def parse(*arguments: str) -> SandboxSettings:
         assert command("sandbox", *arguments).code == 0
