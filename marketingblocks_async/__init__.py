@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .client import MarketingBlocks
     from .endpoints import ENDPOINTS, Endpoint
     from .errors import (
+        APIConnectionError,
         APIError,
+        APITimeoutError,
         AuthenticationError,
         BadRequestError,
         CallError,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         RateLimitedError,
         ServerError,
+        UnreadableResponseError,
     )
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .fleet import FleetSnapshot, TokenFleet
@@ -74,7 +77,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDPOINTS",
+    "APIConnectionError",
     "APIError",
+    "APITimeoutError",
     "AmbiguousTimeWarning",
     "AttemptEvent",
     "AuthenticationError",
@@ -141,6 +146,7 @@ __all__ = [
     "TokenFleet",
     "TriggerType",
     "TwitterThreadItem",
+    "UnreadableResponseError",
     "UpcomingPosts",
     "UpdateCommentAutomation",
     "YouTubeCategory",

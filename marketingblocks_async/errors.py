@@ -1,5 +1,24 @@
 """Everything this package raises.
 
+::
+
+    MarketingBlocksError
+    ├─ ConfigurationError
+    └─ CallError                       .may_have_happened .endpoint .attempts .first_failure
+       ├─ APIError                     .status_code .body .headers
+       │  ├─ BadRequestError (400, 422)
+       │  ├─ AuthenticationError (401)
+       │  ├─ PermissionDeniedError (403)
+       │  ├─ NotFoundError (404)
+       │  ├─ RateLimitedError (429)    .retry_after
+       │  └─ ServerError (5xx)
+       ├─ APIConnectionError           a read without a response
+       │  ├─ APITimeoutError
+       │  └─ NotSentError              read or write
+       ├─ OutcomeUnknownError          a write .request
+       │  └─ UnreadableResponseError   a write; also an InvalidResponseError
+       └─ InvalidResponseError         .body .request .status_code
+
 All errors derive from :class:`MarketingBlocksError`, pickle with their attributes (so they cross process pools and
 task queues), and never contain the access token. Messages say what to do next; long bodies are cut in the message
 and kept whole on the attribute.
@@ -9,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from multidict import CIMultiDict
 
@@ -53,11 +72,80 @@ class Outcome(Enum):
     NOT_SENT = "not sent"
     """It cannot have reached the API: DNS, refused, TLS, no connection in time. Sending again is safe."""
     REFUSED = "refused unstarted"
-    """The API said that it did not begin: 429, or 503 with ``Retry-After``. Sending again is safe, later."""
+    """The API rejected it before processing: 429. Sending again is safe, later."""
     UNKNOWN = "unknown"
-    """It may have been carried out: connection lost after sending, no answer in time, 5xx."""
+    """It may have been carried out: connection lost after sending, no response in time, 5xx."""
     FINAL = "final"
     """Sending the same again would fail the same way: 4xx, a body that makes no sense."""
+
+
+class StatusRule(NamedTuple):
+    """What a status that is no success means for what happened.
+
+    Attributes:
+        outcome: what may have happened.
+        reason: why, in one sentence.
+
+    """
+
+    outcome: Outcome
+    reason: str
+
+
+STATUS_RULES: dict[str, StatusRule] = {
+    "303": StatusRule(Outcome.UNKNOWN, "It redirects to the result of a POST that was carried out (RFC 9110 15.4.4)."),
+    "3XX": StatusRule(Outcome.FINAL, "The resource is elsewhere, so it was not carried out here; not followed."),
+    "408": StatusRule(
+        Outcome.UNKNOWN, "Load balancers send it also when the API did not answer them in time, after it has begun."
+    ),
+    "421": StatusRule(
+        Outcome.FINAL, "The server is not responsible for this host (RFC 9110 15.5.20); check base_url and proxies."
+    ),
+    "425": StatusRule(
+        Outcome.REFUSED, "The server declines to process a request that might be a replay (RFC 8470 5.2)."
+    ),
+    "429": StatusRule(
+        Outcome.REFUSED,
+        "Documented as throttling or rejection, which comes before processing. Unknown if the response itself shows "
+        "that it was made in front of the API (an HTML page, Proxy-Status with an error, x-envoy-attempt-count above "
+        "1): a cache or proxy may have forwarded the request, given up on the API, and been throttled in a second try.",
+    ),
+    "4XX": StatusRule(Outcome.FINAL, "The request itself is refused."),
+    "500": StatusRule(Outcome.UNKNOWN, "The API failed, and does not say at which step."),
+    "502": StatusRule(Outcome.UNKNOWN, "A proxy got no valid response from the API, which may have processed it."),
+    "503": StatusRule(
+        Outcome.UNKNOWN,
+        "Caches and proxies send it for an API that answers late or badly. Retry-After is no proof either: their own "
+        "error pages carry one. The token pauses for it.",
+    ),
+    "504": StatusRule(Outcome.UNKNOWN, "A proxy stopped waiting for the API, which may have processed it."),
+    "520": StatusRule(Outcome.UNKNOWN, "Cloudflare got an empty or broken response from the API."),
+    "521": StatusRule(
+        Outcome.UNKNOWN, "Cloudflare could not connect to the API; an earlier try of its own may have got through."
+    ),
+    "522": StatusRule(
+        Outcome.UNKNOWN, "Cloudflare got no acknowledgement from the API, also after it has sent the request."
+    ),
+    "523": StatusRule(
+        Outcome.UNKNOWN, "Cloudflare found no way to the API; an earlier try of its own may have got through."
+    ),
+    "524": StatusRule(Outcome.UNKNOWN, "Cloudflare connected to the API and stopped waiting for its response."),
+    "525": StatusRule(
+        Outcome.UNKNOWN, "Cloudflare's TLS handshake failed; an earlier try of its own may have got through."
+    ),
+    "526": StatusRule(
+        Outcome.UNKNOWN, "Cloudflare refused the API's certificate; an earlier try of its own may have got through."
+    ),
+    "527": StatusRule(Outcome.UNKNOWN, "Cloudflare's connection to the API broke, before or after the request."),
+    "529": StatusRule(Outcome.UNKNOWN, "Overloaded, in no standard: it is not said whether processing had begun."),
+    "530": StatusRule(Outcome.UNKNOWN, "Cloudflare's own errors of several kinds."),
+    "5XX": StatusRule(Outcome.UNKNOWN, "The API or something in front of it failed, and does not say at which step."),
+}
+"""What a status that is no success means for what happened: by status, else by its class.
+
+The question behind each entry is what a cache, proxy or load balancer in front of the API could mean by it. Only what
+cannot come after the API has begun counts as rejected before processing.
+"""
 
 
 class MarketingBlocksError(Exception):
@@ -96,6 +184,11 @@ class CallError(MarketingBlocksError):
         self.endpoint = endpoint
         self.attempts = attempts
         self.first_failure = first_failure
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether a write may have been carried out at the API in spite of this error. ``False`` for every read."""
+        return self.first_failure is not None and self.first_failure.may_have_happened
 
     @property
     def message(self) -> str:
@@ -193,10 +286,18 @@ class RateLimitedError(APIError):
 
 
 class ServerError(APIError):
-    """5xx: the API failed. For a write this is raised only when the API said that it did not start (503)."""
+    """5xx: the API failed. Raised for reads; for a write it is the cause of an :class:`OutcomeUnknownError`."""
 
 
-class NotSentError(CallError):
+class APIConnectionError(CallError):
+    """No response came, and nothing can have changed at the API: a read, or a request that was not sent."""
+
+
+class APITimeoutError(APIConnectionError):
+    """No response to a read came in time."""
+
+
+class NotSentError(APIConnectionError):
     """The request cannot have reached the API, so sending it again is safe.
 
     DNS, connection refused, TLS, no connection in time, a queue longer than the deadline, a client that closed first.
@@ -204,10 +305,9 @@ class NotSentError(CallError):
 
 
 class OutcomeUnknownError(CallError):
-    """The request may or may not have been carried out; it was not sent again.
+    """A write may or may not have been carried out; it was not sent again.
 
-    For a write: check (``posts.upcoming``, ``posts.list``) before sending it again. For a read that kept failing
-    nothing has changed at the API, and it can simply be called again.
+    Look it up (``posts.upcoming``, ``posts.list``) before you send it again.
 
     Attributes:
         request: what was sent: the request object, or for ``client.request()`` a mapping of method, path, params, json.
@@ -227,11 +327,16 @@ class OutcomeUnknownError(CallError):
         super().__init__(message, endpoint=endpoint, attempts=attempts, first_failure=first_failure)
         self.request = request
 
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether it may have been carried out: it may."""
+        return True
+
 
 class InvalidResponseError(CallError):
     """A success status whose body is no JSON, or not of the documented shape.
 
-    After a write this means that the write *was* accepted; do not send it again without checking.
+    For a write it is an :class:`UnreadableResponseError`.
 
     Attributes:
         body: the decoded JSON, or the text when it was no JSON, whole.
@@ -256,3 +361,10 @@ class InvalidResponseError(CallError):
         self.body = body
         self.request = request
         self.status_code = status_code
+
+
+class UnreadableResponseError(InvalidResponseError, OutcomeUnknownError):
+    """A write got a success status with a body that cannot be read: it probably was carried out. It was not sent again.
+
+    This is both an :class:`InvalidResponseError` and an :class:`OutcomeUnknownError`.
+    """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypedDict, TypeVar
 
-from .errors import ConfigurationError, OutcomeUnknownError
+from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 
 PREFIX = "mb_"
@@ -157,8 +157,8 @@ class EventLog(Observer):
             text = "%s: done in %.3f s, attempts: %d"
             self._log(logging.DEBUG, event, text, event.endpoint, event.seconds, event.attempts)
             return
-        is_unknown = isinstance(event.error, OutcomeUnknownError) and event.method not in ("GET", "HEAD")
-        self._log(logging.ERROR if is_unknown else logging.WARNING, event, "%s", event.error)
+        level = logging.ERROR if event.error.may_have_happened else logging.WARNING
+        self._log(level, event, "%s", event.error)
 
     def _log(
         self,

@@ -18,7 +18,9 @@ from multidict import CIMultiDict
 
 import marketingblocks_async
 from marketingblocks_async.errors import (
+    APIConnectionError,
     APIError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     CallError,
@@ -32,6 +34,7 @@ from marketingblocks_async.errors import (
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    UnreadableResponseError,
     excerpt,
 )
 from tests.support.examples import DOCUMENTED_ERROR, post
@@ -53,7 +56,9 @@ PARENTS: dict[type[MarketingBlocksError], type[Exception]] = {
     ConfigurationError: MarketingBlocksError,
     CallError: MarketingBlocksError,
     APIError: CallError,
-    NotSentError: CallError,
+    APIConnectionError: CallError,
+    APITimeoutError: APIConnectionError,
+    NotSentError: APIConnectionError,
     OutcomeUnknownError: CallError,
     InvalidResponseError: CallError,
     **dict.fromkeys(API_ERRORS[1:], APIError),
@@ -96,11 +101,12 @@ def error_id(error: object) -> str:
 class TestHierarchy:
     def test_is_the_documented_one(self) -> None:
         assert {kind: kind.__bases__ for kind in PARENTS} == {kind: (parent,) for kind, parent in PARENTS.items()}
+        assert UnreadableResponseError.__bases__ == (InvalidResponseError, OutcomeUnknownError)
 
     def test_is_complete_and_public(self) -> None:
         public = {getattr(marketingblocks_async, name) for name in marketingblocks_async.__all__}
         errors = {kind for kind in public if isinstance(kind, type) and issubclass(kind, Exception)}
-        assert errors == set(PARENTS)
+        assert errors == {*PARENTS, UnreadableResponseError}
 
     @pytest.mark.parametrize("kind", list(PARENTS), ids=lambda kind: kind.__name__)
     def test_every_class_says_what_it_means(self, kind: type[MarketingBlocksError]) -> None:
@@ -115,6 +121,17 @@ class TestHierarchy:
         assert error.endpoint == ""
         assert error.attempts == 0
         assert error.first_failure is None
+
+
+class TestMayHaveHappened:
+    @pytest.mark.parametrize("kind", [*PARENTS, UnreadableResponseError], ids=lambda kind: kind.__name__)
+    def test_only_an_unknown_outcome_may_have_happened(self, kind: type[Exception]) -> None:
+        if issubclass(kind, CallError):
+            assert kind("x").may_have_happened is issubclass(kind, OutcomeUnknownError)
+
+    def test_so_may_a_call_whose_first_attempt_may_have(self) -> None:
+        assert BadRequestError("x", first_failure=OutcomeUnknownError("lost")).may_have_happened
+        assert not BadRequestError("x", first_failure=NotSentError("no")).may_have_happened
 
 
 class TestAttributes:

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from marketingblocks_async import (
+    APIConnectionError,
     EventLog,
     MarketingBlocks,
     NotFoundError,
@@ -73,7 +74,7 @@ async def test_a_write_of_unknown_outcome_is_an_error_and_a_read_is_none(
     async with client_of(marketingblocks_sandbox) as client:
         with pytest.raises(OutcomeUnknownError):
             await client.channels.connect(user_id="u-1")
-        with pytest.raises(OutcomeUnknownError):
+        with pytest.raises(APIConnectionError):
             await client.posts.upcoming()
     assert records(caplog) == [(logging.ERROR, "outcome"), (logging.WARNING, "outcome")]
 

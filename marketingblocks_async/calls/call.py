@@ -43,6 +43,7 @@ class Call(Generic[T]):
         response: the response to the last attempt that got one.
         first_failure: the error of the first attempt that failed.
         unknown: the error of the first attempt after which it may have been carried out.
+        needs_new_connection: whether the next attempt must not use a pooled connection.
         ended_as: the error that says what happened to it, if it was cancelled.
         logs_cancellation: whether its cancellation is logged; ``create_many`` says the same in one line for all.
         on_grant: called at its first permit.
@@ -61,6 +62,7 @@ class Call(Generic[T]):
     response: HttpResponse | None = None
     first_failure: CallError | None = None
     unknown: CallError | None = None
+    needs_new_connection: bool = False
     ended_as: CallError | None = None
     logs_cancellation: bool = True
     on_grant: Callable[[], None] | None = None

@@ -22,8 +22,6 @@ from marketingblocks_async.errors import (
     InvalidResponseError,
     NotSentError,
     Outcome,
-    OutcomeUnknownError,
-    RateLimitedError,
     excerpt,
 )
 from marketingblocks_async.events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
@@ -112,13 +110,13 @@ class Executor:
             what = excerpt(self.context.scrub(f"{type(mistake).__name__}: {mistake}"))
             ended_as = self.interrupted_error(call, f"it was ended by {what}")
             self._tell_outcome(call, began, ended_as)
-            if _may_have_happened(call, ended_as):
+            if ended_as.may_have_happened:
                 # Callers take any other exception for a call that did not happen, and make it again.
                 raise ended_as from mistake
             raise
         except asyncio.CancelledError as cancelled:
             call.ended_as = self.interrupted_error(call, "the call was cancelled")
-            if _may_have_happened(call, call.ended_as):
+            if call.ended_as.may_have_happened:
                 cancelled.add_note(str(call.ended_as))
                 self.context.cancellations.add(call)
             self._tell_outcome(call, began, call.ended_as, cancelled=True)
@@ -162,7 +160,7 @@ class Executor:
             if not limit.expired():
                 # A middleware raised it.
                 raise
-            raise self.interrupted_error(call, f"the deadline of {seconds:g} s passed") from None
+            raise self.interrupted_error(call, f"the deadline of {seconds:g} s passed", timed_out=True) from None
 
     async def _retry(self, call: Call[T], first: AttemptFailed) -> T:
         """Make further attempts after the first one failed, as far as the retry policy allows."""
@@ -205,6 +203,10 @@ class Executor:
         if call.before_send is not None:
             await _call_before_send(call.before_send, permit)
         attempt = Attempt(limiter, permit)
+        if not call.operation.resend_is_harmless:
+            attempt.is_resendable = False
+        if call.needs_new_connection:
+            attempt.needs_new_connection = True
         call.begin(attempt)
         try:
             call.response = response = await self._send(call, attempt)
@@ -246,6 +248,7 @@ class Executor:
             call.first_failure = failed.error
         if call.unknown is None and failed.outcome is Outcome.UNKNOWN:
             call.unknown = failed.error
+        call.needs_new_connection = failed.connection_was_dead
         self._tell_attempt(call, attempt, response, failed.outcome)
         return failed
 
@@ -260,12 +263,12 @@ class Executor:
                 problem = exc
         failed = failed_by_response(call, clean, problem)
         failed.error.__cause__ = self._without_token(failed.error.__cause__)
-        if failed.outcome is Outcome.REFUSED:
+        if failed.pauses_token:
             self._pause_token(call, failed)
         return failed
 
     def _pause_token(self, call: Call[T], failed: AttemptFailed) -> None:
-        """Pause the token, since the API rejected a request before processing it."""
+        """Pause the token, since the API asked for it."""
         context = self.context
         failed.pause = failed.retry_after or min(
             context.rate_limit.per * 2.0 ** min(call.refusals, 60), self.options.retry.max_backoff
@@ -274,7 +277,7 @@ class Executor:
         failed.pause *= 1 + 0.05 * random.random()  # noqa: S311 - no secret
         call.refusals += 1
         if context.limiter is not None:
-            context.limiter.pause(failed.pause, over_limit=isinstance(failed.error, RateLimitedError))
+            context.limiter.pause(failed.pause, over_limit=call.response is not None and call.response.status == 429)
         hooks = self.options.hooks
         if hooks is not None and hooks.on_throttle is not None:
             rate = context.limiter.snapshot().rate if context.limiter is not None else float("inf")
@@ -344,10 +347,10 @@ class Executor:
             error, error.__cause__ = call.unknown, last.error
         return self._complete(call, error)
 
-    def interrupted_error(self, call: Call[T], why: str) -> CallError:
+    def interrupted_error(self, call: Call[T], why: str, *, timed_out: bool = False) -> CallError:
         """Return the error for a call that was interrupted, and say whether it may have been carried out."""
         if call.attempt is not None and call.attempt.may_have_left:
-            error: CallError = unknown_error(call, f"{why} before its end")
+            error = unknown_error(call, f"{why} before its end", timed_out=timed_out)
         elif call.unknown is not None:
             error = call.unknown
         else:
@@ -401,10 +404,6 @@ async def _call_before_send(before_send: Callable[[], Awaitable[None]], permit: 
         if permit is not None:
             permit.release()
         raise
-
-
-def _may_have_happened(call: Call[Any], error: CallError) -> bool:
-    return isinstance(error, OutcomeUnknownError) and not call.operation.is_read
 
 
 def _wrap(middleware: Middleware, send: Send) -> Send:

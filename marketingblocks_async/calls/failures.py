@@ -16,7 +16,10 @@ from typing import Any
 import pydantic
 
 from marketingblocks_async.errors import (
+    STATUS_RULES,
+    APIConnectionError,
     APIError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     CallError,
@@ -29,6 +32,7 @@ from marketingblocks_async.errors import (
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    UnreadableResponseError,
     excerpt,
 )
 from marketingblocks_async.middleware import HttpResponse
@@ -49,27 +53,26 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
         problem: why the body of a success cannot be read.
 
     """
-    name, permission = call.name, call.operation.permission
-    body = readable_body(response)
+    name, status, body = call.name, response.status, readable_body(response)
     if problem is not None and not denies(body):
         return AttemptFailed(Outcome.FINAL, _unreadable(call, response, body, problem))
-    retry_after = parse_retry_after(response.headers)
-    message = f"{response.status}{_reason(body)}{_advice(response, permission, retry_after)}"
     headers = Headers(response.headers)
+    retry_after = parse_retry_after(headers)
+    in_front = made_in_front(response)
+    message = f"{status}{_reason(body)}{_advice(response, call.operation.permission, retry_after, in_front=in_front)}"
     error: CallError
-    if response.status == 429:
+    if status == 429:
         error = RateLimitedError(
             f"{name}: {message}", body=body, headers=headers, endpoint=name, retry_after=retry_after
         )
     else:
-        error_class = ServerError if response.status >= 500 else _ERROR_CLASSES.get(response.status, APIError)
-        error = error_class(
-            f"{name}: {message}", status_code=response.status, body=body, headers=headers, endpoint=name
-        )
-    outcome = classify(response.status, retry_after)
+        error_class = ServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
+        error = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
+    outcome = classify(status, in_front=in_front)
     if outcome is Outcome.UNKNOWN and not call.operation.is_read:
         error, error.__cause__ = unknown_error(call, f"the API answered {message}"), error
-    return AttemptFailed(outcome, error, retry_after)
+    pauses_token = outcome is Outcome.REFUSED or status == 429 or (status == 503 and retry_after is not None)
+    return AttemptFailed(outcome, error, retry_after=retry_after, pauses_token=pauses_token)
 
 
 def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> AttemptFailed:
@@ -83,43 +86,75 @@ def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> Att
     """
     if isinstance(failure, ResponseTooLarge):
         msg = f"{call.name}: {reason}; raise max_response_bytes of the client to read it"
-        error: CallError = InvalidResponseError(msg, request=call.request, endpoint=call.name)
+        error: CallError = _invalid_response(call, msg)
     elif failure.outcome is Outcome.NOT_SENT:
         error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
     else:
-        error = unknown_error(call, reason)
-    return AttemptFailed(failure.outcome, error)
+        error = unknown_error(call, reason, timed_out=failure.timed_out)
+    return AttemptFailed(failure.outcome, error, connection_was_dead=failure.connection_was_dead)
 
 
-def classify(status: int, retry_after: float | None) -> Outcome:
-    """Return what a status that is no success means for what happened.
-
-    429 rejects before anything begins (documented: throttling or rejection). 503 does so only if it names a time to
-    come back (RFC 9110 section 15.6.4); any other 5xx, and 408, may come from a proxy after the work was done.
+def classify(status: int, *, in_front: bool = False) -> Outcome:
+    """Return what a status that is no success means for what happened, by :data:`STATUS_RULES`.
 
     Args:
-        status: HTTP status.
-        retry_after: see :func:`parse_retry_after`.
+        status: HTTP status; 2xx if the body says that the call failed.
+        in_front: see :func:`made_in_front`.
 
     """
-    if status == 429 or (status == 503 and retry_after is not None):
-        return Outcome.REFUSED
-    if status >= 500 or status == 408:
+    if status < 300:
+        return Outcome.FINAL
+    if status == 429 and in_front:
         return Outcome.UNKNOWN
-    return Outcome.FINAL
+    # Numbers beyond 599 are in no standard, so nothing is known of them.
+    rule = STATUS_RULES.get(f"{status}") or STATUS_RULES.get(f"{status // 100}XX", STATUS_RULES["5XX"])
+    return rule.outcome
+
+
+def made_in_front(response: HttpResponse) -> bool:
+    """Return whether a response shows that it was made in front of the API: by a firewall, a cache or a proxy.
+
+    The API answers in JSON (documented). ``Proxy-Status`` with an error is a proxy's own (RFC 9209 section 2.1.1), and
+    ``x-envoy-attempt-count`` above 1 says that Envoy has sent the request several times.
+    """
+    headers = response.headers
+    if "text/html" in headers.get("Content-Type", "").lower() or response.body.lstrip()[:1] == b"<":
+        return True
+    if re.search(r";\s*error\s*=", headers.get("Proxy-Status", "")):
+        return True
+    return headers.get("x-envoy-attempt-count", "1").strip() not in ("", "0", "1")
+
+
+_DENIALS = frozenset({"false", "0", "error"})
 
 
 def denies(result: object) -> bool:
-    """Return whether the result of a success status says ``"status": false`` (inferred to be an error)."""
-    status = result.get("status") if is_object(result) else getattr(result, "status", None)
-    return status is False
+    """Return whether the result of a success status says that the call failed.
+
+    ``"status": false`` is the documented form of errors, so it is one with a success status, too (inferred); likewise
+    ``0``, ``"0"``, ``"false"`` and ``"error"``, and the same under ``success``.
+    """
+    fields: Any = result.root if isinstance(result, pydantic.RootModel) else result
+    if is_object(fields):
+        return _is_denial(fields.get("status")) or _is_denial(fields.get("success"))
+    if isinstance(fields, pydantic.BaseModel):
+        further = fields.model_extra or {}
+        return _is_denial(getattr(fields, "status", None)) or _is_denial(further.get("success"))
+    return False
 
 
-def unknown_error(call: Call[Any], reason: str) -> OutcomeUnknownError:
-    """Return the error for a call that may or may not have been carried out."""
+def _is_denial(value: object) -> bool:
+    # False is equal to 0.
+    return value == 0 if isinstance(value, int | float) else isinstance(value, str) and value.lower() in _DENIALS
+
+
+def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> CallError:
+    """Return the error for a call of which it is not known whether it was carried out."""
     if call.operation.is_read:
+        error_class = APITimeoutError if timed_out else APIConnectionError
         msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
-    elif call.operation.resend_is_harmless:
+        return error_class(msg, endpoint=call.name)
+    if call.operation.resend_is_harmless:
         msg = f"{call.name}: it may or may not have been carried out: {reason}; to send it again does no harm"
     else:
         msg = (
@@ -127,6 +162,11 @@ def unknown_error(call: Call[Any], reason: str) -> OutcomeUnknownError:
             "it was not sent again - look it up at the API before you do"
         )
     return OutcomeUnknownError(msg, request=call.request, endpoint=call.name)
+
+
+def _invalid_response(call: Call[Any], message: str, **details: Any) -> InvalidResponseError:
+    error_class = InvalidResponseError if call.operation.is_read else UnreadableResponseError
+    return error_class(message, request=call.request, endpoint=call.name, **details)
 
 
 _DELTA_SECONDS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(?:, .*)?\Z", re.ASCII | re.DOTALL)
@@ -198,14 +238,12 @@ def readable_body(response: HttpResponse) -> Any:
 
 def _unreadable(call: Call[Any], response: HttpResponse, body: Any, problem: ValueError) -> InvalidResponseError:
     shown = excerpt(body) if response.body else "(empty)"
-    why = f"its body is not as documented ({_why(problem)}): {shown}"
-    error = InvalidResponseError(
-        f"{call.name}: the API answered {response.status}, but {why}",
-        body=body,
-        request=call.request,
-        status_code=response.status,
-        endpoint=call.name,
+    msg = (
+        f"{call.name}: the API answered {response.status}, but its body is not as documented ({_why(problem)}): {shown}"
     )
+    if not call.operation.is_read:
+        msg += "; it may have been carried out and was not sent again - look it up at the API before you do"
+    error = _invalid_response(call, msg, body=body, status_code=response.status)
     error.__cause__ = problem
     return error
 
@@ -239,8 +277,13 @@ def _reason(body: Any) -> str:
     return f": {shown}" if shown else ""
 
 
-def _advice(response: HttpResponse, permission: str | None, wait: float | None) -> str:
+def _advice(response: HttpResponse, permission: str | None, wait: float | None, *, in_front: bool) -> str:
     """Return the next step for a person."""
+    if in_front and response.status in (401, 403):
+        return (
+            " - this is no answer of the API but a page of something in front of it, such as a firewall or a proxy, so "
+            "it says nothing about the access token; ask whoever runs that, or try from another network"
+        )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
     match response.status:
         case 401:

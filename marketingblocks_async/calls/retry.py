@@ -74,18 +74,30 @@ class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for
         outcome: what the attempt may have done.
         error: what the caller sees if it was the last attempt.
         retry_after: seconds that the response asks to wait, ``None`` if it does not say.
+        pauses_token: whether the response asks for a pause of the whole token.
+        connection_was_dead: whether it was lost with a reused connection that turned out dead.
 
     Attributes:
-        pause: seconds for which the API wants no request (for ``REFUSED``).
+        pause: seconds for which the token pauses.
         delay: seconds to wait before the attempt after this one.
 
     """
 
-    def __init__(self, outcome: Outcome, error: CallError, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        error: CallError,
+        *,
+        retry_after: float | None = None,
+        pauses_token: bool = False,
+        connection_was_dead: bool = False,
+    ) -> None:
         super().__init__(outcome, error)
         self.outcome = outcome
         self.error = error
         self.retry_after = retry_after
+        self.pauses_token = pauses_token
+        self.connection_was_dead = connection_was_dead
         self.pause: float = 0.0
         self.delay: float = 0.0
 
@@ -95,7 +107,7 @@ class RetryBudget:
 
     A retry after a connection failure or an unknown outcome costs 1, a success gives 0.1 back; without budget the
     failure is reported at once. So retries are at most a tenth of the calls in the long run, with a reserve for short
-    trouble. Refusals (429) cost nothing: the pause of the whole token takes care of them.
+    trouble. Responses that pause the whole token (429) cost nothing: the pause keeps the traffic down.
 
     Args:
         capacity: the reserve.
@@ -181,23 +193,26 @@ class RetryRules:
             return False
         if self._failures >= self._policy.max_attempts:
             return False
-        refused = failed.outcome is Outcome.REFUSED
         failed.delay = self._policy.backoff(self._failures)
-        if refused:
+        if failed.connection_was_dead:
+            # The API has not failed: HTTP allows servers to close idle connections. The next attempt uses a new one.
+            failed.delay = 0.0
+        if failed.pauses_token:
             failed.delay = 0.0 if self._limiter_pauses else failed.pause
         wait = max(failed.pause, failed.delay)
         now = time.monotonic()
         if now + wait >= self._ends or (failed.retry_after or 0.0) > LONGEST_PAUSE:
             return False
-        asked_for = refused and failed.retry_after is not None
+        asked_for = failed.pauses_token and failed.retry_after is not None
         elapsed = now - self._started - self._queued() - self._uncounted
         if elapsed + (0.0 if asked_for else wait) > self._policy.max_elapsed:
             return False
         if asked_for and not self._limiter_pauses:
             self._uncounted += failed.delay
-        elif refused and not asked_for and self._limiter_pauses:
+        elif failed.pauses_token and not asked_for and self._limiter_pauses:
             self._uncounted -= failed.pause
-        return refused or self._budget.spend()
+        # The pause of the whole token keeps the traffic down already, and a dead connection is no outage.
+        return failed.pauses_token or failed.connection_was_dead or self._budget.spend()
 
 
 async def retry(

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Self, TypeAlias, cast
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
-from marketingblocks_async.errors import ConfigurationError, OutcomeUnknownError
+from marketingblocks_async.errors import CallError, ConfigurationError
 from marketingblocks_async.models import CreatedPost, CreatePost
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
@@ -45,8 +45,7 @@ class PostOutcome:
         item: what the input had there.
         result: the answer, ``None`` if there is an error.
         error: what went wrong, ``None`` if nothing did: an error of this package, ``pydantic.ValidationError`` when the
-            item makes no valid post, or what ``before_send`` raised. :class:`OutcomeUnknownError` means that it may
-            have been created; after every other error but :class:`InvalidResponseError` it was not.
+            item makes no valid post, or what ``before_send`` raised.
 
     """
 
@@ -59,6 +58,11 @@ class PostOutcome:
     def ok(self) -> bool:
         """Whether the post was created."""
         return self.error is None
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether the post may have been created in spite of the error."""
+        return isinstance(self.error, CallError) and self.error.may_have_happened
 
 
 class CreateMany(AsyncIterator[PostOutcome]):
@@ -307,7 +311,7 @@ class _Run:
     def _warn_at_early_end(self) -> None:
         if not self._closing or self._running():
             return
-        unknown = sum(isinstance(outcome.error, OutcomeUnknownError) for outcome in self._undelivered)
+        unknown = sum(outcome.may_have_happened for outcome in self._undelivered)
         if unknown:
             logger.warning("create_many ended early; %d posts in flight may or may not have been created", unknown)
 

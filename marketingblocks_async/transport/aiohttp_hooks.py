@@ -8,9 +8,13 @@ attempt that a hook did not see counts as one that may have been sent.
 from __future__ import annotations
 
 import asyncio
+import errno
+import math
+import re
 import select
 import time
 import weakref
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +36,20 @@ KEEPALIVE = 4.0
 A write on a connection that the server is just closing ends with an unknown outcome, which costs far more than a new
 connection. Common servers close after 5 s or more (Node.js, uvicorn and Apache 5, nginx 75), so below that it is rare.
 """
+
+LESSON = 60.0
+"""Seconds for which a connection that turned out dead makes writes choose younger ones; twice as long after each."""
+
+LONGEST_LESSON = 3600.0
+
+SHORTEST_IDLE = 0.1
+"""Seconds below which a dead connection was hardly closed for its idleness; writes then use no connection twice."""
+
+NO_SOCKETS = (errno.EMFILE, errno.ENFILE)
+"""Errors of a process, or a machine, that has no file descriptor left for a socket."""
+
+SOCKET_POLL = 0.1
+"""Seconds between two tries to get a socket. Nothing tells when another part of the program closes a file."""
 
 CHECK_AFTER = 0.02
 """Seconds of idleness after which a connection is asked, before it is written to, whether the server has closed it.
@@ -58,6 +76,8 @@ EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     aiohttp.ClientConnectorError: (Outcome.NOT_SENT, ""),
     aiohttp.ConnectionTimeoutError: (Outcome.NOT_SENT, ""),
     aiohttp.InvalidURL: (Outcome.NOT_SENT, ""),
+    # A proxy that refuses CONNECT: there is no way to the API on which the request could be sent.
+    aiohttp.ClientHttpProxyError: (Outcome.NOT_SENT, "the proxy refused to connect to the API"),
     # These come from a connection that was in use.
     ResendRefusedError: (Outcome.UNKNOWN, "the connection was lost after the request was sent"),
     aiohttp.ServerDisconnectedError: (Outcome.UNKNOWN, "the server closed the connection without an answer"),
@@ -84,7 +104,8 @@ def reason_of(exc: Exception) -> str:
     """Return what happened in words; of aiohttp's errors only the text, never the request with its headers."""
     words = _entry(exc)[1]
     if isinstance(exc, aiohttp.ClientResponseError):
-        return f"{words}: {excerpt(exc.message)}"
+        status = f"{exc.status} " if isinstance(exc, aiohttp.ClientHttpProxyError) else ""
+        return f"{words}: {status}{excerpt(exc.message)}"
     if words:
         return words
     text = excerpt(exc) or type(exc).__name__
@@ -114,6 +135,7 @@ class ObservedConnector(aiohttp.TCPConnector):
         self._owner = owner
         # When each connection last brought a response; new ones are not in it.
         self._answered_at: weakref.WeakKeyDictionary[asyncio.BaseProtocol, float] = weakref.WeakKeyDictionary()
+        self._idle_limit = KeepaliveLesson()
 
     async def connect(
         self,
@@ -130,7 +152,7 @@ class ObservedConnector(aiohttp.TCPConnector):
             # A second request needs a permit of its own, and is for the retry policy to decide.
             raise ResendRefusedError
         while True:
-            connection = await super().connect(req, traces, timeout)
+            connection = await self._connect(req, traces, timeout)
             if not self._is_usable(connection, attempt):
                 connection.close()
                 continue
@@ -156,23 +178,94 @@ class ObservedConnector(aiohttp.TCPConnector):
             self._loop.call_soon(self._loop.call_soon, _note_written, attempt, connection.transport)
         return connection
 
+    async def _connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
+    ) -> Connection:
+        """Return a connection; wait for a socket if there is none left."""
+        while True:
+            try:
+                return await super().connect(req, traces, timeout)
+            except OSError as exc:
+                if exc.errno not in NO_SOCKETS:
+                    raise
+            await asyncio.sleep(SOCKET_POLL)
+
     def _is_usable(self, connection: Connection, attempt: Attempt) -> bool:
         protocol = connection.protocol
         answered_at = None if protocol is None else self._answered_at.get(protocol)
         if protocol is None or answered_at is None:
             attempt.idle = None
             return True
-        # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
-        # then that would pass for the answer to the next request.
-        if protocol.should_close:
-            return False
         attempt.idle = time.monotonic() - answered_at
+        # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
+        # then that would pass for the response to the next request.
+        if attempt.needs_new_connection or protocol.should_close or answered_at < self._idle_limit.distrusted_until:
+            return False
+        if not attempt.is_resendable:
+            return self._idle_limit.allows(attempt.idle) and not _is_at_end(connection.transport)
         return attempt.idle <= CHECK_AFTER or not _is_at_end(connection.transport)
 
-    def answered(self, attempt: Attempt) -> None:
+    def answered(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
         """Note that the head of a response was read."""
         if attempt.connection is not None:
             self._answered_at[attempt.connection] = time.monotonic()
+            if (offer := headers.get("Keep-Alive")) is not None:
+                self._idle_limit.read_offer(offer)
+
+    def lost(self, attempt: Attempt) -> bool:
+        """Note that a connection was lost before a response; return whether it was a reused one that was dead."""
+        if attempt.idle is None:
+            return False
+        self._idle_limit.learn(attempt.idle)
+        return True
+
+
+class KeepaliveLesson:
+    """How long a connection may have been idle for a write, learned from those that turned out dead.
+
+    A write on a connection that the server is closing ends with an unknown outcome, so it is worth a new connection.
+
+    Attributes:
+        distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle
+            at that time are not used again.
+
+    """
+
+    def __init__(self) -> None:
+        self.distrusted_until: float = -math.inf
+        self._offered = KEEPALIVE
+        self._learned = KEEPALIVE
+        self._forget_at = math.inf
+        self._lasts = LESSON
+
+    def allows(self, idle: float) -> bool:
+        """Return whether a write may use a connection that has been idle for so many seconds."""
+        if self._learned < KEEPALIVE and time.monotonic() >= self._forget_at:
+            self._learned = KEEPALIVE
+        return idle < min(self._learned, self._offered)
+
+    def learn(self, idle: float) -> None:
+        """Note that a connection turned out dead after it had been idle for so many seconds."""
+        now = time.monotonic()
+        if self._forget_at < math.inf and now > self._forget_at:
+            # It was forgotten, and turns out to hold still.
+            self._lasts = min(2 * self._lasts, LONGEST_LESSON)
+        # A server that closes a connection in use does not go by idleness.
+        self._learned = min(self._learned, idle / 2 if idle > SHORTEST_IDLE else 0.0)
+        self._forget_at = now + self._lasts
+        self.distrusted_until = now
+
+    def read_offer(self, offer: str) -> None:
+        """Keep a second of distance from the server's own ``Keep-Alive: timeout=…``."""
+        if match := _KEEPALIVE_TIMEOUT.search(offer):
+            seconds = float(match[1])
+            self._offered = min(KEEPALIVE, max(seconds - 1.0, seconds / 2))
+
+
+_KEEPALIVE_TIMEOUT = re.compile(r"\btimeout\s*=\s*(\d{1,9})\b")
 
 
 def _note_written(attempt: Attempt, socket: asyncio.Transport | None) -> None:
@@ -235,6 +328,7 @@ async def check_hooks() -> None:
         if not await _is_refused(session):
             msg = _UNSUPPORTED.format("it does not ask the connector for a connection")
             raise ConfigurationError(msg)
+    async with aiohttp.ClientSession() as session:
         if not await _is_refused(session, middlewares=(observe_session,)):
             msg = _UNSUPPORTED.format("it does not call client middlewares")
             raise ConfigurationError(msg)

@@ -16,13 +16,19 @@ class SendFailure(Exception):  # noqa: N818 - the error for the caller is made e
     Args:
         outcome: what may have happened at the server.
         reason: for a person; a server may have echoed the token in it.
+        timed_out: whether it took too long.
+        connection_was_dead: whether it was lost with a reused connection that turned out dead.
 
     """
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
+    def __init__(
+        self, outcome: Outcome, reason: str, *, timed_out: bool = False, connection_was_dead: bool = False
+    ) -> None:
         super().__init__(outcome, reason)
         self.outcome = outcome
         self.reason = reason
+        self.timed_out = timed_out
+        self.connection_was_dead = connection_was_dead
 
 
 class ResponseTooLarge(SendFailure):
@@ -37,6 +43,8 @@ class Attempt:
         permit: its permit; ``None`` if there is no limit.
 
     Attributes:
+        is_resendable: whether it may be sent again when it is not known whether it arrived.
+        needs_new_connection: whether it must not use a pooled connection.
         began: ``time.monotonic()`` at its beginning.
         handed_over: whether the request was handed to aiohttp.
         observed: whether aiohttp then asked our connector for a connection. If it never does, its insides have changed,
@@ -45,6 +53,7 @@ class Attempt:
         answered: whether the head of a response was read.
         in_one_piece: whether the body is written at once.
         connection: the protocol of the connection that it was written to.
+        timed_out: whether it was interrupted because it took too long.
         idle: seconds that this connection had been idle; ``None`` for a new one.
         held_back: seconds that it waited for the limiter to let it be written.
         waits_to_write: whether it waits for the limiter to let it be written; its timeout does not count that time.
@@ -52,11 +61,14 @@ class Attempt:
     """
 
     # Defaults are on the class, because most attempts need no other values and creating them is on the hot path.
+    is_resendable: bool = True
+    needs_new_connection: bool = False
     handed_over: bool = False
     observed: bool = False
     sent: bool = False
     answered: bool = False
     in_one_piece: bool = True
+    timed_out: bool = False
     connection: asyncio.BaseProtocol | None = None
     idle: float | None = None
     held_back: float = 0.0

@@ -56,6 +56,7 @@ class AttemptTimer:
                 self.end(attempt)
                 self._attempts[attempt] = now + self._seconds
             else:
+                attempt.timed_out = True
                 attempt.interrupt(f"no complete answer within {self._seconds:g} s")
                 del self._attempts[attempt]
         if self._attempts:

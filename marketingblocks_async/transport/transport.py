@@ -9,6 +9,7 @@ import asyncio
 import io
 import os
 import ssl
+import sys
 import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -24,13 +25,31 @@ from .attempt import Attempt, ResponseTooLarge, SendFailure
 from .proxies import Proxies
 from .timeouts import AttemptTimer
 
+if sys.platform != "win32":
+    import resource
+
 LARGEST_BODY_IN_ONE_PIECE = 2**20
 """Bytes of a request's body that are handed to aiohttp at once."""
 
 LARGEST_HEADER = 2**16
 """Bytes of the longest line of a response's head. aiohttp's default is 8 KiB, and cookies and policies need more."""
 
+MANY_FILES = 2**16
+"""From this limit of open files on, connections are not counted: a token at its limit needs a twentieth of it."""
+
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None)
+
+
+def most_connections() -> int | None:
+    """Return the number of connections that the process's limit of open files leaves; ``None`` if that is no concern.
+
+    Three quarters of the limit (``ulimit -n``): the rest is for what else the program has open.
+    """
+    if sys.platform == "win32":
+        # Sockets are not counted among the open files there.
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY or limit > MANY_FILES else max(1, limit * 3 // 4)
 
 
 class TransportUser(Protocol):
@@ -79,6 +98,9 @@ class Transport:
         # Told when it closes; they may be collected before.
         self.users: weakref.WeakSet[TransportUser] = weakref.WeakSet()
         self._openings = 0
+        # One for each socket that the process has left for this pool; None if that is no concern.
+        self._slots: asyncio.Semaphore | None = None
+        self._waiting = 0
 
     @property
     def is_open(self) -> bool:
@@ -109,6 +131,8 @@ class Transport:
         if self._session is None:
             self._session, self._loop = self._make_session(loop), loop
             self._closing = loop.create_future()
+            most = most_connections()
+            self._slots = None if most is None else asyncio.Semaphore(most)
         elif self._loop is not loop:
             msg = "the client is open on another event loop; close it there before it is opened and used here"
             raise ConfigurationError(msg)
@@ -193,6 +217,10 @@ class Transport:
         for timer in self._timers.values():
             timer.close()
         self._timers = {}
+        if self._slots is not None:
+            # Attempts that wait for a socket go on, and find the pool closed.
+            for _ in range(self._waiting):
+                self._slots.release()
         return [] if session is self._given_session else [loop.create_task(_close(session))]
 
     async def wait_for_close(self, seconds: float) -> bool:
@@ -225,9 +253,10 @@ class Transport:
                 sent.
 
         """
-        timer = self._timers.get(seconds)
-        if timer is None:
-            timer = self._new_timer(attempt, seconds)
+        slots = self._slots
+        if slots is not None:
+            await self._wait_for_slot(slots, attempt)
+        timer = self._timers.get(seconds) or self._new_timer(attempt, seconds, slots)
         timer.begin(attempt)
         attempt.begin()
         context = CURRENT_ATTEMPT.set(attempt)
@@ -238,7 +267,7 @@ class Transport:
             if attempt.permit is not None:
                 attempt.permit.answered()
             if self._connector is not None:
-                self._connector.answered(attempt)
+                self._connector.answered(attempt, response.headers)
             content = response.content
             if content.is_eof() and content.total_bytes <= self._max_response_bytes:
                 # It came with the head, as most do: no need to wait for anything.
@@ -249,18 +278,43 @@ class Transport:
                 raise
             if response is not None and not _is_success(response):
                 return HttpResponse(response.status, response.headers, b"")
-            raise SendFailure(Outcome.UNKNOWN if attempt.may_have_left else Outcome.NOT_SENT, why) from None
+            outcome = Outcome.UNKNOWN if attempt.may_have_left else Outcome.NOT_SENT
+            raise SendFailure(outcome, why, timed_out=attempt.timed_out) from None
         except (aiohttp.ClientError, OSError, RuntimeError) as exc:
-            raise SendFailure(outcome_of(exc, attempt), reason_of(exc)) from exc
+            was_dead = (
+                attempt.sent and not attempt.answered and self._connector is not None and self._connector.lost(attempt)
+            )
+            raise SendFailure(outcome_of(exc, attempt), reason_of(exc), connection_was_dead=was_dead) from exc
         finally:
             CURRENT_ATTEMPT.reset(context)
             timer.end(attempt)
             attempt.end()
+            if slots is not None:
+                slots.release()
 
-    def _new_timer(self, attempt: Attempt, seconds: float) -> AttemptTimer:
-        if self._session is None:
-            # Closed since the attempt began: a hook or a middleware took its time.
+    def _failure_of(self, exc: Exception, attempt: Attempt) -> SendFailure:
+        was_dead = False
+        if attempt.sent and not attempt.answered and self._connector is not None:
+            was_dead = self._connector.lost(attempt)
+        return SendFailure(outcome_of(exc, attempt), reason_of(exc), connection_was_dead=was_dead)
+
+    async def _wait_for_slot(self, slots: asyncio.Semaphore, attempt: Attempt) -> None:
+        """Wait until there is a socket for the attempt; its timeout begins after that."""
+        self._waiting += 1
+        try:
+            await slots.acquire()
+        except BaseException:
             attempt.end()
+            raise
+        finally:
+            self._waiting -= 1
+
+    def _new_timer(self, attempt: Attempt, seconds: float, slots: asyncio.Semaphore | None) -> AttemptTimer:
+        if self._session is None:
+            # Closed since the attempt began: a hook or a middleware took its time, or there was no socket for it.
+            attempt.end()
+            if slots is not None:
+                slots.release()
             raise SendFailure(Outcome.NOT_SENT, "the client was closed")
         timer = self._timers[seconds] = AttemptTimer(self.loop, seconds, self._timers)
         return timer

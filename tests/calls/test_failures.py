@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -16,9 +17,11 @@ from yarl import URL
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.failures import classify, failed_by_response, parse_retry_after
+from marketingblocks_async.calls.retry import AttemptFailed
 from marketingblocks_async.calls.wire import GenericOperation
 from marketingblocks_async.endpoints import CREATE_POST, ENDPOINTS, FIND_POST, GET_POSTS, UPCOMING_POSTS
 from marketingblocks_async.errors import (
+    STATUS_RULES,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -27,9 +30,11 @@ from marketingblocks_async.errors import (
     InvalidResponseError,
     NotFoundError,
     Outcome,
+    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    UnreadableResponseError,
 )
 from tests.support.examples import (
     DOCUMENTED_ERROR,
@@ -37,6 +42,7 @@ from tests.support.examples import (
     answer,
     decoded,
     nested,
+    post,
 )
 
 NOW = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -106,9 +112,20 @@ class TestDecode:
         body = rb'[{"post_id": 1, "caption_text": "cut \ud83d"}, {"post_id": 2}]'
         assert [found.post_id for found in decoded(GET_POSTS, answer(body))] == [1, 2]
 
-    @pytest.mark.parametrize("status", [True, "false", "failed", 0, None, "", []])
-    def test_only_a_status_of_false_is_an_error(self, status: object) -> None:
+    @pytest.mark.parametrize("status", [True, 1, "failed", "queued", "draft", "success", "ok", None, "", []])
+    def test_other_statuses_are_no_errors(self, status: object) -> None:
         assert decoded(CREATE_POST, answer({"status": status, "post_id": 1})).post_id == 1
+        assert decoded(CREATE_POST, answer({"success": status, "post_id": 1})).post_id == 1
+
+    @pytest.mark.parametrize("name", ["status", "success"])
+    @pytest.mark.parametrize("value", [False, 0, 0.0, "false", "False", "0", "error", "ERROR"])
+    def test_a_success_status_with_a_denial_in_the_body_is_an_error(self, name: str, value: object) -> None:
+        for operation in (*ENDPOINTS, generic("POST"), generic("GET")):
+            for body in ({name: value}, {"post": {"post_id": 1}, "up_coming": [], "message": "no", name: value}):
+                with pytest.raises(APIError) as caught:
+                    decoded(operation, answer(body))
+                assert type(caught.value) is APIError
+                assert not caught.value.may_have_happened
 
     @pytest.mark.parametrize("body", [DOCUMENTED_ERROR, {"status": False}, {"status": False, "post": {"post_id": 1}}])
     def test_a_status_of_false_is_an_error_in_spite_of_the_200(self, body: dict[str, Any]) -> None:
@@ -161,34 +178,98 @@ class TestGenericOperation:
 
 class TestClassify:
     @pytest.mark.parametrize(
-        ("status", "headers", "outcome"),
+        ("statuses", "outcome"),
         [
-            (429, {}, Outcome.REFUSED),
-            (429, {"Retry-After": "1"}, Outcome.REFUSED),
-            (429, {"Retry-After": "garbage"}, Outcome.REFUSED),
-            (503, {"Retry-After": "1"}, Outcome.REFUSED),
-            (503, {"Retry-After": "0"}, Outcome.REFUSED),
-            (503, {"retry-after": "1.5"}, Outcome.REFUSED),
-            (503, {"Retry-After": "Fri, 01 Jan 2027 12:00:30 GMT"}, Outcome.REFUSED),
-            (503, {}, Outcome.UNKNOWN),
-            (503, {"Retry-After": ""}, Outcome.UNKNOWN),
-            (503, {"Retry-After": "-1"}, Outcome.UNKNOWN),
-            (503, {"Retry-After": "soon"}, Outcome.UNKNOWN),
-            (502, {"Retry-After": "1"}, Outcome.UNKNOWN),
-            *((status, {}, Outcome.UNKNOWN) for status in (408, 500, 501, 502, 504, 505, 520, 524, 529, 599)),
-            *((status, {}, Outcome.FINAL) for status in (300, 301, 302, 304, 307, 308)),
-            *(
-                (status, {}, Outcome.FINAL)
-                for status in (400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431, 451)
-            ),
+            ((425, 429), Outcome.REFUSED),
+            ((303, 408), Outcome.UNKNOWN),
+            ((500, 501, 502, 503, 504, 505, *range(520, 528), 529, 530, 599, 600, 999), Outcome.UNKNOWN),
+            ((200, 300, 301, 302, 304, 307, 308), Outcome.FINAL),
+            ((400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 421, 422, 431, 451, 499), Outcome.FINAL),
         ],
     )
-    def test_says_what_may_have_happened(self, status: int, headers: dict[str, str], outcome: Outcome) -> None:
-        assert classify(status, parse_retry_after(Headers(headers))) is outcome
+    def test_says_what_may_have_happened(self, statuses: tuple[int, ...], outcome: Outcome) -> None:
+        assert {status: classify(status) for status in statuses} == dict.fromkeys(statuses, outcome)
 
     @given(status=st.integers(300, 999))
-    def test_every_status_is_classified(self, status: int) -> None:
-        assert classify(status, None) in {Outcome.REFUSED, Outcome.UNKNOWN, Outcome.FINAL}
+    def test_only_what_cannot_follow_a_beginning_is_rejected_before_processing(self, status: int) -> None:
+        assert (classify(status) is Outcome.REFUSED) is (status in (425, 429))
+        if status >= 500:
+            assert classify(status) is Outcome.UNKNOWN
+
+    def test_every_rule_has_a_reason(self) -> None:
+        assert all(re.fullmatch(r"[2-5](\d\d|XX)", status) for status in STATUS_RULES)
+        assert all(rule.reason.endswith(".") for rule in STATUS_RULES.values())
+
+
+class TestWrites:
+    """What responses to a create mean."""
+
+    def failed(self, status: int, body: object = b"", **headers: str) -> AttemptFailed:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return failed_by_response(Call(CREATE_POST, post(), URL(), None), answer(body, status, named))
+
+    @pytest.mark.parametrize("status", [303, 408, *range(500, 506), *range(520, 528), 529, 530])
+    @pytest.mark.parametrize("headers", [{}, {"Retry_After": "1"}])
+    def test_that_may_come_after_the_work_leave_the_outcome_unknown(self, status: int, headers: dict[str, str]) -> None:
+        failed = self.failed(status, **headers)
+        assert failed.outcome is Outcome.UNKNOWN
+        assert isinstance(failed.error, OutcomeUnknownError)
+        assert failed.error.may_have_happened
+        assert failed.error.request == post()
+        assert failed.pauses_token is (status == 503 and bool(headers))
+
+    @pytest.mark.parametrize("body", [b"", b"Too Many Requests", DOCUMENTED_ERROR])
+    def test_a_429_is_rejected_before_processing(self, body: object) -> None:
+        failed = self.failed(429, body, Retry_After="1", Server="cloudflare", Via="1.1 varnish")
+        assert failed.outcome is Outcome.REFUSED
+        assert failed.pauses_token
+        assert isinstance(failed.error, RateLimitedError)
+        assert not failed.error.may_have_happened
+
+    @pytest.mark.parametrize(
+        ("body", "headers"),
+        [
+            (b"<!DOCTYPE html><title>429</title>", {}),
+            (b"\n <html>slow down</html>", {}),
+            (b"slow down", {"Content_Type": "text/html; charset=utf-8"}),
+            (DOCUMENTED_ERROR, {"Proxy_Status": "edge; error=http_response_timeout"}),
+            (DOCUMENTED_ERROR, {"x_envoy_attempt_count": "2"}),
+        ],
+    )
+    def test_a_429_that_was_made_in_front_of_the_api_proves_nothing(
+        self, body: object, headers: dict[str, str]
+    ) -> None:
+        failed = self.failed(429, body, Retry_After="1", **headers)
+        assert failed.outcome is Outcome.UNKNOWN
+        assert failed.pauses_token
+        assert isinstance(failed.error, OutcomeUnknownError)
+        assert isinstance(failed.error.__cause__, RateLimitedError)
+
+    @pytest.mark.parametrize("headers", [{"Proxy_Status": "edge; received-status=429"}, {"x_envoy_attempt_count": "1"}])
+    def test_a_proxy_that_only_passed_a_429_on_changes_nothing(self, headers: dict[str, str]) -> None:
+        assert self.failed(429, DOCUMENTED_ERROR, **headers).outcome is Outcome.REFUSED
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_firewall_s_page_does_not_blame_the_token(self, status: int) -> None:
+        page = b"<html><head><title>Access denied</title></head><body>Blocked by the web firewall</body></html>"
+        failed = self.failed(status, page, Content_Type="text/html")
+        assert isinstance(failed.error, PermissionDeniedError | AuthenticationError)
+        text = str(failed.error)
+        assert "no answer of the API" in text
+        assert "firewall" in text
+        assert "lacks" not in text
+        assert "permission" not in text
+
+    @pytest.mark.parametrize("body", [b"", b"no JSON", b'"text', b"[" * 300])
+    def test_an_unreadable_success_is_an_unknown_outcome(self, body: bytes) -> None:
+        for endpoint in ENDPOINTS:
+            call = Call(endpoint, "what was sent", URL(), None)
+            error = failed_by_response(call, answer(body), ValueError("no JSON")).error
+            assert isinstance(error, InvalidResponseError)
+            is_write = endpoint.method != "GET"
+            assert isinstance(error, OutcomeUnknownError) is isinstance(error, UnreadableResponseError) is is_write
+            assert error.may_have_happened is is_write
+            assert error.request == "what was sent"
 
 
 class TestRetryAfter:

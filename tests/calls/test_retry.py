@@ -23,7 +23,7 @@ RETRIED = [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN]
 
 def failed(outcome: Outcome, what: str = "failed", *, pause: float = 0.0) -> AttemptFailed:
     kind = RateLimitedError if outcome is Outcome.REFUSED else NotSentError
-    failure = AttemptFailed(outcome, kind(what))
+    failure = AttemptFailed(outcome, kind(what), pauses_token=outcome is Outcome.REFUSED)
     failure.pause = pause
     return failure
 
@@ -326,6 +326,18 @@ class TestBudget:
                 retries += budget.spend()
             assert -1e-9 <= budget.left <= budget.capacity
         assert retries <= 5 + sum(events) / 10 + 1e-9
+
+
+class TestDeadConnections:
+    async def test_the_next_attempt_is_made_at_once_and_costs_nothing(self) -> None:
+        failure = AttemptFailed(Outcome.UNKNOWN, NotSentError("lost"), connection_was_dead=True)
+        scene = Scene(["done"], budget=RetryBudget(0))
+        assert await scene.go_on(failure) == "done"
+        assert scene.slept == [0.0]
+
+    async def test_a_write_is_not_sent_again(self) -> None:
+        failure = AttemptFailed(Outcome.UNKNOWN, NotSentError("lost"), connection_was_dead=True)
+        assert await Scene(["never"], harmless=False).fails(failure) is failure
 
 
 class TestManyCallsAtOnce:

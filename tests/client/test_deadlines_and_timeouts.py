@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 
 from marketingblocks_async import (
+    APITimeoutError,
     AuthenticationError,
     CallError,
     HttpAnswer,
@@ -106,7 +107,7 @@ async def test_no_complete_answer_in_time_is_an_unknown_outcome(server: str) -> 
     async with RawServer(SLOW_SERVERS[server]) as raw, client_at(raw.base_url, timeout=0.12, retry=retry) as client:
         error, read = await asyncio.gather(error_of(client.posts.create(post())), error_of(client.posts.get(1)))
         assert isinstance(error, OutcomeUnknownError)
-        assert isinstance(read, OutcomeUnknownError)
+        assert isinstance(read, APITimeoutError)
         assert error.request == post()
         assert (error.attempts, read.attempts) == (1, 2)
         assert Counter(request.line.split()[0] for request in raw.requests) == {"POST": 1, "GET": 2}
@@ -241,7 +242,7 @@ async def test_a_deadline_that_passes_after_sending(server: str) -> None:
         assert "deadline of 0.15 s" in str(error)
         assert "may or may not" in str(error)
         read = await error_of(client.posts.get(1))
-        assert isinstance(read, OutcomeUnknownError)
+        assert isinstance(read, APITimeoutError)
         assert "may or may not" not in str(read)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from marketingblocks_async import (
+    APIConnectionError,
     APIError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     InvalidResponseError,
@@ -18,6 +20,7 @@ from marketingblocks_async import (
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
+    UnreadableResponseError,
 )
 from marketingblocks_async.sandbox import FAULT_KINDS, Fault, Sandbox
 from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_of, post
@@ -26,24 +29,24 @@ READS = {"find-post", "get-posts", "upcoming-posts"}
 
 # What the caller sees: for calls that are sent again, and for writes that are not.
 PROMISED: dict[str, tuple[type[MarketingBlocksError] | None, type[MarketingBlocksError] | None]] = {
-    "commit_then_drop": (OutcomeUnknownError, OutcomeUnknownError),
-    "commit_then_stall": (OutcomeUnknownError, OutcomeUnknownError),
-    "drop_before": (OutcomeUnknownError, OutcomeUnknownError),
-    "reset": (OutcomeUnknownError, OutcomeUnknownError),
-    "truncated_json": (OutcomeUnknownError, OutcomeUnknownError),
-    "slow": (OutcomeUnknownError, OutcomeUnknownError),
-    "slow_answer": (OutcomeUnknownError, OutcomeUnknownError),
+    "commit_then_drop": (APIConnectionError, OutcomeUnknownError),
+    "commit_then_stall": (APITimeoutError, OutcomeUnknownError),
+    "drop_before": (APIConnectionError, OutcomeUnknownError),
+    "reset": (APIConnectionError, OutcomeUnknownError),
+    "truncated_json": (APIConnectionError, OutcomeUnknownError),
+    "slow": (APITimeoutError, OutcomeUnknownError),
+    "slow_answer": (APITimeoutError, OutcomeUnknownError),
     "commit_then_500": (ServerError, OutcomeUnknownError),
     "error_500": (ServerError, OutcomeUnknownError),
     "error_503": (ServerError, OutcomeUnknownError),
     "html_502": (ServerError, OutcomeUnknownError),
     "echo_authorization": (ServerError, OutcomeUnknownError),
-    "error_503_retry_after": (ServerError, ServerError),
+    "error_503_retry_after": (ServerError, OutcomeUnknownError),
     "too_many_requests": (RateLimitedError, RateLimitedError),
-    "broken_json": (InvalidResponseError, InvalidResponseError),
-    "empty_body": (InvalidResponseError, InvalidResponseError),
-    "wrong_shape": (InvalidResponseError, InvalidResponseError),
-    "huge_body": (InvalidResponseError, InvalidResponseError),
+    "broken_json": (InvalidResponseError, UnreadableResponseError),
+    "empty_body": (InvalidResponseError, UnreadableResponseError),
+    "wrong_shape": (InvalidResponseError, UnreadableResponseError),
+    "huge_body": (InvalidResponseError, UnreadableResponseError),
     "status_false": (APIError, APIError),
     "redirect": (APIError, APIError),
     "unauthorized": (AuthenticationError, AuthenticationError),
@@ -77,7 +80,7 @@ def impatient(client: MarketingBlocks, kind: str) -> MarketingBlocks:
     return client.with_options(timeout=0.1) if kind in STALLS else client
 
 
-REFUSED = {"error_503_retry_after", "too_many_requests"}
+REFUSED = {"too_many_requests"}
 UNKNOWN = {kind for kind, (_, write) in PROMISED.items() if write is OutcomeUnknownError}
 
 
@@ -85,10 +88,8 @@ def promised(kind: str, endpoint: str) -> type[MarketingBlocksError] | None:
     for_resent, for_writes = PROMISED[kind]
     if kind == "wrong_shape" and endpoint in SHAPELESS:
         return None
-    if endpoint == "update-comment-automation" and for_writes is OutcomeUnknownError:
-        # Sent again, but a write: its outcome stays unknown.
-        return OutcomeUnknownError
-    return for_writes if endpoint in WRITES_NOT_RESENT else for_resent
+    # An update is sent again, but it is a write: its outcome stays unknown.
+    return for_resent if endpoint in READS else for_writes
 
 
 CASES = [

@@ -239,7 +239,7 @@ async def test_calls_of_one_client_do_not_share_what_they_send(mocked: Mocked) -
 async def test_a_retry_sends_the_same_again(mocked: Mocked) -> None:
     path = f"{PREFIX}/create-post"
     mocked.answer("POST", path, status=429, headers={"Retry-After": "0.001"})
-    mocked.answer("POST", path, status=503, headers={"Retry-After": "0.001"})
+    mocked.answer("POST", path, status=429, payload={"status": False})
     mocked.answer("POST", path, payload={"post_id": 1})
     async with client() as api:
         await api.posts.create(post())

@@ -384,7 +384,9 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_to_no_other_host(st
         client = await stack.enter_async_context(client_at(server.base_url, session=session))
         for call in (client.posts.create(post()), client.posts.get(1), client.request("HEAD", "x")):
             error = await caught(call)
-            assert getattr(error, "status_code", None) == status
+            # After a 303 a write may have been carried out, which is another error with this one as its cause.
+            assert error is not None
+            assert status in (getattr(error, "status_code", None), getattr(error.__cause__, "status_code", None))
         assert len(server.requests) == 3
         assert other.requests == []
 

@@ -1,0 +1,270 @@
+"""A post is never published twice or lost in silence, whatever stands between the client and the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from marketingblocks_async import (
+    APIConnectionError,
+    APIError,
+    ConfigurationError,
+    InvalidResponseError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimit,
+    RetryPolicy,
+    UnreadableResponseError,
+)
+from marketingblocks_async.transport import aiohttp_hooks, transport
+from marketingblocks_async.transport.aiohttp_hooks import ObservedConnector
+from tests.support.clients import client_at, post
+from tests.support.polling import until
+from tests.support.raw_server import RawRequest, RawServer, always, answer, listening
+
+HTML = b"<html><head><title>Access denied</title></head><body>Request blocked.</body></html>"
+
+
+def published(server: RawServer) -> list[str]:
+    """Return the captions that the origin behind a cache has published: it carries out all that it gets."""
+    return [json.loads(request.body)["caption_text"] for request in server.requests if request.body]
+
+
+class TestInFrontOfTheApi:
+    @pytest.mark.parametrize("status", [303, 408, 502, 503, 504, 520, 522, 524, 529, 530])
+    @pytest.mark.parametrize("retry_after", [None, "0", "0.01"])
+    async def test_an_error_page_after_the_origin_has_published(self, status: int, retry_after: str | None) -> None:
+        headers = {} if retry_after is None else {"Retry-After": retry_after}
+        page = always(answer(HTML, f"{status} Sorry", headers | {"Content-Type": "text/html", "Via": "1.1 varnish"}))
+        async with RawServer(page) as cache, client_at(cache.base_url) as client:
+            with pytest.raises(OutcomeUnknownError) as caught:
+                await client.posts.create(post("once"))
+            assert caught.value.may_have_happened
+            assert published(cache) == ["once"]
+
+    @pytest.mark.usefixtures("own_limiters")
+    async def test_the_token_pauses_after_a_503_with_a_time(self) -> None:
+        page = always(answer(HTML, "503 Service Unavailable", {"Retry-After": "30"}))
+        async with RawServer(page) as cache, client_at(cache.base_url, rate_limit=RateLimit()) as client:
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post("once"))
+            assert client.rate_limiter.snapshot().paused_for > 25
+
+    async def test_a_cdn_s_429_after_a_timeout_of_the_origin(self) -> None:
+        page = always(answer(HTML, "429 Too Many Requests", {"Retry-After": "0.01", "Content-Type": "text/html"}))
+        async with RawServer(page) as cdn, client_at(cdn.base_url) as client:
+            with pytest.raises(OutcomeUnknownError, match="429"):
+                await client.posts.create(post("once"))
+            assert published(cdn) == ["once"]
+
+    async def test_the_api_s_own_429_is_sent_again(self) -> None:
+        responses = [answer(b"{}", "429 Too Many Requests", {"Retry-After": "0.01"}), answer()]
+
+        async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            writer.write(responses.pop(0))
+            return True
+
+        async with RawServer(respond) as api, client_at(api.base_url) as client:
+            assert (await client.posts.create(post())).post_id == 1
+
+    async def test_a_firewall_s_page_says_nothing_of_the_token(self) -> None:
+        page = always(answer(HTML, "403 Forbidden", {"Content-Type": "text/html"}))
+        async with RawServer(page) as firewall, client_at(firewall.base_url) as client:
+            with pytest.raises(PermissionDeniedError, match="no answer of the API") as caught:
+                await client.posts.create(post())
+            assert "lacks" not in str(caught.value)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("body", [b"", b"{", b"OK", HTML, b'{"post_id": 1'])
+    async def test_a_success_that_cannot_be_read_may_have_happened(self, body: bytes) -> None:
+        async with RawServer(always(answer(body))) as server, client_at(server.base_url) as client:
+            with pytest.raises(UnreadableResponseError) as caught:
+                await client.posts.create(post("once"))
+            assert isinstance(caught.value, OutcomeUnknownError)
+            assert caught.value.may_have_happened
+            assert caught.value.request == post("once")
+            assert published(server) == ["once"]
+
+    @pytest.mark.parametrize("name", ["status", "success"])
+    @pytest.mark.parametrize("value", ["false", "0", '"error"', '"false"'])
+    async def test_a_success_that_says_error_is_none(self, name: str, value: str) -> None:
+        body = f'{{"{name}": {value}, "message": "no such channel"}}'.encode()
+        async with RawServer(always(answer(body))) as server, client_at(server.base_url) as client:
+            for call in (client.posts.create(post()), client.request("POST", "x", json={}), client.posts.upcoming()):
+                with pytest.raises(APIError, match="no such channel"):
+                    await call
+
+    async def test_a_read_without_an_answer_is_no_unknown_outcome(self) -> None:
+        async with RawServer(always(b"", keep=False)) as server, client_at(server.base_url) as client:
+            with pytest.raises(APIConnectionError) as caught:
+                await client.posts.upcoming()
+            assert not caught.value.may_have_happened
+
+
+class TestProxies:
+    @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway", "503 Unavailable"])
+    async def test_a_refused_connect_is_not_sent(self, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        refusal = always(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode(), keep=False)
+        async with RawServer(refusal) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+            async with (
+                aiohttp.ClientSession(trust_env=True) as session,
+                client_at("https://api.example.com", session=session) as client,
+            ):
+                with pytest.raises(NotSentError, match=f"the proxy refused to connect to the API: {status[:3]}"):
+                    await client.posts.create(post())
+                assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 3
+
+
+class TestSockets:
+    async def test_calls_wait_for_a_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As many as the process has left, and their time limit begins when they have one."""
+        monkeypatch.setattr(transport, "most_connections", lambda: 5)
+        open_now = most = 0
+
+        async def slow(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            nonlocal open_now, most
+            open_now += 1
+            most = max(most, open_now)
+            await asyncio.sleep(0.05)
+            open_now -= 1
+            writer.write(answer())
+            return True
+
+        async with RawServer(slow) as server, client_at(server.base_url, timeout=0.4) as client:
+            await asyncio.gather(*(client.posts.create(post()) for _ in range(60)))
+        assert most <= 5
+        assert len(server.requests) == 60
+
+    async def test_calls_that_wait_for_a_socket_end_when_their_client_closes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transport, "most_connections", lambda: 1)
+
+        async def silent(_request: RawRequest, _writer: asyncio.StreamWriter) -> bool:
+            await asyncio.Event().wait()
+            return False
+
+        async with RawServer(silent) as server:
+            client = client_at(server.base_url)
+            await client.open()
+            calls = [asyncio.create_task(client.posts.create(post())) for _ in range(5)]
+            await until(lambda: bool(server.requests))
+            await client.close()
+            results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(result) for result in results] == [OutcomeUnknownError] + [NotSentError] * 4
+
+    async def test_calls_wait_when_the_process_has_no_socket_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(aiohttp_hooks, "SOCKET_POLL", 0.01)
+        failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.ENFILE, "Too many open files")]
+        connect = aiohttp.TCPConnector._create_connection
+
+        async def without_sockets(self: Any, req: Any, *further: Any) -> Any:
+            if failures:
+                raise aiohttp.ClientConnectorError(req.connection_key, failures.pop())
+            return await connect(self, req, *further)
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", without_sockets)
+        async with (
+            RawServer(always(answer())) as server,
+            client_at(server.base_url, retry=RetryPolicy(max_attempts=1)) as client,
+        ):
+            assert (await client.posts.create(post())).post_id == 1
+
+    def test_the_cap_leaves_files_for_the_rest_of_the_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resource = pytest.importorskip("resource", reason="Windows has no such limit")
+        for soft, most in ((256, 192), (1024, 768), (2**20, None), (resource.RLIM_INFINITY, None)):
+            monkeypatch.setattr(resource, "getrlimit", lambda _kind, soft=soft: (soft, soft))
+            assert transport.most_connections() == most
+
+
+class TestHooks:
+    """What happens with a version of aiohttp that no longer calls our hooks."""
+
+    async def test_a_client_does_not_open_without_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with RawServer(always(answer())) as server:
+            monkeypatch.delattr(ObservedConnector, "connect")
+            client = client_at(server.base_url)
+            with pytest.raises(ConfigurationError, match=r"aiohttp .* cannot be used"):
+                await client.open()
+
+    async def test_a_client_does_not_open_without_client_middlewares(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        request = aiohttp.ClientSession._request
+
+        async def without_middlewares(self: Any, *args: Any, **options: Any) -> Any:
+            return await request(self, *args, **options | {"middlewares": None})
+
+        without_middlewares.__module__ = request.__module__
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", without_middlewares)
+        with pytest.raises(ConfigurationError, match="client middlewares"):
+            await client_at("http://localhost:1").open()
+
+    async def test_what_was_not_observed_counts_as_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with RawServer(always(b"", keep=False)) as server, client_at(server.base_url) as client:
+            monkeypatch.delattr(ObservedConnector, "connect")
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post("once"))
+            assert published(server) == ["once"]
+
+    async def test_what_was_not_observed_and_timed_out_counts_as_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def silent(_request: RawRequest, _writer: asyncio.StreamWriter) -> bool:
+            await asyncio.Event().wait()
+            return False
+
+        async with RawServer(silent) as server, client_at(server.base_url, timeout=0.3) as client:
+            monkeypatch.delattr(ObservedConnector, "connect")
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post("once"))
+            assert published(server) == ["once"]
+
+    async def test_opening_sends_nothing(self) -> None:
+        async with RawServer(always(answer())) as server, client_at(server.base_url):
+            assert server.connections == 0
+
+
+@pytest.mark.usefixtures("own_limiters")
+async def test_a_permit_is_written_before_its_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stamp must never be earlier than the write, or the guard of the limit is too short."""
+    order: list[str] = []
+    note = aiohttp_hooks._note_written
+
+    def noted(*arguments: Any) -> None:
+        order.append("stamped")
+        note(*arguments)
+
+    monkeypatch.setattr(aiohttp_hooks, "_note_written", noted)
+    async with (
+        RawServer(always(answer())) as server,
+        client_at(server.base_url, rate_limit=RateLimit()) as client,
+    ):
+        await client.posts.create(post())
+        write = asyncio.selector_events._SelectorSocketTransport.write  # type: ignore[attr-defined]
+
+        def written(self: Any, data: Any) -> None:
+            if b"create-post" in bytes(data)[:100] or b"upcoming-posts" in bytes(data)[:100]:
+                order.append("written")
+            write(self, data)
+
+        monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write", written)  # type: ignore[attr-defined]
+        order.clear()
+        for call in (client.posts.create(post()), client.posts.upcoming()):
+            with contextlib.suppress(InvalidResponseError):
+                await call
+    assert order == ["written", "stamped"] * 2
+
+
+async def test_a_host_that_accepts_and_never_speaks_is_unknown_for_a_write() -> None:
+    async def accept(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with listening(accept) as port, client_at(f"http://127.0.0.1:{port}", timeout=0.3) as client:
+        with pytest.raises(OutcomeUnknownError):
+            await client.posts.create(post())
