@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from marketingblocks_async import MarketingBlocks, OutcomeUnknownError
+from marketingblocks_async import MarketingBlocks
 
 
 def rows(file: Path) -> Iterator[dict[str, Any]]:
@@ -40,7 +40,7 @@ async def main(source: Path, results: Path) -> int:
                 else:
                     bad += 1
                     # An unknown row may have been published: look before it is sent again.
-                    state = "unknown" if isinstance(outcome.error, OutcomeUnknownError) else "failed"
+                    state = "unknown" if outcome.may_have_happened else "failed"
                 writer.writerow([outcome.index + 1, state, post_id, outcome.error or ""])
     print(f"{results}: {bad} rows need a look")
     return bad

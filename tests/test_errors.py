@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from multidict import CIMultiDict
 
 import marketingblocks_async
 from marketingblocks_async.errors import (
+    STATUS_RULES,
     APIConnectionError,
     APIError,
     APITimeoutError,
@@ -105,7 +107,11 @@ class TestHierarchy:
 
     def test_is_complete_and_public(self) -> None:
         public = {getattr(marketingblocks_async, name) for name in marketingblocks_async.__all__}
-        errors = {kind for kind in public if isinstance(kind, type) and issubclass(kind, Exception)}
+        errors = {
+            kind
+            for kind in public
+            if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
+        }
         assert errors == {*PARENTS, UnreadableResponseError}
 
     @pytest.mark.parametrize("kind", list(PARENTS), ids=lambda kind: kind.__name__)
@@ -121,6 +127,12 @@ class TestHierarchy:
         assert error.endpoint == ""
         assert error.attempts == 0
         assert error.first_failure is None
+
+
+def test_the_documentation_shows_the_rule_of_every_status() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "concepts" / "outcomes.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (\dXX|\d{3}) \| ([a-z ]+) \| (.+) \|$", page, re.MULTILINE)
+    assert shown == [(status, rule.outcome.value, rule.reason) for status, rule in STATUS_RULES.items()]
 
 
 class TestMayHaveHappened:

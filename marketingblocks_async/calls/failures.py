@@ -69,6 +69,9 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
         error_class = ServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
         error = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
     outcome = classify(status, in_front=in_front)
+    if status < 400 and call.operation.is_read:
+        # A redirect of a read is the same the next time.
+        outcome = Outcome.FINAL
     if outcome is Outcome.UNKNOWN and not call.operation.is_read:
         error, error.__cause__ = unknown_error(call, f"the API answered {message}"), error
     pauses_token = outcome is Outcome.REFUSED or status == 429 or (status == 503 and retry_after is not None)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS
+from marketingblocks_async.errors import STATUS_RULES
 
 from .evidence import MARK, Evidence
 from .operations import error_responses, operation
@@ -23,7 +24,8 @@ or from what is usual), or `unknown` (the documentation is silent). Nothing is l
 
 - All access tokens are limited to 100 requests per second. Above it, requests are throttled or rejected.
 - Every success is a 200. There is no idempotency key: `x-resend-is-harmless` says which operations may be repeated
-  when it is not known whether the first attempt arrived.
+  when it is not known whether the first attempt arrived, and `x-status-outcomes` what a status means for that, since
+  caches and proxies in front of the API answer in its name.
 - Optional fields may be `null`, which means the same as leaving them out (inferred from the echoed `request_body` of
   create-post-generation). Whether unknown fields are refused is not known."""
 
@@ -50,6 +52,9 @@ def document(*, server_url: str = DEFAULT_BASE_URL) -> dict[str, Any]:
         "info": {"title": "MarketingBlocks API", "version": "v1", "description": _DESCRIPTION},
         "servers": [{"url": server_url}],
         "security": [{"accessToken": []}],
+        "x-status-outcomes": {
+            status: {"write": rule.outcome.value, "reason": rule.reason} for status, rule in STATUS_RULES.items()
+        },
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),

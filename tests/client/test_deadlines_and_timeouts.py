@@ -337,7 +337,7 @@ async def test_a_deadline_and_a_time_limit_that_pass_in_the_same_turn_are_an_err
 
 async def test_a_hundred_calls_whose_deadline_passes_together() -> None:
     before = asyncio.all_tasks()
-    async with Sandbox(faults=["commit_then_stall"], limit=1000) as sandbox, client_of(sandbox, deadline=0.2) as client:
+    async with Sandbox(faults=["commit_then_stall"], limit=1000) as sandbox, client_of(sandbox, deadline=1.5) as client:
         calls = (client.posts.create(post(str(number))) for number in range(100))
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(result) for result in results} == {OutcomeUnknownError}

@@ -16,6 +16,7 @@ import pytest
 
 from marketingblocks_async import CreateCommentAutomation, CreatePost, TwitterThreadItem, YouTubeExtra
 from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS
+from marketingblocks_async.errors import STATUS_RULES
 from marketingblocks_async.models.base import is_array, is_object
 from marketingblocks_async.openapi import Evidence, document, document_json, reference_table
 from marketingblocks_async.openapi.__main__ import main
@@ -44,6 +45,13 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
         yield value
     for item in value.values() if is_object(value) else value if is_array(value) else ():
         yield from objects(item)
+
+
+def test_it_says_what_each_status_means_for_a_write() -> None:
+    rules = document()["x-status-outcomes"]
+    assert {status: (rule["write"], rule["reason"]) for status, rule in rules.items()} == {
+        status: (rule.outcome.value, rule.reason) for status, rule in STATUS_RULES.items()
+    }
 
 
 def test_it_is_valid_openapi_3_1() -> None:

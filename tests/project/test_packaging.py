@@ -6,8 +6,10 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import metadata, requires
 from importlib.resources import files
+from pathlib import Path
 
 import marketingblocks_async
 
@@ -24,7 +26,13 @@ BINDING_NAMES = {
 def test_the_base_install_has_the_four_libraries_and_nothing_else() -> None:
     base = [requirement for requirement in requires("marketingblocks-async") or [] if "extra ==" not in requirement]
     assert {re.split(r"[<>=!~ ;\[]", requirement)[0] for requirement in base} == BASE_LIBRARIES
-    assert all("<" not in requirement for requirement in base)
+
+
+def test_only_aiohttp_has_an_upper_bound() -> None:
+    """What the transport rests on is tested for one major version; the others may be as new as they like."""
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    dependencies: list[str] = pyproject["project"]["dependencies"]
+    assert [requirement for requirement in dependencies if "<" in requirement] == ["aiohttp>=3.14.4,<4"]
 
 
 def test_the_metadata_is_complete() -> None:

@@ -237,7 +237,7 @@ async def test_a_few_rows_that_could_not_be_sent_say_why(tmp_path: Path) -> None
 
 async def test_rows_that_were_put_off_are_tried_again_in_the_same_run(sandbox: Sandbox, path: Path) -> None:
     # More refusals than one call tries again after.
-    sandbox.faults.add("error_503_retry_after:endpoint=create-post,after=3,times=8,retry_after=0")
+    sandbox.faults.add("too_many_requests:endpoint=create-post,after=3,times=8,retry_after=0")
     result = await run(sandbox, path, concurrency=1)
     assert result.counts.done == 10
     assert created(sandbox) == ALL
