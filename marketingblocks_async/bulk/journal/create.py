@@ -19,9 +19,7 @@ from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, Jo
 from marketingblocks_async.bulk.numbers import post_number
 from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
-from marketingblocks_async.bulk.sheets.cells import UnusableCell
-from marketingblocks_async.bulk.sheets.columns import KEY, is_note
-from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS
+from marketingblocks_async.bulk.sheets.flat import copy_of_row, escape
 from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.reading import key_of
 from marketingblocks_async.bulk.sheets.rows import Row
@@ -31,9 +29,6 @@ from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, s
 from .journal import JournalReader
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, RowState
-
-LONGEST_CELL = 32_768
-"""Characters of an invalid row's cell that are kept to be corrected; a spreadsheet's cell has at most as many."""
 
 _CHUNK = 1000
 
@@ -158,17 +153,12 @@ def _sha256(path: Path) -> str | None:
 
 def _add_invalid(builder: JournalBuilder, raw: RawRow, errors: list[RowError]) -> None:
     key = key_of(raw) or raw.identity(None)
-    builder.add_invalid(post_number(raw.number, raw.part), _writable(key), _cells(raw), "; ".join(map(_short, errors)))
+    number = post_number(raw.number, raw.part)
+    builder.add_invalid(number, escape(key), copy_of_row(raw, errors), "; ".join(map(_short, errors)))
 
 
 def _meta(info: SourceInfo) -> dict[str, str]:
-    others = [name for name, field in info.columns.items() if field not in (*FLAT_COLUMNS, KEY) and not is_note(name)]
-    return {
-        "source": _writable(info.file),
-        "source_kind": info.kind,
-        "source_sha256": info.sha256 or "",
-        "other_columns": json.dumps([_writable(name) for name in others]),
-    }
+    return {"source": escape(info.file), "source_kind": info.kind, "source_sha256": info.sha256 or ""}
 
 
 class JournalBuilder:
@@ -244,7 +234,7 @@ class JournalBuilder:
         Args:
             number: of the post; 1 for the first row of the data.
             key: its identity as far as it has one; it may repeat another's.
-            cells: the row's cells, by field or else by column.
+            cells: the row's cells, as a file of failures has them: column → text.
             error: the reasons, in words.
 
         """
@@ -301,21 +291,3 @@ class JournalBuilder:
 
 def _short(error: RowError) -> str:
     return f"{error.column}: {error.message}" if error.column else error.message
-
-
-def _cells(raw: RawRow) -> dict[str, str]:
-    """Return what a row holds as text, by field where there is one column for it, else by column."""
-    found: dict[str, str] = {}
-    for index, cell in enumerate(raw.cells):
-        name = raw.layout.name_of(index)
-        field = raw.layout.fields.get(name)
-        if cell is not None and cell != "" and not is_note(name):
-            content = (cell.content or cell.shown) if isinstance(cell, UnusableCell) else cell
-            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, default=str)
-            found[_writable(field if field in FLAT_COLUMNS else name)] = _writable(text[:LONGEST_CELL])
-    return found
-
-
-def _writable(text: str) -> str:
-    """Return a text that can be encoded: what is no UTF-8, as in a file name, becomes an escape."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

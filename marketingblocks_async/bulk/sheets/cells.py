@@ -49,6 +49,9 @@ SPREADSHEET_ERRORS = frozenset({
 })  # fmt: skip
 """The texts that a spreadsheet shows and exports where a formula failed."""
 
+CORRECT_MARK = "#CORRECT!"
+"""Start of a cell of a file of failures that would look valid although the original is not, such as a formula."""
+
 KEY_LENGTH = 255
 
 TOO_LONG_NUMBER = "it is a number of thousands of digits, which cannot be sent"
@@ -81,16 +84,19 @@ class SheetNumber:
     Attributes:
         value: the number.
         shown_plainly: whether the sheet shows just its digits, not for example ``1,234`` or ``50 %``.
+        shown: the number as the sheet shows it, as far as its format is understood.
 
     """
 
     value: int | float
     shown_plainly: bool
+    shown: str
 
-    @property
-    def shown(self) -> str:
-        """The number as errors show it."""
-        return str(self.value)
+
+class ExactText(str):
+    """Text of a cell that is taken exactly: white space at its ends counts, it may be empty, and it is no list."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +161,12 @@ def _forbidden_message(character: str) -> str:
 def _text(value: object) -> str | None:
     """Return the text of a cell with its white space; ``None`` if it is empty."""
     match value:
-        case None:
-            return None
+        case None | ExactText():
+            return value
         case str():
-            if value in SPREADSHEET_ERRORS:
-                msg = f"the spreadsheet shows the error {value} here; correct its formula or type the text"
-                raise CellError(msg)
-            return str(value)
+            if value[:1] == "#":
+                _refuse_marks(value)
+            return value
         case SheetNumber(value=int() as number, shown_plainly=True):
             return str(number)
         case SheetNumber():
@@ -185,6 +190,15 @@ def _text(value: object) -> str | None:
             raise CellError(msg)
 
 
+def _refuse_marks(text: str) -> None:
+    if text in SPREADSHEET_ERRORS:
+        msg = f"the spreadsheet shows the error {text} here; correct its formula or type the text"
+        raise CellError(msg)
+    if text.startswith(CORRECT_MARK):
+        msg = f"it begins with {CORRECT_MARK}, so it still has to be corrected; replace the mark and the text behind it"
+        raise CellError(msg)
+
+
 def _kind(value: object) -> str:
     if isinstance(value, dict):
         return "an object"
@@ -196,13 +210,13 @@ def _kind(value: object) -> str:
 def read_caption(value: object) -> str | None:
     """Return a text with the white space around it; ``None`` if it is only white space."""
     text = _text(value)
-    return None if is_blank(text) else text
+    return None if is_blank(text) and not isinstance(value, ExactText) else text
 
 
 def read_text(value: object) -> str | None:
     """Return a text without the white space around it."""
     text = _text(value)
-    return (text.strip(BLANKS) or None) if text else None
+    return text if isinstance(text, ExactText) else (text.strip(BLANKS) or None) if text else None
 
 
 def read_key(value: object) -> str | None:
@@ -413,7 +427,7 @@ def tags_reader(separator: str) -> CellReader:
                 raise CellError(msg)
             return tags
         text = read_text(value)
-        if text is None or separator not in text:
+        if text is None or isinstance(text, ExactText) or separator not in text:
             return text
         return [tag for part in text.split(separator) if (tag := part.strip(BLANKS))] or None
 
@@ -445,5 +459,9 @@ def _json_cell(text: str, kind: type, example: str) -> Any:
         raise CellError(msg) from None
     if not isinstance(found, kind):
         msg = f"write it as {example}"
+        raise CellError(msg)
+    if CORRECT_MARK in text:
+        # In a list of tweets, for example.
+        msg = f"a text in it begins with {CORRECT_MARK}, so it still has to be corrected; replace the mark and the text"
         raise CellError(msg)
     return found

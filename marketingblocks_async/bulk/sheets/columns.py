@@ -58,6 +58,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Field → other names of its column. ``twitter_threads.1.message``, ``twitter_threads.1.media_urls``,
 ``twitter_threads.2.message``, … are understood as well."""
 
+QUOTED = "_quoted"
+"""The note that names columns whose text is between double quotes, which do not belong to it."""
+
+TO_CHECK = "_to_check"
+"""The note that keeps a row from being sent until its cell is emptied."""
+
 NOTE_SIGN = "_"
 """Start of the names of columns that are ignored."""
 

@@ -69,7 +69,8 @@ def unreadable_row(
     number: int, message: str, shown: object, layouts: Layouts, *, file: str = "", line: int | None = None
 ) -> RawRow:
     """Return the row for a line or item that holds no fields."""
-    return RawRow(number, (), layouts.of(()), file, line, Unreadable(message, "", readable(shown)))
+    text = shown.strip() if isinstance(shown, str) else ""
+    return RawRow(number, (), layouts.of(()), file, line, Unreadable(message, "", readable(shown), text))
 
 
 def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:

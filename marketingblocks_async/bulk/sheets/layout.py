@@ -29,7 +29,17 @@ from .cells import (
     read_whole_number,
     tags_reader,
 )
-from .columns import ALIASES, KEY, LISTED_IN_MESSAGES, ColumnRules, nearest_target, suggestion
+from .columns import (
+    ALIASES,
+    KEY,
+    LIST_SEPARATOR,
+    LISTED_IN_MESSAGES,
+    QUOTED,
+    TO_CHECK,
+    ColumnRules,
+    nearest_target,
+    suggestion,
+)
 from .display import readable, visible
 from .words import PYTHON, Words
 
@@ -83,6 +93,9 @@ class Layout:
         index_of: field, or part of one such as ``post_extra.title`` → index of its column.
         problems: what is wrong with the header.
         words: how errors name the options.
+        list_separator: text between the entries of a list inside one cell.
+        quoted: index of the note that names columns whose text is in quotes; ``None`` if there is none.
+        to_check: index of the note that keeps a row from being sent; ``None`` if there is none.
 
     """
 
@@ -96,6 +109,9 @@ class Layout:
     index_of: dict[str, int]
     problems: tuple[HeaderProblem, ...]
     words: Words = PYTHON
+    list_separator: str = LIST_SEPARATOR
+    quoted: int | None = None
+    to_check: int | None = None
 
     def name_of(self, index: int) -> str:
         """Return the name of the column at ``index``, or its letter as a spreadsheet shows it."""
@@ -146,7 +162,6 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
             indexes[target] = index
             column_of[target] = shown
         fields[shown] = target
-    problems += _overlaps(column_of, rules.words)
     readers = _readers(rules.list_separator)
     return Layout(
         names=tuple(names),
@@ -163,6 +178,9 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         index_of=indexes,
         problems=tuple(problems),
         words=rules.words,
+        list_separator=rules.list_separator,
+        quoted=_note_at(names, QUOTED, fields),
+        to_check=_note_at(names, TO_CHECK, fields),
     )
 
 
@@ -208,11 +226,11 @@ def _thread_steps(
     return tuple((number, tuple(tweets[number])) for number in numbers)
 
 
-def _overlaps(column_of: Mapping[str, str], words: Words) -> Iterable[HeaderProblem]:
-    for whole in ("twitter_threads", "post_extra"):
-        parts = [target for target in column_of if target.startswith(f"{whole}.")]
-        if whole in column_of and parts:
-            yield HeaderProblem(column_of[parts[0]], same_field(column_of[whole], column_of[parts[0]], whole, words))
+def _note_at(names: Sequence[str], note: str, fields: Mapping[str, str | None]) -> int | None:
+    """Return the index of the column that is this note, unless the caller maps it to a field."""
+    return next(
+        (index for index, name in enumerate(names) if name.strip(BLANKS) == note and fields[note] is None), None
+    )
 
 
 def same_field(first: str, second: str, field: str, words: Words) -> str:
@@ -239,12 +257,14 @@ class Unreadable:
         message: what to change.
         column: the column concerned; empty if it is the whole row.
         value: the row as errors show it.
+        text: the whole text of a row without cells.
 
     """
 
     message: str
     column: str = ""
     value: str = ""
+    text: str = ""
 
 
 @dataclass(slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .cells import CellError, check_characters, is_blank
+from .cells import CellError, ExactText, check_characters, is_blank
 from .columns import KEY
+from .display import readable
 from .layout import RawRow, Step, column_letter
 
 
@@ -51,19 +52,21 @@ def read_cells(raw: RawRow, problems: list[CellProblem] | None = None) -> Readin
     """
     if raw.post is not None:
         return Reading({field: value for field, value in raw.post if value is not None}, None)
-    layout, cells = raw.layout, raw.cells
-    width = len(layout.names)
-    if len(cells) < width:
-        cells = [*cells, *[None] * (width - len(cells))]
-    elif len(cells) > width or layout.unnamed:
+    layout, cells = raw.layout, cells_of(raw)
+    if layout.unnamed or len(cells) > len(layout.names):
         _check_nameless(raw, problems)
+    if layout.to_check is not None and not is_blank(cells[layout.to_check]):
+        error = CellError(f"{readable(cells[layout.to_check])}; when that is done, empty this cell")
+        _note(problems, error, "", layout.to_check)
     values = _read_steps(cells, layout.steps, "", problems)
     if "media_urls" not in values:
         # The API requires the field. Whether the list may be empty is not documented, so an empty one is sent.
         values["media_urls"] = []
     if layout.extra_steps and (extra := _read_steps(cells, layout.extra_steps, "post_extra.", problems)):
+        _refuse_both("post_extra", layout.extra_steps[0].cell, raw, values, problems)
         values["post_extra"] = extra
     if layout.thread_steps and (tweets := _read_tweets(raw, cells, problems)):
+        _refuse_both("twitter_threads", layout.thread_steps[0][1][0].cell, raw, values, problems)
         values["twitter_threads"] = tweets
     if layout.key is None:
         return Reading(values, None)
@@ -74,6 +77,31 @@ def read_cells(raw: RawRow, problems: list[CellProblem] | None = None) -> Readin
         _note(problems, exc, KEY, layout.key.cell)
         key = None
     return Reading(values, key)
+
+
+def cells_of(raw: RawRow) -> Sequence[object]:
+    """Return the cells of a row, as many as there are columns, without the quotes of a file of failures."""
+    layout, cells = raw.layout, raw.cells
+    if (missing := len(layout.names) - len(cells)) > 0:
+        cells = [*cells, *[None] * missing]
+    if layout.quoted is None or not isinstance(names := cells[layout.quoted], str):
+        return cells
+    cells = list(cells)
+    for name in names.split(","):
+        index = layout.index_of.get(name.strip())
+        text = None if index is None else cells[index]
+        if index is not None and isinstance(text, str) and len(text) > 1 and text[0] == text[-1] == '"':
+            cells[index] = ExactText(text[1:-1])
+    return cells
+
+
+def _refuse_both(
+    whole: str, part: int, raw: RawRow, values: dict[str, Any], problems: list[CellProblem] | None
+) -> None:
+    if whole in values:
+        index = raw.layout.index_of[whole]
+        names = f'"{raw.layout.name_of(index)}" and "{raw.layout.name_of(part)}"'
+        _note(problems, CellError(f"the columns {names} both hold {whole}; fill in only one of them"), whole, index)
 
 
 def _note(problems: list[CellProblem] | None, error: CellError, target: str, index: int) -> None:
@@ -129,7 +157,7 @@ def key_of(raw: RawRow) -> str | None:
     if step is None or step.cell >= len(raw.cells):
         return None
     try:
-        key: str | None = step.read(raw.cells[step.cell])
+        key: str | None = step.read(cells_of(raw)[step.cell])
     except CellError:
         return None
     return raw.identity(key) if key else None

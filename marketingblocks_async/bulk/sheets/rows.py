@@ -161,6 +161,7 @@ def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
         return [RowError(raw.number, why.column, why.value, why.message, raw.file, raw.line)]
     problems: list[CellProblem] = []
     values = dict(read_cells(raw, problems).values)
+    _settle_time(values)
     problems += _bad_characters(raw, values)
     problems += list(_contradictions(raw, values, {problem.target for problem in problems}))
     problems += _refusals(raw, values, {problem.target for problem in problems})
@@ -278,9 +279,9 @@ def _skipped_time(moment: object, name: object) -> str | None:
 def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -> Iterator[CellProblem]:
     """Yield the request object's refusals, without those of targets in ``known``."""
     checked = dict(values)
-    if isinstance(moment := checked.get("schedule_time"), datetime):
-        # As text, because a datetime that cannot be converted would hide the faults of the other fields.
-        checked["schedule_time"] = moment.strftime("%Y-%m-%d %H:%M").zfill(16)
+    if isinstance(checked.get("schedule_time"), datetime):
+        # Another time, because one that cannot be converted would hide the faults of the other fields.
+        checked["schedule_time"] = "2000-01-01 12:00"
         checked.setdefault("time_zone", "UTC")
     try:
         CreatePost.model_validate(checked)

@@ -35,6 +35,7 @@ _FORMAT_TEXT = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 _DIGITS_FORMATS = {"0", "@"}
 _GENERAL_FORMATS = {"General", "", None}
 _GENERAL_LIMIT = 10**11
+_NUMBER_FORMAT = re.compile(r"(#,##)?0(?:\.(0+))?(%)?")
 _NO_WORKBOOK = (
     "this is not an XLSX workbook; if it is an old (.xls) or a password-protected one, "
     "open it and save it as .xlsx without a password; if it is text, name it .csv"
@@ -270,7 +271,17 @@ def _number(value: float, number_format: str | None) -> SheetNumber:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_SPREADSHEET_NUMBER:
         value = int(value)
     plain = number_format in _DIGITS_FORMATS or (number_format in _GENERAL_FORMATS and abs(value) < _GENERAL_LIMIT)
-    return SheetNumber(value, plain)
+    return SheetNumber(value, plain, _shown_number(value, number_format or "General"))
+
+
+def _shown_number(value: float, number_format: str) -> str:
+    """Return a number as a sheet shows it with the usual formats; its plain digits with any other format."""
+    found = _NUMBER_FORMAT.fullmatch(number_format)
+    if found is None:
+        return str(value)
+    grouping, decimals, percent = found[1] or "", len(found[2] or ""), found[3] or ""
+    shown = value * 100 if percent else value
+    return f"{shown:{',' if grouping else ''}.{decimals}f}{percent}"
 
 
 def _unescape(text: str) -> object:

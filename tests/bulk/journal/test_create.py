@@ -117,7 +117,7 @@ async def test_invalid_rows_are_kept_as_failed_with_their_cells(path: Path, tmp_
         assert (first.key, second.key) == ("b", "2")
         assert json.loads(first.request) == {
             "key": "b", "channel_type": "facebook", "channel_id": "x", "post_type": "post", "caption_text": "Text",
-            "publish_mode": "now", "Notes": "mine",
+            "publish_mode": "now", "_Notes": "mine", "_error": "old",
         }  # fmt: skip
         assert first.error is not None
         assert first.error.startswith("channel_id: ")
