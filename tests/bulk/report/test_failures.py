@@ -337,7 +337,7 @@ class TestAnySource:
 
 
 def wrong_cells() -> Iterator[tuple[str, object]]:
-    yield from (("channel_type", "x"), ("channel_id", "x"), ("post_type", 5), ("publish_mode", "x"))
+    yield from (("channel_type", "myspace"), ("channel_id", "x"), ("post_type", 5), ("publish_mode", "x"))
     yield from (("media_urls", "TBD"), ("schedule_time", "soon"), ("time_zone", "EST"), ("caption_text", None))
 
 

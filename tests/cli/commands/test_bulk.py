@@ -129,7 +129,8 @@ def test_failures_are_corrected_and_fed_in_again(command: Command, sandbox: Sand
     with (tmp_path / "failed.csv").open(newline="", encoding="utf-8-sig") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["_row"] for row in rows] == ["4", "5"]
-    assert rows[1]["caption_text"] == '=1+1, "é" 🎉\n2nd line'
+    # In quotes, so that no spreadsheet takes it for a formula.
+    assert rows[1]["caption_text"] == '"=1+1, "é" 🎉\n2nd line"'
     assert command("bulk", "plan", "failed.csv", "--json").json["invalid"] == 1
     text = (tmp_path / "failed.csv").read_text(encoding="utf-8")
     (tmp_path / "failed.csv").write_text(text.replace("x9", "9"), encoding="utf-8")
