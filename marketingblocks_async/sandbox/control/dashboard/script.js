@@ -65,8 +65,29 @@ function chart(token, state) {
 
 const seconds = (per) => (per === 1 ? "second" : `${per} seconds`);
 
+// Who went over the limit, when, by how much, and the next thing to look at.
+function explanation(token, state) {
+  const item = element("li");
+  const time = new Date(Date.now() - token.worst_ago * 1000).toLocaleTimeString();
+  item.append(element("b", `Token ${token.name}: ${token.worst} requests within one ${seconds(state.per)}`, "over"),
+    `, ${token.worst - state.limit} more than allowed, at ${time} (${age(token.worst_ago)} ago). `);
+  item.append(token.over_limit
+    ? `The sandbox refused ${token.over_limit} requests of this token with 429. `
+    : `The policy ${state.policy} let them pass; a stricter one would have refused some. `);
+  item.append("Check whether several programs use this token without a shared limit, or a client without a limit. ");
+  const link = element("a", "Times of all its requests");
+  link.href = `/_sandbox/arrivals?token=${encodeURIComponent(token.name)}`;
+  item.append(link);
+  return item;
+}
+
+const age = (ago) => (ago < 90 ? `${Math.round(ago)} s` : `${Math.round(ago / 60)} min`);
+
 function showTokens(state) {
+  say("no-tokens", "No request has arrived yet.");
   byId("no-tokens").hidden = state.tokens.length > 0;
+  byId("over").replaceChildren(
+    ...state.tokens.filter((token) => token.worst > state.limit).map((token) => explanation(token, state)));
   byId("tokens").hidden = state.tokens.length === 0;
   byId("charts").replaceChildren(...state.tokens.slice(0, 4).map((token) => chart(token, state)));
   refill("tokens", state.tokens.map((token) => {
@@ -89,7 +110,7 @@ function showPosts(state) {
 
 function showLedger(state) {
   say("duplicates", state.duplicates);
-  byId("duplicates").className = state.duplicates ? "over" : "";
+  byId("duplicates-note").hidden = !state.duplicates;
   say("firings", state.fault_firings);
   refill("endpoints", state.endpoints.map((endpoint) => {
     const answers = Object.entries(endpoint.statuses)

@@ -50,7 +50,7 @@ class DashboardState:
         self._seen = 0
         self._open: list[SandboxPost] = []
         self._done: Counter[str] = Counter()
-        self._worst: dict[str, tuple[int, int]] = {}
+        self._worst: dict[str, tuple[int, int, float]] = {}
 
     def read(self) -> dict[str, Any]:
         """Return the values that the page shows."""
@@ -94,29 +94,33 @@ class DashboardState:
         per = self._settings.per
         recent = record.arrivals[bisect_left(record.arrivals, now - HISTORY_SECONDS - per) :]
         history = _history(recent, now, per)
+        worst, worst_at = self._worst_of(name, record.arrivals, per)
         return {
             "name": name,
             "arrivals": len(record.arrivals),
             "too_many_requests": record.too_many_requests,
             "commits": record.commits,
             "now": history[-1],
-            "worst": self._worst_of(name, record.arrivals, per),
+            "over_limit": record.over_limit,
+            "worst": worst,
+            "worst_ago": max(0.0, now - worst_at),
             "history": history,
         }
 
-    def _worst_of(self, name: str, arrivals: array[float], per: float) -> int:
-        """Return the most arrivals in any window. Only arrivals since the previous call are looked at."""
-        seen, worst = self._worst.get(name, (0, 0))
+    def _worst_of(self, name: str, arrivals: array[float], per: float) -> tuple[int, float]:
+        """Return the most arrivals in any window, and its end. Only arrivals since the previous call are looked at."""
+        seen, worst, at = self._worst.get(name, (0, 0, 0.0))
         if seen > len(arrivals):
-            seen = worst = 0
+            seen, worst, at = 0, 0, 0.0
         oldest = bisect_left(arrivals, arrivals[seen] - per) if seen < len(arrivals) else seen
         for newest in range(seen, len(arrivals)):
             # A billionth less, since 1000.3 + 1 - 1000.3 is not 1 in floating point.
             while arrivals[newest] - arrivals[oldest] >= per - 1e-9:
                 oldest += 1
-            worst = max(worst, newest - oldest + 1)
-        self._worst[name] = (len(arrivals), worst)
-        return worst
+            if newest - oldest + 1 > worst:
+                worst, at = newest - oldest + 1, arrivals[newest]
+        self._worst[name] = (len(arrivals), worst, at)
+        return worst, at
 
     def _count_posts(self) -> dict[str, int]:
         """Return the number of posts in each state. Posts in a final state are not looked at again."""

@@ -96,6 +96,9 @@ async def test_a_limit_that_is_not_kept_is_said_in_words(page: Page, client: Mar
     for _ in range(4):
         await client.request("GET", "social-sparks/upcoming-posts")
     await page.get_by_text(re.compile("exceeded by [12]")).wait_for()
+    told = re.sub(r"\s+", " ", await page.locator("#over").inner_text())
+    for words in ("Token default: ", "more than allowed, at ", " ago). The sandbox refused ", "several programs"):
+        assert words in told
 
 
 async def test_a_fault_is_switched_on_and_off_with_the_keyboard_alone(page: Page, sandbox: Sandbox) -> None:
@@ -144,7 +147,9 @@ async def test_names_are_text_and_nothing_else(page: Page, sandbox: Sandbox) -> 
     assert await page.locator("main img").count() == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 360), ("light", 1200)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 400), ("dark", 400), ("dark", 800), ("light", 1280), ("light", 1600)]
+)
 async def test_everybody_can_use_it(
     page: Page, client: MarketingBlocks, scheme: Literal["light", "dark"], width: int
 ) -> None:
@@ -156,7 +161,12 @@ async def test_everybody_can_use_it(
     await page.get_by_role("button", name="Switch all off").wait_for()
     await page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
     assert (await page.evaluate("axe.run()"))["violations"] == []
-    # Nothing sticks out sideways.
+    # No section is clipped, none leaves an empty column beside it, and nothing sticks out sideways.
+    boxes = await page.evaluate(
+        "[...document.querySelectorAll('main > section')].map(each => each.getBoundingClientRect())"
+    )
+    right = max(box["right"] for box in boxes)
+    assert all(any(abs(each["right"] - right) < 2 for each in boxes if each["top"] == box["top"]) for box in boxes)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(246, 247, 249)" if scheme == "light" else "rgb(18, 21, 27)")
