@@ -1,7 +1,7 @@
 """Asyncio client for the MarketingBlocks API.
 
 It keeps the API's rate limit where the server counts, and never publishes a post twice. Start with
-:class:`MarketingBlocks`; everything public is importable from here.
+``MarketingBlocks``; everything public is importable from here.
 
 The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an
 HTTP client, and whoever only checks a spreadsheet loads the models and nothing else.

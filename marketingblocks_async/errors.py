@@ -1,7 +1,5 @@
 """Everything this package raises.
 
-::
-
     MarketingBlocksError
     ├─ ConfigurationError
     └─ CallError                       .may_have_happened .endpoint .attempts .first_failure
@@ -19,7 +17,7 @@
        │  └─ UnreadableResponseError   a write; also an InvalidResponseError
        └─ InvalidResponseError         .body .request .status_code
 
-All errors derive from :class:`MarketingBlocksError`, pickle with their attributes (so they cross process pools and
+All errors derive from ``MarketingBlocksError``, pickle with their attributes (so they cross process pools and
 task queues), and never contain the access token. Messages say what to do next; long bodies are cut in the message
 and kept whole on the attribute.
 """
@@ -214,7 +212,7 @@ class APIError(CallError):
         headers: the answer's headers (case does not matter).
         endpoint: the operation that was called.
         attempts: how many attempts were made.
-        first_failure: see :class:`CallError`.
+        first_failure: see ``CallError``.
 
     """
 
@@ -286,7 +284,7 @@ class RateLimitedError(APIError):
 
 
 class ServerError(APIError):
-    """5xx: the API failed. Raised for reads; for a write it is the cause of an :class:`OutcomeUnknownError`."""
+    """5xx: the API failed. Raised for reads; for a write it is the cause of an ``OutcomeUnknownError``."""
 
 
 class APIConnectionError(CallError):
@@ -336,11 +334,11 @@ class OutcomeUnknownError(CallError):
 class InvalidResponseError(CallError):
     """A success status whose body is no JSON, or not of the documented shape.
 
-    For a write it is an :class:`UnreadableResponseError`.
+    For a write it is an ``UnreadableResponseError``.
 
     Attributes:
         body: the decoded JSON, or the text when it was no JSON, whole.
-        request: what was sent, as on :class:`OutcomeUnknownError`.
+        request: what was sent, as on ``OutcomeUnknownError``.
         status_code: HTTP status of the answer.
 
     """
@@ -366,5 +364,5 @@ class InvalidResponseError(CallError):
 class UnreadableResponseError(InvalidResponseError, OutcomeUnknownError):
     """A write got a success status with a body that cannot be read: it probably was carried out. It was not sent again.
 
-    This is both an :class:`InvalidResponseError` and an :class:`OutcomeUnknownError`.
+    This is both an ``InvalidResponseError`` and an ``OutcomeUnknownError``.
     """

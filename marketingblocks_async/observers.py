@@ -1,4 +1,4 @@
-"""Objects that are told what happens to calls: :class:`Observer`, and :class:`EventLog`, which logs it."""
+"""Objects that are told what happens to calls: ``Observer``, and ``EventLog``, which logs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 
 PREFIX = "mb_"
-"""Prefix of the attributes that :class:`EventLog` gives to its records."""
+"""Prefix of the attributes that ``EventLog`` gives to its records."""
 
 EventT = TypeVar("EventT")
 
@@ -77,7 +77,7 @@ def tell(hook: Callable[[EventT], None], event: EventT) -> None:
 
 
 class ObserverOptions(TypedDict):
-    """The four options of the client that :func:`observed_by` returns."""
+    """The four options of the client that ``observed_by()`` returns."""
 
     on_attempt: Callable[[AttemptEvent], None] | None
     on_retry: Callable[[RetryEvent], None] | None
@@ -88,15 +88,13 @@ class ObserverOptions(TypedDict):
 def observed_by(*observers: Observer) -> ObserverOptions:
     """Return the options with which a client tells several observers.
 
-    ::
-
         client = MarketingBlocks(**observed_by(EventLog(), Tracing(), Metrics()))
 
     Args:
         observers: the observers, called in this order.
 
     Returns:
-        Keyword arguments for :class:`MarketingBlocks`; ``None`` for events that no observer overrides.
+        Keyword arguments for ``MarketingBlocks``; ``None`` for events that no observer overrides.
 
     """
     return {

@@ -94,7 +94,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RawResponse(Generic[ResultT_co]):
-    """A successful call in full; made by :meth:`MarketingBlocks.raw`.
+    """A successful call in full; made by ``raw()``.
 
     Attributes:
         result: what the call returns otherwise.

@@ -98,11 +98,11 @@ def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> Att
 
 
 def classify(status: int, *, in_front: bool = False) -> Outcome:
-    """Return what a status that is no success means for what happened, by :data:`STATUS_RULES`.
+    """Return what a status that is no success means for what happened, by ``STATUS_RULES``.
 
     Args:
         status: HTTP status; 2xx if the body says that the call failed.
-        in_front: see :func:`made_in_front`.
+        in_front: see ``made_in_front()``.
 
     """
     if status < 300:

@@ -1,6 +1,6 @@
 """When a failed attempt is repeated, how long it waits before that, and when to stop.
 
-The decision rests on what the attempt may have done at the server (:class:`~marketingblocks_async.errors.Outcome`): not
+The decision rests on what the attempt may have done at the server (``Outcome``): not
 sent or rejected before processing, again; unknown, again only if a second time does no harm; final, never. tenacity
 runs the attempts after the first failure. A call that succeeds at once does without it, since tenacity around every
 call would cost 56 to 82 µs of it.
@@ -68,7 +68,7 @@ class RetryPolicy:
 
 
 class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for the caller is inside
-    """One attempt failed. Never leaves the package; :attr:`error` does.
+    """One attempt failed. Never leaves the package; ``error`` does.
 
     Args:
         outcome: what the attempt may have done.
@@ -145,7 +145,7 @@ class RetryRules:
         resend_is_harmless: whether an attempt with unknown outcome may be repeated.
         started: ``time.monotonic()`` at the start of the first attempt.
         ends: ``time.monotonic()`` at which the call's deadline passes, ``inf`` for none.
-        limiter_pauses: whether the rate limiter waits for :attr:`AttemptFailed.pause`, so that the retry need not.
+        limiter_pauses: whether the rate limiter waits for ``pause``, so that the retry need not.
         queued: returns the seconds that the call has waited for permits since its first attempt.
 
     """
@@ -185,7 +185,7 @@ class RetryRules:
         self._uncounted = 0.0
 
     def allow(self, failed: BaseException) -> bool:
-        """Return whether another attempt follows; called once for each failed one. Sets :attr:`AttemptFailed.delay`."""
+        """Return whether another attempt follows; called once for each failed one. Sets ``delay``."""
         self._failures += 1
         if not isinstance(failed, AttemptFailed) or failed.outcome is Outcome.FINAL:
             return False
@@ -227,7 +227,7 @@ async def retry(
 
     Args:
         first: the first failure.
-        attempt: makes one more attempt; raises :class:`AttemptFailed`.
+        attempt: makes one more attempt; raises ``AttemptFailed``.
         rules: those of the call.
         sleep: how to wait; raises if the client closes meanwhile.
         before_retry: called before each wait.

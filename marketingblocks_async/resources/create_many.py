@@ -38,7 +38,7 @@ WAITING_FOR_PERMIT = 32
 
 @dataclass(frozen=True, slots=True)
 class PostOutcome:
-    """What became of one post of :meth:`Posts.create_many`.
+    """What became of one post of ``create_many()``.
 
     Attributes:
         index: its place in the input, from 0.
@@ -68,12 +68,12 @@ class PostOutcome:
 class CreateMany(AsyncIterator[PostOutcome]):
     """The running creation of many posts; made by ``client.posts.create_many``. Iterate over it once.
 
-    It ends early by :meth:`aclose`, by the end of its ``async with``, when a fetch of its next outcome is cancelled
+    It ends early by ``aclose()``, by the end of its ``async with``, when a fetch of its next outcome is cancelled
     (also by a timeout), and when nobody refers to it any more.
 
     Attributes:
         undelivered: after an early end, the outcomes of the posts that were taken from the input and whose outcome was
-            not fetched any more. A post that was in flight has an :class:`OutcomeUnknownError`: it may have been
+            not fetched any more. A post that was in flight has an ``OutcomeUnknownError``: it may have been
             created.
 
     """
@@ -111,7 +111,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
         return await self._run.next()
 
     async def aclose(self) -> None:
-        """End it: nothing new is sent, what is in flight is cancelled, and :attr:`undelivered` is complete.
+        """End it: nothing new is sent, what is in flight is cancelled, and ``undelivered`` is complete.
 
         Another task that waits for an outcome meanwhile finds the end of the iteration.
         """
@@ -178,7 +178,7 @@ class _Run:
         self._broken_off = False
 
     async def next(self) -> PostOutcome:
-        """Return the next outcome, see :meth:`CreateMany.__anext__`."""
+        """Return the next outcome, see ``__anext__()``."""
         if self._feeder is None and not self._closing:
             self._feeder = asyncio.create_task(self._feed())
             self._feeder.add_done_callback(self._fed)

@@ -1,7 +1,7 @@
 """Everything that reaches into aiohttp: which connection a request gets, when it is written, how often.
 
 Two hooks are used, both documented: ``TCPConnector.connect`` (for the client's own pool) and client middlewares (for a
-session that was handed in). :func:`check_hooks` makes sure, whenever a client opens, that aiohttp still calls them. An
+session that was handed in). ``check_hooks()`` makes sure, whenever a client opens, that aiohttp still calls them. An
 attempt that a hook did not see counts as one that may have been sent.
 """
 

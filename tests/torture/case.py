@@ -32,7 +32,7 @@ SLOWEST = 0.25
 """Seconds by which a fault delays a request or an answer at most."""
 
 SETTLE_AFTER = 2.0
-"""``--settle-after`` of all runs: much more than :data:`SLOWEST`, also on a busy machine."""
+"""``--settle-after`` of all runs: much more than ``SLOWEST``, also on a busy machine."""
 
 _MOST_RESUMES = 8
 _DEADLINE = 120.0

@@ -49,13 +49,13 @@ async def create_journal(
     If it raises, there is no journal.
 
     Args:
-        source: as for :func:`~marketingblocks_async.bulk.read_rows`, or an async iterable.
+        source: as for ``read_rows()``, or an async iterable.
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
-        how: how the source is read, as for :func:`~marketingblocks_async.bulk.read_rows`.
+        how: how the source is read, as for ``read_rows()``.
 
     Returns:
         The plan.
@@ -162,7 +162,7 @@ def _meta(info: SourceInfo) -> dict[str, str]:
 
 
 class JournalBuilder:
-    """Makes a journal. There is nothing at its path until :meth:`finish`.
+    """Makes a journal. There is nothing at its path until ``finish()``.
 
     Args:
         path: where to make it.

@@ -223,7 +223,7 @@ def _utc(moment: float) -> str:
 
 
 def make_timeline(seconds: Sequence[tuple[int, int, int]]) -> list[Bin]:
-    """Return the course of a run in at most :data:`MOST_BINS` steps.
+    """Return the course of a run in at most ``MOST_BINS`` steps.
 
     Args:
         seconds: (Unix second, state, rows that ended in that state), in order.

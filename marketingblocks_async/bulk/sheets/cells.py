@@ -1,7 +1,7 @@
 """Read the value of one field from one cell: exactly, or not at all.
 
 A spreadsheet changes what people type: it groups digits, rounds long numbers, turns text into dates. A cell that could
-mean two things is refused with a :class:`CellError` that says what to write instead. Nothing is guessed, because the
+mean two things is refused with a ``CellError`` that says what to write instead. Nothing is guessed, because the
 result is published.
 
 Every reader here takes the cell and returns the field's value, or ``None`` if the cell is empty.

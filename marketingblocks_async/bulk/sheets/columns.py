@@ -1,7 +1,7 @@
 """Map the columns of a file to the fields of a post.
 
-The names are the fields of :class:`~marketingblocks_async.CreatePost`; capitals, spaces, ``-``, ``_`` and ``.`` do not
-matter. :data:`ALIASES` is the one table of all names. A name that is not in it is refused: otherwise a misspelt column
+The names are the fields of ``CreatePost``; capitals, spaces, ``-``, ``_`` and ``.`` do not
+matter. ``ALIASES`` is the one table of all names. A name that is not in it is refused: otherwise a misspelt column
 would silently be left out of every post.
 
 A column whose name begins with an underscore (``_row``, ``_error``) is a note and is ignored, in files and in objects
@@ -107,7 +107,7 @@ def target_of(name: str) -> str | None:
         name: name of the column, as the file spells it.
 
     Returns:
-        A key of :data:`ALIASES`, or ``twitter_threads.<number>.message`` or ``….media_urls``.
+        A key of ``ALIASES``, or ``twitter_threads.<number>.message`` or ``….media_urls``.
 
     """
     if is_note(name):

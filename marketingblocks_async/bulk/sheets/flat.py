@@ -47,7 +47,7 @@ FLAT_COLUMNS: tuple[str, ...] = (
     "post_extra.category",
     "post_extra.privacy_status",
 )
-"""The columns that hold a whole post; a file of rows from :func:`flatten_post` has them, and ``key`` if need be."""
+"""The columns that hold a whole post; a file of rows from ``flatten_post()`` has them, and ``key`` if need be."""
 
 _FORMULA_SIGNS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Signs with which a cell begins that a spreadsheet may take for a formula."""
@@ -69,7 +69,7 @@ def flatten_post(post: CreatePost, list_separator: str = LIST_SEPARATOR) -> dict
         list_separator: text between the entries of a list inside one cell.
 
     Returns:
-        A cell for each of :data:`FLAT_COLUMNS`, in this order; empty if the post has nothing there.
+        A cell for each of ``FLAT_COLUMNS``, in this order; empty if the post has nothing there.
 
     """
     cells = dict.fromkeys(FLAT_COLUMNS, "")

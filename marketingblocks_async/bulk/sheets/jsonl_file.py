@@ -205,7 +205,7 @@ class _Window:
             raise self.broken(_AFTER_THE_END)
 
     def value(self) -> Any:
-        """Return the next value; what it says unclearly is a :class:`JsonError`."""
+        """Return the next value; what it says unclearly is a ``JsonError``."""
         wanted = 1
         while True:
             end = _end_of_value(self._text, self._at)

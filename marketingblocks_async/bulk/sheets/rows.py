@@ -42,7 +42,7 @@ class Row:
         number: number of the data row, from 1; the header and blank rows do not count.
         key: identity of the row: the text of its key column, or its number if that is empty.
         post: the request object, exactly as it is sent.
-        content_hash: :func:`content_hash` of the post.
+        content_hash: ``content_hash()`` of the post.
         request: what is sent, as its canonical JSON text; ``content_hash`` is the hash of this text.
         part: which of the row's posts it is, from 1; 0 if the row makes one.
         warnings: doubts about the row, which is sent nevertheless.
@@ -77,10 +77,10 @@ def parse_row(raw: RawRow) -> Row | list[RowError]:
     """Return the post of a row, or everything that is wrong with the row.
 
     Args:
-        raw: a row from :func:`~marketingblocks_async.bulk.read_rows`.
+        raw: a row from ``read_rows()``.
 
     Returns:
-        A :class:`Row`, or a list of at least one :class:`RowError`. No content of a row makes it raise.
+        A ``Row``, or a list of at least one ``RowError``. No content of a row makes it raise.
 
     """
     try:

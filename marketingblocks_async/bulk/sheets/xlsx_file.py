@@ -231,7 +231,7 @@ def _contents(row: Sequence[_Cell]) -> list[object]:
 
 
 def _content(cell: _Cell) -> object:
-    """Return the content of a cell: text, a truth value, a date and time, a number, or an :class:`UnusableCell`."""
+    """Return the content of a cell: text, a truth value, a date and time, a number, or an ``UnusableCell``."""
     value = cell.value
     match cell.data_type:
         case "s":
