@@ -45,7 +45,7 @@ demo-distributed: $(VENV)/.group-test ## Send a spreadsheet with four workers un
 	@$(BIN)/python examples/distributed/demo.py $(DEMO_ARGS)
 
 # A test whose tool is missing is skipped and says so. REQUIRE_ALL_TOOLS=1 installs every tool and skips nothing.
-TEST_GROUPS := test $(if $(REQUIRE_ALL_TOOLS),bench browser docs release specification)
+TEST_GROUPS := test agents $(if $(REQUIRE_ALL_TOOLS),bench browser docs release specification)
 
 .PHONY: test
 test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests (TEST_ARGS="-k limiter")
@@ -70,7 +70,7 @@ format: $(VENV)/.group-lint ## Apply the style
 	@$(BIN)/ruff format .
 
 .PHONY: types
-types: $(patsubst %,$(VENV)/.group-%,types test bench browser nox) ## Check types with mypy and pyright, and that the public interface is fully typed
+types: $(patsubst %,$(VENV)/.group-%,types test agents bench browser nox) ## Check types with mypy and pyright, and that the public interface is fully typed
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
 	@# pyright finds no types in an editable install, so it checks a copy that looks installed.

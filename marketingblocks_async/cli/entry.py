@@ -65,6 +65,7 @@ def make_app() -> typer.Typer:
     from .commands import automations, bulk, channels, posts
     from .commands.doctor import add_doctor
     from .commands.generic import add_calls, docs
+    from .commands.mcp import add_mcp
     from .commands.openapi import add_openapi
     from .commands.sandbox import add_sandbox
 
@@ -81,6 +82,7 @@ def make_app() -> typer.Typer:
     app.add_typer(automations.app, name="automations")
     app.add_typer(docs, name="docs")
     add_sandbox(app)
+    add_mcp(app)
     add_openapi(app)
     add_doctor(app)
     return app

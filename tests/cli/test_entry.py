@@ -37,7 +37,8 @@ EXAMPLES = [
     line
     for _, each in commands()
     for line in (each.epilog or "").split("\n\n")
-    if line and "marketingblocks sandbox" not in line
+    # Those two serve until they are stopped.
+    if line and "marketingblocks sandbox" not in line and "marketingblocks mcp" not in line
 ]
 
 
@@ -57,6 +58,7 @@ def test_the_commands_are_these() -> None:
         "docs ask",
         "doctor",
         "generate",
+        "mcp",
         "openapi",
         "posts create",
         "posts get",

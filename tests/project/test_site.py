@@ -32,6 +32,8 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.parametrize("page", WITH_SNIPPETS, ids=name_of)
 async def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    if any("from mcp import" in code for _, code in snippets(page)):
+        need("The dependency group 'agents'", present=find_spec("mcp") is not None)
     async with Sandbox(generation_seconds=0.05) as sandbox:
         variables = {
             "MARKETINGBLOCKS_API_TOKEN": sandbox.token,

@@ -1,0 +1,138 @@
+"""What the person has to do after a failure: this server's own words, never the API's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from marketingblocks_async import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    InvalidResponseError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+)
+from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.endpoints import ENDPOINTS
+
+from .results import Outcome
+
+_PERMISSIONS = {endpoint.name: endpoint.permission for endpoint in ENDPOINTS}
+
+_WHERE_TO_LOOK = {
+    "create_post": "the channel itself, get_posts and upcoming_posts",
+    "create_post_generation": "the generations in the MarketingBlocks app",
+    "connect_channel": "the channels in the MarketingBlocks app",
+    "create_comment_automation": "the comment automations in the MarketingBlocks app",
+    "update_comment_automation": "the automation in the MarketingBlocks app",
+}
+
+
+_ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (AuthenticationError,),
+        (
+            "The access token is missing, expired or lacks the permission {permission}. The person has to make a token "
+            "on the API Tokens page of MarketingBlocks and restart this server with it. Then repeat the call."
+        ),
+    ),
+    (
+        (PermissionDeniedError,),
+        (
+            "The access token lacks the permission {permission}. The person has to add it on the API Tokens page of "
+            "MarketingBlocks. Then repeat the call."
+        ),
+    ),
+    (
+        (RateLimitedError,),
+        "The API's rate limit is used up, perhaps by another program. Repeat the same call in a minute.",
+    ),
+    (
+        (NotSentError,),
+        "The API could not be reached, or the queue was too long. Nothing was sent. Repeat the same call.",
+    ),
+    (
+        (OutcomeUnknownError, InvalidResponseError),
+        "No usable answer came. A read changes nothing, so repeat the call.",
+    ),
+    (
+        (ServerError,),
+        "The API failed and carried nothing out. Repeat the same call in a minute.",
+    ),
+    (
+        (NotFoundError,),
+        "The API does not know it. Check the id. After a correction of a write give a new request_key.",
+    ),
+    (
+        (BadRequestError, ValueError),
+        "The content was refused. Correct the fields that untrusted_data names; a write needs a new request_key.",
+    ),
+    (
+        (ConfigurationError, JournalError),
+        "The server cannot work as it is set up; nothing was sent. The person has to read untrusted_data.",
+    ),
+)
+"""Classes of errors and what to do about them; the first that fits."""
+
+
+def advice_for_unknown(tool: str) -> str:
+    """Return what to do about a write of unknown outcome.
+
+    Args:
+        tool: its tool.
+
+    """
+    return (
+        f"It may have been carried out and was not sent again. Look at {_WHERE_TO_LOOK[tool]}. The same call with the "
+        "same request_key looks again and never sends it twice. Only if it is certainly not there, send it with a new "
+        "request_key."
+    )
+
+
+def outcome_of(error: Exception, state: RowState) -> Outcome:
+    """Return the outcome of a call that failed.
+
+    Args:
+        error: why.
+        state: what a write is now.
+
+    """
+    if state is RowState.UNKNOWN:
+        return Outcome.UNKNOWN
+    if isinstance(error, NotSentError | RateLimitedError | ServerError | JournalError):
+        return Outcome.NOT_SENT
+    return Outcome.REFUSED
+
+
+def advice_for(error: Exception) -> str:
+    """Return what to do after a call failed with ``error``."""
+    for classes, advice in _ADVICE:
+        if isinstance(error, classes):
+            permission = _PERMISSIONS.get(getattr(error, "endpoint", ""), "of the tool")
+            return advice.format(permission=permission)
+    return "The API refused it. Read untrusted_data; after a correction of a write give a new request_key."
+
+
+def said_by(error: Exception) -> dict[str, Any]:
+    """Return what an error says, as data: it repeats the API's words or the caller's."""
+    if isinstance(error, ValidationError):
+        return {"problems": problems_of(error)}
+    said: dict[str, Any] = {"error": str(error)}
+    if isinstance(error, APIError):
+        said["status_code"] = error.status_code
+    return said
+
+
+def problems_of(error: ValidationError) -> dict[str, str]:
+    """Return field → what is wrong with it."""
+    return {
+        ".".join(str(step) for step in each["loc"]) or "request": each["msg"].removeprefix("Value error, ")
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    }

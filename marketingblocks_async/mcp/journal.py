@@ -1,0 +1,361 @@
+"""The memory of the server's writes: one SQLite file that binds each request key to one row before anything is sent.
+
+A row is *pending* (the key is bound and nothing was sent), *sending* (the intent is on the disk, and the request may
+have gone out), or it has its outcome: *done*, *failed* or *unknown*. A row that a dead server left *sending* is
+*unknown*; one that it left *pending* was not sent.
+
+It is not the journal of a bulk run, because that one belongs to one process and its rows never change: here rows are
+added all the time, by several servers at once, and only some of them are posts. It serves the same reconciliation
+(``RunJournal``). Rows are few, so every commit is flushed (``synchronous=FULL``, a rollback journal): one file, which
+can be copied or moved when no server runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from marketingblocks_async.bulk import JournalError, RowState, StoredRow
+from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
+from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
+
+APPLICATION_ID = 0x4D424D43
+"""Marks an SQLite file as a journal of this server."""
+
+SCHEMA_VERSION = 1
+
+_INSTANT = 1e-6
+"""Seconds between two intents at least, so that their order is known."""
+
+_SCHEMA = read_schema("marketingblocks_async.mcp")
+_QUERIES = read_queries("marketingblocks_async.mcp")
+
+_Row: TypeAlias = dict[str, Any]
+_Run: TypeAlias = Callable[..., "list[_Row]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A write that a tool call asks for.
+
+    Attributes:
+        request_key: identifies it.
+        tool: name of the tool.
+        content_hash: hash of tool and request.
+        request: the request as JSON.
+        channel: platform and account of a post; ``None`` if it is no post.
+
+    """
+
+    request_key: str
+    tool: str
+    content_hash: str
+    request: str
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWrite:
+    """A write as the journal holds it.
+
+    Attributes:
+        number: its row.
+        order: what was asked for.
+        state: what is known of it; ``SENDING`` only while a live server is sending it.
+        elsewhere: whether another server that is alive has it in hand.
+        attempts: how often it may have been sent.
+        post_id: id of what was created, if it is known.
+        answer: what is to be told of its outcome, as JSON; ``None`` if nothing was kept.
+        sent_at: Unix time of the last intent.
+        ended_at: Unix time of the outcome.
+
+    """
+
+    number: int
+    order: Order
+    state: RowState
+    elsewhere: bool
+    attempts: int
+    post_id: str | None
+    answer: Any
+    sent_at: float | None
+    ended_at: float | None
+
+
+class WriteJournal:
+    """The journal, as one server uses it. Its synchronous methods block until the disk has what they wrote.
+
+    Args:
+        path: the file; it is made if it is not there (mode 0600, since it holds what is published).
+        base_url: API root. A journal belongs to one API.
+
+    Raises:
+        JournalError: the file cannot be used, or belongs to another API.
+
+    """
+
+    def __init__(self, path: Path, base_url: str) -> None:
+        self.path: Path = path
+        self.owner: str = uuid.uuid4().hex
+        # Held as long as this process lives: others see by it whether a row that is being sent has a sender.
+        self._life = FileLock(self._life_of(self.owner))
+        self._thread_lock = threading.Lock()
+        self._highest_id: int | None = None
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            self._life.acquire()
+        except OSError as exc:
+            msg = f"cannot use {path} as the journal of writes: {exc.strerror or exc}; give another file (--journal)"
+            raise JournalError(msg) from exc
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        except sqlite3.Error as exc:
+            self._life.release()
+            msg = f"cannot use {path} as the journal of writes: {exc}; give another file (--journal)"
+            raise JournalError(msg) from exc
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._prepare(base_url)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, base_url: str) -> None:
+        execute = self._connection.execute
+        with self._reported():
+            application = execute("PRAGMA application_id").fetchone()[0]
+            version = execute("PRAGMA user_version").fetchone()[0]
+            is_empty = not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not is_empty and (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+                msg = f"{self.path} is no journal of this version of the MCP server; give another file (--journal)"
+                raise JournalError(msg)
+            execute("PRAGMA journal_mode = DELETE")
+            execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            for statement in _SCHEMA.split(";"):
+                execute(statement)
+            execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            execute("INSERT OR IGNORE INTO meta VALUES ('base_url', ?)", (base_url,))
+            begun = execute("SELECT value FROM meta WHERE name = 'base_url'").fetchone()[0]
+        if begun != base_url:
+            msg = f"{self.path} belongs to {begun}, and this is {base_url}; give each API its own file (--journal)"
+            raise JournalError(msg)
+
+    def close(self) -> None:
+        """Close it; twice does nothing."""
+        with self._thread_lock:
+            self._connection.close()
+        self._life.release()
+
+    def find(self, request_key: str) -> StoredWrite | None:
+        """Return the write of a key, ``None`` if the key is new."""
+        with self._transaction() as run:
+            self._bury_the_dead(run)
+            return self._only(run("find", request_key=request_key))
+
+    def bind(self, order: Order) -> StoredWrite | None:
+        """Bind the key to a row that is to be sent by this server.
+
+        Returns:
+            The row; ``None`` if the key has an outcome, other content or another sender meanwhile.
+
+        """
+        names = {"request_key": order.request_key, "hash": order.content_hash}
+        with self._transaction() as run:
+            self._bury_the_dead(run)
+            run("insert", **names, tool=order.tool, request=order.request, channel=order.channel, now=time.time())
+            return self._only(run("take", **names, owner=self.owner))
+
+    def intend(self, number: int) -> None:
+        """Note that the row's request goes out now; when this returns, that is on the disk.
+
+        Raises:
+            JournalError: it could not be written, or the row has another sender; nothing may be sent.
+
+        """
+        with self._transaction() as run:
+            latest = run("latest")[0]
+            # Ids that the API gave since the last listing count as listed.
+            highest = None if self._highest_id is None else max(self._highest_id, latest["post_id"])
+            sent_at = max(time.time(), latest["sent_at"] + _INSTANT)
+            run("intend", number=number, owner=self.owner, sent_at=sent_at, highest_id=highest)
+            if not self._changed():
+                msg = f"row {number} of {self.path} is no longer this server's; nothing was sent"
+                raise JournalError(msg)
+
+    def end(self, number: int, state: RowState, *, post_id: str | None = None, answer: Any = None) -> None:
+        """Record what became of a row of this server.
+
+        Args:
+            number: the row.
+            state: ``DONE``, ``FAILED``, ``UNKNOWN``, or ``PENDING`` for a request that did not begin.
+            post_id: id of what was created.
+            answer: JSON value to be told for the same key later.
+
+        """
+        text = None if answer is None else json.dumps(answer)
+        values = {"number": number, "state": int(state), "post_id": post_id, "answer": text}
+        with self._transaction() as run:
+            run("end", **values, now=time.time(), owner=self.owner)
+
+    # For reconciliation, see RunJournal.
+
+    async def now(self) -> float:
+        """Return the Unix time."""
+        return time.time()
+
+    async def unknown_rows(self) -> list[StoredRow]:
+        """Return the posts of unknown outcome, but for channels to which a post is going out at this moment.
+
+        The post that is going out may be listed before its own row knows its id, and would be taken for the other.
+        """
+        return await asyncio.to_thread(self._posts, "unknown_posts")
+
+    async def done_rows(self, earliest: float) -> list[StoredRow]:
+        """Return the posts with a known id that were sent around and after ``earliest`` (Unix time)."""
+        before = await asyncio.to_thread(self._posts, "done_posts_before", earliest=earliest)
+        return before + await asyncio.to_thread(self._posts, "done_posts_since", earliest=earliest)
+
+    async def claimed_post_ids(self) -> Collection[str]:
+        """Return the ids of all posts that belong to a row."""
+        return {row["post_id"] for row in await asyncio.to_thread(self._read, "claimed")}
+
+    async def note_highest_id(self, post_id: int) -> None:
+        """Keep the highest post id that the API lists; the intents that follow carry it."""
+        self._highest_id = post_id
+
+    def forget_highest_id(self) -> None:
+        """Forget it, since it is too old to say anything of the next post."""
+        self._highest_id = None
+
+    async def highest_ids(self) -> list[tuple[float, int | None]]:
+        """Return (time of the intent, highest id known before it) of each post: each is a session of its own."""
+        return [(row["sent_at"], row["highest_id"]) for row in await asyncio.to_thread(self._read, "highest_ids")]
+
+    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+        """Record unknown rows whose outcome was found out.
+
+        A row stays as it is if its outcome is known meanwhile, if its post turned out to be another row's, or if a post
+        to its channel is going out.
+
+        Args:
+            found: number of a row that exists → id of its post.
+            absent: numbers of rows that do not exist; they are pending again.
+
+        Returns:
+            The number of rows that are done now, and the numbers of those that are pending again.
+
+        """
+        return await asyncio.to_thread(self._settle, dict(found), list(absent))
+
+    def _settle(self, found: Mapping[int, str], absent: Sequence[int]) -> tuple[int, list[int]]:
+        done, again = 0, list[int]()
+        with self._transaction() as run:
+            for number, post_id in found.items():
+                run("settle_found", number=number, post_id=post_id, now=time.time())
+                done += self._changed()
+            for number in absent:
+                run("settle_absent", number=number)
+                again += [number] * self._changed()
+        return done, again
+
+    def _bury_the_dead(self, run: _Run) -> None:
+        """Take the rows of servers that are not alive from them: what one was sending is unknown now."""
+        for row in run("owners", owner=self.owner):
+            if not self._is_alive(row["owner"]):
+                run("bury", owner=row["owner"])
+
+    def _is_alive(self, owner: str) -> bool:
+        lock = FileLock(self._life_of(owner))
+        try:
+            lock.acquire()
+        except LockHeldError:
+            return True
+        lock.release()
+        return False
+
+    def _life_of(self, owner: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{owner}.lock")
+
+    def _changed(self) -> int:
+        """Return how many rows the last statement changed."""
+        changed: int = self._connection.execute("SELECT changes()").fetchone()[0]
+        return changed
+
+    def _only(self, rows: Sequence[_Row]) -> StoredWrite | None:
+        return self._stored(rows[0]) if rows else None
+
+    def _posts(self, query: str, **values: Any) -> list[StoredRow]:
+        return [_stored_row(self._stored(row)) for row in self._read(query, **values)]
+
+    def _read(self, query: str, **values: Any) -> list[_Row]:
+        with self._transaction() as run:
+            return run(query, **values)
+
+    def _stored(self, row: _Row) -> StoredWrite:
+        return StoredWrite(
+            number=row["number"],
+            order=Order(row["request_key"], row["tool"], row["hash"], row["request"], row["channel"]),
+            state=RowState(row["state"]),
+            elsewhere=row["owner"] not in (None, self.owner),
+            attempts=row["attempts"],
+            post_id=row["post_id"],
+            answer=None if row["answer"] is None else json.loads(row["answer"]),
+            sent_at=row["sent_at"],
+            ended_at=row["ended_at"],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Generator[_Run]:
+        """Yield what runs a named statement; all or nothing of them is on the disk afterwards."""
+
+        def run(query: str, **values: Any) -> list[_Row]:
+            with closing(self._connection.execute(_QUERIES[query], values)) as cursor:
+                return [dict(row) for row in cursor]
+
+        with self._thread_lock, self._reported():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield run
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            msg = f"cannot use the journal {self.path}: {exc}"
+            raise JournalError(msg) from exc
+
+
+def _stored_row(write: StoredWrite) -> StoredRow:
+    return StoredRow(
+        number=write.number,
+        key=write.order.request_key,
+        content_hash=write.order.content_hash,
+        request=write.order.request,
+        state=write.state,
+        attempts=write.attempts,
+        post_id=write.post_id,
+        error=None,
+        error_type=None,
+        sent_at=write.sent_at,
+        ended_at=write.ended_at,
+    )

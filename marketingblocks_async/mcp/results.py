@@ -1,0 +1,111 @@
+"""What a tool returns: one small structure for all tools, the same words, and text from outside marked as data."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NotRequired, TypedDict, cast
+
+LONGEST_DATA = 6_000
+"""Characters of JSON that a result may carry from outside."""
+
+# Zero-width joiners hold emojis together; the other format characters can only hide or reorder text.
+_KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
+
+
+class Outcome(StrEnum):
+    """What became of a tool call, from the caller's point of view."""
+
+    DONE = "done"
+    """It was carried out."""
+    NOT_SENT = "not_sent"
+    """Nothing happened at the API; the same call may be repeated."""
+    REFUSED = "refused"
+    """The API or this server refused the call as it is."""
+    UNKNOWN = "unknown"
+    """It may have been carried out; it must be looked up before it is sent again."""
+    RUNNING = "running"
+    """It is going on; the same call again reports on it."""
+    PLANNED = "planned"
+    """It was checked and stored; nothing was sent."""
+
+
+class ToolResult(TypedDict):
+    """The structured result of every tool.
+
+    Keys:
+        outcome: one of :class:`Outcome`.
+        id: id of the post, job or automation that was created.
+        request_key: identifies the write; the same key again returns the same outcome.
+        repeated: true if the outcome is that of an earlier call.
+        what_to_do: the next step, in this server's own words; left out when there is none.
+        untrusted_data: everything that comes from the API or from files. It is data, never an instruction.
+
+    """
+
+    outcome: str
+    id: NotRequired[int | str | None]
+    request_key: NotRequired[str]
+    repeated: NotRequired[bool]
+    what_to_do: NotRequired[str]
+    untrusted_data: NotRequired[Any]
+
+
+def result(
+    outcome: Outcome,
+    what_to_do: str | None = None,
+    *,
+    id: int | str | None = None,  # noqa: A002 - the field's name
+    request_key: str | None = None,
+    repeated: bool = False,
+    data: Any = None,
+) -> ToolResult:
+    """Return a result without what has no value.
+
+    Args:
+        outcome: what became of the call.
+        what_to_do: the next step; it must hold no text from outside.
+        id: id of what was created.
+        request_key: of a write.
+        repeated: whether it is the outcome of an earlier call.
+        data: JSON value from the API or a file.
+
+    """
+    found: dict[str, Any] = {"outcome": outcome.value}
+    found |= {} if id is None else {"id": clean(id)}
+    found |= {} if request_key is None else {"request_key": request_key}
+    found |= {"repeated": True} if repeated else {}
+    found |= {} if what_to_do is None else {"what_to_do": what_to_do}
+    found |= {} if data is None else {"untrusted_data": bounded(clean(data))}
+    return cast("ToolResult", found)
+
+
+def bounded(data: Any) -> Any:
+    """Return ``data``, or the beginning of its JSON text if it is longer than :data:`LONGEST_DATA`."""
+    text = json.dumps(data, ensure_ascii=False)
+    return data if len(text) <= LONGEST_DATA else {"cut_after": LONGEST_DATA, "json": text[:LONGEST_DATA]}
+
+
+def clean(value: Any) -> Any:
+    """Return a JSON value whose texts hold no characters that a reader cannot see.
+
+    Control, format, private and tag characters can carry instructions that a person does not see.
+    """
+    if isinstance(value, str):
+        return "".join(character for character in value if _is_visible(character))
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value)
+        return {clean(name): clean(each) for name, each in pairs.items()}
+    if isinstance(value, list | tuple):
+        return [clean(each) for each in cast("list[Any]", value)]
+    return value
+
+
+def _is_visible(character: str) -> bool:
+    return (
+        character in "\n\t"
+        or character in _KEPT_FORMAT_CHARACTERS
+        or unicodedata.category(character) not in ("Cc", "Cf", "Co", "Cs")
+    )

@@ -1,0 +1,206 @@
+"""The server's tools: a call's arguments are checked, its consent is asked for, and its outcome becomes a result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mcp.server import Server, ServerRequestContext
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from marketingblocks_async import (
+    CreatePost,
+    MarketingBlocks,
+    MarketingBlocksError,
+    PublishMode,
+    RateLimit,
+    __version__,
+)
+from marketingblocks_async.bulk import BulkProgress, RowState
+from marketingblocks_async.models import RequestModel
+
+from .calls import read, write
+from .consent import Confirm, Consent, InputRequired
+from .failures import advice_for, outcome_of, problems_of, said_by
+from .journal import Order
+from .many import ManyArguments, ManyPosts
+from .results import Outcome, ToolResult, result
+from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, LONGEST_KEY, ToolSpec, choose_tools
+from .writes import Writes
+
+LONGEST_QUESTION = 500
+"""Characters of a post's text that the person is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a server works.
+
+    Attributes:
+        journal: file that binds request keys to outcomes; journals of bulk runs are in a folder beside it.
+        base_url: API root; ``None`` for ``MARKETINGBLOCKS_BASE_URL`` or the documented one.
+        docs_url: documentation to ask; ``None`` for the public one.
+        rate_limit: limit of the token.
+        tools: names of the tools to offer; ``None`` for all.
+        read_only: whether to leave out the tools that write.
+        confirm: what is not sent when the client cannot ask the person.
+        folder: folder from which files of posts may be read; ``None`` for no files.
+
+    """
+
+    journal: Path
+    base_url: str | None = None
+    docs_url: str | None = None
+    rate_limit: RateLimit = RateLimit()  # noqa: RUF009 - frozen
+    tools: Sequence[str] | None = None
+    read_only: bool = False
+    confirm: Confirm = Confirm.BULK
+    folder: Path | None = None
+
+
+class _AskArguments(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    question: str
+    page: str | None = None
+
+
+class MarketingBlocksServer:
+    """The tools over one client and one journal.
+
+    Args:
+        settings: how it works.
+        client: the open client; its middleware and observer are those of ``writes``.
+        writes: carries single writes out.
+        many: carries bulk runs out.
+
+    Attributes:
+        client: the open client.
+        writes: the single writes.
+        many: the bulk runs.
+        mcp: the protocol's server, to be run on a transport.
+
+    Raises:
+        ConfigurationError: the settings name a tool that does not exist, or leave none.
+
+    """
+
+    def __init__(self, settings: ServerSettings, client: MarketingBlocks, writes: Writes, many: ManyPosts) -> None:
+        self.client: MarketingBlocks = client
+        self.writes: Writes = writes
+        self.many: ManyPosts = many
+        self._consent = Consent(settings.confirm)
+        chosen = choose_tools(settings.tools, read_only=settings.read_only)
+        self._tools: Mapping[str, ToolSpec] = {spec.name: spec for spec in chosen}
+        self.mcp: Server[Any] = Server(
+            "marketingblocks",
+            version=__version__,
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list,
+            on_call_tool=self._answer,
+        )
+
+    async def _list(
+        self, _context: ServerRequestContext[Any, Any], _params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        return ListToolsResult(tools=[spec.tool for spec in self._tools.values()])
+
+    async def _answer(
+        self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            found = await self._call(context, params)
+        except InputRequired as question:
+            return question.answer
+        except ValidationError as error:
+            found = result(
+                Outcome.REFUSED,
+                "The arguments are not valid. Nothing was sent. Correct the fields that untrusted_data names.",
+                data={"problems": problems_of(error)},
+            )
+        except (MarketingBlocksError, ValueError) as error:
+            found = result(outcome_of(error, RowState.PENDING), advice_for(error), data=said_by(error))
+        return CallToolResult(
+            content=[TextContent(text=json.dumps(found, ensure_ascii=False))],
+            structured_content=found,
+            is_error=found["outcome"] not in (Outcome.DONE, Outcome.PLANNED, Outcome.RUNNING),
+        )
+
+    async def _call(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> ToolResult:
+        spec = self._tools.get(params.name)
+        arguments = dict(params.arguments or {})
+        if spec is None:
+            return result(Outcome.REFUSED, f"There is no such tool. The tools are {', '.join(self._tools)}.")
+        if spec.name == ASK:
+            return await self._ask(_AskArguments.model_validate(arguments))
+        ask = partial(self._consent.ask, context, params)
+        if spec.name == CREATE_MANY:
+            return await self.many.call(
+                self.client,
+                ManyArguments.model_validate(arguments),
+                partial(ask, is_bulk=True),
+                partial(_report, context),
+            )
+        assert spec.request is not None  # noqa: S101 - all other tools are endpoints
+        if not spec.writes:
+            return result(Outcome.DONE, data=await read(self.client, spec.request.model_validate(arguments)))
+        request_key = arguments.pop(KEY_FIELD, None)
+        request = spec.request.model_validate(arguments)
+        order = _order(spec, request, request_key)
+
+        async def consent() -> ToolResult | None:
+            if not isinstance(request, CreatePost) or request.publish_mode is not PublishMode.NOW:
+                return None
+            return await ask(_question(request), order.content_hash, is_bulk=False)
+
+        return await self.writes.once(self.client, order, partial(write, request=request), consent)
+
+    async def _ask(self, arguments: _AskArguments) -> ToolResult:
+        docs, question, page = self.client.docs, arguments.question, arguments.page
+        answer = await (docs.ask(question) if page is None else docs.ask(question, page=page))
+        return result(Outcome.DONE, data=answer)
+
+
+def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
+    """Return the write that a call asks for; its key is made from the content if the call has none.
+
+    Raises:
+        ValueError: the key cannot be one.
+
+    """
+    body = request.wire_json().decode()
+    canonical = json.dumps([spec.name, json.loads(body)], sort_keys=True, ensure_ascii=False)
+    content_hash = hashlib.sha256(canonical.encode()).hexdigest()
+    if request_key is None:
+        request_key = f"auto-{content_hash[:24]}"
+    if not isinstance(request_key, str) or not request_key.isprintable() or not 0 < len(request_key) <= LONGEST_KEY:
+        msg = f"{KEY_FIELD} must be a printable text of 1 to {LONGEST_KEY} characters"
+        raise ValueError(msg)
+    channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
+    return Order(request_key, spec.name, content_hash, body, channel)
+
+
+def _question(post: CreatePost) -> str:
+    text = post.caption_text
+    shown = text if len(text) <= LONGEST_QUESTION else f"{text[:LONGEST_QUESTION]}…"
+    return f"Publish this now on {post.channel_type.value}, channel {post.channel_id}?\n\n{shown}"
+
+
+async def _report(context: ServerRequestContext[Any, Any], progress: BulkProgress) -> None:
+    """Tell a client that asked for progress how far a bulk run is."""
+    counts = progress.counts
+    ended = counts.done + counts.failed + counts.unknown
+    await context.session.report_progress(ended, counts.total, f"{counts.done} done, {counts.pending} to go")

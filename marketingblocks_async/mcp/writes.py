@@ -1,0 +1,302 @@
+"""Carry a write out once: bind its key, send it, record its outcome, and answer every repetition from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
+
+from marketingblocks_async import (
+    AttemptEvent,
+    HttpAnswer,
+    HttpRequest,
+    MarketingBlocks,
+    MarketingBlocksError,
+    RetryPolicy,
+    Send,
+)
+from marketingblocks_async import Outcome as Refusal
+from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk.run.outcomes import state_after
+from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
+
+from .failures import advice_for, advice_for_unknown, outcome_of, said_by
+from .journal import Order, StoredWrite, WriteJournal
+from .results import Outcome, ToolResult, bounded, result
+
+logger: logging.Logger = logging.getLogger("marketingblocks_async.mcp")
+
+LISTED_FOR = 300.0
+"""Seconds for which a listing tells posts of this server from older ones. After that it is asked for again."""
+
+BUSY_FOR = 50.0
+"""Seconds to wait for another server that has the same key in hand."""
+
+POLL_EVERY = 0.1
+"""Seconds between two looks at such a key."""
+
+_REPEATED = (
+    "This is the outcome of an earlier call; nothing was sent now. To send the same content again on purpose, give a "
+    "new request_key."
+)
+
+Call = Callable[[MarketingBlocks], Awaitable[BaseModel]]
+"""Sends a write and returns the API's answer."""
+
+
+@dataclass(eq=False)
+class Sending:
+    """A write that this server is sending.
+
+    Attributes:
+        number: its row.
+        may_have_left: whether a request may have left and was not rejected before processing.
+
+    """
+
+    number: int
+    may_have_left: bool = False
+
+
+@dataclass(eq=False)
+class Job:
+    """The task that sends a write, and how far it is."""
+
+    task: asyncio.Task[StoredWrite | None] | None = None
+    sending: Sending | None = None
+
+
+_current: ContextVar[Sending | None] = ContextVar("marketingblocks_mcp_sending", default=None)
+"""The write that the running task sends: the client's middleware sees requests, and must know whose they are."""
+
+
+@dataclass(eq=False)
+class Writes:
+    """All writes of one server.
+
+    Args:
+        journal: its memory.
+        settle_after: seconds to wait before an unlisted post counts as not created.
+        jobs: the writes that this server is sending, by their request keys.
+
+    """
+
+    journal: WriteJournal
+    settle_after: float = SETTLE_AFTER
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
+    _unsaved: dict[int, Callable[[], None]] = field(default_factory=dict[int, Callable[[], None]])
+    _listed_at: float = float("-inf")
+
+    async def intend(self, request: HttpRequest, send: Send) -> HttpAnswer:
+        """Record the intent to send before each attempt of a write; it is a middleware of the client."""
+        sending = _current.get()
+        if sending is not None and request.method != "GET":
+            await asyncio.to_thread(self.journal.intend, sending.number)
+            sending.may_have_left = True
+        return await send(request)
+
+    def attempted(self, event: AttemptEvent) -> None:
+        """Take note of how an attempt ended; it is an observer of the client."""
+        sending = _current.get()
+        if sending is not None and event.failure in (Refusal.NOT_SENT, Refusal.REFUSED):
+            # Until the next attempt it is as if it had not been sent.
+            sending.may_have_left = False
+
+    async def once(
+        self, client: MarketingBlocks, order: Order, call: Call, consent: Callable[[], Awaitable[ToolResult | None]]
+    ) -> ToolResult:
+        """Carry out a write unless its key has an outcome, and return the outcome.
+
+        Cancelled while the write waits for its turn, it is not sent. Cancelled while its request is on the way, the
+        request comes to its end and its outcome is in the journal.
+
+        Args:
+            client: the open client whose middleware :meth:`intend` is.
+            order: the write.
+            call: sends it.
+            consent: asks the person; returns why nothing is sent, ``None`` if it may be sent.
+
+        """
+        while True:
+            row = await self._look(client, order.request_key)
+            if row is not None and (told := _outcome_before(order, row)) is not None:
+                return told
+            async with self._locks.setdefault(order.request_key, asyncio.Lock()):
+                if order.request_key in self.jobs:
+                    # It was begun by another call with the key, meanwhile.
+                    continue
+                if (refusal := await consent()) is not None:
+                    return refusal
+                job = self._begin(client, order, call)
+            row = await self._end_of(job)
+            if row is not None:
+                return _told(await self._look_for(client, row), repeated=False)
+            # Another server bound the key meanwhile.
+
+    async def _look(self, client: MarketingBlocks, request_key: str) -> StoredWrite | None:
+        """Return what is known of a key, once nobody is sending it any more or :data:`BUSY_FOR` seconds have passed."""
+        until = time.monotonic() + BUSY_FOR
+        while True:
+            job = self.jobs.get(request_key)
+            if job is not None and job.task is not None:
+                await asyncio.wait([job.task])
+            row = await self._find(request_key)
+            if row is None:
+                return None
+            if not row.elsewhere:
+                return await self._look_for(client, row)
+            if time.monotonic() > until:
+                return row
+            await asyncio.sleep(POLL_EVERY)
+
+    async def _look_for(self, client: MarketingBlocks, row: StoredWrite) -> StoredWrite:
+        """Look for a post of unknown outcome at the API; return what is known of it then."""
+        if row.state is not RowState.UNKNOWN or row.order.channel is None:
+            return row
+        await reconcile(client, self.journal, settle_after=self.settle_after)
+        return await self._find(row.order.request_key) or row
+
+    async def _find(self, request_key: str) -> StoredWrite | None:
+        for number, save in list(self._unsaved.items()):
+            await asyncio.to_thread(save)
+            del self._unsaved[number]
+        return await asyncio.to_thread(self.journal.find, request_key)
+
+    def _begin(self, client: MarketingBlocks, order: Order, call: Call) -> Job:
+        job = self.jobs[order.request_key] = Job()
+        job.task = asyncio.create_task(self._send(job, client, order, call))
+        job.task.add_done_callback(partial(self._ended, order.request_key))
+        return job
+
+    def _ended(self, request_key: str, task: asyncio.Task[StoredWrite | None]) -> None:
+        del self.jobs[request_key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its caller may have left.
+            logger.warning("the write %s failed: %s", request_key, error)
+
+    async def _end_of(self, job: Job) -> StoredWrite | None:
+        assert job.task is not None  # noqa: S101 - set when it began
+        try:
+            return await asyncio.shield(job.task)
+        except asyncio.CancelledError:
+            if job.sending is None or not job.sending.may_have_left:
+                job.task.cancel()
+            raise
+
+    async def _send(self, job: Job, client: MarketingBlocks, order: Order, call: Call) -> StoredWrite | None:
+        row = await asyncio.to_thread(self.journal.bind, order)
+        if row is None:
+            return None
+        job.sending = sending = Sending(row.number)
+        answer: BaseModel | None = None
+        error: Exception | None = None
+        try:
+            if order.channel is not None:
+                await self._note_what_is_listed(client)
+            _current.set(sending)
+            answer = await call(client)
+        except (MarketingBlocksError, ValueError) as exc:
+            error = exc
+        except asyncio.CancelledError:
+            state = RowState.UNKNOWN if sending.may_have_left else RowState.PENDING
+            await asyncio.shield(self._record(row.number, state, None, None))
+            raise
+        state = state_after(error)
+        if error is None:
+            post_id, kept = _id_of(answer), _kept(Outcome.DONE, None, answer_data(answer))
+        else:
+            post_id, kept = None, _kept(outcome_of(error, state), advice_for(error), said_by(error))
+        await self._record(row.number, state, post_id, kept)
+        return await self._find(order.request_key)
+
+    async def _record(self, number: int, state: RowState, post_id: str | None, kept: Any) -> None:
+        save = partial(self.journal.end, number, state, post_id=post_id, answer=kept)
+        try:
+            await asyncio.to_thread(save)
+        except JournalError:
+            # The disk may be full. What is known is written before the journal is asked the next time; if this process
+            # dies before, the row is unknown.
+            self._unsaved[number] = save
+            raise
+
+    async def _note_what_is_listed(self, client: MarketingBlocks) -> None:
+        """Ask for the listings before a post, so that it can be told from older ones should its outcome be unknown."""
+        if time.monotonic() - self._listed_at < LISTED_FOR:
+            return
+        self._listed_at = time.monotonic()
+        self.journal.forget_highest_id()
+        # Without a listing the post goes out all the same, so it does not wait long for one.
+        await note_highest_id(client.with_options(retry=RetryPolicy(max_attempts=2)), self.journal)
+
+    async def aclose(self, patience: float) -> None:
+        """Let the requests that are on the way come to their end, cancel what waits, and record all of it.
+
+        Args:
+            patience: seconds to wait for what is on the way; then it is cancelled too, and unknown.
+
+        """
+        jobs = list(self.jobs.values())
+        for job in jobs:
+            if job.task is not None and (job.sending is None or not job.sending.may_have_left):
+                job.task.cancel()
+        tasks = [job.task for job in jobs if job.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _kept(outcome: Outcome, what_to_do: str | None, said: Any) -> dict[str, Any]:
+    """Return what the journal keeps of an outcome, to return it for the same key later."""
+    return {"outcome": outcome.value, "what_to_do": what_to_do, "said": bounded(said)}
+
+
+def _outcome_before(order: Order, row: StoredWrite) -> ToolResult | None:
+    """Return the outcome of an earlier call with the key, ``None`` if the write may be sent."""
+    if row.order.content_hash != order.content_hash:
+        return result(
+            Outcome.REFUSED,
+            "This request_key belongs to another request. Nothing was sent. Give a new request_key.",
+            request_key=order.request_key,
+        )
+    if row.elsewhere:
+        return result(
+            Outcome.RUNNING,
+            "Another server is carrying it out. Make the same call with this request_key again later.",
+            request_key=order.request_key,
+        )
+    return None if row.state is RowState.PENDING else _told(row, repeated=True)
+
+
+def _told(row: StoredWrite, *, repeated: bool) -> ToolResult:
+    """Return what the journal knows of a write."""
+    kept: dict[str, Any] = row.answer or {}
+    tell = partial(result, request_key=row.order.request_key, repeated=repeated, data=kept.get("said"))
+    if row.state is RowState.DONE:
+        return tell(Outcome.DONE, _REPEATED if repeated else None, id=row.post_id)
+    if row.state in (RowState.FAILED, RowState.PENDING):
+        return tell(Outcome(kept.get("outcome", Outcome.NOT_SENT)), kept.get("what_to_do"))
+    return tell(Outcome.UNKNOWN, advice_for_unknown(row.order.tool))
+
+
+def answer_data(answer: BaseModel | None) -> Any:
+    """Return an answer of the API as JSON values, under the API's own names."""
+    return None if answer is None else answer.model_dump(mode="json", by_alias=True)
+
+
+def _id_of(answer: BaseModel | None) -> str | None:
+    for name in ("post_id", "id", "comment_bot_id"):
+        if isinstance(value := getattr(answer, name, None), int | str):
+            return str(value)
+    return None

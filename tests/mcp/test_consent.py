@@ -1,0 +1,106 @@
+"""A person is asked before something is published, where the client can ask; a setting decides where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import InputRequiredResult
+
+from marketingblocks_async.mcp import Confirm, open_server
+from marketingblocks_async.mcp.tools import CREATE_MANY
+from marketingblocks_async.sandbox import Sandbox
+from tests.support.mcp import POST, Person, call, connected, settings_of
+
+NOW = POST | {"publish_mode": "now"}
+# The protocol of 2025 asks by a request of its own, that of 2026 by an answer and a second call.
+MODES = ["legacy", "2026-07-28"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_person_who_agrees_is_asked_once_and_sees_what_is_published(tmp_path: Path, mode: str) -> None:
+    person = Person("accept")
+    options: dict[str, Any] = {"mode": mode, "elicitation_callback": person}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        for _ in range(2):
+            assert (await call(client, "create_post", NOW))["outcome"] == "done"
+        assert len(person.questions) == 1
+        assert "facebook" in person.questions[0]
+        assert "Hello" in person.questions[0]
+        assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_without_agreement_nothing_is_sent(tmp_path: Path, mode: str, action: str) -> None:
+    options: dict[str, Any] = {"mode": mode, "elicitation_callback": Person(action)}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        assert (await call(client, "create_post", NOW))["outcome"] == "not_sent"
+        assert not sandbox.posts
+
+
+@pytest.mark.parametrize("publish_mode", ["queued", "share_next"])
+async def test_what_is_not_published_at_once_needs_no_question(tmp_path: Path, publish_mode: str) -> None:
+    person = Person("decline")
+    options: dict[str, Any] = {"elicitation_callback": person}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        assert (await call(client, "create_post", POST | {"publish_mode": publish_mode}))["outcome"] == "done"
+        assert not person.questions
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_bulk_runs_ask_whatever_the_setting(tmp_path: Path, mode: str) -> None:
+    person = Person("decline")
+    options: dict[str, Any] = {"mode": mode, "elicitation_callback": person}
+    async with (
+        Sandbox() as sandbox,
+        connected(sandbox, tmp_path, client=options, confirm=Confirm.NEVER) as (client, _),
+    ):
+        key = (await call(client, CREATE_MANY, action="plan", posts=[POST]))["request_key"]
+        assert not person.questions
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "not_sent"
+        assert "1 posts" in person.questions[0]
+        assert not sandbox.posts
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("confirm", "single", "bulk"),
+    [(Confirm.NEVER, "done", "done"), (Confirm.BULK, "done", "refused"), (Confirm.WRITES, "refused", "refused")],
+)
+async def test_where_the_client_cannot_ask_the_setting_decides(
+    tmp_path: Path, mode: str, confirm: Confirm, single: str, bulk: str
+) -> None:
+    async with (
+        Sandbox() as sandbox,
+        connected(sandbox, tmp_path, client={"mode": mode}, confirm=confirm) as (client, _),
+    ):
+        assert (await call(client, "create_post", NOW))["outcome"] == single
+        assert (await call(client, "create_post", POST))["outcome"] == "done"
+        posts = [POST | {"caption_text": "Other"}]
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts))["request_key"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == bulk
+
+
+async def test_an_agreement_counts_for_what_was_asked_and_for_nothing_else(tmp_path: Path) -> None:
+    person = Person("accept")
+    async with (
+        Sandbox() as sandbox,
+        open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server,
+        Client(server.mcp, mode="2026-07-28", elicitation_callback=person) as client,
+    ):
+        asked = await client.session.call_tool("create_post", NOW, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        agreed: dict[str, Any] = {"consent": {"action": "accept"}}
+        for state in (asked.request_state, "", None):
+            again = await client.session.call_tool(
+                "create_post",
+                NOW | {"caption_text": "Something else"},
+                input_responses=agreed,
+                request_state=state,
+                allow_input_required=True,
+            )
+            assert isinstance(again, InputRequiredResult)
+        assert not sandbox.posts

@@ -1,0 +1,307 @@
+"""A repeated call never acts twice, whatever became of the first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from marketingblocks_async.mcp import MarketingBlocksServer, open_server
+from marketingblocks_async.mcp import writes as writes_module
+from marketingblocks_async.sandbox import Sandbox, TokenSpec, Variants
+from tests.support.mcp import POST, call, connected, settings_of
+from tests.support.polling import until
+
+WRITES: dict[str, dict[str, Any]] = {
+    "create_post": POST,
+    "create_post_generation": {"post_type": "text_only", "input": "flowers"},
+    "connect_channel": {"user_id": "u-1"},
+    "create_comment_automation": {"name": "prices", "channels": [1]},
+    "update_comment_automation": {"comment_bot_id": 1, "name": "Prices"},
+}
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[Sandbox]:
+    # With captions in its listings, so that posts can be recognised.
+    async with Sandbox(variants=Variants(extra_fields=True), policy="none") as sandbox:
+        yield sandbox
+
+
+class Tools:
+    """Calls tools of a server in this process, each call through a client of its own."""
+
+    def __init__(self, server: MarketingBlocksServer) -> None:
+        self._server = server
+
+    async def __call__(self, tool: str, arguments: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        async with Client(self._server.mcp) as client:
+            return await call(client, tool, arguments, **more)
+
+
+@pytest.fixture
+async def tools(sandbox: Sandbox, tmp_path: Path) -> AsyncGenerator[Tools]:
+    async with open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server:
+        yield Tools(server)
+
+
+def carried_out(sandbox: Sandbox, tool: str) -> int:
+    return sandbox.ledger.carried_out_at(tool.replace("_", "-"))
+
+
+@pytest.mark.parametrize("tool", WRITES)
+async def test_the_same_content_acts_once_and_its_key_is_told(sandbox: Sandbox, tools: Tools, tool: str) -> None:
+    await tools("create_comment_automation", WRITES["create_comment_automation"])
+    first = await tools(tool, WRITES[tool])
+    second = await tools(tool, WRITES[tool])
+    assert first["outcome"] == second["outcome"] == "done"
+    assert first["request_key"] == second["request_key"]
+    assert second["repeated"]
+    assert first.get("id") == second.get("id")
+    assert first["untrusted_data"] == second["untrusted_data"]
+    assert carried_out(sandbox, tool) == 1
+
+
+async def test_a_key_of_its_own_publishes_the_same_content_again(sandbox: Sandbox, tools: Tools) -> None:
+    for key in ("monday", "tuesday", "monday"):
+        assert (await tools("create_post", POST, request_key=key))["request_key"] == key
+    assert len(sandbox.posts) == 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"caption_text": "Other"}, {"channel_id": 2}, {"publish_mode": "share_next"}, {"hash_tags": "a"}]
+)
+async def test_other_content_under_the_same_key_is_refused(
+    sandbox: Sandbox, tools: Tools, other: dict[str, Any]
+) -> None:
+    await tools("create_post", POST, request_key="k")
+    second = await tools("create_post", POST | other, request_key="k")
+    assert second["outcome"] == "refused"
+    assert "request_key" in second["what_to_do"]
+    assert len(sandbox.posts) == 1
+
+
+async def test_another_tool_under_the_same_key_is_refused(sandbox: Sandbox, tools: Tools) -> None:
+    await tools("create_post", POST, request_key="k")
+    assert (await tools("connect_channel", user_id="u", request_key="k"))["outcome"] == "refused"
+    assert not carried_out(sandbox, "connect_channel")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "a\nb", 7, ["k"]])
+async def test_what_cannot_be_a_key_is_refused(sandbox: Sandbox, tools: Tools, key: object) -> None:
+    assert (await tools("create_post", POST, request_key=key))["outcome"] == "refused"
+    assert not sandbox.posts
+
+
+async def test_concurrent_calls_with_one_key_send_once(sandbox: Sandbox, tools: Tools) -> None:
+    sandbox.faults.add("slow_answer:delay=0.2")
+    found = await asyncio.gather(*(tools("create_post", POST) for _ in range(20)))
+    assert {each["id"] for each in found} == {"1"}
+    assert sum(not each.get("repeated", False) for each in found) == 1
+    assert len(sandbox.posts) == 1
+
+
+async def test_two_servers_on_one_journal_send_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:delay=0.1")
+    async with connected(sandbox, tmp_path) as (one, _), connected(sandbox, tmp_path) as (two, _):
+        posts = [POST | {"caption_text": f"Post {number}"} for number in range(10)]
+        calls = [call(client, "create_post", post) for post in posts for client in (one, two, two, one)]
+        found = await asyncio.gather(*calls)
+    assert {each["outcome"] for each in found} == {"done"}
+    assert len(sandbox.posts) == len(posts)
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_the_outcome_survives_the_server(sandbox: Sandbox, tmp_path: Path) -> None:
+    for repeated in (False, True):
+        async with connected(sandbox, tmp_path) as (client, _):
+            assert (await call(client, "create_post", POST)).get("repeated", False) is repeated
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("fault", ["commit_then_drop", "commit_then_500", "truncated_json", "broken_json"])
+async def test_a_lost_answer_is_found_at_the_api(sandbox: Sandbox, tools: Tools, fault: str) -> None:
+    sandbox.faults.add(f"{fault}:endpoint=create-post,times=1")
+    first = await tools("create_post", POST)
+    assert first["outcome"] == "done"
+    assert first["id"] == "1"
+    assert (await tools("create_post", POST))["id"] == "1"
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "commit_then_drop", "error_500"])
+async def test_what_cannot_be_found_out_is_told_as_unknown_and_not_sent_again(tmp_path: Path, fault: str) -> None:
+    # Its listings show no captions, so nothing can be recognised.
+    async with Sandbox(faults=[f"{fault}:endpoint=create-post,times=1"]) as sandbox:
+        async with connected(sandbox, tmp_path) as (client, _):
+            for _ in range(3):
+                found = await call(client, "create_post", POST)
+                assert found["outcome"] == "unknown"
+                assert "Look at" in found["what_to_do"]
+        assert sandbox.ledger.attempts("create-post") == 1
+
+
+async def test_a_post_that_went_out_before_is_not_taken_for_a_lost_one(sandbox: Sandbox, tools: Tools) -> None:
+    sandbox.faults.add("drop_before:endpoint=create-post,times=1,after=1")
+    assert (await tools("create_post", POST, request_key="first"))["outcome"] == "done"
+    assert (await tools("create_post", POST, request_key="second"))["outcome"] == "unknown"
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_post_that_certainly_does_not_exist_is_sent(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path) as (client, server):
+        server.writes.settle_after = 0.0
+        sandbox.faults.add("drop_before:endpoint=create-post,times=1,after=1")
+        for number in range(3):
+            await call(client, "create_post", POST | {"caption_text": f"Post {number}"})
+        # The first and the last are listed, and this one between them is not.
+        found = await call(client, "create_post", POST | {"caption_text": "Post 1"})
+        assert found["outcome"] == "done"
+    assert len(sandbox.posts) == 3
+    assert not sandbox.ledger.duplicates()
+
+
+@pytest.mark.parametrize("tool", [tool for tool in WRITES if tool not in ("create_post", "update_comment_automation")])
+async def test_writes_that_no_listing_shows_stay_unknown(sandbox: Sandbox, tools: Tools, tool: str) -> None:
+    sandbox.faults.add("commit_then_drop:times=1")
+    for _ in range(2):
+        assert (await tools(tool, WRITES[tool]))["outcome"] == "unknown"
+    assert carried_out(sandbox, tool) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("unauthorized", "refused"),
+        ("forbidden", "refused"),
+        ("not_found", "refused"),
+        ("error_500", "unknown"),
+    ],
+)
+async def test_failures_say_what_the_person_has_to_do(sandbox: Sandbox, tools: Tools, fault: str, outcome: str) -> None:
+    sandbox.faults.add(f"{fault}:endpoint=create-post")
+    found = await tools("create_post", POST)
+    assert found["outcome"] == outcome
+    assert found["what_to_do"]
+
+
+async def test_a_call_that_did_not_begin_can_be_made_again(sandbox: Sandbox, tools: Tools) -> None:
+    sandbox.faults.add("unauthorized:endpoint=create-post,times=1")
+    assert (await tools("create_post", POST))["outcome"] == "refused"
+    assert (await tools("create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_refused_content_stays_refused_under_its_key(sandbox: Sandbox, tools: Tools) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post,times=1")
+    first = await tools("create_post", POST)
+    second = await tools("create_post", POST)
+    assert first["outcome"] == second["outcome"] == "refused"
+    assert second["repeated"]
+    assert (await tools("create_post", POST, request_key="again"))["outcome"] == "done"
+
+
+async def test_a_missing_permission_is_named(tmp_path: Path) -> None:
+    async with (
+        Sandbox(tokens=[TokenSpec("reader", ("social-read-posts",))]) as sandbox,
+        connected(sandbox, tmp_path, token=sandbox.tokens["reader"]) as (client, _),
+    ):
+        found = await call(client, "create_post", POST)
+        assert found["outcome"] == "refused"
+        assert "social-create-post" in found["what_to_do"]
+
+
+async def test_an_unreachable_api_is_not_sent(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = settings_of(sandbox, tmp_path)
+    async with open_server("token", settings) as server:
+        server.client = server.client.with_options(deadline=0.5)
+        assert (await Tools(server)("create_post", POST))["outcome"] == "not_sent"
+
+
+async def test_invalid_arguments_bind_no_key(sandbox: Sandbox, tools: Tools) -> None:
+    bad = await tools("create_post", POST | {"publish_mode": "scheduled"}, request_key="k")
+    assert bad["outcome"] == "refused"
+    assert "schedule_time" in str(bad["untrusted_data"])
+    assert (await tools("create_post", POST, request_key="k"))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_the_access_token_is_in_no_result_and_not_on_the_disk(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("echo_authorization:times=3")
+    async with connected(sandbox, tmp_path) as (client, _):
+        told = [await call(client, tool, arguments) for tool, arguments in WRITES.items()]
+        told.append(await call(client, "get_posts", channels=["facebook"]))
+    assert sandbox.token not in str(told)
+    check_files(tmp_path, sandbox.token)
+
+
+def check_files(folder: Path, token: str) -> None:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    assert files
+    for path in files:
+        assert token.encode() not in path.read_bytes()
+        assert path.stat().st_mode & 0o077 == 0
+
+
+# Cancellation
+
+
+async def test_cancelled_while_it_waits_it_is_not_sent(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes_module, "LISTED_FOR", 1e9)
+    async with connected(sandbox, tmp_path) as (client, server):
+        sandbox.faults.add("too_many_requests:endpoint=create-post,times=1,retry_after=30")
+        task = asyncio.create_task(call(client, "create_post", POST))
+        await until(lambda: sandbox.ledger.attempts("create-post") == 1)
+        await until(lambda: not any(job.sending and job.sending.may_have_left for job in _jobs(server)))
+        await _cancel(task)
+        await until(lambda: not _jobs(server))
+        assert (await call(client, "create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_cancelled_while_it_is_on_the_way_its_outcome_is_kept(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path) as (client, server):
+        sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.3")
+        task = asyncio.create_task(call(client, "create_post", POST))
+        await until(lambda: len(sandbox.posts) == 1)
+        await _cancel(task)
+        assert _jobs(server)
+        found = await call(client, "create_post", POST)
+        assert found["outcome"] == "done"
+        assert found["repeated"]
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("delay", [0.2, 30.0])
+async def test_a_server_that_ends_records_what_is_on_the_way(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay: float
+) -> None:
+    monkeypatch.setattr("marketingblocks_async.mcp.serving.PATIENCE", 1.0)
+    async with connected(sandbox, tmp_path) as (client, _):
+        sandbox.faults.add(f"slow_answer:endpoint=create-post,times=1,delay={delay}")
+        task = asyncio.create_task(call(client, "create_post", POST))
+        await until(lambda: len(sandbox.posts) == 1)
+        await _cancel(task)
+    async with connected(sandbox, tmp_path) as (client, _):
+        found = await call(client, "create_post", POST)
+        # Found at the API, if its answer never came.
+        assert found["outcome"] == "done"
+        assert found["id"] == "1"
+    assert len(sandbox.posts) == 1
+
+
+def _jobs(server: MarketingBlocksServer) -> list[Any]:
+    return list(server.writes.jobs.values())
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
