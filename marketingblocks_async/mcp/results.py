@@ -36,7 +36,7 @@ class ToolResult(TypedDict):
     """The structured result of every tool.
 
     Keys:
-        outcome: one of :class:`Outcome`.
+        outcome: one of ``Outcome``.
         id: id of the post, job or automation that was created.
         request_key: identifies the write; the same key again returns the same outcome.
         repeated: true if the outcome is that of an earlier call.
@@ -83,7 +83,7 @@ def result(
 
 
 def bounded(data: Any) -> Any:
-    """Return ``data``, or the beginning of its JSON text if it is longer than :data:`LONGEST_DATA`."""
+    """Return ``data``, or the beginning of its JSON text if it is longer than ``LONGEST_DATA``."""
     text = json.dumps(data, ensure_ascii=False)
     return data if len(text) <= LONGEST_DATA else {"cut_after": LONGEST_DATA, "json": text[:LONGEST_DATA]}
 

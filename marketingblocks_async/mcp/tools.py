@@ -36,7 +36,7 @@ _OUTPUT: dict[str, Any] = {
     },
     "required": ["outcome"],
 }
-"""Schema of :class:`~marketingblocks_async.mcp.results.ToolResult`."""
+"""Schema of ``marketingblocks_async.mcp.results.ToolResult``."""
 
 INSTRUCTIONS = (
     "Social media posting through MarketingBlocks. Every result has an outcome: done, not_sent (nothing happened, "

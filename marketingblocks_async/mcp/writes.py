@@ -120,7 +120,7 @@ class Writes:
         request comes to its end and its outcome is in the journal.
 
         Args:
-            client: the open client whose middleware :meth:`intend` is.
+            client: the open client whose middleware ``intend`` is.
             order: the write.
             call: sends it.
             consent: asks the person; returns why nothing is sent, ``None`` if it may be sent.
@@ -143,7 +143,7 @@ class Writes:
             # Another server bound the key meanwhile.
 
     async def _look(self, client: MarketingBlocks, request_key: str) -> StoredWrite | None:
-        """Return what is known of a key, once nobody is sending it any more or :data:`BUSY_FOR` seconds have passed."""
+        """Return what is known of a key, once nobody is sending it any more or ``BUSY_FOR`` seconds have passed."""
         until = time.monotonic() + BUSY_FOR
         while True:
             job = self.jobs.get(request_key)
