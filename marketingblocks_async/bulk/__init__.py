@@ -1,12 +1,10 @@
 """Bulk posting: check a file, send its rows against a journal, and resume after a crash.
 
-::
-
     plan = await create_journal("posts.csv", "posts.journal")
     async with MarketingBlocks() as client, Journal("posts.journal") as journal:
         result = await BulkRun(client, journal).run()
 
-If the process dies, the last two lines alone continue the run; :class:`Journal` says what is known of each row then.
+If the process dies, the last two lines alone continue the run; ``Journal`` says what is known of each row then.
 """
 
 from .errors import (

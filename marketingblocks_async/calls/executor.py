@@ -184,7 +184,7 @@ class Executor:
             raise self.interrupted_error(call, ended.why) from ended.__cause__
 
     async def _attempt(self, call: Call[T]) -> T:
-        """Make one attempt; raise :class:`AttemptFailed` if it fails."""
+        """Make one attempt; raise ``AttemptFailed`` if it fails."""
         context, transport = self.context, self.transport
         if not transport.is_open:
             # Closed between two attempts.
@@ -221,7 +221,7 @@ class Executor:
         raise self._note_failure(call, attempt, None, failed)
 
     def _result(self, call: Call[T], attempt: Attempt, response: HttpResponse) -> T:
-        """Return the result that a response holds; raise :class:`AttemptFailed` if it holds none."""
+        """Return the result that a response holds; raise ``AttemptFailed`` if it holds none."""
         problem: ValueError | None = None
         if 200 <= response.status < 300:
             try:

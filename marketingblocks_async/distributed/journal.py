@@ -284,7 +284,7 @@ class SharedJournal:
         await self._redis.hset(self._meta, "stopped", reason)
 
     async def go_on(self) -> None:
-        """Undo :meth:`stop`."""
+        """Undo ``stop()``."""
         await self._redis.hdel(self._meta, "stopped")
 
     async def stopped(self) -> str | None:

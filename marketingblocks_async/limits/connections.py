@@ -62,7 +62,7 @@ class ConnectionSlots:
 
         Args:
             key: identifies the token.
-            owner: the object that may :meth:`abort` the waiting.
+            owner: the object that may ``abort()`` the waiting.
 
         """
         if key not in self._waiting and self._may_have(key):
@@ -137,7 +137,7 @@ class ConnectionSlots:
 
 
 class SlotLimiter:
-    """A limiter whose permits come with a connection slot, see :class:`~marketingblocks_async.Limiter`.
+    """A limiter whose permits come with a connection slot, see ``Limiter``.
 
     Args:
         limiter: the token's limiter.

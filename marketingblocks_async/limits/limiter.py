@@ -59,7 +59,7 @@ class RateLimiter:
         Args:
             lane: the queue to wait in.
             retry: whether this is a further attempt of a call; those go before new calls of their lane.
-            owner: the object that may :meth:`abort` the waiting.
+            owner: the object that may ``abort()`` the waiting.
 
         Returns:
             The permit, which must be ended by ``answered()`` or ``release()``.

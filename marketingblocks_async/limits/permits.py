@@ -190,7 +190,7 @@ class PermitPool:
 
 
 class PooledPermit:
-    """The right to put one request on the wire, see :class:`~marketingblocks_async.limits.settings.Permit`."""
+    """The right to put one request on the wire, see ``Permit``."""
 
     __slots__ = ("_pool", "_state")
 

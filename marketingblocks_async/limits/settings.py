@@ -93,7 +93,7 @@ class RateLimiterSnapshot:
 class Permit(Protocol):
     """The right to put one request on the wire.
 
-    The transport reports the progress of the request. :meth:`answered` or :meth:`release` ends the permit, and later
+    The transport reports the progress of the request. ``answered()`` or ``release()`` ends the permit, and later
     reports are ignored.
     """
 
@@ -169,13 +169,13 @@ class ManagedLimiter(Limiter, Protocol):
 class SharedRateLimit(Protocol):
     """A rate limit that is counted outside of this process, so that several processes can share it.
 
-    ``MarketingBlocks(rate_limit=...)`` takes one instead of a :class:`RateLimit`. Two of them are the same limit if
+    ``MarketingBlocks(rate_limit=...)`` takes one instead of a ``RateLimit``. Two of them are the same limit if
     they are equal. ``marketingblocks_async.redis.RedisRateLimit`` is one.
     """
 
     @property
     def limit(self) -> int:
-        """Requests per :attr:`per` seconds, of all processes together."""
+        """Requests per ``per`` seconds, of all processes together."""
         ...
 
     @property

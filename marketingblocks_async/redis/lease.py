@@ -40,7 +40,7 @@ def _name() -> str:
 class Lease:
     """The exchanges of one token's pool with Redis.
 
-    Used by the thread of ``worker.py``, except for :meth:`note_pause` and :attr:`is_signalled`.
+    Used by the thread of ``worker.py``, except for ``note_pause()`` and ``is_signalled``.
 
     Args:
         settings: the limit.

@@ -25,12 +25,12 @@ class RedisRateLimit(RedisSettings):
         limit: requests per ``per`` seconds of all processes together, at least 1.
         per: length of the window in seconds, above 0.
         burst: how many requests each process may send back to back after a rest, at least 1.
-        guard: as in :class:`~marketingblocks_async.RateLimit`, in seconds. It also has to cover how much latency to the
+        guard: as in ``RateLimit``, in seconds. It also has to cover how much latency to the
             server differs between the processes, so it is wider than the local one. The price: where responses take
             longer than the guard, at most ``limit / (per + guard)`` requests per second are reached.
         on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
-            ``"fail"``: raise :class:`~marketingblocks_async.NotSentError`. ``"share"``: go on with a fixed share of the
-            limit after :attr:`recovery` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
+            ``"fail"``: raise ``NotSentError``. ``"share"``: go on with a fixed share of the
+            limit after ``recovery`` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.
         share: number of shares into which the limit is divided for ``"share"``: the largest number of processes that
             there may be, 1 to ``limit``.
         lease: for how many seconds a process may use its permits without hearing from Redis, 0.1 or more. While it is

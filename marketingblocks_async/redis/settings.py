@@ -21,7 +21,7 @@ OnFailure = Literal["wait", "share", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class RedisSettings:
-    """The settings of :class:`RedisRateLimit`, whose docstring explains them."""
+    """The settings of ``RedisRateLimit``, whose docstring explains them."""
 
     url: str = field(repr=False)
     _: KW_ONLY

@@ -83,7 +83,7 @@ class Attempt:
         self.began: float = time.monotonic()
 
     def begin(self) -> None:
-        """Allow interruptions from here until :meth:`end`."""
+        """Allow interruptions from here until ``end()``."""
         task = asyncio.current_task()
         if task is not None:
             self._task = task
@@ -98,7 +98,7 @@ class Attempt:
             self.permit.release()
 
     def interrupt(self, why: str) -> None:
-        """End the attempt from outside: its task is cancelled, and :meth:`interrupted` turns that into a failure."""
+        """End the attempt from outside: its task is cancelled, and ``interrupted()`` turns that into a failure."""
         if self._task is not None and self._interruption is None:
             self._interruption = why
             self._task.cancel()

@@ -186,7 +186,7 @@ class Transport:
         return session
 
     def begin_close(self) -> list[asyncio.Task[None]]:
-        """Undo one :meth:`open`; the last one ends all waiting, interrupts what is in flight and closes the pool.
+        """Undo one ``open()``; the last one ends all waiting, interrupts what is in flight and closes the pool.
 
         From here on it can be opened again.
 

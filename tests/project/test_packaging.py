@@ -69,3 +69,10 @@ def test_an_import_brings_in_no_extras_and_no_server() -> None:
 def test_an_import_makes_no_event_loop_and_no_warning() -> None:
     code = "import marketingblocks_async as m; m.MarketingBlocks('token'); m.MarketingBlocks('token').with_token('b')"
     subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", code], check=True)  # noqa: S603 - our own words
+
+
+def test_docstrings_are_markdown() -> None:
+    folder = Path(marketingblocks_async.__file__).parent
+    markup = re.compile(r":(?:class|meth|attr|func|mod|data|exc|obj):`|^ *::$|\w::$", re.MULTILINE)
+    sources = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    assert [(path.name, found[0]) for path, text in sources.items() for found in markup.finditer(text)] == []

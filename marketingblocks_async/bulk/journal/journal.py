@@ -312,7 +312,7 @@ class Journal(JournalReader):
         return self._writer.durably(_INTEND, (number, self._now()))
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
-        """Record the outcome of a row; it is on the disk soon, and at the latest when :meth:`flush` returns.
+        """Record the outcome of a row; it is on the disk soon, and at the latest when ``flush()`` returns.
 
         Raises:
             JournalError: the disk refused an earlier write.

@@ -173,7 +173,7 @@ class BulkRun:
         self._meter.counts = await asyncio.to_thread(self._journal.counts)
 
     async def _take(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Take a step of the run unless it was told to stop; :meth:`stop` and :meth:`abort` cancel the step."""
+        """Take a step of the run unless it was told to stop; ``stop()`` and ``abort()`` cancel the step."""
         if self._stopping.is_set():
             return
         self._task = asyncio.create_task(step())
