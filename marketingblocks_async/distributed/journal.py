@@ -299,11 +299,9 @@ class SharedJournal:
         return await self.rows(await self.numbers(RowState.UNKNOWN))
 
     async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows with a known post that were sent last; ``earliest`` does not matter here."""
+        """Return the rows that are done and were sent last; ``earliest`` does not matter here."""
         del earliest
-        return [
-            row for row in await self.rows((await self.numbers(RowState.DONE))[-_MOST_DONE:]) if row.post_id is not None
-        ]
+        return await self.rows((await self.numbers(RowState.DONE))[-_MOST_DONE:])
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""

@@ -179,7 +179,7 @@ class JournalReader:
         return dict(self._all("post_ids"))
 
     def done_around(self, earliest: float) -> list[StoredRow]:
-        """Return the rows with a known post that were sent since ``earliest``, and the last few before it.
+        """Return the rows that are done and were sent since ``earliest``, and the last few before it.
 
         Args:
             earliest: Unix time.
@@ -362,7 +362,7 @@ class Journal(JournalReader):
         return await asyncio.to_thread(lambda: list(self.rows([RowState.UNKNOWN])))
 
     async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows with a known post that were sent around and after ``earliest`` (Unix time)."""
+        """Return the rows that are done and were sent around and after ``earliest`` (Unix time)."""
         return await asyncio.to_thread(self.done_around, earliest)
 
     async def claimed_post_ids(self) -> Collection[str]:

@@ -23,14 +23,14 @@ ORDER BY r.number LIMIT ?
 SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
        s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
 FROM requests AS r JOIN states AS s ON s.number = r.number
-WHERE s.state = 2 AND s.post_id IS NOT NULL AND s.sent_at < ?
+WHERE s.state = 2 AND s.sent_at < ?
 ORDER BY s.sent_at DESC LIMIT ?
 
 -- name: done_since
 SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
        s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
 FROM requests AS r JOIN states AS s ON s.number = r.number
-WHERE s.state = 2 AND s.post_id IS NOT NULL AND s.sent_at >= ?
+WHERE s.state = 2 AND s.sent_at >= ?
 ORDER BY s.sent_at LIMIT ?
 
 -- name: pending

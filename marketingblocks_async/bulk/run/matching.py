@@ -23,18 +23,27 @@ without any stays unknown.
   includes posts of this kind whatever their state, and its texts can be compared.
 
 Two rows with the same content are interchangeable: if one post of two exists, one row is done and the other is judged
-by the second rule.
+by the second rule. Rows of different content are not: where a listing hides what tells them apart, they are
+only matched if there is a post for each of them (in the order of sending, so the ids of two may be exchanged).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from marketingblocks_async import CreatePost, Post
+
+NOT_SETTLED = "it is not listed yet, and a slow server may still publish it"
+"""Why a row is undecided that was sent a moment ago."""
+
+NOT_LISTED = "it is not listed, but the listing does not reach far enough to prove that it was not published"
+"""Why a row is undecided that no listed post could be."""
+
+_ContentT = TypeVar("_ContentT")
 
 TEXT_FIELDS = ("caption_text", "caption", "text", "message", "content")
 """Fields in which a listed post may hold its text (not documented)."""
@@ -98,12 +107,14 @@ class Verdicts:
         found: rows that exist, with the ids of their posts.
         absent: rows that do not exist.
         undecided: rows without evidence for either.
+        reasons: why each of them is undecided.
 
     """
 
     found: dict[int, str] = field(default_factory=dict[int, str])
     absent: tuple[int, ...] = ()
     undecided: tuple[int, ...] = ()
+    reasons: dict[int, str] = field(default_factory=dict[int, str], compare=False)
 
 
 def decide(
@@ -119,7 +130,7 @@ def decide(
 
     Args:
         unknown: the rows.
-        done: rows of the run that are done and whose post is known, sent around the time of the unknown ones.
+        done: rows of the run that are done and were sent around the time of the unknown ones.
         listings: posts that the API listed, one sequence for each response.
         claimed: ids of the posts of all rows that are done.
         now: Unix time at which the listings were asked for.
@@ -127,40 +138,109 @@ def decide(
 
     """
     taken = set(claimed)
-    posts = {post.post_id: post for listing in listings for post in listing}
+    posts = _merged(listings)
     free = [post for post in posts.values() if post.post_id not in taken]
     texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
     controls = _Controls(done, listings)
     groups: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
     for row in unknown:
-        groups[_content(row.post, with_text=texts_are_shown)].append(row)
-
+        groups[_content(row.post)].append(row)
+    # Rows that are done may own a listed post, too, if the response did not tell its id.
+    rivals = Counter(_content(row.post) for row in done if row.post_id is None)
+    for content in groups.keys() | rivals.keys():
+        groups[content].sort(key=lambda row: row.number)
+    requests = {_content(row.post): row.post for row in (*unknown, *done)}
+    candidates = {
+        content: [
+            post for post in free if _could_be(post, requests[content], rows, times_compare=controls.times_compare)
+        ]
+        for content, rows in groups.items()
+    }
     found: dict[int, str] = {}
     absent: list[int] = []
-    undecided: list[int] = []
-    for rows in groups.values():
-        rows.sort(key=lambda row: row.number)
-        candidates = [post for post in free if _could_be(post, rows, times_compare=controls.times_compare)]
-        clear = len(candidates) <= len(rows) and all(
-            _is_certainly(post, rows, times_compare=controls.times_compare) for post in candidates
+    reasons: dict[int, str] = {}
+    for contents in _sharing_candidates(candidates):
+        rows = sorted((row for content in contents for row in groups[content]), key=_when_sent)
+        mine = sorted({p.post_id: p for each in contents for p in candidates[each]}.values(), key=_by_number)
+        rivals_here = sum(rivals[content] for content in contents)
+        expected = len(rows) + rivals_here
+        certain = all(
+            _is_certainly(post, requests[content], groups[content], times_compare=controls.times_compare)
+            for content in contents
+            for post in candidates[content]
         )
-        existing = sorted(candidates, key=lambda post: post.number or 0) if clear else []
+        # Rows of different content: only if there is a post for each, since it cannot be told whose is missing.
+        is_ambiguous = len(contents) > 1 and len(mine) < expected
+        clear = certain and len(mine) <= expected and not is_ambiguous
+        existing = mine[rivals_here:] if clear else []
         found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
         for row in rows[len(existing) :]:
             settled = now - row.sent_at >= settle_after
-            proven = clear and texts_are_shown and settled and controls.enclose(row)
-            (absent if proven else undecided).append(row.number)
-    return Verdicts(found, tuple(sorted(absent)), tuple(sorted(undecided)))
+            if clear and not rivals_here and texts_are_shown and settled and controls.enclose(row):
+                absent.append(row.number)
+            elif mine and not clear:
+                reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous)
+            else:
+                reasons[row.number] = NOT_LISTED if settled else NOT_SETTLED
+    return Verdicts(found, tuple(sorted(absent)), tuple(sorted(reasons)), reasons)
 
 
-def _could_be(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
+def _sharing_candidates(candidates: Mapping[_ContentT, Sequence[ListedPost]]) -> list[list[_ContentT]]:
+    """Return the contents in groups, so that contents of two groups share no candidate."""
+    groups: list[tuple[set[str], list[_ContentT]]] = []
+    for content, posts in candidates.items():
+        ids = {post.post_id for post in posts}
+        touching = [group for group in groups if not group[0].isdisjoint(ids)]
+        groups = [group for group in groups if group[0].isdisjoint(ids)]
+        groups.append(
+            (ids.union(*(known for known, _ in touching)), [content, *(each for _, own in touching for each in own)])
+        )
+    return [contents for _, contents in groups]
+
+
+def _when_sent(row: SentRow) -> tuple[float, int]:
+    return row.sent_at, row.number
+
+
+def _by_number(post: ListedPost) -> int:
+    return post.number or 0
+
+
+def _merged(listings: Sequence[Sequence[ListedPost]]) -> dict[str, ListedPost]:
+    """Return each post with what any listing shows of it; a field that two listings show differently is not used."""
+    posts: dict[str, ListedPost] = {}
+    for post in (post for listing in listings for post in listing):
+        known = posts.get(post.post_id, post)
+        posts[post.post_id] = replace(
+            known,
+            text=_either(known.text, post.text),
+            schedule_time=_either(known.schedule_time, post.schedule_time),
+        )
+    return posts
+
+
+def _either(first: str | None, second: str | None) -> str | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return first if first == second else None
+
+
+def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bool) -> str:
+    ids = ", ".join(post.post_id for post in posts[:5]) + (", ..." if len(posts) > 5 else "")
+    if is_ambiguous:
+        return f"posts {ids} could be this row or another one: the listing does not show their texts"
+    if len(posts) > expected:
+        return f"{len(posts)} posts could be this row ({ids}), more than there are rows like it"
+    return f"post {ids} could be this row, but the listing shows too little of it to be sure"
+
+
+def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
     """Return whether a listed post may be that of one of these equal rows, by everything that can be compared."""
-    sent = rows[0].post
     if post.channel != _channel(sent):
         return False
     if post.text is not None and post.text != _same_white_space(sent.caption_text):
         return False
-    if post.number is not None and all(_is_older(post.number, row) for row in rows):
+    if rows and post.number is not None and all(_is_older(post.number, row) for row in rows):
         # Older than the run: of another program, or of an earlier run with the same content.
         return False
     if times_compare and None not in (sent.schedule_time, post.schedule_time):
@@ -173,11 +253,11 @@ def _is_older(post_id: int, row: SentRow) -> bool:
     return row.highest_known_id is not None and post_id <= row.highest_known_id
 
 
-def _is_certainly(post: ListedPost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
+def _is_certainly(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
     """Return whether there is evidence that a post which may be one of theirs is one."""
     if post.number is None or any(row.highest_known_id is None or _is_older(post.number, row) for row in rows):
         return False
-    same_time = times_compare and post.schedule_time is not None and post.schedule_time == rows[0].post.schedule_time
+    same_time = times_compare and post.schedule_time is not None and post.schedule_time == sent.schedule_time
     return post.text is not None or same_time
 
 
@@ -190,7 +270,7 @@ class _Controls:
             (post.schedule_time, sent_at[post.post_id])
             for listing in listings
             for post in listing
-            if post.post_id in sent_at
+            if post.post_id in sent_at and post.schedule_time is not None
         ]
         self.times_compare: bool = bool(scheduled) and all(shown == sent for shown, sent in scheduled)
         self._spans: list[dict[tuple[object, ...], tuple[float, float]]] = []
@@ -219,9 +299,8 @@ def _kind(post: CreatePost) -> tuple[object, ...]:
     return (*_channel(post), post.publish_mode)
 
 
-def _content(post: CreatePost, *, with_text: bool) -> tuple[object, ...]:
-    text = _same_white_space(post.caption_text) if with_text else None
-    return (*_channel(post), post.schedule_time, text)
+def _content(post: CreatePost) -> tuple[object, ...]:
+    return (*_channel(post), post.schedule_time, _same_white_space(post.caption_text))
 
 
 def _same_white_space(text: str) -> str:

@@ -46,7 +46,7 @@ class RunJournal(Protocol):
         ...
 
     async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows with a known post that were sent around and after ``earliest`` (Unix time)."""
+        """Return the rows that are done and were sent around and after ``earliest`` (Unix time)."""
         ...
 
     async def claimed_post_ids(self) -> Collection[str]:
