@@ -22,6 +22,7 @@ from .plan import ChannelCount, DuplicateGroup, Fault, Plan, RowError, RowWarnin
 from .planning import PlanBuilder, amake_plan, make_plan
 from .report.html import html_report
 from .report.report import BulkReport, make_report, write_failures
+from .run.breaker import OutagePolicy
 from .run.outcomes import BulkResult, Ending, UnknownPolicy
 from .run.progress import BulkProgress
 from .run.reconcile import Reconciliation
@@ -54,6 +55,7 @@ __all__ = [
     "JournalExistsError",
     "JournalInUseError",
     "JournalReader",
+    "OutagePolicy",
     "Plan",
     "PlanBuilder",
     "ReadOptions",

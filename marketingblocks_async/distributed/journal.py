@@ -332,6 +332,15 @@ class SharedJournal:
         done = [await self.end(number, RowState.DONE, post_id=post_id) for number, post_id in found.items()]
         return sum(done), [number for number in absent if await self.end(number, RowState.PENDING)]
 
+    async def explain(self, reasons: Mapping[int, str]) -> None:
+        """Record why rows (number → text) stay unknown, in place of their error."""
+        for number, text in reasons.items():
+            await self.end(number, RowState.UNKNOWN, error=_UndecidedError(text))
+
+
+class _UndecidedError(Exception):
+    """Stands in the journal for a row that was looked for and stays unknown."""
+
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:
     key, content_hash, request = json.loads(row)

@@ -399,6 +399,12 @@ class Journal(JournalReader):
         await self.flush()
         return len(found), again
 
+    async def explain(self, reasons: Mapping[int, str]) -> None:
+        """Record why rows (number → text) stay unknown, in place of their error."""
+        for number, text in reasons.items():
+            self.end(number, RowState.UNKNOWN, error=_UndecidedError(text))
+        await self.flush()
+
 
 def _storable(text: str) -> str:
     """Return text as SQLite takes it: a server can send halves of surrogate pairs."""
@@ -407,6 +413,10 @@ def _storable(text: str) -> str:
 
 class _KilledError(Exception):
     """Stands in the journal for the outcome that a killed process could not write."""
+
+
+class _UndecidedError(Exception):
+    """Stands in the journal for a row that was looked for and stays unknown."""
 
 
 _KILLED = _KilledError("the run was killed after it recorded the intent to send the row and before it saw the outcome")

@@ -139,7 +139,10 @@ def decide(
     """
     taken = set(claimed)
     posts = _merged(listings)
-    free = [post for post in posts.values() if post.post_id not in taken]
+    free: defaultdict[tuple[str, str], list[ListedPost]] = defaultdict(list)
+    for post in posts.values():
+        if post.post_id not in taken:
+            free[post.channel].append(post)
     texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
     controls = _Controls(done, listings)
     groups: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
@@ -152,7 +155,9 @@ def decide(
     requests = {_content(row.post): row.post for row in (*unknown, *done)}
     candidates = {
         content: [
-            post for post in free if _could_be(post, requests[content], rows, times_compare=controls.times_compare)
+            post
+            for post in free[_channel(requests[content])]
+            if _could_be(post, requests[content], rows, times_compare=controls.times_compare)
         ]
         for content, rows in groups.items()
     }
@@ -235,9 +240,7 @@ def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bo
 
 
 def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
-    """Return whether a listed post may be that of one of these equal rows, by everything that can be compared."""
-    if post.channel != _channel(sent):
-        return False
+    """Return whether a listed post may be that of one of these equal rows, apart from its channel."""
     if post.text is not None and post.text != _same_white_space(sent.caption_text):
         return False
     if rows and post.number is not None and all(_is_older(post.number, row) for row in rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.bulk.journal.states import StoredRow
 
-from .matching import ListedPost, SentRow, decide
+from .matching import NOT_SETTLED, ListedPost, SentRow, decide
 
 SETTLE_AFTER = 60.0
 """Seconds to wait before an unlisted post counts as not created: twice the default timeout of an attempt."""
@@ -29,6 +30,9 @@ LARGEST_LISTING = 10_000
 
 LISTING_DEADLINE = 15.0
 """Seconds that a listing may take, retries included."""
+
+LOOKED_FOR = "; looked for: "
+"""Stands between a row's error and the reason why it is still unknown."""
 
 SPARE = 200
 """Posts that are asked for beyond those that the run has sent since, in case other programs post too."""
@@ -68,6 +72,10 @@ class RunJournal(Protocol):
             The number of rows that are done now, and the numbers of those that are pending again.
 
         """
+        ...
+
+    async def explain(self, reasons: Mapping[int, str]) -> None:
+        """Record why rows (number → text) stay unknown, in place of their error."""
         ...
 
 
@@ -140,6 +148,14 @@ async def reconcile(
         settle_after=settle_after,
     )
     found, absent = await journal.settle(verdicts.found, verdicts.absent)
+    texts = {row.number: (row.error or "").split(LOOKED_FOR)[0] for row in sent}
+    settled_at = {row.number: row.sent_at + settle_after for row in rows}
+    await journal.explain(
+        {
+            number: f"{texts[number]}{LOOKED_FOR}{_advice(trouble or reason, settled_at[number])}"
+            for number, reason in verdicts.reasons.items()
+        }
+    )
     if absent and on_absent is not None:
         await on_absent(absent)
     undecided = set(verdicts.undecided)
@@ -151,6 +167,13 @@ async def reconcile(
         undecided_until=max(later, default=None),
         trouble=trouble,
     )
+
+
+def _advice(reason: str, settled_at: float) -> str:
+    """Return a reason with the next step for a person."""
+    if reason == NOT_SETTLED:
+        return f"{reason}; look again after {datetime.fromtimestamp(settled_at, UTC):%H:%M:%S} UTC"
+    return f"{reason}; look at the channel, then send the row again or skip it"
 
 
 def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -> SentRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from marketingblocks_async import (
     CreateMany,
     CreatePost,
     MarketingBlocks,
-    NotSentError,
+    MarketingBlocksError,
     PermissionDeniedError,
     PostOutcome,
 )
@@ -23,12 +24,19 @@ from marketingblocks_async.bulk.errors import JournalError
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
 
+from .breaker import OUTAGE_AFTER, Breaker, OutagePolicy, concerns_all_rows, is_refused_for_all
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
-from .reconcile import SETTLE_AFTER, Reconciliation, note_highest_id, reconcile
+from .reconcile import LISTING_DEADLINE, SETTLE_AFTER, Reconciliation, note_highest_id, reconcile
 
-UNREACHABLE_AFTER = 20
-"""Consecutive rows that could not be sent at all before a run stops."""
+PROBE_INTERVAL = 5.0
+"""Seconds between two questions whether an API that was down is well again; doubled up to a minute."""
+
+LONGEST_PROBE_INTERVAL = 60.0
+"""Longest time between two such questions, in seconds."""
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which a row that is held back looks again whether it may go."""
 
 MOST_PASSES = 5
 """Passes over the rows that were rejected or not sent, as long as each one gets some of them done."""
@@ -48,6 +56,7 @@ class BulkRun:
         max_failures: number of failed rows after which this run stops; ``None`` for no bound.
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
         settle_after: seconds to wait before an unlisted post counts as not created.
+        on_outage: what to do when several rows in a row get no usable response: stop, or wait until the API is well.
         on_progress: called about every ``progress_every`` seconds, and at the end.
         progress_every: seconds between two reports.
 
@@ -62,6 +71,7 @@ class BulkRun:
         max_failures: int | None = None,
         concurrency: int | None = None,
         settle_after: float = SETTLE_AFTER,
+        on_outage: OutagePolicy | str = OutagePolicy.STOP,
         on_progress: Callable[[BulkProgress], None] | None = None,
         progress_every: float = 0.5,
     ) -> None:
@@ -77,6 +87,13 @@ class BulkRun:
         self._max_failures = max_failures
         self._concurrency = concurrency
         self._settle_after = settle_after
+        self._on_outage = OutagePolicy(on_outage)
+        self._breaker = Breaker()
+        # Rows that got a 404 or a redirect: their own fault, unless all rows get one.
+        self._suspects: list[tuple[int, Exception]] = []
+        self._sent_at: dict[int, float] = {}
+        # Set when a row that is held back has to look again whether it may go.
+        self._news = asyncio.Event()
         self._progress_every = progress_every
         self._meter = ProgressMeter(client, on_progress)
         self._stopping = asyncio.Event()
@@ -87,7 +104,6 @@ class BulkRun:
         self._numbers: dict[int, int] = {}
         self._sent = 0
         self._failed_here = 0
-        self._not_sent_in_a_row = 0
         self._put_off_by: Exception | None = None
         self._cause: Exception | None = None
 
@@ -96,6 +112,7 @@ class BulkRun:
         if not self._stopping.is_set():
             self._ending, self._reason = ending, reason
             self._stopping.set()
+            self._news.set()
             self._end_if_drained()
 
     @property
@@ -240,11 +257,34 @@ class BulkRun:
         await self._journal.flush()
 
     async def _send_all(self) -> None:
-        for _ in range(MOST_PASSES):
+        passes = 0
+        while passes < MOST_PASSES:
             pending = self._meter.counts.pending
             await self._send_pending()
             await self._journal.flush()
-            if self._stopping.is_set() or not 0 < self._meter.counts.pending < pending:
+            if self._stopping.is_set():
+                return
+            if self._breaker.is_open:
+                await self._wait_until_well()
+            elif 0 < self._meter.counts.pending < pending:
+                passes += 1
+            else:
+                return
+
+    async def _wait_until_well(self) -> None:
+        """Ask the API with a read, now and then, until it answers."""
+        interval = PROBE_INTERVAL
+        probe = self._client.with_options(deadline=LISTING_DEADLINE)
+        while not self._stopping.is_set():
+            await asyncio.sleep(interval)
+            interval = min(2 * interval, LONGEST_PROBE_INTERVAL)
+            try:
+                await probe.posts.upcoming(limit=1)
+            except MarketingBlocksError as error:
+                if not concerns_all_rows(error):
+                    self.stop(Ending.STOPPED, str(error))
+            else:
+                self._breaker.close()
                 return
 
     async def _send_pending(self) -> None:
@@ -258,43 +298,67 @@ class BulkRun:
         finally:
             for outcome in many.undelivered:
                 self._note(outcome)
+            self._fail_suspects()
 
     async def _rows(self) -> AsyncGenerator[CreatePost, None]:
         index = 0
         async for number, request in self._journal.pending():
-            if self._stopping.is_set():
+            await self._hold_back()
+            if self._is_pausing:
                 return
             self._numbers[index] = number
             index += 1
             yield CreatePost.model_validate_json(request)
 
+    async def _hold_back(self) -> None:
+        """Wait while the outcomes of the rows in flight have to show first whether the API is well."""
+        while self._breaker.holds_back(len(self._numbers)) and not self._is_pausing:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                # Time alone changes the answer, too.
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._news.wait()
+
+    @property
+    def _is_pausing(self) -> bool:
+        return self._stopping.is_set() or self._breaker.is_open
+
     def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> Awaitable[None]:
-        if self._stopping.is_set():
+        if self._is_pausing:
             raise StoppingError
         number = self._numbers[index]
         if number not in self._meter.in_flight:
             # Before the intent is on the disk: if it is interrupted there, the intent has to be taken back.
             self._meter.in_flight.add(number)
+            self._sent_at[number] = time.monotonic()
             self._sent += 1
         return self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
         """Record the outcome of a row."""
         number = self._numbers.pop(outcome.index)
+        sent_at = self._sent_at.pop(number, None)
+        self._news.set()
+        trips = self._breaker.note(outcome.error, None if sent_at is None else time.monotonic() - sent_at)
         if outcome.result is not None:
             self._meter.in_flight.discard(number)
             post_id = outcome.result.post_id
             self._journal.end(number, RowState.DONE, post_id=None if post_id is None else str(post_id))
             self._meter.count(RowState.DONE)
-            self._not_sent_in_a_row = 0
+            self._fail_suspects()
         else:
             self._note_failure(number, outcome.error)
+        if trips:
+            self._note_outage(outcome.error)
         if self._stopping.is_set():
             self._end_if_drained()
 
     def _note_failure(self, number: int, error: Exception | None) -> None:
         was_sent = number in self._meter.in_flight
         self._meter.in_flight.discard(number)
+        if error is not None and is_refused_for_all(error) and was_sent:
+            self._suspects.append((number, error))
+            return
         state = state_after(error)
         if isinstance(error, JournalError):
             # The row was not sent, and nothing can be recorded about it or any other row.
@@ -307,8 +371,30 @@ class BulkRun:
             self._put_off_by = error
         self._stop_if_hopeless(error, state)
 
+    def _fail_suspects(self) -> None:
+        """Record the rows that got a 404 or a redirect: as failed, or as pending if the API seems to be down."""
+        suspects, self._suspects = self._suspects, []
+        for number, error in suspects:
+            state = RowState.PENDING if self._breaker.is_open else RowState.FAILED
+            self._journal.end(number, state, error=error)
+            self._meter.count(state)
+            self._failed_here += state is RowState.FAILED
+            if state is RowState.PENDING:
+                self._put_off_by = error
+        if suspects:
+            self._stop_after_failures()
+
+    def _note_outage(self, error: Exception | None) -> None:
+        """React to several rows in a row without a usable response."""
+        self._fail_suspects()
+        if self._on_outage is OutagePolicy.STOP:
+            self.stop(
+                Ending.STOPPED,
+                f"{OUTAGE_AFTER} rows in a row got no usable response, the last one: {error}. "
+                "The API seems to be down; no further row was sent; resume the run when it is well",
+            )
+
     def _stop_if_hopeless(self, error: Exception | None, state: RowState) -> None:
-        self._not_sent_in_a_row = self._not_sent_in_a_row + 1 if isinstance(error, NotSentError) else 0
         self._failed_here += state is RowState.FAILED
         if isinstance(error, AuthenticationError | PermissionDeniedError | ConfigurationError) and self._cause is None:
             self._cause = error
@@ -316,7 +402,9 @@ class BulkRun:
             self.stop(Ending.STOPPED, f"{error}. No row was marked as failed; resume the run when the token is right")
         elif isinstance(error, ConfigurationError):
             self.stop(Ending.STOPPED, str(error))
-        elif self._not_sent_in_a_row >= UNREACHABLE_AFTER:
-            self.stop(Ending.STOPPED, f"the API cannot be reached ({error}); resume the run when it can")
-        elif self._max_failures is not None and self._failed_here >= self._max_failures:
+        else:
+            self._stop_after_failures()
+
+    def _stop_after_failures(self) -> None:
+        if self._max_failures is not None and self._failed_here >= self._max_failures:
             self.stop(Ending.STOPPED, f"{self._failed_here} rows failed, which is as many as were allowed")

@@ -25,7 +25,7 @@ from marketingblocks_async.bulk import (
     RowState,
     create_journal,
 )
-from marketingblocks_async.bulk.run.runner import UNREACHABLE_AFTER
+from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.clients import client_of
 
@@ -218,9 +218,9 @@ async def test_an_unreachable_server_stops_it(tmp_path: Path) -> None:
             result = await run(sandbox, path, {"base_url": base_url}, concurrency=5)
     assert result.ending is Ending.STOPPED
     assert result.reason is not None
-    assert "cannot be reached" in result.reason
+    assert "The API seems to be down" in result.reason
     assert result.counts == Counts(200, 0, 0, 200, 0)
-    assert UNREACHABLE_AFTER <= result.sent <= UNREACHABLE_AFTER + 10
+    assert OUTAGE_AFTER <= result.sent <= FIRST_ROWS
 
 
 async def test_a_few_rows_that_could_not_be_sent_say_why(tmp_path: Path) -> None:
