@@ -64,12 +64,26 @@ SettleAfter = Annotated[
 ]
 
 
+class OnOutage(StrEnum):
+    """What to do when the API seems to be down."""
+
+    STOP = "stop"
+    WAIT = "wait"
+
+
+OnOutageOption = Annotated[
+    OnOutage,
+    typer.Option(help="When several rows in a row get no usable response: stop, or wait until the API is well again."),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class _RunOptions:
     unknown: str
     max_failures: int | None
     concurrency: int | None
     settle_after: float
+    on_outage: str
 
 
 @command(
@@ -131,6 +145,7 @@ def run(
     concurrency: Concurrency = None,
     timeout: Timeout = 30.0,
     settle_after: SettleAfter = 60.0,
+    on_outage: OnOutageOption = OnOutage.STOP,
 ) -> ExitCode:
     """Send the rows of a file, each once.
 
@@ -155,7 +170,7 @@ def run(
         raise Interrupted(msg) from None
     if made.invalid:
         settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
-    return _send(settings, client, journal, _RunOptions(unknown, max_failures, concurrency, settle_after))
+    return _send(settings, client, journal, _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage))
 
 
 @command(
@@ -175,6 +190,7 @@ def resume(
     concurrency: Concurrency = None,
     timeout: Timeout = 30.0,
     settle_after: SettleAfter = 60.0,
+    on_outage: OnOutageOption = OnOutage.STOP,
 ) -> ExitCode:
     """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
 
@@ -182,7 +198,7 @@ def resume(
     sent, and the others stay unknown.
     """
     client = settings.client(timeout=timeout)
-    options = _RunOptions(unknown, max_failures, concurrency, settle_after)
+    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
     return _send(settings, client, journal, options, resumed=True)
 
 

@@ -204,3 +204,54 @@ class TestScheduled:
 def test_a_post_that_cannot_be_identified_is_left_out() -> None:
     assert ListedPost.of(Post.model_validate({"post_id": 1})) is None
     assert ListedPost.of(Post.model_validate({"channel_type": "facebook", "channel_id": 1})) is None
+
+
+# Listings that hide texts or times.
+
+
+def at_nine(text: str) -> CreatePost:
+    return post(text, publish_mode="scheduled", schedule_time="2027-03-01 09:00", time_zone="Europe/Berlin")
+
+
+OTHER_TIME = post("other", publish_mode="scheduled", schedule_time="2027-03-02 10:00", time_zone="Europe/Berlin")
+CONTROL = sent(1, OTHER_TIME, ago=600, post_id="101")
+CONTROL_LISTED = listed(101, None, schedule_time="2027-03-02 10:00")
+
+
+def hidden(post_id: int) -> ListedPost:
+    return listed(post_id, None, schedule_time="2027-03-01 09:00")
+
+
+def test_rows_that_only_differ_in_a_hidden_text_are_not_taken_for_each_other() -> None:
+    rows = [sent(5, at_nine("one")), sent(6, at_nine("two"))]
+    verdicts = judge(rows, [CONTROL_LISTED, hidden(105)], [CONTROL])
+    assert verdicts == Verdicts(undecided=(5, 6))
+    assert all("105 could be this row or another one" in reason for reason in verdicts.reasons.values())
+
+
+def test_rows_that_only_differ_in_a_hidden_text_are_found_if_there_is_a_post_for_each() -> None:
+    rows = [sent(5, at_nine("one")), sent(6, at_nine("two"), ago=499)]
+    assert judge(rows, [CONTROL_LISTED, hidden(105), hidden(106)], [CONTROL]).found == {5: "105", 6: "106"}
+
+
+def test_a_row_that_is_done_without_a_known_id_may_own_the_post() -> None:
+    row = sent(5, at_nine("one"))
+    for twin in (sent(4, at_nine("one")), sent(4, at_nine("two"))):
+        assert judge([row], [CONTROL_LISTED, hidden(105)], [CONTROL, twin]) == Verdicts(undecided=(5,))
+        assert judge([row], [CONTROL_LISTED, hidden(105), hidden(106)], [CONTROL, twin]).found == {5: "106"}
+
+
+def test_a_listing_without_times_takes_nothing_from_one_with_times() -> None:
+    upcoming = [CONTROL_LISTED, hidden(105)]
+    posts = [listed(101, "other"), listed(105, "one")]
+    row = sent(5, at_nine("one"))
+    for listings in ([upcoming, posts], [posts, upcoming]):
+        verdicts = decide([row], [CONTROL], listings, claimed=["101"], now=NOW, settle_after=60.0)
+        assert verdicts.found == {5: "105"}
+
+
+def test_every_row_that_stays_unknown_has_a_reason() -> None:
+    young = sent(5, post(), ago=1.0)
+    assert "may still publish it" in judge([young], []).reasons[5]
+    assert "does not reach far enough" in judge([sent(5, post())], []).reasons[5]
+    assert "2 posts could be this row (105, 106)" in judge([sent(5, post())], [listed(105), listed(106)]).reasons[5]
