@@ -95,7 +95,7 @@ class MarketingBlocks:
             not count.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
-            observed, so permits then come back by the answers alone (as with ``RateLimit(guard=math.inf)``).
+            observed, so permits then come back by the answers alone. That costs rate only where response times vary.
         max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
             for no cap. No token can take them all, see ``limits/connections.py``.
         max_response_bytes: the largest answer to read, at least 1.

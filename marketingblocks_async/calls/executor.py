@@ -202,7 +202,7 @@ class Executor:
             call.on_grant = None
         if call.before_send is not None:
             await _call_before_send(call.before_send, permit)
-        attempt = Attempt(limiter, permit)
+        attempt = Attempt(limiter, permit, call.name)
         if not call.operation.resend_is_harmless:
             attempt.is_resendable = False
         if call.needs_new_connection:

@@ -6,53 +6,83 @@ Theory
 The client does not see the instant at which the server counts a request. It sees, for each request:
 
 * ``g``: it was **granted**, that is, allowed to go out;
-* ``w``: it was **sent**, that is, its last byte was written to the socket;
+* ``l``: it is about to **leave**, directly before its first byte is written to the socket;
+* ``w``: it was **sent**, that is, its last byte was written;
 * ``z``: it was **answered**, that is, the head of the response was read.
 
-The server counts the request at some instant ``c`` with ``w <= c <= z``: it cannot count what was not written, and it
+The server counts the request at some instant ``c`` with ``l <= c <= z``: it cannot count what was not written, and it
 does not answer what it has not counted. A limiter that spaces the *grants* says nothing about the ``c``. Between ``g``
 and ``c`` lie the event loop, a connection that may have to be opened, and the network. Each of them can hold requests
 back and then let them go together. So this limiter keeps track of every request that the server might still be
 counting.
 
-**Permits.** There are ``limit`` permits. A grant takes one. It comes back ``per`` seconds after the server has
-certainly counted the request: ``per`` after ``z``, or ``per`` after ``w + guard`` if that is earlier. While neither is
-known (granted, not yet sent), the permit has no time to come back. A request that is cancelled before its first byte
-was written cannot be counted, so its permit is **released** at once.
+**Permits.** There are ``limit`` permits. A grant takes one. ``per`` after ``z`` it may certainly come back, but that
+would cost a token ``limit / (per + latency)``. Most of a round trip is the same for all requests, though: whoever uses
+the permit next needs as long to be counted. So the permit comes back **by evidence** at ``z + per - base``, where
+``base`` is the fastest round trip ``z - l`` of that operation in the last 30 to 60 seconds, less 5 ms (``MARGIN``). An
+answer that took ``late`` seconds longer than the base holds its permit ``late`` seconds beyond ``per``, for whatever
+reason it took longer. A request that is cancelled before its first byte was written cannot be counted, so its permit
+is **released** at once.
 
 **Claim.** No window of ``per`` seconds of the server's clock contains more than ``limit`` counted requests.
 
-**Proof.** Suppose that a half-open window of length ``per`` contains ``limit + 1`` of them. Take the one that was
-granted last, at ``g'``. At ``g'`` at most ``limit - 1`` permits were out. So of the other ``limit`` requests at least
-one had its permit back: it came back at some ``r <= g'``. There are two cases.
+**Assumption.** Let ``d`` be the least time from ``l`` to ``c`` of the later requests, and ``p`` the least time from
+``c`` to ``z`` of the earlier ones: ``base <= d + p``. In words: *nothing is faster than the fastest seen*, by more
+than the margin. A permit is measured by the base at the instant at which it comes back, so a path that has become
+faster counts from its first fast answer on, also for permits that are out.
 
-1. *After the answer*: ``r = z + per``. Then ``c' >= g' >= z + per >= c + per``. The two are not in one window. This
-   holds for every delay, anywhere.
-2. *After the guard*: ``r = w + guard + per``. Let the delay from write to count lie between ``d`` and ``d + spread``
-   for all requests. Then ``c <= w + d + spread`` and ``c' >= w' + d >= g' + d >= w + guard + per + d``, so ``c' - c >=
-   per + guard - spread``, which is at least ``per`` as long as ``spread <= guard``.
+**Proof.** Give each permit an identity. Suppose that a half-open window of length ``per`` contains ``limit + 1``
+requests. Two of them used the same permit (pigeonhole), the later one granted at ``g' >= z + per - base``, where ``z``
+and ``c`` belong to the first of them, or to one in between that is no earlier. Then ``c' >= l' + d >= g' + d >= z + per
+- base + d >= c + p + per - base + d >= c + per``. So the two are not in one window.
 
-The proof uses only the order ``g' <= w'``, and that ``w`` is read after the write. A stalled event loop, a slow
-connect, a garbage collection, a retry or ten thousand waiting tasks do not affect it: they only delay when permits come
-back. All instants are of one monotonic clock, so jumps of the wall clock have no effect, and after a machine was
-suspended the permits only come back later.
+The proof uses only the order of these instants, and that ``l`` is read before the write. A stalled event loop, a slow
+connect, a server or a network that stands still, a lost packet, a garbage collection or ten thousand waiting tasks do
+not affect it: they only delay when permits come back. All instants are of one monotonic clock, so jumps of the wall
+clock have no effect, and after a machine was suspended the permits only come back later.
 
-**The assumption** is one: the delay from write to count *varies* by at most ``guard`` (50 ms). It is needed only for
-requests whose response takes longer than that. ``guard=math.inf`` removes the assumption and costs throughput where
-responses are slow: a token reaches ``limit / (per + min(latency, guard))``. The first request on a new connection has a
-guard of at least one second, because accept queues and proxies delay exactly that one.
+**The guard** is the most that this may cost: with ``guard=math.inf`` all of it is held, whatever the rate. A server
+whose processing times *vary* looks like one that counts late, and holding all of that would cost up to a third of the
+rate. So ``late`` is paid from a credit. Each permit that comes back brings ``guard`` seconds (50 ms) and costs what it
+was held; credit can be saved for 30 windows. While there is credit, any lateness is held in full. Without, a permit
+comes back at ``w + guard + per`` at the earliest, and the bound rests on a second assumption: that the delay from write
+to count *varies* by at most the guard (then ``c' - c >= per + guard - spread``). In general, no window contains more
+than ``limit`` and those requests in it that were later than they were held. So a token reaches at least ``limit / (per
++ guard)``, rare lateness of any size is covered, and only frequent lateness is covered up to the guard. Details:
 
-**Unknown** is when a request without a response is counted, if ever. Its connection is closed when its call ends, so it
-was written before that or never. The guard therefore covers it like any other, from its write or, where that was not
-seen, from the end of its call. With ``guard=inf`` it holds its permit ``RELEASED_UNSEEN_HOLD`` seconds longer than
-``per``.
+* *Holding is free while permits are plenty* (fewer than four fifths are out): all is held in full then.
+* *An unanswered request* shows by itself that it is late. It holds its permit while the credit lasts.
+* *New connections*: their first request has a guard of a second at least, since accept queues and proxies delay it.
+* *Failures* may be faster than any success. They are no evidence of the base, and hold ``per`` after ``z``.
+* *Nothing known yet* (fewer than 50 answers in a minute): a permit comes back ``per`` after the answer, or after a
+  guard of at least 0.25 s.
+* *Answers slower than per* come too late to be evidence. Then a permit is held for the largest lateness seen lately, at
+  most for the guard (on a new connection a second).
+* *A server that stands still* while answers vary leaves no credit for those that are late. But then no later request is
+  answered either, which is unusual. A tenth of the guard is saved up to hold the permits of such times.
+* *Without a response* (cancelled, timed out, lost) it is unknown when a request is counted, if ever. Its connection is
+  closed when its call ends, so it was written before that or never. The guard covers it, from its write or, where that
+  was not seen, from the end of its call; with ``guard=inf``, ``RELEASED_UNSEEN_HOLD`` seconds.
+* *With a session handed in* writes are not seen. Its requests count as written when they are answered.
 
-``release.py`` decides when a permit comes back, and ``permits.py`` keeps them.
+**What breaks it.** A round trip that falls at once by more than the margin lets through as many requests as fit into
+the difference, once (100 to 20 ms: 102). Two ways to the server with the same round trip and different shares of it, or
+a way there that shrinks by as much as the way back grows, cannot be seen by any client (107 with 90 + 10 against 10 +
+90 ms). So can delays *before* the count that vary by more than the guard for most requests. What helps then is the
+server's own word:
+
+**A 429** although all this was kept says that an assumption does not hold on this path, or that another program uses
+the token. The guard is doubled (up to one second), or, where it is infinite, the base is set aside, until a minute
+passes without a 429.
+
+``release.py`` decides when a permit comes back, ``permits.py`` keeps them, and ``benchmarks/limit_simulation`` plays
+the rule against forty worlds and tries to break it.
 
 **Pacing.** The bound alone would allow ``limit`` requests back to back. So a token bucket of small ``burst``
 (``pacing.py``) spaces the grants, and another one the writes, since connections that take different times to open would
 bunch evenly spaced grants. Two to five is the useful size of the burst: 1 cannot catch up after a timer that fired
-late, and more endangers a server that checks the spacing (GCRA).
+late, and more endangers a server that checks the spacing (GCRA). A saturated client paces at 0.998 of what its permits
+sustain, ``limit / (per + mean hold)``, so that it does not run out of them in the middle of a second.
 
 **Order.** Strict first in, first out within a lane; ordinary calls before bulk calls; in each lane retries before new
 calls. Every grant comes from one dispatcher per event loop, in a turn of its own (``queue.py``). So no call overtakes
@@ -61,6 +91,5 @@ depend on the length of the queue, nor does the cost of a cancellation.
 
 **After a 429** the whole token pauses until a monotonic deadline that only moves forward. So no request that finishes
 can end the pause early. After it, the queue moves on in order, evenly, without a burst, at the reduced rate of
-``AdaptiveRate``. The bound was kept, so a 429 also says that the guard may be too small for this path: it is doubled
-(up to one second) until a minute passes without a 429.
+``AdaptiveRate``.
 """

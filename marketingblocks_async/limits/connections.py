@@ -197,15 +197,15 @@ class _PermitWithSlot:
         self._slots: ConnectionSlots | None = slots
         self._key = key
 
-    def sending(self) -> None:
-        self._permit.sending()
+    def sending(self, operation: str = "") -> None:
+        self._permit.sending(operation)
 
     def sent(self, *, fresh_connection: bool) -> None:
         self._permit.sent(fresh_connection=fresh_connection)
 
-    def answered(self) -> None:
+    def answered(self, *, success: bool = True) -> None:
         # The connection is still in use: the rest of the response is being read.
-        self._permit.answered()
+        self._permit.answered(success=success)
 
     def release(self) -> None:
         self._permit.release()

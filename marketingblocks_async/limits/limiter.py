@@ -117,6 +117,8 @@ class RateLimiter:
             refused=pool.refused,
             rate=pool.rate,
             guard=pool.guard,
+            mean_hold=pool.mean_hold,
+            credit=pool.credit,
             estimated_wait=self.estimated_wait(),
         )
 

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from marketingblocks_async.errors import ConfigurationError
 
 from .pacing import AdaptiveRate
-from .release import PermitState, ReleaseRule
+from .release import SCARCE, PermitState, ReleaseRule
 from .settings import RateLimit
 
 LONGEST_PAUSE = 3600.0
 """The token pauses for at most this many seconds, whatever ``Retry-After`` says; then one request tries again."""
+
+PACE = 0.998
+"""The pace as a share of what the permits can sustain. At all of it, each delay would leave a gap and a burst."""
 
 
 class PermitPool:
@@ -29,13 +32,20 @@ class PermitPool:
         settings: the limit.
         clock: monotonic seconds; by default ``time.monotonic``, as it is when the pool is made. The event loop's own
             time would not do: uvloop keeps it for a whole turn, and a stamp must not be earlier than the write.
+        make_rule: makes what decides when permits come back.
 
     Raises:
         ConfigurationError: ``settings.limit`` is ``None``.
 
     """
 
-    def __init__(self, settings: RateLimit, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        settings: RateLimit,
+        clock: Callable[[], float] | None = None,
+        make_rule: Callable[[RateLimit], ReleaseRule] = ReleaseRule,
+    ) -> None:
+        self._make_rule = make_rule
         self.clock: Callable[[], float] = clock or time.monotonic
         self.granted: int = 0
         self.refused: int = 0
@@ -63,7 +73,7 @@ class PermitPool:
         self.settings: RateLimit = settings
         self.limit: int = settings.limit
         self._rate = AdaptiveRate(settings.limit / settings.per)
-        self._rule = ReleaseRule(settings)
+        self._rule: ReleaseRule = self._make_rule(settings)
 
     @property
     def nominal_rate(self) -> float:
@@ -72,13 +82,23 @@ class PermitPool:
 
     @property
     def rate(self) -> float:
-        """Requests per second to pace at now."""
-        return self._rate.at(self.clock())
+        """Requests per second to pace at now: what the API takes and what the permits can sustain."""
+        return min(self._rate.at(self.clock()), PACE * self.limit / (self.settings.per + self._rule.mean_hold))
 
     @property
     def guard(self) -> float:
         """Seconds of guard in force."""
         return self._rule.guard_at(self.clock())
+
+    @property
+    def mean_hold(self) -> float:
+        """Seconds beyond ``per`` for which permits were held lately, on average."""
+        return self._rule.mean_hold
+
+    @property
+    def credit(self) -> float:
+        """Seconds for which permits may yet be held, all together, because answers are late."""
+        return self._rule.credit
 
     @property
     def paused_until(self) -> float:
@@ -134,9 +154,12 @@ class PermitPool:
         """React to a 429, of this process or another. The lock is held."""
         self._rule.note_429(now, widen=self._rate.refused(now))
 
-    def sending(self, permit: PermitState) -> None:
-        """Note that from here on some of the request may be on the wire."""
-        permit.sending_at = self.clock()
+    def sending(self, permit: PermitState, operation: str) -> None:
+        """Note that from here on some of the request may be on the wire. The clock is read before the write."""
+        with self._lock:
+            when = self._rule.when_sending(permit, self.clock(), operation)
+            self._schedule(permit, when)
+        self._tell(when)
 
     def sent(self, permit: PermitState, *, fresh_connection: bool) -> None:
         """Note that all of the request was written. The clock is read after the write, as the proof needs it."""
@@ -145,10 +168,10 @@ class PermitPool:
             self._schedule(permit, when)
         self._tell(when)
 
-    def answered(self, permit: PermitState) -> None:
+    def answered(self, permit: PermitState, *, success: bool) -> None:
         """Note that the head of the response was read."""
         with self._lock:
-            when = self._rule.when_answered(permit, self.clock())
+            when = self._rule.when_answered(permit, self.clock(), success=success)
             self._schedule(permit, when)
         self._tell(when)
 
@@ -184,9 +207,24 @@ class PermitPool:
         releases = self._releases
         while releases and releases[0][0] <= now:
             permit = heapq.heappop(releases)[2]
-            if not permit.returned:
-                permit.returned = True
-                self._in_use -= 1
+            if permit.returned:
+                continue
+            due = self._rule.when_due(permit, now, scarce=self._in_use >= SCARCE * self._capacity)
+            if due > now:
+                self._schedule(permit, due)
+            else:
+                self._take_back(permit, now)
+
+    def _take_back(self, permit: PermitState, now: float) -> None:
+        """Note that a permit has come back. The lock is held."""
+        del now
+        permit.returned = True
+        self._in_use -= 1
+
+    @property
+    def _capacity(self) -> int:
+        """Number of permits that can be out."""
+        return self.limit
 
 
 class PooledPermit:
@@ -198,21 +236,21 @@ class PooledPermit:
         self._pool: PermitPool | None = pool
         self._state = state
 
-    def sending(self) -> None:
+    def sending(self, operation: str = "") -> None:
         """Note that from here on some of the request may be on the wire."""
         if self._pool is not None:
-            self._pool.sending(self._state)
+            self._pool.sending(self._state, operation)
 
     def sent(self, *, fresh_connection: bool) -> None:
         """Note that all of the request was written to the socket."""
         if self._pool is not None:
             self._pool.sent(self._state, fresh_connection=fresh_connection)
 
-    def answered(self) -> None:
+    def answered(self, *, success: bool = True) -> None:
         """Note that the head of the response was read; ends the permit."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.answered(self._state)
+            pool.answered(self._state, success=success)
 
     def release(self) -> None:
         """Note that the call is over; ends the permit."""

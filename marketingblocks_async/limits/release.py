@@ -1,16 +1,48 @@
-"""When a permit comes back: the one place that decides it, from what was seen of its request."""
+"""When a permit comes back: the one place that decides it, from what was seen of its request.
+
+The package's docstring has the theory, the assumption and the proof. Everything here is arithmetic on instants that the
+pool gives, in constant time for each event.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from .settings import RateLimit
+
+MARGIN = 0.005
+"""Seconds by which the base is less than the fastest round trip that was seen."""
+
+BASE_WINDOW = 60.0
+"""The base is the fastest round trip of the last 30 to 60 seconds: of the current and the previous half of a window."""
+
+ANSWERS_FOR_A_BASE = 50
+"""Number of successful answers within the window from which on a base counts as known."""
+
+TRACKED_OPERATIONS = 64
+"""Number of operations with a base of their own. All further ones share one, since generic calls may have any path."""
+
+UNKNOWN_GUARD = 0.25
+"""Lowest guard, in seconds, while no base is known."""
+
+FRESH_CONNECTION_GUARD = 1.0
+"""Lowest guard, in seconds, of a request on a new connection that ends without a response, or is answered slowly."""
 
 RELEASED_UNSEEN_HOLD = 30.0
 """Seconds, on top of ``per``, that a request without a response holds its permit when ``guard`` is infinite."""
 
-FRESH_CONNECTION_GUARD = 1.0
-"""Lowest guard, in seconds, for the first request on a new connection."""
+CREDIT_WINDOWS = 30
+"""Credit can be saved up for as many windows of ``limit`` permits."""
+
+STALL_SHARE = 0.1
+"""Credit for stalls of the server, as a share of the guard."""
+
+SCARCE = 0.8
+"""Share of the permits that must be out before it costs anything to hold one back."""
+
+LOOK_AGAIN = 0.25
+"""Seconds between two looks at a permit whose overdue answer is awaited."""
 
 WIDEST_GUARD = 1.0
 """Upper bound, in seconds, of a guard that 429s have widened."""
@@ -20,29 +52,149 @@ GUARD_NARROWS_AFTER = 60.0
 
 
 class PermitState:
-    """The pool's record of one permit. It outlives the object that reports on the permit.
+    """The pool's record of one permit and its request. It outlives the object that reports on the permit.
 
     Attributes:
-        sending_at: instant from which some of the request may be on the wire; ``None`` before that.
+        sending_at: instant directly before the first byte was written; ``None`` before that.
+        sent_at: instant after the last byte was written; ``inf`` before that.
+        answered_at: instant at which the head of the response was read; ``inf`` before that.
+        passed_at: instant of the first answer to this or a later request of the operation; ``inf`` before that.
+        ends_at: instant at which the permit comes back whatever is seen; ``None`` if that is not decided.
+        operation: round trips of the request's operation.
+        fresh: whether the request may have been the first on its connection.
+        success: whether the answer was a success.
+        is_covered: whether the permit is held until its request was counted for certain, at the expense of credit.
+        is_stalled: whether the permit is held longer because the server seemed to stand still.
         returned: whether the permit has come back.
 
     """
 
-    __slots__ = ("returned", "sending_at")
+    __slots__ = (
+        "answered_at",
+        "ends_at",
+        "fresh",
+        "is_covered",
+        "is_stalled",
+        "operation",
+        "passed_at",
+        "returned",
+        "sending_at",
+        "sent_at",
+        "success",
+    )
 
     def __init__(self) -> None:
         self.sending_at: float | None = None
+        self.sent_at: float = math.inf
+        self.answered_at: float = math.inf
+        self.passed_at: float = math.inf
+        self.ends_at: float | None = None
+        self.operation: RoundTrips | None = None
+        self.fresh: bool = False
+        self.success: bool = True
+        self.is_covered: bool = False
+        self.is_stalled: bool = False
         self.returned: bool = False
+
+
+class RoundTrips:
+    """The round trips of one operation: the fastest lately, how late answers are, and the requests in flight.
+
+    Attributes:
+        late: how late answers were lately, in seconds beyond the base: a slowly decaying maximum.
+        late_on_fresh: the same for the first requests on new connections; ``inf`` while none was seen.
+
+    """
+
+    __slots__ = (
+        "_deviation",
+        "_fastest",
+        "_fastest_before",
+        "_in_flight",
+        "_number",
+        "_number_before",
+        "_since",
+        "_typical",
+        "late",
+        "late_on_fresh",
+    )
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._fastest = self._fastest_before = math.inf
+        self._number = self._number_before = 0
+        self._in_flight: deque[PermitState] = deque()
+        self._typical = self._deviation = 0.0
+        self.late: float = 0.0
+        self.late_on_fresh: float = math.inf
+
+    @property
+    def fastest(self) -> float | None:
+        """The fastest round trip of the window; ``None`` while too few are known."""
+        if self._number + self._number_before < ANSWERS_FOR_A_BASE:
+            return None
+        return min(self._fastest, self._fastest_before)
+
+    def add(self, now: float, seconds: float) -> None:
+        """Note the round trip of a successful answer."""
+        age = now - self._since
+        if age > BASE_WINDOW / 2:
+            is_stale = age > BASE_WINDOW
+            self._fastest_before = math.inf if is_stale else self._fastest
+            self._number_before = 0 if is_stale else self._number
+            self._since, self._fastest, self._number = now, math.inf, 0
+        self._fastest = min(self._fastest, seconds)
+        self._number += 1
+
+    def add_late(self, seconds: float, *, fresh: bool) -> None:
+        """Note how late an answer was."""
+        self.late = max(seconds, 0.999 * self.late)
+        if fresh:
+            seen = self.late_on_fresh
+            self.late_on_fresh = seconds if seen == math.inf else max(seconds, 0.999 * seen)
+
+    def add_sending(self, permit: PermitState) -> None:
+        """Note a request in flight."""
+        in_flight = self._in_flight
+        # Those that never were answered, nor any later one.
+        while in_flight and in_flight[0].returned:
+            in_flight.popleft()
+        in_flight.append(permit)
+
+    def pass_until(self, sending_at: float, now: float, base: float | None) -> None:
+        """Note for all requests up to an instant that one of them, or a later one, was answered now."""
+        in_flight = self._in_flight
+        while in_flight:
+            began = in_flight[0].sending_at
+            if began is None or began > sending_at:
+                return
+            in_flight.popleft().passed_at = now
+            if base is not None:
+                # A standing server makes requests late, never early. So what is early tells how much is usual, and
+                # what is late moves the mean by no more than that; or frequent stalls would become usual.
+                error = now - began - base - self._typical
+                if error < 0:
+                    self._deviation += 0.02 * (-error - self._deviation)
+                self._typical += 0.02 * min(error, max(self._deviation, MARGIN))
+
+    def usually_passed(self, sending_at: float, base: float) -> float:
+        """Return the instant at which a request is usually passed by an answer."""
+        return sending_at + base + self._typical
+
+    def is_unusual(self, silence: float, least: float) -> bool:
+        """Return whether it is unusual that for so long beyond the base no later request was answered."""
+        return silence > self._typical + max(6 * self._deviation, least)
 
 
 class ReleaseRule:
     """Decides when each permit comes back. The package's docstring proves that this is late enough.
 
-    The pool calls it under its lock, so it may keep state. All instants are of the pool's clock. An answer of ``inf``
+    The pool calls it under its lock, so it may keep state. All instants are of the pool's clock. Each ``when_…``
+    returns the instant at which the pool is to ask ``when_due``, which may name a later one. An answer of ``inf``
     means: what is known does not set a time yet.
 
     Args:
-        settings: the limit.
+        settings: the limit; not lifted.
 
     """
 
@@ -50,35 +202,212 @@ class ReleaseRule:
         self._per = settings.per
         self._configured_guard = self._guard = settings.guard
         self._narrows_at = math.inf
+        self._distrusts_base = False
+        windows = (settings.limit or 0) * settings.guard
+        self._most_credit = CREDIT_WINDOWS * windows
+        self._credit = self._most_credit / 10
+        self._stall_credit = 0.0
+        self._mean_hold = 0.0
+        self._all = RoundTrips()
+        self._operations: dict[str, RoundTrips] = {}
+
+    @property
+    def mean_hold(self) -> float:
+        """Seconds beyond ``per`` for which permits are out, on average of about the last hundred."""
+        return self._mean_hold
+
+    @property
+    def credit(self) -> float:
+        """Seconds for which permits may be held back, all together, because answers are late."""
+        return self._credit
+
+    def base_of(self, operation: str) -> float | None:
+        """Return the base of an operation in seconds; ``None`` while it is not known."""
+        return self._base(self._operations.get(operation, self._all))
+
+    def _base(self, operation: RoundTrips) -> float | None:
+        fastest = operation.fastest
+        if fastest is None:
+            fastest = self._all.fastest
+        if fastest is None:
+            return None
+        return 0.0 if self._distrusts_base else max(0.0, fastest - MARGIN)
 
     def guard_at(self, now: float) -> float:
         """Return the guard in force, in seconds."""
         if now >= self._narrows_at:
-            self._guard, self._narrows_at = self._configured_guard, math.inf
+            self._guard, self._narrows_at, self._distrusts_base = self._configured_guard, math.inf, False
         return self._guard
 
-    def when_sent(self, permit: PermitState, now: float, *, fresh_connection: bool) -> float:
-        """Return when the permit comes back if no response is read before: the whole request was written before now."""
-        del permit
-        guard = self.guard_at(now)
-        return now + (max(guard, FRESH_CONNECTION_GUARD) if fresh_connection else guard) + self._per
+    def when_sending(self, permit: PermitState, now: float, operation: str) -> float:
+        """Return when to look at the permit: from now on some of the request may be on the wire."""
+        trips = self._round_trips(operation)
+        permit.operation = trips
+        permit.sending_at = now
+        trips.add_sending(permit)
+        base = self._base(trips)
+        if base is None:
+            # By then it may be known.
+            return now + self._per
+        return now + min(self.guard_at(now), trips.late) + self._per if base > self._per else math.inf
 
-    def when_answered(self, permit: PermitState, now: float) -> float:
-        """Return when the permit comes back: the head of the response has just been read."""
-        del permit
-        return now + self._per
+    def _round_trips(self, operation: str) -> RoundTrips:
+        trips = self._operations.get(operation)
+        if trips is None:
+            if len(self._operations) == TRACKED_OPERATIONS:
+                # Make room: generic calls may have been made to many paths, once to each.
+                self._operations = {
+                    name: known for name, known in self._operations.items() if known.fastest is not None
+                }
+            if len(self._operations) == TRACKED_OPERATIONS:
+                return self._all
+            trips = self._operations[operation] = RoundTrips()
+        return trips
+
+    def when_sent(self, permit: PermitState, now: float, *, fresh_connection: bool) -> float:
+        """Return when to look at the permit: the whole request was written before now."""
+        permit.sent_at = now
+        permit.fresh = fresh_connection
+        base = None if permit.operation is None else self._base(permit.operation)
+        return math.inf if base is None or base > self._per else self._guarded(permit, now)
+
+    def when_answered(self, permit: PermitState, now: float, *, success: bool) -> float:
+        """Return when to look at the permit: the head of the response has just been read."""
+        trips, began = permit.operation, permit.sending_at
+        if trips is None or began is None:
+            # Nothing was reported before.
+            permit.ends_at = now + self._per
+            return permit.ends_at
+        permit.answered_at = now
+        permit.sent_at = min(permit.sent_at, now)
+        permit.success = success
+        if success:
+            trips.add(now, now - began)
+            if trips is not self._all:
+                self._all.add(now, now - began)
+        base = self._base(trips)
+        trips.pass_until(began, now, base)
+        if base is not None:
+            trips.add_late(now - began - base, fresh=permit.fresh)
+        certain = self._certain(permit, base)
+        if base is None:
+            return min(certain, max(now, began + self._per))
+        return certain if base > self._per else min(certain, self._guarded(permit, now))
 
     def when_released(self, permit: PermitState, now: float) -> float:
         """Return when the permit comes back: its call ends now without a response."""
         if permit.sending_at is None:
             return -math.inf
-        # The connection is closed with the call, so the request was written before now or never will be.
         guard = self.guard_at(now)
-        hold = max(guard, FRESH_CONNECTION_GUARD) if guard < math.inf else RELEASED_UNSEEN_HOLD
-        return now + hold + self._per
+        if guard == math.inf:
+            permit.ends_at = now + RELEASED_UNSEEN_HOLD + self._per
+        elif permit.sent_at < math.inf:
+            permit.ends_at = self._guarded(permit, now)
+        else:
+            # The connection is closed with the call, so the request was written before now or never will be.
+            permit.ends_at = now + max(guard, FRESH_CONNECTION_GUARD) + self._per
+        return permit.ends_at
+
+    def when_usable_elsewhere(self, permit: PermitState, now: float) -> float:
+        """Return when another process may use the permit, whose way to the server may be shorter.
+
+        Only the answer is evidence then, since the base is of this process. A permit that came back without one may be
+        used elsewhere after the guard of a new connection.
+        """
+        if permit.sending_at is None:
+            return now if permit.ends_at is None else permit.ends_at
+        if permit.answered_at < math.inf:
+            return permit.answered_at + self._per
+        if permit.returned:
+            return (
+                max(permit.sending_at, min(permit.sent_at, now)) + max(self._guard, FRESH_CONNECTION_GUARD) + self._per
+            )
+        return math.inf
+
+    def _guarded(self, permit: PermitState, now: float) -> float:
+        """Return the first instant at which the permit may come back although its request may be counted late."""
+        guard = self.guard_at(now)
+        return permit.sent_at + (max(guard, FRESH_CONNECTION_GUARD) if permit.fresh else guard) + self._per
+
+    def _certain(self, permit: PermitState, base: float | None) -> float:
+        """Return the instant from which on the permit can do no harm; ``inf`` without an answer."""
+        return permit.answered_at + self._per - ((base or 0.0) if permit.success else 0.0)
+
+    def _slow_guard(self, permit: PermitState, trips: RoundTrips, now: float) -> float:
+        """Return the guard where no answer can come in time: what was seen lately, within bounds."""
+        guard = self.guard_at(now)
+        if permit.fresh or permit.sent_at == math.inf:
+            return min(max(guard, FRESH_CONNECTION_GUARD), max(trips.late, trips.late_on_fresh))
+        return min(guard, trips.late)
+
+    def when_due(self, permit: PermitState, now: float, *, scarce: bool) -> float:
+        """Return when the permit comes back, or is to be looked at again; not after ``now``, if it has come back.
+
+        Args:
+            permit: a permit that was to be looked at by now.
+            now: the instant.
+            scarce: whether permits are needed, so that it costs something to hold one back.
+
+        """
+        began, trips = permit.sending_at, permit.operation
+        if permit.ends_at is not None or began is None or trips is None:
+            return now if permit.ends_at is None else permit.ends_at
+        due = self._due(permit, began, trips, now, scarce=scarce)
+        if due <= now:
+            self._book(permit, due - began - self._per, scarce=scarce)
+        return due
+
+    def _due(self, permit: PermitState, began: float, trips: RoundTrips, now: float, *, scarce: bool) -> float:
+        base, guard, per = self._base(trips), self.guard_at(now), self._per
+        certain = self._certain(permit, base)
+        is_answered = certain < math.inf
+        until_certain = certain if is_answered else now + LOOK_AGAIN
+        if certain <= now or permit.is_covered or guard == math.inf:
+            return until_certain
+        if base is None or base > per:
+            blind = permit.sent_at + max(guard, UNKNOWN_GUARD)
+            return min(certain, (blind if base is None else began + self._slow_guard(permit, trips, now)) + per)
+        if not scarce:
+            return until_certain
+        guarded = self._guarded(permit, now)
+        if guarded > now:
+            return min(certain, guarded)
+        # From here on holding the permit costs credit.
+        if min(permit.answered_at, now) - began - (base if permit.success else 0.0) < self._credit:
+            permit.is_covered = is_answered
+            return until_certain
+        return self._when_stalled(permit, began, trips, base, now)
+
+    def _when_stalled(self, permit: PermitState, began: float, trips: RoundTrips, base: float, now: float) -> float:
+        """Return until when to hold a permit for which there is no credit, if the server seems to have stood still."""
+        silence = min(permit.passed_at, now) - began - base
+        if silence >= self._stall_credit or not trips.is_unusual(silence, self._guard):
+            return now
+        permit.is_stalled = True
+        if permit.passed_at == math.inf:
+            return now + LOOK_AGAIN
+        return max(now, began + self._per + permit.passed_at - trips.usually_passed(began, base))
+
+    def _book(self, permit: PermitState, hold: float, *, scarce: bool) -> None:
+        """Settle the account of a permit that comes back: each brings the guard, and costs what it was held."""
+        guard = self._guard
+        if guard == math.inf:
+            self._mean_hold += 0.01 * (max(0.0, hold) - self._mean_hold)
+            return
+        if scarce:
+            hold = max(0.0, hold)
+            if permit.is_stalled:
+                self._stall_credit -= max(0.0, hold - guard)
+                hold = min(hold, guard)
+            # New connections leave no debt, since at a start all are new; and an outage leaves no endless one.
+            least = min(self._credit, 0.0) if permit.fresh else -self._most_credit
+            self._credit = max(least, self._credit - hold)
+            self._mean_hold += 0.01 * (min(hold, guard) - self._mean_hold)
+        self._credit = min(self._credit + guard, self._most_credit)
+        self._stall_credit = min(self._stall_credit + STALL_SHARE * guard, self._most_credit / 2)
 
     def note_429(self, now: float, *, widen: bool) -> None:
-        """Take a 429 as evidence that the guard is too small for this path.
+        """Take a 429 as evidence that requests are later than the guard allows, or paths differ.
 
         Args:
             now: the instant.
@@ -86,7 +415,9 @@ class ReleaseRule:
 
         """
         guard = self.guard_at(now)
-        if widen and guard < WIDEST_GUARD:
+        if guard == math.inf:
+            self._distrusts_base = True
+        elif widen and guard < WIDEST_GUARD:
             self._guard = min(max(2 * guard, 0.001), WIDEST_GUARD)
-        if self._guard != self._configured_guard:
+        if self._guard != self._configured_guard or self._distrusts_base:
             self._narrows_at = now + GUARD_NARROWS_AFTER

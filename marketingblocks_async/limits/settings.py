@@ -29,8 +29,9 @@ class RateLimit:
             server).
         per: length of the window in seconds, above 0.
         burst: how many requests may go out back to back after a rest, at least 1; 2 to 5 is the useful range.
-        guard: the largest *variation* of the time from writing a request to its being counted, in seconds, 0 or more.
-            ``math.inf`` drops this assumption: a permit then comes back by the answer alone.
+        guard: the most that safety may cost, in seconds, 0 or more: for how long permits are held on average because
+            answers are late. So a token reaches at least ``limit / (per + guard)``. ``math.inf`` holds every permit
+            until its request was counted for certain, whatever the rate.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -73,6 +74,8 @@ class RateLimiterSnapshot:
         refused: 429s since then.
         rate: requests per second at which it paces now; lower than ``limit / per`` after a 429.
         guard: seconds of guard in force; wider than configured after a 429.
+        mean_hold: seconds beyond ``per`` for which permits were held lately, on average.
+        credit: seconds for which permits may yet be held, all together, because answers are late.
         estimated_wait: seconds that an ordinary call made now would wait, as far as can be foreseen.
 
     """
@@ -87,6 +90,8 @@ class RateLimiterSnapshot:
     refused: int
     rate: float
     guard: float
+    mean_hold: float
+    credit: float
     estimated_wait: float
 
 
@@ -97,8 +102,13 @@ class Permit(Protocol):
     reports are ignored.
     """
 
-    def sending(self) -> None:
-        """Note that from here on some of the request may be on the wire."""
+    def sending(self, operation: str = "") -> None:
+        """Note that from here on some of the request may be on the wire; called directly before the write.
+
+        Args:
+            operation: name of the operation. Response times are compared within it.
+
+        """
         ...
 
     def sent(self, *, fresh_connection: bool) -> None:
@@ -110,8 +120,13 @@ class Permit(Protocol):
         """
         ...
 
-    def answered(self) -> None:
-        """Note that the head of the response was read, so the server has counted the request."""
+    def answered(self, *, success: bool = True) -> None:
+        """Note that the head of the response was read, so the server has counted the request.
+
+        Args:
+            success: whether its status is 2xx. A failure may be faster than any success.
+
+        """
         ...
 
     def release(self) -> None:

@@ -170,8 +170,8 @@ class Lease:
         if self._idle and not self._limiter.queued:
             self.due = math.inf
         elif held > target:
-            # Other processes wait for the surplus.
-            self.due = now
+            # Other processes wait for the surplus. Some of it may have to be answered first.
+            self.due = self._began + MIN_INTERVAL
         else:
             self.due = self._began + self.settings.lease / EXCHANGES_PER_LEASE
             if quarantine and held < target:

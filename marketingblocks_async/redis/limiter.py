@@ -25,9 +25,7 @@ class RedisRateLimit(RedisSettings):
         limit: requests per ``per`` seconds of all processes together, at least 1.
         per: length of the window in seconds, above 0.
         burst: how many requests each process may send back to back after a rest, at least 1.
-        guard: as in ``RateLimit``, in seconds. It also has to cover how much latency to the
-            server differs between the processes, so it is wider than the local one. The price: where responses take
-            longer than the guard, at most ``limit / (per + guard)`` requests per second are reached.
+        guard: as in ``RateLimit``, in seconds.
         on_failure: what calls do while Redis cannot be reached and the lease has run out. ``"wait"``: wait for it.
             ``"fail"``: raise ``NotSentError``. ``"share"``: go on with a fixed share of the
             limit after ``recovery`` seconds. By default ``"share"`` if ``share`` is given, else ``"wait"``.

@@ -58,6 +58,8 @@ class LeasedPool(PermitPool):
         # Granted, and nothing of it on the wire. Single operations on a set need no lock.
         self._unsent: set[PermitState] = set()
         self._granted_before = 0
+        # For free permits that another process may not use yet: the instants until when, the latest mostly last.
+        self._only_here_until: list[float] = []
 
     @property
     def held(self) -> int:
@@ -73,6 +75,10 @@ class LeasedPool(PermitPool):
     def usable_until(self) -> float:
         """Instant after which nothing may be granted or written unless the lease is renewed."""
         return self._usable_until
+
+    @property
+    def _capacity(self) -> int:
+        return self._held
 
     @property
     def rate(self) -> float:
@@ -94,9 +100,12 @@ class LeasedPool(PermitPool):
         """Take a permit if one is free; request more before they run out."""
         with self._lock:
             self._collect()
-            free = self._held - self._in_use if self.clock() < self._usable_until else 0
+            # What is held beyond the target is owed to the others.
+            free = min(self._held, self._target) - self._in_use if self.clock() < self._usable_until else 0
             permit = None
             if free > 0:
+                if self._only_here_until:
+                    self._only_here_until.pop()
                 state = self._take_out()
                 self._unsent.add(state)
                 permit = PooledPermit(self, state)
@@ -104,10 +113,10 @@ class LeasedPool(PermitPool):
             self._request_refill()
         return permit
 
-    def sending(self, permit: PermitState) -> None:
+    def sending(self, permit: PermitState, operation: str) -> None:
         """Note that from here on some of the request may be on the wire."""
         self._unsent.discard(permit)
-        super().sending(permit)
+        super().sending(permit, operation)
 
     def _schedule(self, permit: PermitState, when: float) -> None:
         # Also for a permit that ended before anything was sent.
@@ -141,20 +150,30 @@ class LeasedPool(PermitPool):
             return Offer(self._held, wanted, returned, idle and self._held == 0)
 
     def _coming_back(self) -> list[tuple[float, PermitState]]:
-        """Return the permits that have a time to come back, the earliest first. The lock is held."""
-        earliest: dict[PermitState, float] = {}
-        for when, _, permit in sorted(self._releases, key=lambda entry: entry[:2]):
-            if not permit.returned:
-                earliest.setdefault(permit, when)
-        return [(when, permit) for permit, when in earliest.items()]
+        """Return the permits whose time for other processes is known, the earliest first. The lock is held."""
+        now = self.clock()
+        permits = {permit for _, _, permit in self._releases if not permit.returned}
+        found = [(self._rule.when_usable_elsewhere(permit, now), permit) for permit in permits]
+        return sorted((each for each in found if each[0] < math.inf), key=lambda each: each[0])
+
+    def _take_back(self, permit: PermitState, now: float) -> None:
+        super()._take_back(permit, now)
+        when = self._rule.when_usable_elsewhere(permit, now)
+        if when > now:
+            self._only_here_until.append(when)
 
     def _return(self, number: int, coming_back: list[tuple[float, PermitState]]) -> list[float]:
         """Remove permits from the pool; return in how many seconds each may be used. The lock is held."""
         if number <= 0:
             return []
-        returned = [0.0] * min(number, max(0, self._held - self._in_use))
-        rest = min(number - len(returned), len(coming_back), self._held - len(returned))
         now = self.clock()
+        only_here = sorted(when for when in self._only_here_until if when > now)
+        free = max(0, self._held - self._in_use)
+        returned = [0.0] * min(number, max(0, free - len(only_here)))
+        taken = min(number - len(returned), free - len(returned), len(only_here))
+        returned += [when - now for when in only_here[:taken]]
+        self._only_here_until = only_here[taken:]
+        rest = min(number - len(returned), len(coming_back), self._held - len(returned))
         for index in range(rest):
             # Evenly spread, so that neither the giver nor the taker has to pause.
             when, permit = coming_back[int((index + 0.5) * len(coming_back) / rest)]
@@ -182,13 +201,16 @@ class LeasedPool(PermitPool):
             self._usable_until = usable_until
             for when in comes_back:
                 self._in_use += 1
-                self._schedule(PermitState(), when)
+                permit = PermitState()
+                permit.ends_at = when
+                self._schedule(permit, when)
         self.wake_queues()
 
     def expire(self) -> None:
         """Note that the lease was lost: other processes may hold its permits now."""
         with self._lock:
             self._held = 0
+            self._only_here_until = []
 
     def wake_queues(self) -> None:
         """Let the queues look whether a call may go."""

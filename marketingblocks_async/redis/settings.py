@@ -28,7 +28,7 @@ class RedisSettings:
     limit: int = DOCUMENTED_RATE
     per: float = 1.0
     burst: float = 5
-    guard: float = 0.25
+    guard: float = 0.05
     on_failure: OnFailure | None = None
     share: int | None = None
     lease: float = 0.75

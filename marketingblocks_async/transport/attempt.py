@@ -41,6 +41,7 @@ class Attempt:
     Args:
         limiter: the limiter that says when it may be written; ``None`` if there is no limit.
         permit: its permit; ``None`` if there is no limit.
+        operation: name of the operation, for the limiter.
 
     Attributes:
         is_resendable: whether it may be sent again when it is not known whether it arrived.
@@ -77,9 +78,10 @@ class Attempt:
     _cancelling = 0
     _interruption: str | None = None
 
-    def __init__(self, limiter: Limiter | None, permit: Permit | None) -> None:
+    def __init__(self, limiter: Limiter | None, permit: Permit | None, operation: str = "") -> None:
         self.limiter = limiter
         self.permit = permit
+        self.operation = operation
         self.began: float = time.monotonic()
 
     def begin(self) -> None:
@@ -94,7 +96,7 @@ class Attempt:
         self._task = None
         if self.permit is not None:
             if self.may_have_left and not self.sent:
-                self.permit.sending()
+                self.permit.sending(self.operation)
             self.permit.release()
 
     def interrupt(self, why: str) -> None:
@@ -113,7 +115,7 @@ class Attempt:
         """Note that from here on some of it may be on the wire."""
         self.sent = True
         if self.permit is not None:
-            self.permit.sending()
+            self.permit.sending(self.operation)
 
     @property
     def may_have_left(self) -> bool:

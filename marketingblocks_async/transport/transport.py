@@ -69,7 +69,7 @@ class Transport:
 
     Args:
         session: a session to use instead of an own one. It is never closed here. When exactly its requests are written
-            cannot be seen, so permits come back by the responses alone, as with ``guard=inf``.
+            cannot be seen, so permits come back by the evidence of the responses alone, as with ``guard=inf``.
         max_response_bytes: the largest body to accept.
         proxy: address of the proxy; ``""`` for none; ``None`` for that of the environment.
         ssl_context: how to check the server's certificate; ``None`` for the usual authorities.
@@ -265,7 +265,7 @@ class Transport:
             response = await self._request(attempt, method, url, headers, body)
             attempt.answered = True
             if attempt.permit is not None:
-                attempt.permit.answered()
+                attempt.permit.answered(success=_is_success(response))
             if self._connector is not None:
                 self._connector.answered(attempt, response.headers)
             content = response.content

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async.limits.release import FRESH_CONNECTION_GUARD, RELEASED_UNSEEN_HOLD
+from marketingblocks_async.limits import release
+from marketingblocks_async.limits.release import FRESH_CONNECTION_GUARD, RELEASED_UNSEEN_HOLD, UNKNOWN_GUARD
 from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.testing import FakeTime
 from tests.support.limits import limiter_of
 from tests.support.windows import worst_window
+
+FEW_ANSWERS = 3
+"""The number of answers that make a base here, where a scenario has few requests."""
+
+THERE = 0.01
+"""Least seconds from the write to the count."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_answers_make_a_base() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release, "ANSWERS_FOR_A_BASE", FEW_ANSWERS)
+        yield
 
 
 @dataclass(frozen=True)
@@ -26,15 +41,18 @@ class Request:
     connect: float
     # As a part of what the guard allows; any number of seconds when there is no guard.
     jitter: float
+    # From the count to the response, beyond the floor.
     latency: float
     fresh: bool
     gives_up_after: float | None
-    # None: no answer ever comes.
+    # False: no response ever comes.
     answered: bool
+    # A failure comes at once.
+    fails: bool
     retry: bool
 
 
-PLAIN = Request(0, Lane.ORDINARY, 0, 0, 0, fresh=False, gives_up_after=None, answered=True, retry=False)
+PLAIN = Request(0, Lane.ORDINARY, 0, 0, 0, fresh=False, gives_up_after=None, answered=True, fails=False, retry=False)
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,12 @@ class Scenario:
     limit: int
     burst: int
     guard: float
+    # Least seconds from the count to a successful response.
+    floor: float
+    # Whether the rule has seen the fastest round trip before.
+    warm: bool
+    # Whether there is credit for requests that are late.
+    credit: bool
     requests: list[Request]
     stalls: list[tuple[float, float]]
     pauses: list[tuple[float, float, bool]]
@@ -70,13 +94,18 @@ requests = st.builds(
     fresh=st.booleans(),
     gives_up_after=st.one_of(st.none(), seconds),
     answered=st.booleans(),
+    fails=st.booleans(),
     retry=st.booleans(),
 )
 scenarios = st.builds(
     Scenario,
     limit=st.integers(1, 6),
-    burst=st.integers(1, 5),
+    # A large one lets requests out as soon as there are permits, so that no pace covers a mistake.
+    burst=st.sampled_from([1, 5, 100]),
     guard=st.sampled_from([0.0, 0.05, 0.3, math.inf]),
+    floor=st.sampled_from([0.0, 0.05, 0.3, 0.9]),
+    warm=st.booleans(),
+    credit=st.booleans(),
     requests=st.lists(requests, min_size=1, max_size=60),
     stalls=st.lists(st.tuples(seconds, seconds), max_size=4),
     pauses=st.lists(st.tuples(seconds, seconds, st.booleans()), max_size=3),
@@ -90,11 +119,19 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.time = time
         self.scenario = scenario
+        with pytest.MonkeyPatch.context() as patch:
+            if not scenario.credit:
+                patch.setattr(release, "CREDIT_WINDOWS", 0)
+            self.limiter = limiter_of(limit=scenario.limit, burst=scenario.burst, guard=scenario.guard)
         self.seen = Seen()
-        self.limiter = limiter_of(limit=scenario.limit, burst=scenario.burst, guard=scenario.guard)
         self.paused_at = self.paused_until = -math.inf
 
     async def play(self) -> Seen:
+        if self.scenario.warm:
+            for number in range(FEW_ANSWERS):
+                await self.call(-number, PLAIN)
+            await asyncio.sleep(5)
+            self.seen = Seen()
         began = self.loop.time()
         for at, length in self.scenario.stalls:
             self.loop.call_at(began + at, self.time.advance, length)
@@ -131,19 +168,23 @@ class World:
             if self.paused_at < self.loop.time() < self.paused_until:
                 self.seen.written_in_pause.append(self.loop.time())
             # The network and the server do not care whether this loop is stalled or anybody still waits.
-            delay = 0.01 + request.jitter * self.widest_delay(request)
+            delay = THERE + request.jitter * self.widest_delay(request)
             self.seen.counted.append(self.loop.time() + delay)
-            permit.sending()
+            permit.sending("operation")
             self.loop.call_soon(lambda: permit.sent(fresh_connection=request.fresh))
             await asyncio.sleep(delay)
-            await asyncio.sleep(request.latency if request.answered else 1e6)
-            permit.answered()
+            if not request.fails:
+                await asyncio.sleep(self.scenario.floor + request.latency if request.answered else 1e6)
+            permit.answered(success=not request.fails)
         finally:
             permit.release()
 
     def widest_delay(self, request: Request) -> float:
+        """Return by how much the way there may vary: the assumption."""
         guard = 3.0 if self.scenario.guard == math.inf else self.scenario.guard
-        return max(guard, FRESH_CONNECTION_GUARD) if request.fresh else guard
+        # Until a base is known, a new connection is given less.
+        fresh = FRESH_CONNECTION_GUARD if self.scenario.warm else UNKNOWN_GUARD
+        return max(guard, fresh) if request.fresh else guard
 
 
 def play(scenario: Scenario) -> Seen:
@@ -174,7 +215,11 @@ def test_bound_and_order_hold_in_any_scenario(scenario: Scenario) -> None:
 @given(st.integers(1, 40), st.integers(2, 5), st.floats(0, 0.05))
 def test_quick_responses_reach_the_rate(limit: int, burst: int, latency: float) -> None:
     request = replace(PLAIN, latency=latency)
-    seen = play(Scenario(limit, burst, 0.05, [request] * (limit * 10), stalls=[], pauses=[]))
+    seen = play(
+        Scenario(
+            limit, burst, 0.05, 0.0, warm=False, credit=True, requests=[request] * (limit * 10), stalls=[], pauses=[]
+        )
+    )
 
     took = max(seen.counted) - min(seen.counted)
     # Ten windows' worth; the network takes 10 ms each way at most, a timer is at most 1 ms late.
@@ -184,13 +229,25 @@ def test_quick_responses_reach_the_rate(limit: int, burst: int, latency: float) 
 
 def test_a_stall_between_grant_and_write_bunches_nothing() -> None:
     stalls = [(at, 0.6) for at in (0.1, 1.0, 2.0, 3.0)]
-    seen = play(Scenario(20, 5, 0.05, [replace(PLAIN, connect=0.2)] * 100, stalls, pauses=[]))
+    seen = play(
+        Scenario(
+            20,
+            5,
+            0.05,
+            0.0,
+            warm=False,
+            credit=True,
+            requests=[replace(PLAIN, connect=0.2)] * 100,
+            stalls=stalls,
+            pauses=[],
+        )
+    )
     assert worst_window(seen.counted, 1.0) <= 20
 
 
 def test_an_infinite_guard_needs_no_assumption() -> None:
     late = [replace(PLAIN, jitter=(number * 37 % 100) / 100) for number in range(300)]
-    seen = play(Scenario(30, 5, math.inf, late, stalls=[], pauses=[]))
+    seen = play(Scenario(30, 5, math.inf, 0.0, warm=False, credit=True, requests=late, stalls=[], pauses=[]))
     assert worst_window(seen.counted, 1.0) <= 30
     assert len(seen.counted) == 300
 
@@ -198,7 +255,9 @@ def test_an_infinite_guard_needs_no_assumption() -> None:
 def test_a_lost_request_on_a_new_connection_may_be_counted_late() -> None:
     """The accept queue delays it by more than the guard, and its call ends before."""
     lost = replace(PLAIN, jitter=0.8, fresh=True, gives_up_after=0.1, answered=False)
-    seen = play(Scenario(2, 2, 0.05, [lost, lost, *[PLAIN] * 6], stalls=[], pauses=[]))
+    seen = play(
+        Scenario(2, 2, 0.05, 0.0, warm=True, credit=True, requests=[lost, lost, *[PLAIN] * 6], stalls=[], pauses=[])
+    )
     assert len(seen.counted) == 8
     assert worst_window(seen.counted, 1.0) <= 2
 
@@ -206,7 +265,9 @@ def test_a_lost_request_on_a_new_connection_may_be_counted_late() -> None:
 @pytest.mark.parametrize("fresh", [False, True])
 def test_slow_responses_do_not_slow_it_down(fresh: bool) -> None:
     request = replace(PLAIN, latency=2.0, fresh=fresh)
-    counted = play(Scenario(100, 5, 0.05, [request] * 1000, stalls=[], pauses=[])).counted
+    counted = play(
+        Scenario(100, 5, 0.05, 0.0, warm=False, credit=True, requests=[request] * 1000, stalls=[], pauses=[])
+    ).counted
     rate = (len(counted) - 1) / (max(counted) - min(counted))
     # A new connection has a guard of 1 s.
     assert rate >= (50 if fresh else 90)

@@ -9,6 +9,7 @@ import pytest
 
 from marketingblocks_async.limits.permits import PooledPermit
 from marketingblocks_async.limits.queue import LoopQueue
+from marketingblocks_async.limits.release import ANSWERS_FOR_A_BASE
 from marketingblocks_async.limits.settings import RateLimit
 from marketingblocks_async.redis.pool import LeasedPool
 from marketingblocks_async.testing import FakeTime
@@ -119,6 +120,36 @@ def test_a_surplus_is_returned_evenly(setting: Setting) -> None:
     assert offer.returned == pytest.approx([0.3, 0.5, 0.7, 0.9])
 
 
+def test_another_process_waits_for_the_answer_of_a_permit(setting: Setting) -> None:
+    """Its way to the server may be shorter, so the base of this process says nothing about it."""
+    setting.lease(3)
+    for _ in range(ANSWERS_FOR_A_BASE):
+        permit = setting.take()
+        permit.sending()
+        permit.sent(fresh_connection=False)
+        setting.fake_time.advance(0.3)
+        permit.answered()
+        setting.fake_time.advance(0.5)
+        setting.lease(3)
+    permit = setting.take()
+    permit.sending()
+    permit.sent(fresh_connection=False)
+    setting.fake_time.advance(0.3)
+    permit.answered()
+    setting.fake_time.advance(0.75)
+    assert setting.pool.in_use == 0
+    setting.lease(3, target=0)
+    assert sorted(setting.pool.offer(0, closing=True).returned) == pytest.approx([0.0, 0.0, 0.25])
+
+
+def test_permits_owed_to_other_processes_are_not_granted(setting: Setting) -> None:
+    setting.lease(4, target=2)
+    permits = [setting.take(), setting.take()]
+    assert setting.pool.take() is None
+    permits[0].release()
+    assert setting.pool.take() is not None
+
+
 def test_permits_in_flight_are_not_returned(setting: Setting) -> None:
     setting.lease(6)
     permits = [setting.take() for _ in range(6)]
@@ -131,7 +162,7 @@ def test_permits_in_flight_are_not_returned(setting: Setting) -> None:
 
 def test_the_pace_follows_the_share(setting: Setting) -> None:
     setting.lease(5, target=5)
-    assert setting.pool.rate == pytest.approx(5.0)
+    assert setting.pool.rate == pytest.approx(4.99)
     setting.pool.pause_of_others(1.0, over_limit=True)
     assert setting.pool.rate == pytest.approx(4.75)
     paused_until = setting.after(1.0)

@@ -35,5 +35,5 @@ def test_settings_compare_and_show_no_password() -> None:
     assert "secret" not in repr(setting) + setting.where
     assert setting.where == "cache:6380"
     assert setting == RedisRateLimit("redis://user:secret@cache:6380/1")
-    assert setting.local == RateLimit(guard=0.25)
+    assert setting.local == RateLimit()
     assert setting.recovery == 2.75
