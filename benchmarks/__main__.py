@@ -17,7 +17,7 @@ from benchmarks.pictures import PicturesNeedMatplotlibError, draw_all
 from benchmarks.plan import Plan, Size
 from benchmarks.promises import broken, checked
 from benchmarks.records import Record, Results, UnreadableResultsError
-from benchmarks.tables import all_tables, one_table
+from benchmarks.tables import all_tables, comparison, one_table
 
 OUTPUT = Path("build/bench")
 _EPILOG = """
@@ -83,6 +83,8 @@ def measure(arguments: Sequence[str]) -> int:
 
 def _leave_behind(results: Results, folder: Path) -> None:
     (folder / "table.md").write_text(all_tables(results), encoding="utf-8")
+    if results.of("limit"):
+        (folder / "comparison.md").write_text(comparison(results), encoding="utf-8")
     try:
         pictures = draw_all(results, folder)
     except PicturesNeedMatplotlibError as exc:

@@ -86,6 +86,40 @@ def _limit(results: Results) -> str:
     return f"{table(header, rows)}\n\n{note}"
 
 
+def comparison(results: Results) -> str:
+    """Return the few columns of the limit's table that tell the clients apart, with the duplicates after lost answers."""
+    jitters = sorted(results.settings("limit", "jitter"))
+    rows: list[list[str]] = []
+    for name in results.subjects("limit"):
+        runs = results.of("limit", name)
+        faults = results.of("faults", name, fault="dropped")
+        rows.append(
+            [
+                title_of(name),
+                f"{largest_of(runs, 'worst_second'):.0f}",
+                f"{median_of(runs, 'rate'):.1f}",
+                _median_sum(results, name, "sliding_log", jitters),
+                _median_sum(results, name, "gcra", jitters),
+                f"{largest_of(faults, 'duplicates'):.0f}" if faults else "no retries",
+            ]
+        )
+    header = [
+        "",
+        "worst second (allowed: 100)",
+        "rate per second",
+        "429s of a sliding log",
+        "429s of GCRA",
+        "duplicates after 10 lost responses",
+    ]
+    calls = max(results.settings("limit", "calls"), default=0)
+    words = ", ".join(f"{jitter:g}" for jitter in jitters)
+    note = (
+        f"429s: of {len(jitters) * calls:,} requests, {calls:,} each at up to {words} ms of network jitter. Without "
+        "retries each of them is a post that was not created."
+    )
+    return f"{table(header, rows)}\n\n{note}\n"
+
+
 def _refused(results: Results, policy: str) -> bool:
     return any(f"refused_{policy}" in record.figures for record in results.of("limit"))
 
