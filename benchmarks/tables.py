@@ -87,7 +87,7 @@ def _limit(results: Results) -> str:
 
 
 def comparison(results: Results) -> str:
-    """Return the few columns of the limit's table that tell the clients apart, with the duplicates after lost answers."""
+    """Return the columns that tell the clients apart: of the limit, and the duplicates after lost responses."""
     jitters = sorted(results.settings("limit", "jitter"))
     rows: list[list[str]] = []
     for name in results.subjects("limit"):

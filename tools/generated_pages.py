@@ -24,8 +24,8 @@ LINE_LENGTH = 88
 _INTRODUCTION = """\
 # Command line
 
-The command `marketingblocks` comes with the extra `cli`. `marketingblocks --install-completion` completes it in your shell.
-The access token is never an argument, because other users of a machine can see arguments.
+The command `marketingblocks` comes with the extra `cli`. `marketingblocks --install-completion` completes it in your
+shell. The access token is never an argument, because other users of a machine can see arguments.
 
 ## Exit codes
 
@@ -53,7 +53,8 @@ _LLMS = """\
 > limit of 100 requests per second and token as the server counts it, and never repeats a write that may have been
 > carried out: it raises OutcomeUnknownError.
 
-Public names are imported from `marketingblocks_async`. Open one `MarketingBlocks` client with `async with`, await its methods.
+Import public names from `marketingblocks_async`. Open one `MarketingBlocks` client with `async with`, and await its
+methods.
 """
 
 
@@ -176,7 +177,7 @@ def _wrapped(line: str) -> str:
 
 
 def llms_text() -> str:
-    """Return ``llms.txt``: every page of the navigation with its first sentence, for programs that read documentation."""
+    """Return ``llms.txt``, for programs that read documentation: every page with its first sentence."""
     nav = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
     return "\n".join([_LLMS, *_entries(nav)]) + "\n"
 
@@ -207,4 +208,3 @@ PAGES = {DOCS / "reference" / "cli.md": command_line_page, DOCS / "llms.txt": ll
 if __name__ == "__main__":
     for path, make in PAGES.items():
         path.write_text(make(), encoding="utf-8")
-        print(path.relative_to(ROOT))

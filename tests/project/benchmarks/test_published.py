@@ -10,11 +10,11 @@ from benchmarks.cases import CASES
 from benchmarks.contestants import CONTESTANTS, missing
 from benchmarks.promises import broken, checked
 from benchmarks.records import Results
-from benchmarks.tables import all_tables
+from benchmarks.tables import all_tables, comparison
 
 PUBLISHED = Path(__file__).parents[3] / "benchmarks" / "published"
 RESULTS = Results.load(PUBLISHED / "results.json")
-README = (PUBLISHED.parents[1] / "README.md").read_text(encoding="utf-8")
+DOCS = PUBLISHED.parents[1] / "docs"
 
 
 def test_every_case_and_contestant_was_measured() -> None:
@@ -28,11 +28,16 @@ def test_the_promises_were_kept() -> None:
 
 
 @pytest.mark.skipif(any(map(missing, CONTESTANTS)), reason="dependency group 'bench' is not installed: titles")
-def test_the_table_is_that_of_the_results() -> None:
+def test_the_tables_are_those_of_the_results() -> None:
     assert (PUBLISHED / "table.md").read_text(encoding="utf-8") == all_tables(RESULTS)
+    assert (PUBLISHED / "comparison.md").read_text(encoding="utf-8") == comparison(RESULTS)
 
 
-def test_the_pictures_of_the_readme_are_there_and_small() -> None:
+def test_the_documentation_shows_the_pictures_and_includes_the_tables() -> None:
+    page = (DOCS / "concepts" / "comparison.md").read_text(encoding="utf-8")
     for name in ("limit.png", "layers.png"):
-        assert f"benchmarks/published/{name}" in README
+        assert f"../assets/{name}" in page
+        assert (DOCS / "assets" / name).samefile(PUBLISHED / name)
         assert 10_000 < (PUBLISHED / name).stat().st_size < 150_000
+    assert '--8<-- "benchmarks/published/comparison.md"' in page
+    assert '--8<-- "benchmarks/published/table.md"' in (DOCS / "reference" / "measurements.md").read_text("utf-8")
