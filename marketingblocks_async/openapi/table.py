@@ -14,9 +14,9 @@ def reference_table() -> str:
             "operation",
             "method and path below the API root",
             "permission",
-            "request → answer",
-            "answer's shape",
-            "sent again when its outcome is unknown",
+            "request → response",
+            "shape of the response",
+            "retried when the outcome is unknown",
         ),
         ("---",) * 6,
     ]
