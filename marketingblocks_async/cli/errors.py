@@ -57,7 +57,7 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
     ("InvalidRowsError", "The file cannot be sent", ExitCode.FAILED),
     ("SourceError", "The file cannot be read", ExitCode.USAGE),
     ("BulkError", "The journal cannot be used", ExitCode.USAGE),
-    ("ListenError", "The sandbox cannot start", ExitCode.USAGE),
+    ("StartError", "The sandbox cannot start", ExitCode.USAGE),
     ("MarketingBlocksError", "Configuration", ExitCode.USAGE),
     ("OSError", "Files", ExitCode.USAGE),
     ("ValueError", "Not valid", ExitCode.USAGE),

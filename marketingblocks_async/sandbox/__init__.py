@@ -70,6 +70,7 @@ from .ledger import (
     worst_window,
 )
 from .policies import (
+    AnchoredWindow,
     FixedWindow,
     Gcra,
     Policy,
@@ -96,6 +97,7 @@ __all__ = [
     "NO_ANSWER",
     "UNKNOWN_PATH",
     "UNKNOWN_TOKEN",
+    "AnchoredWindow",
     "ArmedFault",
     "Automations",
     "Commit",

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from .server import Sandbox
-from .serving import ListenError, describe, run
+from .serving import StartError, describe, run
 from .settings import SandboxSettings
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(exc))
     try:
         run(settings, _announce, parent=given.exit_with_parent)
-    except ListenError as exc:
+    except StartError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     return 0

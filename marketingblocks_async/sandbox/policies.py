@@ -9,6 +9,7 @@ runs backwards.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import StrEnum
 from math import ceil, floor
@@ -27,6 +28,7 @@ class PolicyName(StrEnum):
     SLIDING_LOG_STRICT = "sliding_log_strict"
     TOKEN_BUCKET = "token_bucket"  # noqa: S105 - the name of an algorithm
     GCRA = "gcra"
+    ANCHORED_WINDOW = "anchored_window"
 
 
 class Policy(Protocol):
@@ -83,6 +85,40 @@ class FixedWindow:
             self._used += 1
             return None
         return (window + 1) * self._per - calendar
+
+
+class AnchoredWindow:
+    """Allows ``limit`` requests in a window that begins with the first request after the last window has ended.
+
+    This is the limiter of the framework Laravel, which also sends ``X-RateLimit-*`` headers; refused requests do not
+    count. Nearly twice the limit can pass around the end of a window. See
+    https://github.com/laravel/framework/blob/12.x/src/Illuminate/Routing/Middleware/ThrottleRequests.php.
+
+    Args:
+        limit: requests allowed in a window.
+        per: length of a window in seconds.
+
+    Attributes:
+        limit: requests allowed in a window.
+        remaining: requests that the present window still allows.
+        ends_at: end of the present window, on the scale of the times of ``judge``.
+
+    """
+
+    def __init__(self, limit: int, per: float) -> None:
+        self.limit = limit
+        self.remaining = limit
+        self.ends_at = float("-inf")
+        self._per = per
+
+    def judge(self, now: float) -> float | None:
+        """Count one request; see ``Policy.judge``."""
+        if now >= self.ends_at:
+            self.remaining, self.ends_at = self.limit, now + self._per
+        if self.remaining:
+            self.remaining -= 1
+            return None
+        return self.ends_at - now
 
 
 class SlidingLog:
@@ -199,19 +235,16 @@ def make_policy(
         calendar_offset: for the fixed window only, see ``FixedWindow``.
 
     """
-    match name:
-        case PolicyName.NONE:
-            return Unlimited()
-        case PolicyName.FIXED_WINDOW:
-            return FixedWindow(limit, per, calendar_offset=calendar_offset)
-        case PolicyName.SLIDING_LOG:
-            return SlidingLog(limit, per)
-        case PolicyName.SLIDING_LOG_STRICT:
-            return SlidingLogStrict(limit, per)
-        case PolicyName.TOKEN_BUCKET:
-            return TokenBucket(limit, per)
-        case PolicyName.GCRA:
-            return Gcra(limit, per, tolerance=tolerance)
+    makers: dict[PolicyName, Callable[[], Policy]] = {
+        PolicyName.NONE: Unlimited,
+        PolicyName.FIXED_WINDOW: lambda: FixedWindow(limit, per, calendar_offset=calendar_offset),
+        PolicyName.SLIDING_LOG: lambda: SlidingLog(limit, per),
+        PolicyName.SLIDING_LOG_STRICT: lambda: SlidingLogStrict(limit, per),
+        PolicyName.TOKEN_BUCKET: lambda: TokenBucket(limit, per),
+        PolicyName.GCRA: lambda: Gcra(limit, per, tolerance=tolerance),
+        PolicyName.ANCHORED_WINDOW: lambda: AnchoredWindow(limit, per),
+    }
+    return makers[name]()
 
 
 RETRY_AFTER_STYLES = ("none", "seconds", "decimal", "http_date")

@@ -7,19 +7,21 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from marketingblocks_async.endpoints import ENDPOINTS
+from marketingblocks_async.endpoints import CREATE_POST, ENDPOINTS
 
 from .api import Api, read_body
 from .api.documentation import DOCS_PREFIX, docs_response
 from .api.operations import Operations
 from .api.post_json import PostJson
 from .api.routes import Routes
+from .api.validation import body_check
 from .control import CONTROL_PREFIX, Control
 from .control.dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
 from .faults import FaultPlan
@@ -30,6 +32,7 @@ from .settings import SandboxOptions, SandboxSettings
 from .state.automations import Automations
 from .state.clock import Clock, SandboxClock
 from .state.connections import Connections
+from .state.files import load_seeds, load_state, save_state
 from .state.generations import Generations
 from .state.posts import PostStore
 from .state.tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
@@ -42,6 +45,7 @@ CONNECT_PREFIX = "/connect"
 
 _BACKLOG = 4096
 _KEEPALIVE_SECONDS = 3600.0
+_SAVE_INTERVAL = 1.0
 # aiohttp waits at most so long for its handlers, which are cancelled before.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -85,7 +89,11 @@ class Sandbox:
     ) -> None:
         settings = SandboxSettings.of(options)
         self.settings: SandboxSettings = settings
-        self._clock = SandboxClock(clock or time.monotonic)
+        self._state_file: Path | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._saved = 0
+        start = settings.clock_start
+        self._clock = SandboxClock(clock or time.monotonic, time.time if start is None else lambda: start)
         # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
         chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
         ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
@@ -107,6 +115,12 @@ class Sandbox:
         self.comment_automations: Automations = Automations(
             update_resets_defaults=settings.variants.update_resets_defaults
         )
+        if settings.state_file is not None:
+            self._state_file = Path(settings.state_file)
+        if self._state_file is None or not load_state(
+            self._state_file, self.posts, self.comment_automations, self._clock
+        ):
+            self._plant_seeds()
         operations = Operations(
             self.posts, self.generations, self.connections, self.comment_automations, PostJson(settings.variants)
         )
@@ -172,6 +186,8 @@ class Sandbox:
         self._runner = runner
         host, port, *_ = runner.addresses[0]
         self._address = (host, port)
+        if self._state_file is not None:
+            self._saving = asyncio.create_task(self._save_often(self._state_file), name="saving the state")
 
     async def close(self) -> None:
         """Stop listening and cancel the requests in flight; closing twice does nothing.
@@ -187,6 +203,10 @@ class Sandbox:
             task.cancel()
         await self.generations.close()
         await runner.cleanup()
+        if self._saving is not None and self._state_file is not None:
+            self._saving.cancel()
+            self._saving = None
+            save_state(self._state_file, self.posts, self.comment_automations, self._clock)
         # The transports close in the loop's next turn.
         await asyncio.sleep(0)
         self._address = None
@@ -273,7 +293,7 @@ class Sandbox:
         self._clock.advance(seconds)
 
     async def reset(self) -> None:
-        """Go back to the start: no posts, an empty ledger, fresh limits, the first faults.
+        """Go back to the start: no posts but the seeds, an empty ledger, fresh limits, the first faults.
 
         Tokens that were added stay. Time that was advanced stays advanced.
         """
@@ -284,6 +304,20 @@ class Sandbox:
         self.faults.restart()
         self._tokens.restart()
         self.ledger.clear()
+        self._plant_seeds()
+
+    def _plant_seeds(self) -> None:
+        if self.settings.seeds is not None:
+            check = body_check(CREATE_POST.name, CREATE_POST.request)
+            load_seeds(Path(self.settings.seeds), self.posts, self._tokens, check)
+
+    async def _save_often(self, path: Path) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_INTERVAL)
+            # A reset begins a new list, which is shorter.
+            if len(self.ledger.commits) != self._saved:
+                self._saved = len(self.ledger.commits)
+                save_state(path, self.posts, self.comment_automations, self._clock)
 
     @property
     def _root(self) -> str:

@@ -15,12 +15,13 @@ from typing import Any
 from .control import CONTROL_PREFIX
 from .server import API_PREFIX, Sandbox
 from .settings import SandboxSettings
+from .state.files import StateFileError
 
 _PARENT_CHECK_SECONDS = 1.0
 
 
-class ListenError(Exception):
-    """The sandbox cannot listen on its address."""
+class StartError(Exception):
+    """The sandbox cannot listen on its address, or cannot read its files."""
 
 
 def run(settings: SandboxSettings, announce: Callable[[Sandbox], None], *, parent: int | None = None) -> None:
@@ -33,7 +34,7 @@ def run(settings: SandboxSettings, announce: Callable[[Sandbox], None], *, paren
             another one.
 
     Raises:
-        ListenError: the address is in use, or not one of this machine.
+        StartError: the address is in use or not one of this machine, or a file of seeds or state cannot be read.
 
     """
     # Before the signal handlers are in place, Ctrl-C is a KeyboardInterrupt.
@@ -59,12 +60,14 @@ async def _serve(settings: SandboxSettings, announce: Callable[[Sandbox], None],
     stop = asyncio.Event()
     _on_signals(asyncio.get_running_loop(), stop.set)
     _allow_many_connections()
-    sandbox = Sandbox(**settings.to_options())
     try:
+        sandbox = Sandbox(**settings.to_options())
         await sandbox.start()
+    except StateFileError as exc:
+        raise StartError(str(exc)) from None
     except OSError as exc:
         msg = f"cannot listen on {settings.host}:{settings.port}: {exc.strerror or exc}"
-        raise ListenError(msg) from None
+        raise StartError(msg) from None
     # Objects that exist by now live as long as the process, so the collector need not visit them again.
     gc.freeze()
     watch: asyncio.Task[None] | None = None

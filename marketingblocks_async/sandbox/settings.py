@@ -93,6 +93,9 @@ class SandboxOptions(TypedDict, total=False):
     timings: PostTimings | dict[str, Any]
     generation_seconds: float
     allow_external_web_hooks: bool
+    clock_start: float | None
+    seeds: str | None
+    state_file: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,10 @@ class SandboxSettings:
         timings: seconds that posts spend in their states.
         generation_seconds: seconds that a generation takes.
         allow_external_web_hooks: whether web hooks outside this machine are called.
+        clock_start: world time at the start, in seconds since 1970; ``None`` for the present.
+        seeds: path of a JSON file with the posts and tokens to begin with: ``{"tokens": ["NAME[:permissions]", ...],
+            "posts": [{...}, ...]}``, each post a create-post request.
+        state_file: path of a file that keeps posts, automations and the clock over a restart.
 
     Raises:
         ValueError: a setting is not allowed; the message says which values are.
@@ -141,6 +148,9 @@ class SandboxSettings:
     timings: PostTimings = field(default_factory=PostTimings)
     generation_seconds: float = 0.5
     allow_external_web_hooks: bool = False
+    clock_start: float | None = None
+    seeds: str | None = None
+    state_file: str | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that the types do not express."""

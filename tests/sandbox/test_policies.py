@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketingblocks_async.sandbox import (
+    AnchoredWindow,
     FixedWindow,
     Gcra,
     Policy,
@@ -246,3 +247,16 @@ def test_retry_after_as_a_date_is_never_too_early() -> None:
     header = retry_after_header("http_date", 0.9, 1_700_000_000.25)
     assert header == "Tue, 14 Nov 2023 22:13:22 GMT"
     assert parsedate_to_datetime(header).timestamp() >= 1_700_000_000.25 + 0.9
+
+
+def test_an_anchored_window_begins_with_its_first_request() -> None:
+    policy, clock = AnchoredWindow(3, 1.0), FakeClock(50.7)
+    assert allowed(policy, clock, 5) == 3
+    assert policy.remaining == 0
+    clock.move(0.999)
+    assert policy.judge(clock()) == pytest.approx(0.001)
+    clock.move(0.001)
+    assert allowed(policy, clock, 5) == 3
+    clock.move(100.0)
+    assert policy.judge(clock()) is None
+    assert (policy.remaining, policy.ends_at) == (2, clock() + 1.0)

@@ -60,6 +60,22 @@ Variant = Annotated[
     typer.Option(metavar="NAME[=VALUE]", help="A choice where the documentation is silent; may be repeated."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Make jitter, fault rates and ids repeatable.")]
+ClockStart = Annotated[
+    str | None,
+    typer.Option(
+        "--clock",
+        metavar="TIME",
+        help="Time at the start, such as 2027-01-08T14:30Z, for posts and schedules (the present).",
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help='Begin with these: JSON like {"tokens": ["reader"], "posts": [{...}]}.'),
+]
+State = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Keep posts, automations and the clock in this file over a restart."),
+]
 Pending = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time until a post is processed (0.2).")]
 Processing = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Time from then until it is published (0.5).")
@@ -104,6 +120,9 @@ def sandbox(
     token: Token = None,
     variant: Variant = None,
     seed: Seed = None,
+    clock: ClockStart = None,
+    seeds: Seeds = None,
+    state: State = None,
     pending: Pending = None,
     processing: Processing = None,
     slot: Slot = None,
@@ -128,6 +147,9 @@ def sandbox(
         "latency": latency,
         "jitter": jitter,
         "seed": seed,
+        "clock_start": None if clock is None else _moment(clock),
+        "seeds": seeds,
+        "state_file": state,
         "generation_seconds": generation,
         "allow_external_web_hooks": allow_external_web_hooks or None,
     }
@@ -201,6 +223,17 @@ def _variant(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     # Both spellings, since options use the one and the settings the other.
     return name.strip().replace("-", "_"), value.strip() if equals else "true"
+
+
+def _moment(text: str) -> float:
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"--clock {text!r}: write a time like 2027-01-08T14:30Z"
+        raise ValueError(msg) from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _as_options(message: str) -> str:

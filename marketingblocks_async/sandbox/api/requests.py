@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ from marketingblocks_async.sandbox.ledger import (
     FaultFiring,
     Ledger,
 )
-from marketingblocks_async.sandbox.policies import retry_after_header
+from marketingblocks_async.sandbox.policies import AnchoredWindow, retry_after_header
 from marketingblocks_async.sandbox.responses import EXPIRED_OR_INVALID, Response, error_response, json_response
 from marketingblocks_async.sandbox.settings import SandboxSettings
 from marketingblocks_async.sandbox.state.clock import SandboxClock
@@ -108,7 +109,9 @@ class Api:
         if self._settings.latency:
             await asyncio.sleep(self._settings.latency)
         self._ledger.answered(state.token_label, state.endpoint_name, response.status)
-        return await response.perform(request) if isinstance(response, WireFault) else response.to_aiohttp()
+        if isinstance(response, WireFault):
+            return await response.perform(request)
+        return replace(response, headers={**response.headers, **self._limit_headers(state, response)}).to_aiohttp()
 
     def _identify(self, request: web.BaseRequest) -> _RequestState:
         route = self._routes.find(request.method, request.path)
@@ -176,6 +179,19 @@ class Api:
         header = retry_after_header(settings.retry_after, wait, world)
         message = f"Too many requests: a token is limited to {settings.limit} requests per {settings.per:g} s."
         return error_response(429, message, headers=None if header is None else {"Retry-After": header})
+
+    def _limit_headers(self, state: _RequestState, response: Response) -> dict[str, str]:
+        """Return the headers about the limit that Laravel sends with every response, and after a refusal."""
+        policy = None if state.token is None else state.token.policy
+        if not isinstance(policy, AnchoredWindow):
+            return {}
+        headers = {"X-RateLimit-Limit": str(policy.limit), "X-RateLimit-Remaining": str(policy.remaining)}
+        if response.status == 429 and not policy.remaining:
+            headers.setdefault("Retry-After", str(max(1, ceil(policy.ends_at - state.arrived_at))))
+            headers["X-RateLimit-Reset"] = str(ceil(policy.ends_at + self._clock.calendar_offset))
+            # A style that was chosen takes the place of Laravel's.
+            headers.update({name: value for name, value in response.headers.items() if name == "Retry-After"})
+        return headers
 
     def _missing_permission_status(self, endpoint: AnyEndpoint) -> int:
         if self._settings.variants.missing_permission is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marketingblocks_async.models import TargetType, TriggerType
@@ -29,6 +29,10 @@ class Automations:
     def all(self) -> tuple[dict[str, Any], ...]:
         """Return the automations, oldest first, each with its ``comment_bot_id``."""
         return tuple({**fields, "comment_bot_id": number} for number, fields in self._by_id.items())
+
+    def restore(self, automations: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``all()`` returned."""
+        self._by_id = {each["comment_bot_id"]: _given(each) for each in automations}
 
     def create(self, request: Mapping[str, Any]) -> int:
         """Store a new automation and return its id."""

@@ -36,6 +36,11 @@ class SandboxClock:
         """Return world time, in seconds since 1970."""
         return self.monotonic() + self.calendar_offset + self._advanced
 
+    @property
+    def advanced(self) -> float:
+        """Seconds that were added by ``advance``."""
+        return self._advanced
+
     def advance(self, seconds: float) -> None:
         """Move world time forward, and wake up ``until``.
 

@@ -10,7 +10,7 @@ import json
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
 from math import floor
@@ -194,6 +194,24 @@ class PostStore:
             post.leaves_at = now + self._timings.pending
         self._posts[post.post_id] = post
         return post
+
+    def dump(self) -> dict[str, Any]:
+        """Return all posts and the next slot of the queue as JSON values."""
+        posts = [{**asdict(post), "body": post.body.decode(errors="replace")} for post in self]
+        return {"posts": posts, "first_slot": self._first_slot, "next_slot": self._next_slot}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``dump()`` returned."""
+        self.clear()
+        self._first_slot, self._next_slot = state["first_slot"], state["next_slot"]
+        for fields in state["posts"]:
+            post = SandboxPost(**{**fields, "body": fields["body"].encode()})
+            self._posts[post.post_id] = post
+            if post.publish_mode == PublishMode.SCHEDULED and post.leaves_at is not None:
+                insort(self._scheduled, (post.leaves_at, post.post_id))
+            elif post.leaves_at is None:
+                (self._queue if post.publish_mode == PublishMode.QUEUED else self._next_up).append(post)
+        self._settle(self._world())
 
     def find(self, post_id: int) -> SandboxPost | None:
         """Return the post with this id."""

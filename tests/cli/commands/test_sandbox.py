@@ -48,6 +48,7 @@ def test_every_option(parsed: Callable[..., SandboxSettings]) -> None:
         *("--tolerance", "5", "--retry-after", "seconds", "--latency", "0.1", "--jitter", "0.02", "--seed", "9"),
         *("--fault", "reset:times=1", "--fault", "slow:delay=2", "--tokens", "2", "--token", "r:social-read-posts@60"),
         *("--variant", "create-post=nested", "--variant", "string_ids", "--variant", "missing_permission=401"),
+        *("--clock", "2027-01-08T14:30Z", "--seeds", "seeds.json", "--state", "state.json"),
         *("--pending", "1", "--processing", "2", "--slot", "3", "--generation", "4", "--allow-external-web-hooks"),
     )
     assert settings == SandboxSettings.of(
@@ -68,6 +69,9 @@ def test_every_option(parsed: Callable[..., SandboxSettings]) -> None:
             "timings": {"pending": 1.0, "processing": 2.0, "slot": 3.0},
             "generation_seconds": 4.0,
             "allow_external_web_hooks": True,
+            "clock_start": 1_799_418_600.0,
+            "seeds": "seeds.json",
+            "state_file": "state.json",
         }
     )
 
@@ -87,6 +91,8 @@ def test_options_override_given_settings(parsed: Callable[..., SandboxSettings])
         (["--policy", "magic"], "--policy: Input should be"),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "x"], "Invalid value for '--limit'"),
+        (["--clock", "noon"], "write a time like 2027-01-08T14:30Z"),
+        (["--seeds", "missing.json"], "missing.json cannot be read"),
         (["--slot", "0"], "--slot must be at least 0.001"),
         (["--generation", "-1"], "--generation must be at least 0"),
         (["--fault", "nonsense"], "no kind of fault"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from time import monotonic
+from time import monotonic, time
 from types import SimpleNamespace
 from typing import Any
 
@@ -249,6 +249,23 @@ class TestLimit:
             await running.create()
             clock.move(0.5)
             assert (await running.create()).headers.get("Retry-After") == header
+
+    async def test_laravels_headers(self) -> None:
+        async with Running(policy="anchored_window", limit=2, per=60.0) as running:
+            first = await running.create()
+            assert {name: first.headers[name] for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining")} == {
+                "X-RateLimit-Limit": "2",
+                "X-RateLimit-Remaining": "1",
+            }
+            assert "Retry-After" not in first.headers
+            await running.create()
+            refused = await running.create()
+            assert (refused.status, refused.headers["X-RateLimit-Remaining"]) == (429, "0")
+            assert 55 <= int(refused.headers["Retry-After"]) <= 60
+            assert abs(int(refused.headers["X-RateLimit-Reset"]) - time() - 60) < 10
+        async with Running(policy="anchored_window", limit=1, retry_after="soon") as running:
+            await running.create()
+            assert (await running.create()).headers["Retry-After"] == "soon"
 
     async def test_a_policy_of_ones_own(self) -> None:
         async with Running(policy_factory=lambda: SlidingLog(2, 3600.0)) as running:

@@ -1,0 +1,89 @@
+"""Seeds, and the state that is kept over a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from marketingblocks_async.sandbox import Sandbox, SandboxOptions
+from marketingblocks_async.sandbox.state.files import StateFileError
+from tests.support.sandbox import Running, create_request
+
+
+async def test_posts_automations_and_time_survive_a_restart(tmp_path: Path) -> None:
+    file = str(tmp_path / "state.json")
+    async with Running(state_file=file) as running:
+        await running.create("now")
+        await running.create("queued", publish_mode="queued")
+        await running.create("next", publish_mode="share_next")
+        later = {"publish_mode": "scheduled", "schedule_time": "2098-08-01 14:30", "time_zone": "UTC"}
+        await running.create("later", **later)
+        await running.call("POST", "create-comment-automation", json={"name": "Prices", "channels": [1]})
+        running.sandbox.advance(30)
+        before = [(post.request["caption_text"], post.leaves_at) for post in running.sandbox.posts]
+        upcoming = (await running.call("GET", "upcoming-posts")).json()
+        automations = running.sandbox.comment_automations.all()
+    assert os.listdir(tmp_path) == ["state.json"]  # noqa: PTH208 - a path would block, says another rule
+    async with Running(state_file=file) as running:
+        sandbox = running.sandbox
+        assert [(post.request["caption_text"], post.leaves_at) for post in sandbox.posts] == before
+        assert (await running.call("GET", "upcoming-posts")).json() == upcoming
+        assert sandbox.comment_automations.all() == automations
+        assert (await running.create("another")).json()["post_id"] == 5
+        assert sandbox.ledger.attempts("create-post") == 1
+
+
+async def test_seeds_are_there_at_the_start_and_after_a_reset(tmp_path: Path) -> None:
+    file = tmp_path / "seeds.json"
+    file.write_text(json.dumps({"tokens": ["reader:social-read-posts"], "posts": [create_request("first")]}))
+    async with Running(seeds=str(file)) as running:
+        for _ in range(2):
+            assert [post.request["caption_text"] for post in running.sandbox.posts] == ["first"]
+            assert running.sandbox.ledger.attempts() == 0
+            assert [*running.sandbox.tokens] == ["default", "reader"]
+            await running.create("second")
+            await running.sandbox.reset()
+
+
+def test_a_kept_state_takes_the_place_of_the_seeds(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.json"
+    seeds.write_text(json.dumps({"posts": [create_request("first")]}))
+    state = tmp_path / "state.json"
+    empty: dict[str, object] = {"posts": [], "first_slot": 0.0, "next_slot": 1e12}
+    state.write_text(json.dumps({"version": 1, "advanced": 0.0, "posts": empty, "automations": []}))
+    assert len(Sandbox(seeds=str(seeds), state_file=str(state)).posts) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "message"),
+    [
+        ("seeds", None, "cannot be read"),
+        ("seeds", "[", "is not JSON"),
+        ("seeds", "[]", "must hold a JSON object"),
+        ("seeds", '{"posts": [{}]}', "post 1 is not a valid create-post request"),
+        ("seeds", '{"posts": 7}', "post 1 is not a valid"),
+        ("seeds", '{"tokens": [7]}', "tokens"),
+        ("state_file", "{}", "delete it to begin anew"),
+        ("state_file", '{"version": 2}', "another version"),
+        ("state_file", '{"version": 1, "advanced": -1}', "delete it to begin anew"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path: Path, option: str, content: str | None, message: str) -> None:
+    file = tmp_path / "file.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(StateFileError, match=message) as caught:
+        Sandbox(**cast("SandboxOptions", {option: str(file)}))
+    assert str(file) in str(caught.value)
+
+
+async def test_the_clock_starts_where_it_is_told_to() -> None:
+    start = 1_800_000_000.0
+    async with Running(clock_start=start) as running:
+        await running.create()
+        (post,) = running.sandbox.posts
+        assert start <= post.created_at < start + 60
