@@ -261,6 +261,9 @@ class WriteJournal:
         """
         return await asyncio.to_thread(self._settle, dict(found), list(absent))
 
+    async def explain(self, reasons: Mapping[int, str]) -> None:
+        """Keep nothing: the result of an unknown write says by itself where to look."""
+
     def _settle(self, found: Mapping[int, str], absent: Sequence[int]) -> tuple[int, list[int]]:
         done, again = 0, list[int]()
         with self._transaction() as run:
