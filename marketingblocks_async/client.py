@@ -363,7 +363,7 @@ class MarketingBlocks:
             msg = f"method={method!r}: give one of {', '.join(_METHODS)}"
             raise ConfigurationError(msg)
         resend_is_harmless = method in ("GET", "HEAD") if resend is None else resend
-        operation = GenericOperation(name=path, method=method, resend_is_harmless=resend_is_harmless)
+        operation = GenericOperation(name=path, method=method, permission=None, resend_is_harmless=resend_is_harmless)
         body = None if json is None else encode_json(json)
         # Copies, since the caller may change its objects before an error shows them.
         sent = {

@@ -61,7 +61,7 @@ class Operation(ABC, Generic[ResultT_co]):
 
     name: str
     method: str
-    permission: str | None = None
+    permission: str | None
     resend_is_harmless: bool
 
     @property

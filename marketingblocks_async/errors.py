@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from multidict import CIMultiDict
 
@@ -40,10 +40,14 @@ class Headers(CIMultiDict[str]):
     Repeated headers are joined with ``", "``, as RFC 9110 section 5.3 allows.
     """
 
-    def __init__(self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+    # multidict's own __new__ takes anything, which no other signature is consistent with.
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]
+        self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = (), /
+    ) -> None:
         """Copy ``pairs``: a mapping, which may hold a name twice (multidict), or name and value pairs."""
         super().__init__()
-        for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+        given = cast("Mapping[str, str]", pairs).items() if isinstance(pairs, Mapping) else pairs
+        for name, value in given:
             if name in self:
                 self[name] = f"{self[name]}, {value}"
             else:

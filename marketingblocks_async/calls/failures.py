@@ -36,7 +36,7 @@ from marketingblocks_async.errors import (
     excerpt,
 )
 from marketingblocks_async.middleware import HttpResponse
-from marketingblocks_async.models.base import is_object
+from marketingblocks_async.models.base import UndocumentedResponse, is_object
 from marketingblocks_async.transport.attempt import ResponseTooLarge, SendFailure
 
 from .call import Call
@@ -137,7 +137,7 @@ def denies(result: object) -> bool:
     ``"status": false`` is the documented form of errors, so it is one with a success status, too (inferred); likewise
     ``0``, ``"0"``, ``"false"`` and ``"error"``, and the same under ``success``.
     """
-    fields: Any = result.root if isinstance(result, pydantic.RootModel) else result
+    fields: Any = result.root if isinstance(result, UndocumentedResponse) else result
     if is_object(fields):
         return _is_denial(fields.get("status")) or _is_denial(fields.get("success"))
     if isinstance(fields, pydantic.BaseModel):

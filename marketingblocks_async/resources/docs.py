@@ -62,4 +62,4 @@ class _Ask(Operation[str]):
         return response.body.decode("utf-8", "replace")
 
 
-_ASK = _Ask(name="docs", method="GET", resend_is_harmless=True)
+_ASK = _Ask(name="docs", method="GET", permission=None, resend_is_harmless=True)

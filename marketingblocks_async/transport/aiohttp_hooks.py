@@ -16,7 +16,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 
@@ -131,11 +131,12 @@ class ObservedConnector(aiohttp.TCPConnector):
     def __init__(self, owner: object) -> None:
         # No limit: what is in flight is bounded by the rate limit and the timeout, and a pool that is full would be a
         # second queue, without order and inside the timeout.
-        super().__init__(limit=0, keepalive_timeout=KEEPALIVE)
+        # Its own annotations are incomplete.
+        cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE)
         self._owner = owner
-        # When each connection last brought a response; new ones are not in it.
-        self._answered_at: weakref.WeakKeyDictionary[asyncio.BaseProtocol, float] = weakref.WeakKeyDictionary()
-        self._idle_limit = KeepaliveLesson()
+        # When each connection last brought a response, and how many; new ones are not in it.
+        self._used: weakref.WeakKeyDictionary[asyncio.BaseProtocol, tuple[float, int]] = weakref.WeakKeyDictionary()
+        self._lesson = KeepaliveLesson()
 
     async def connect(
         self,
@@ -165,9 +166,10 @@ class ObservedConnector(aiohttp.TCPConnector):
                     raise
                 finally:
                     attempt.waits_to_write = False
-                    attempt.held_back += time.monotonic() - asked
-                if connection.closed:
-                    # It was lost while the request waited for its turn.
+                    waited = time.monotonic() - asked
+                    attempt.held_back += waited
+                if connection.closed or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
+                    # It was lost, or has become too old, while the request waited for its turn.
                     connection.close()
                     continue
             break
@@ -195,31 +197,34 @@ class ObservedConnector(aiohttp.TCPConnector):
 
     def _is_usable(self, connection: Connection, attempt: Attempt) -> bool:
         protocol = connection.protocol
-        answered_at = None if protocol is None else self._answered_at.get(protocol)
-        if protocol is None or answered_at is None:
-            attempt.idle = None
+        used = None if protocol is None else self._used.get(protocol)
+        if protocol is None or used is None:
+            attempt.idle, attempt.uses = None, 0
             return True
+        answered_at, attempt.uses = used
         attempt.idle = time.monotonic() - answered_at
         # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
         # then that would pass for the response to the next request.
-        if attempt.needs_new_connection or protocol.should_close or answered_at < self._idle_limit.distrusted_until:
+        if attempt.needs_new_connection or protocol.should_close or answered_at < self._lesson.distrusted_until:
             return False
         if not attempt.is_resendable:
-            return self._idle_limit.allows(attempt.idle) and not _is_at_end(connection.transport)
+            return not _is_at_end(connection.transport) and self._lesson.allows(attempt, attempt.idle)
         return attempt.idle <= CHECK_AFTER or not _is_at_end(connection.transport)
 
     def answered(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
         """Note that the head of a response was read."""
         if attempt.connection is not None:
-            self._answered_at[attempt.connection] = time.monotonic()
+            self._used[attempt.connection] = time.monotonic(), attempt.uses + 1
+            if attempt.idle is not None:
+                self._lesson.prove(attempt.idle, attempt.uses)
             if (offer := headers.get("Keep-Alive")) is not None:
-                self._idle_limit.read_offer(offer)
+                self._lesson.read_offer(offer)
 
     def lost(self, attempt: Attempt) -> bool:
         """Note that a connection was lost before a response; return whether it was a reused one that was dead."""
         if attempt.idle is None:
             return False
-        self._idle_limit.learn(attempt.idle)
+        self._lesson.learn(attempt.idle)
         return True
 
 
@@ -227,6 +232,8 @@ class KeepaliveLesson:
     """How long a connection may have been idle for a write, learned from those that turned out dead.
 
     A write on a connection that the server is closing ends with an unknown outcome, so it is worth a new connection.
+    While it is not proven that the server answers on connections as old and as much used as this one, one write at a
+    time tries, so that one outcome is unknown and not as many as are in flight.
 
     Attributes:
         distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle
@@ -240,12 +247,28 @@ class KeepaliveLesson:
         self._learned = KEEPALIVE
         self._forget_at = math.inf
         self._lasts = LESSON
+        # What a reused connection has brought a response after: seconds of idleness, and earlier responses.
+        self._proven_idle = 0.0
+        self._proven_uses = 0
+        self._trying: Attempt | None = None
 
-    def allows(self, idle: float) -> bool:
+    def allows(self, attempt: Attempt, idle: float) -> bool:
         """Return whether a write may use a connection that has been idle for so many seconds."""
         if self._learned < KEEPALIVE and time.monotonic() >= self._forget_at:
             self._learned = KEEPALIVE
-        return idle < min(self._learned, self._offered)
+        if idle >= min(self._learned, self._offered):
+            return False
+        if idle <= self._proven_idle + CHECK_AFTER and attempt.uses <= 2 * self._proven_uses:
+            return True
+        if self._trying is not None and self._trying is not attempt and not self._trying.has_ended:
+            return False
+        self._trying = attempt
+        return True
+
+    def prove(self, idle: float, uses: int) -> None:
+        """Note that a reused connection brought a response."""
+        self._proven_idle = max(self._proven_idle, idle)
+        self._proven_uses = max(self._proven_uses, uses)
 
     def learn(self, idle: float) -> None:
         """Note that a connection turned out dead after it had been idle for so many seconds."""
@@ -257,6 +280,7 @@ class KeepaliveLesson:
         self._learned = min(self._learned, idle / 2 if idle > SHORTEST_IDLE else 0.0)
         self._forget_at = now + self._lasts
         self.distrusted_until = now
+        self._proven_idle, self._proven_uses = min(self._proven_idle, self._learned), 0
 
     def read_offer(self, offer: str) -> None:
         """Keep a second of distance from the server's own ``Keep-Alive: timeout=…``."""

@@ -56,6 +56,7 @@ class Attempt:
         connection: the protocol of the connection that it was written to.
         timed_out: whether it was interrupted because it took too long.
         idle: seconds that this connection had been idle; ``None`` for a new one.
+        uses: number of responses that this connection had brought.
         held_back: seconds that it waited for the limiter to let it be written.
         waits_to_write: whether it waits for the limiter to let it be written; its timeout does not count that time.
 
@@ -72,6 +73,7 @@ class Attempt:
     timed_out: bool = False
     connection: asyncio.BaseProtocol | None = None
     idle: float | None = None
+    uses: int = 0
     held_back: float = 0.0
     waits_to_write: bool = False
     _task: asyncio.Task[Any] | None = None
@@ -116,6 +118,11 @@ class Attempt:
         self.sent = True
         if self.permit is not None:
             self.permit.sending(self.operation)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over; also before it begins."""
+        return self._task is None
 
     @property
     def may_have_left(self) -> bool:

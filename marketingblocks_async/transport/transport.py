@@ -331,7 +331,7 @@ class Transport:
             # aiohttp warns of more than this as bytes. As a stream it goes out in parts, and when the last of them has
             # been written is not observed, so its permit comes back by the response.
             data, attempt.in_one_piece = io.BytesIO(body), False
-        options = self._request_options
+        options: dict[str, Any] = self._request_options
         if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
             options = {**options, "proxy": proxy}
         attempt.handed_over = True

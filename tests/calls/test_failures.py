@@ -80,7 +80,7 @@ def error(status: int, body: object = b"", headers: dict[str, str] | None = None
 
 
 def generic(method: str) -> GenericOperation:
-    return GenericOperation(name="some/path", method=method, resend_is_harmless=False)
+    return GenericOperation(name="some/path", method=method, permission=None, resend_is_harmless=False)
 
 
 class TestDecode:
@@ -121,7 +121,11 @@ class TestDecode:
     @pytest.mark.parametrize("value", [False, 0, 0.0, "false", "False", "0", "error", "ERROR"])
     def test_a_success_status_with_a_denial_in_the_body_is_an_error(self, name: str, value: object) -> None:
         for operation in (*ENDPOINTS, generic("POST"), generic("GET")):
-            for body in ({name: value}, {"post": {"post_id": 1}, "up_coming": [], "message": "no", name: value}):
+            bodies: list[dict[str, Any]] = [
+                {name: value},
+                {"post": {"post_id": 1}, "up_coming": [], "message": "no", name: value},
+            ]
+            for body in bodies:
                 with pytest.raises(APIError) as caught:
                     decoded(operation, answer(body))
                 assert type(caught.value) is APIError

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import errno
 import json
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -165,7 +166,7 @@ class TestSockets:
     async def test_calls_wait_when_the_process_has_no_socket_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(aiohttp_hooks, "SOCKET_POLL", 0.01)
         failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.ENFILE, "Too many open files")]
-        connect = aiohttp.TCPConnector._create_connection
+        connect = cast("Any", aiohttp.TCPConnector)._create_connection
 
         async def without_sockets(self: Any, req: Any, *further: Any) -> Any:
             if failures:
@@ -182,7 +183,7 @@ class TestSockets:
     def test_the_cap_leaves_files_for_the_rest_of_the_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
         resource = pytest.importorskip("resource", reason="Windows has no such limit")
         for soft, most in ((256, 192), (1024, 768), (2**20, None), (resource.RLIM_INFINITY, None)):
-            monkeypatch.setattr(resource, "getrlimit", lambda _kind, soft=soft: (soft, soft))
+            monkeypatch.setattr(resource, "getrlimit", Mock(return_value=(soft, soft)))
             assert transport.most_connections() == most
 
 
@@ -197,7 +198,7 @@ class TestHooks:
                 await client.open()
 
     async def test_a_client_does_not_open_without_client_middlewares(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        request = aiohttp.ClientSession._request
+        request = cast("Any", aiohttp.ClientSession)._request
 
         async def without_middlewares(self: Any, *args: Any, **options: Any) -> Any:
             return await request(self, *args, **options | {"middlewares": None})
@@ -234,7 +235,7 @@ class TestHooks:
 async def test_a_permit_is_written_before_its_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stamp must never be earlier than the write, or the guard of the limit is too short."""
     order: list[str] = []
-    note = aiohttp_hooks._note_written
+    note = cast("Any", aiohttp_hooks)._note_written
 
     def noted(*arguments: Any) -> None:
         order.append("stamped")
