@@ -1,7 +1,7 @@
-"""Thousands of posts from a spreadsheet, through a local sandbox, at the full rate of the token.
+"""Send thousands of posts from a spreadsheet to a local sandbox, at the full rate of the token.
 
-The sandbox runs in its own process and judges with a sliding log: more than 100 requests of a token in any second, and
-it refuses. Its ledger says at the end what it counted.
+The sandbox runs in a process of its own. It refuses every request beyond 100 of a token in any second, and its ledger
+says at the end what it counted.
 
     python examples/demo.py [--count 3000] [--tokens 1] [--file posts.csv] [--policy sliding_log] [--jitter 0]
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import shutil
 import sys
 import time
 from collections import deque
@@ -22,6 +23,15 @@ from pathlib import Path
 from marketingblocks_async import CreatePost, MarketingBlocks
 from marketingblocks_async.sandbox import LedgerReport, PolicyName, SandboxProcess
 
+BAR = 24
+NEXT_STEPS = """\
+  What to do next:
+    start the API on your machine:
+      .venv/bin/marketingblocks sandbox --port 8080
+    check a spreadsheet:
+      .venv/bin/marketingblocks bulk plan examples/data/posts.csv
+    send your first post: "One post" in README.md
+"""
 BUNDLED_FILE = Path(__file__).parent / "data" / "posts.csv"
 
 
@@ -42,23 +52,21 @@ def read_posts(file: Path, count: int) -> Iterator[CreatePost]:
 
 @dataclass
 class Progress:
-    """What the live line shows."""
+    """The figures of the live line."""
 
     total: int
     done: int = 0
     failed: int = 0
 
-    def line(self, in_flight: int, rate: float) -> str:
-        """Return the line."""
+    def line(self, rate: float, columns: int) -> str:
+        """Return the line, cut to a terminal of so many columns."""
         finished = self.done + self.failed
-        left = self.total - finished
-        eta = f"{left / rate:5.1f} s" if rate else "    -  "
         share = finished / self.total
-        bar = ("█" * round(share * 24)).ljust(24, "░")
-        return (
-            f"  {bar} {share:4.0%}  {rate:6.1f}/s  in flight {in_flight:3}  done {self.done:5}  "
-            f"failed {self.failed:2}  ETA {eta}"
-        )
+        bar = ("█" * round(share * BAR)).ljust(BAR, "░")
+        left = f", {(self.total - finished) / rate:.0f} s left" if rate and finished < self.total else ""
+        text = f"  {bar} {share:4.0%}  {rate:.1f}/s  {self.done:,} sent, {self.failed:,} failed{left}"
+        # A line that reaches the last column would be continued on the next one, and stay there.
+        return text[: columns - 1].ljust(min(columns, 80) - 1)
 
 
 async def show(progress: Progress, clients: Sequence[MarketingBlocks]) -> None:
@@ -72,8 +80,14 @@ async def show(progress: Progress, clients: Sequence[MarketingBlocks]) -> None:
         granted = sum(client.rate_limiter.snapshot().granted for client in clients)
         samples.append((time.perf_counter(), granted))
         rate = (granted - samples[0][1]) / (samples[-1][0] - samples[0][0])
-        line = progress.line(granted - progress.done - progress.failed, rate)
-        print(f"\r{line}" if live else line, end="" if live else "\n", flush=True)
+        print(shown(progress, rate), end="" if live else "\n", flush=True)
+
+
+def shown(progress: Progress, rate: float) -> str:
+    """Return the live line for the terminal as wide as it is now, or a plain line if there is none."""
+    if not sys.stdout.isatty():
+        return progress.line(rate, 80).rstrip()
+    return "\r" + progress.line(rate, shutil.get_terminal_size().columns)
 
 
 async def send(client: MarketingBlocks, posts: Sequence[CreatePost], progress: Progress) -> None:
@@ -83,11 +97,11 @@ async def send(client: MarketingBlocks, posts: Sequence[CreatePost], progress: P
             progress.done += 1
         else:
             progress.failed += 1
-            print(f"\n  post {outcome.index}: {outcome.error}", file=sys.stderr)
+            print(f"\r{f'  post {outcome.index}: {outcome.error}':<79}", file=sys.stderr)
 
 
 def summarise(report: LedgerReport, lost: int, seconds: float) -> bool:
-    """Print what the server saw; return whether it is what was promised."""
+    """Print what the server counted; return whether it is what was promised."""
     tokens = [token for token in report.tokens.values() if token.arrivals]
     requests = sum(token.arrivals for token in tokens)
     refused = sum(token.too_many_requests for token in tokens)
@@ -114,20 +128,20 @@ async def main(arguments: argparse.Namespace) -> bool:
     ):
         secrets = list(sandbox.tokens.values())[1:]
         clients = [client, *(client.with_token(secret) for secret in secrets)]
-        print(f"  {len(posts)} posts from {arguments.file.name} to {sandbox.base_url} ({arguments.policy})\n")
+        print(f"  {len(posts):,} posts from {arguments.file.name} to {sandbox.base_url}\n")
         progress = Progress(total=len(posts))
-        painter = asyncio.create_task(show(progress, clients))
+        reporter = asyncio.create_task(show(progress, clients))
         began = time.perf_counter()
         shares = [posts[number :: len(clients)] for number in range(len(clients))]
         await asyncio.gather(*(send(each, share, progress) for each, share in zip(clients, shares, strict=True)))
         seconds = time.perf_counter() - began
-        painter.cancel()
-        await asyncio.gather(painter, return_exceptions=True)
-        granted = sum(each.rate_limiter.snapshot().granted for each in clients)
-        last = progress.line(granted - progress.done - progress.failed, len(posts) / seconds)
-        print(f"\r{last}" if sys.stdout.isatty() else last)
+        reporter.cancel()
+        await asyncio.gather(reporter, return_exceptions=True)
+        print(shown(progress, len(posts) / seconds))
         comparison = await sandbox.compare(posts)
-        return summarise(await sandbox.ledger(), len(comparison.lost), seconds) and not progress.failed
+        kept = summarise(await sandbox.ledger(), len(comparison.lost), seconds) and not progress.failed
+    print(NEXT_STEPS)
+    return kept
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,7 +1,10 @@
-"""A web service that awaits the client: its handlers need not know that there is a rate limit.
+"""A web service with aiohttp. One client serves all its handlers, which only await it.
 
-MARKETINGBLOCKS_API_TOKEN=… python examples/service.py --port 8080
-curl -d '{"channel_type": "facebook", "channel_id": 1, "text": "We are open"}' localhost:8080/announcements
+export MARKETINGBLOCKS_API_TOKEN=…
+python examples/service.py --port 8090
+curl -d '{"channel_type": "facebook", "channel_id": 1, "text": "We are open"}' localhost:8090/announcements
+
+``fastapi_service.py`` is the same with FastAPI, ``gunicorn_service.py`` is for several workers.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ async def announce(request: web.Request) -> web.Response:
     try:
         created = await request.app[CLIENT].posts.create(post)
     except NotSentError as error:
-        # Nothing happened, so whoever called may simply try again.
+        # It did not happen, so the caller can try again.
         return web.json_response({"error": str(error), "published": False}, status=503)
     except OutcomeUnknownError as error:
         return web.json_response({"error": str(error), "published": None}, status=502)
@@ -78,5 +81,5 @@ def make_app() -> web.Application:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int, default=8090)
     web.run_app(make_app(), host="127.0.0.1", port=parser.parse_args().port)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import csv
+import inspect
+import json
 import os
+import re
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.redis_server import private_redis
+from tests.support.tools import need
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -86,38 +95,127 @@ async def test_the_bulk_script_accounts_for_every_row(tmp_path: Path) -> None:
         assert sandbox.ledger.carried_out_at("create-post") == 2
 
 
-async def test_the_service_publishes_and_passes_errors_on() -> None:
-    # Older releases of aiohttp print port 0 as it was given, so a free one is chosen here.
+@asynccontextmanager
+async def served(sandbox: Sandbox, port: int, *words: str, **variables: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Run a service with this interpreter; yield a session for it when it listens."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *words,
+        env=environment(sandbox) | variables,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        while not await listens(port):
+            assert process.returncode is None, "the service ended"
+            await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            yield session
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    async with Sandbox() as sandbox:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-u",
-            str(EXAMPLES / "service.py"),
-            "--port",
-            str(port),
-            env=environment(sandbox),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        await process.stdout.readline()  # says where it listens, so it does
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-                body = {"channel_type": "facebook", "channel_id": 1, "text": "We are open"}
-                async with session.post("/announcements", json=body) as answer:
-                    assert (answer.status, (await answer.json())["post_id"]) == (201, 1)
-                async with session.post("/announcements", json=body | {"channel_type": "myspace"}) as answer:
-                    assert answer.status == 422
-                sandbox.faults.add("commit_then_drop:times=1")
-                async with session.post("/announcements", json=body) as answer:
-                    assert (answer.status, (await answer.json())["published"]) == (502, None)
-                async with session.get("/health") as answer:
-                    assert (await answer.json())["queued"] == 0
-        finally:
-            process.terminate()
-            await process.communicate()
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def test_the_service_publishes_and_passes_errors_on() -> None:
+    port = free_port()
+    words = (str(EXAMPLES / "service.py"), "--port", str(port))
+    async with Sandbox() as sandbox, served(sandbox, port, *words) as session:
+        body = {"channel_type": "facebook", "channel_id": 1, "text": "We are open"}
+        async with session.post("/announcements", json=body) as answer:
+            assert (answer.status, (await answer.json())["post_id"]) == (201, 1)
+        async with session.post("/announcements", json=body | {"channel_type": "myspace"}) as answer:
+            assert answer.status == 422
+        sandbox.faults.add("commit_then_drop:times=1")
+        async with session.post("/announcements", json=body) as answer:
+            assert (answer.status, (await answer.json())["published"]) == (502, None)
+        async with session.get("/health") as answer:
+            assert (await answer.json())["queued"] == 0
+
+
+async def test_the_fastapi_service_publishes_and_passes_errors_on() -> None:
+    need("FastAPI", present=find_spec("fastapi") is not None)
+    port = free_port()
+    words = ("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", str(port), "fastapi_service:app")
+    body = {
+        "channel_type": "facebook",
+        "channel_id": 1,
+        "post_type": "post",
+        "caption_text": "We are open",
+        "media_urls": [],
+        "publish_mode": "now",
+    }
+    # What FastAPI and uvicorn warn about is not this package's.
+    async with Sandbox() as sandbox, served(sandbox, port, *words, PYTHONWARNINGS="default") as session:
+        async with session.post("/posts", json=body) as answer:
+            assert (answer.status, await answer.json()) == (201, {"post_id": 1})
+        async with session.post("/posts", json=body | {"channel_type": "myspace"}) as answer:
+            assert answer.status == 422
+        sandbox.faults.add("commit_then_drop:times=1")
+        async with session.post("/posts", json=body) as answer:
+            assert (answer.status, (await answer.json())["detail"]["published"]) == (502, None)
+        async with session.get("/health") as answer:
+            assert (await answer.json())["queued"] == 0
+
+
+async def test_workers_of_gunicorn_share_the_limit() -> None:
+    need("gunicorn", present=find_spec("gunicorn") is not None)
+    port = free_port()
+    words = ("-m", "gunicorn", "--chdir", str(EXAMPLES), "--workers", "2", "--bind", f"127.0.0.1:{port}")
+    words += ("--worker-class", "aiohttp.GunicornWebWorker", "gunicorn_service:make_app")
+    async with (
+        private_redis() as redis,
+        Sandbox() as sandbox,
+        served(sandbox, port, *words, REDIS_URL=redis.url, PYTHONWARNINGS="default") as session,
+    ):
+
+        async def ask(_number: int) -> int:
+            # On a connection of its own, so that both workers are asked.
+            async with session.get("/upcoming", headers={"Connection": "close"}) as answer:
+                assert answer.status == 200
+                worker: int = (await answer.json())["worker"]
+                return worker
+
+        workers = set(await asyncio.gather(*map(ask, range(250))))
+        assert len(workers) == 2
+        assert sandbox.ledger.too_many_requests() == 0
+        assert sandbox.ledger.worst_window() <= 100
+
+
+async def test_the_cells_of_the_notebook_run_one_after_the_other() -> None:
+    cells = json.loads((EXAMPLES / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    namespace: dict[str, Any] = {}
+    for code in codes:
+        # As a notebook does it.
+        compiled = compile(code, "notebook", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        result = eval(compiled, namespace)  # noqa: S307 - the code that is tested
+        if inspect.isawaitable(result):
+            await result
+    assert namespace["sandbox"].ledger.carried_out_at("create-post") == 51
+
+
+def test_no_two_examples_listen_on_one_port() -> None:
+    texts = "".join(path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py"))
+    ports = re.findall(r"(?:default=|--port |--bind 127.0.0.1:)(\d{4})\b", texts)
+    assert "8080" not in ports, "the sandbox of the README"
+    assert {"8090", "8091", "8092", "9464"} <= set(ports)
 
 
 @pytest.mark.slow
@@ -134,8 +232,15 @@ async def test_the_distributed_demo_keeps_its_promises() -> None:
 async def test_the_demo_keeps_its_promises(words: tuple[str, ...]) -> None:
     status, output = await run(None, "demo.py", "--count", "250", *words)
     assert status == 0, output
-    for line in ("requests        250", "429s            0", "duplicates      0", "lost            0"):
+    for line in (
+        "requests        250",
+        "429s            0",
+        "duplicates      0",
+        "lost            0",
+        "What to do next:",
+    ):
         assert line in output
+    assert max(map(len, output.splitlines())) < 80
 
 
 async def test_prometheus_sees_what_the_client_does() -> None:
