@@ -11,7 +11,7 @@ http://localhost:8091/docs documents it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from marketingblocks_async import APIError, CreatePost, MarketingBlocks, NotSent
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Open the client when the service starts, and close it when it stops."""
     # A caller waits ten seconds at most. If the queue for the limit is longer, the call fails at once.
     async with MarketingBlocks(deadline=10.0) as app.state.client:

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,7 +96,7 @@ async def test_the_bulk_script_accounts_for_every_row(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def served(sandbox: Sandbox, port: int, *words: str, **variables: str) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(sandbox: Sandbox, port: int, *words: str, **variables: str) -> AsyncGenerator[aiohttp.ClientSession]:
     """Run a service with this interpreter; yield a session for it when it listens."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -153,7 +153,7 @@ async def test_the_fastapi_service_publishes_and_passes_errors_on() -> None:
     need("FastAPI", present=find_spec("fastapi") is not None)
     port = free_port()
     words = ("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", str(port), "fastapi_service:app")
-    body = {
+    body: dict[str, object] = {
         "channel_type": "facebook",
         "channel_id": 1,
         "post_type": "post",
@@ -177,8 +177,8 @@ async def test_the_fastapi_service_publishes_and_passes_errors_on() -> None:
 async def test_workers_of_gunicorn_share_the_limit() -> None:
     need("gunicorn", present=find_spec("gunicorn") is not None)
     port = free_port()
-    words = ("-m", "gunicorn", "--chdir", str(EXAMPLES), "--workers", "2", "--bind", f"127.0.0.1:{port}")
-    words += ("--worker-class", "aiohttp.GunicornWebWorker", "gunicorn_service:make_app")
+    words = ["-m", "gunicorn", "--chdir", str(EXAMPLES), "--workers", "2", "--bind", f"127.0.0.1:{port}"]
+    words += ["--worker-class", "aiohttp.GunicornWebWorker", "gunicorn_service:make_app"]
     async with (
         private_redis() as redis,
         Sandbox() as sandbox,
