@@ -68,6 +68,7 @@ def make_app() -> typer.Typer:
     from .commands.mcp import add_mcp
     from .commands.openapi import add_openapi
     from .commands.sandbox import add_sandbox
+    from .commands.schema import add_schema
 
     app = new_app(
         "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests "
@@ -84,5 +85,6 @@ def make_app() -> typer.Typer:
     add_sandbox(app)
     add_mcp(app)
     add_openapi(app)
+    add_schema(app)
     add_doctor(app)
     return app

@@ -318,7 +318,17 @@ def _look(path: Path) -> _Stored:
 def _shown(plan: Plan) -> dict[str, Any]:
     """Return what a person has to know of a plan."""
     whole = plan.to_dict()
-    names = ("rows", "valid", "invalid", "error_count", "channels", "duplicates", "schedule", "estimated_seconds")
+    names = (
+        "rows",
+        "valid",
+        "invalid",
+        "error_count",
+        "warning_count",
+        "channels",
+        "duplicates",
+        "schedule",
+        "estimated_seconds",
+    )
     shown = {name: whole[name] for name in names}
     errors: Sequence[Mapping[str, Any]] = whole["errors"]
     return shown | {"errors": [dict(error) for error in errors]}

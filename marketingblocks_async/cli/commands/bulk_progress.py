@@ -1,4 +1,4 @@
-"""Progress of a bulk run (a live line on a terminal, a plain line now and then when piped), and Ctrl-C."""
+"""Progress of a bulk run (a live line on a terminal, a line of text or JSON now and then when piped), and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketingblocks_async.cli.output import Output
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_EVERY = 5.0
 """Seconds between two lines when the output is not a terminal."""
+
+JSON_LINE_EVERY = 1.0
+"""Seconds between two lines of JSON, which programs read."""
 
 
 @contextmanager
@@ -41,15 +45,27 @@ def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
 
 def _plain(output: Output) -> Callable[[BulkProgress], None]:
     shown_at = time.monotonic()
+    every = JSON_LINE_EVERY if output.as_json else PLAIN_LINE_EVERY
 
     def show(progress: BulkProgress) -> None:
         nonlocal shown_at
         now = time.monotonic()
-        if now - shown_at >= PLAIN_LINE_EVERY:
-            shown_at = now
+        if now - shown_at < every:
+            return
+        shown_at = now
+        if output.as_json:
+            output.progress(progress_json(progress))
+        else:
             output.notes.print(line(progress), markup=False, soft_wrap=True)
 
     return show
+
+
+def progress_json(progress: BulkProgress) -> dict[str, Any]:
+    """Return the progress as JSON values; the counts stand at the top."""
+    values = asdict(progress)
+    del values["counts"]
+    return {**progress.counts.to_dict(), **values}
 
 
 def line(progress: BulkProgress) -> str:
