@@ -82,16 +82,7 @@ class Result:
 
 
 class Operations:
-    """The documented operations on one sandbox's state.
-
-    Args:
-        posts: its posts.
-        generations: its generations.
-        connections: its sign-ins.
-        automations: its comment automations.
-        post_json: writes posts.
-
-    """
+    """The documented operations on one sandbox's state."""
 
     def __init__(
         self,

@@ -12,12 +12,7 @@ from marketingblocks_async.sandbox.state.posts import SCHEDULE_FORMAT, SandboxPo
 
 
 class PostJson:
-    """Writes posts as the API would.
-
-    Args:
-        variants: the undocumented shapes to use.
-
-    """
+    """Writes posts as the API would."""
 
     def __init__(self, variants: Variants) -> None:
         self._variants = variants

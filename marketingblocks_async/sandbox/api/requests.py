@@ -51,19 +51,7 @@ class _RequestState:
 
 
 class Api:
-    """Responds to requests to the documented API, and to every path that nothing else serves.
-
-    Args:
-        settings: settings of the sandbox.
-        clock: its time.
-        ledger: records what happens.
-        tokens: the access tokens.
-        faults: the faults that are on.
-        routes: from path to operation.
-        operations: carries the operations out.
-        chance: source of the network's jitter.
-
-    """
+    """Responds to requests to the documented API, and to every path that nothing else serves."""
 
     def __init__(
         self,

@@ -34,19 +34,7 @@ class BadControlRequestError(ValueError):
 
 
 class Control:
-    """Serves the requests below ``CONTROL_PREFIX``.
-
-    Args:
-        settings: settings of the sandbox.
-        clock: its time.
-        ledger: the record of what happened.
-        tokens: the access tokens.
-        faults: the faults that are on.
-        posts: the posts.
-        dashboard: reads all of it for the page at the root.
-        reset: puts the sandbox back to its start.
-
-    """
+    """Serves the requests below ``CONTROL_PREFIX``."""
 
     def __init__(
         self,

@@ -72,14 +72,7 @@ class TokenSpec:
 
 
 class Token:
-    """One access token while the sandbox runs.
-
-    Args:
-        spec: its name, permissions and expiry.
-        policy: counts its requests.
-        now: world time of its creation, in seconds.
-
-    """
+    """One access token while the sandbox runs."""
 
     __slots__ = ("_expires_at", "_presented", "policy", "spec")
 
@@ -117,13 +110,7 @@ class Token:
 
 
 class TokenBook:
-    """All access tokens of a sandbox.
-
-    Args:
-        make_policy: returns a fresh policy for one token.
-        world: world time in seconds.
-
-    """
+    """All access tokens of a sandbox."""
 
     def __init__(self, make_policy: Callable[[], Policy], world: Callable[[], float]) -> None:
         self._make_policy = make_policy

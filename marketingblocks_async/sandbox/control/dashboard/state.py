@@ -28,16 +28,7 @@ _FINAL = (PostStatus.PUBLISHED, PostStatus.FAILED)
 
 
 class DashboardState:
-    """Reads the sandbox for the page.
-
-    Args:
-        settings: settings of the sandbox.
-        clock: its time.
-        ledger: the record of what happened.
-        faults: the faults that are on.
-        posts: the posts.
-
-    """
+    """Reads the sandbox for the page."""
 
     def __init__(
         self, *, settings: SandboxSettings, clock: SandboxClock, ledger: Ledger, faults: FaultPlan, posts: PostStore
