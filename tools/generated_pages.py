@@ -105,8 +105,7 @@ def _section(path: str, command: Any, heading: str) -> str:
     if links:
         parts.append(f"Also: {', '.join(links)}.\n")
     if command.epilog:
-        lines = re.findall(r"\[cyan\](.*?)\[/cyan\]", command.epilog)
-        examples = "\n".join(_wrapped(line) for line in lines)
+        examples = "\n".join(_wrapped(line) for line in command.epilog.split("\n\n"))
         parts.append(f"```console\n{examples}\n```\n")
     return "\n".join(parts)
 
