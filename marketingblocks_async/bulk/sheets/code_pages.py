@@ -32,7 +32,7 @@ _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\x
 """Bytes that are one character in UTF-8, and hardly ever several in cp1252."""
 
 _HIGH = re.compile(rb"[\x80-\xff]")
-_WORD = re.compile(r"\S*[^\x00-\x7f]\S*")
+_WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")
 
 
 class Recognised(NamedTuple):
@@ -94,7 +94,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in set(text)):
                 return None
             if found is None and (word := _WORD.search(text)):
-                found = Recognised(word[0].strip('",;|')[:_EXAMPLE_LENGTH], line + text.count("\n", 0, word.start()))
+                found = Recognised(word[0][:_EXAMPLE_LENGTH], line + text.count("\n", 0, word.start()))
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")

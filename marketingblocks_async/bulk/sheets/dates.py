@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from marketingblocks_async.errors import ConfigurationError
@@ -25,6 +26,9 @@ from .words import PYTHON, Words
 
 FORM_EXAMPLE = "DD/MM/YYYY HH:mm"
 """What messages show of the notation."""
+
+LONGEST_DATE = 80
+"""Characters of a date; a longer text is none."""
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -117,6 +121,7 @@ def _clock(found: re.Match[str]) -> tuple[str, bool, bool] | None:
     return f"{shown:02}:{minute:02}{seconds}", bool(half), not half and 1 <= hour <= 12
 
 
+@lru_cache(maxsize=256)
 def _readings(text: str) -> _Reading | None:
     """Return what a text can mean, ``None`` if it is no date of a known form."""
     days: dict[Order | None, date] = {}
@@ -208,7 +213,7 @@ class DateColumn:
 
         """
         text = text.strip(BLANKS)
-        reading = _readings(text) if text else None
+        reading = _readings(text) if 0 < len(text) <= LONGEST_DATE else None
         if reading is None:
             return
         if reading.halved and self._halved is None:
@@ -237,7 +242,8 @@ class DateColumn:
 
     def knows(self, text: str) -> bool:
         """Tell whether a cell is a date at all, so that ``read()`` can say what is wrong with it."""
-        return bool(self._forms) or _readings(text.strip(BLANKS)) is not None
+        text = text.strip(BLANKS)
+        return bool(self._forms) or (len(text) <= LONGEST_DATE and _readings(text) is not None)
 
     def read(self, text: str) -> str:
         """Return the point in time that a cell says.
@@ -257,7 +263,7 @@ class DateColumn:
             if (found := form.read(text)) is not None:
                 self._check_half(text, either=found.either)
                 return found.text
-        reading = _readings(text)
+        reading = _readings(text) if len(text) <= LONGEST_DATE else None
         if self._forms and (
             reading is None or None not in reading.orders or any(form.year_first for form in self._forms)
         ):

@@ -190,6 +190,8 @@ class RowChannels:
                 yield each, next(waiting)
             elif isinstance(each, str) and (channels := self._channels.get(spelled(each))):
                 yield from ((channel.platform, channel.channel_id) for channel in channels)
+            elif isinstance(each, str) and each not in PLATFORM_NAMES and "channel_id" not in self._sources.single:
+                yield self._unknown(each), FOLLOWS
             else:
                 yield each, self._no_id(each)
 
@@ -198,6 +200,14 @@ class RowChannels:
         if isinstance(cell, str):
             return [part.strip(BLANKS) for part in _LISTS.split(cell) if part.strip(BLANKS)]
         return [] if cell is None else [cell]
+
+    def _unknown(self, name: str) -> UnusableCell:
+        shown = visible(name)
+        message = (
+            f'"{shown}" is no platform of the API ({", ".join(sorted(PLATFORM_NAMES))}); if it is the name of a '
+            f"channel, say which one: {self._words.channel(f'{shown}=PLATFORM:ID')}"
+        )
+        return UnusableCell(shown, message, name)
 
     def _no_id(self, platform: object) -> object:
         if "channel_id" in self._recipe.defaults:
@@ -209,9 +219,6 @@ class RowChannels:
         if platform in PLATFORM_NAMES:
             said = self._words.channel(f"{platform}:ID")
             message = f"the file does not say which {platform} channel it is; say it with {said}"
-        elif isinstance(platform, str):
-            shown = visible(platform)
-            message = f'say which channel "{shown}" is, with {self._words.channel(f"{shown}=PLATFORM:ID")}'
         else:
             message = f"no column holds the channel_id; say it with {self._words.set('channel_id', '11')}"
         return UnusableCell("", message)

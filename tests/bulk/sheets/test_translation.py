@@ -285,7 +285,7 @@ class TestPrograms:
         )
         found = Read(file, options("postfast", channels=["6f1c-uuid=instagram:13"]))
         assert found.values("channel_type", "channel_id") == [("instagram", 13)]
-        assert 'say which channel "unknown" is, with --channel "unknown=PLATFORM:ID"' in found.messages[1]
+        assert '--channel "unknown=PLATFORM:ID"' in found.messages[0]
 
 
 class TestChannels:
@@ -324,7 +324,8 @@ class TestChannels:
         found = Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"}))
         assert found.values("channel_type") == ["facebook"]
         assert found.plan.invalid == 1
-        assert '"Pinterest" is not one of: facebook' in found.messages[0]
+        assert found.messages[0].startswith('Platforms: "Pinterest" is no platform of the API (facebook, ')
+        assert len(found.messages) == 1
 
     def test_names_of_channels(self, file: Path) -> None:
         table(file, ["Text", "Profile"], ["A", "Tulip shop"], ["B", "tulip SHOP; Balcony tips"])
