@@ -117,7 +117,7 @@ def test_the_failed_part_of_a_row_comes_back_as_a_row_to_correct(
     ]  # fmt: skip
     for row in rows:
         row["channel_type"] = row["channel_type"].replace("Pinterest", "facebook")
-        row["channel_id"] = row["channel_id"] or "13"
+        row["channel_id"] = row["channel_id"].replace("#CORRECT!", "13")
         row["schedule_time"] = row["schedule_time"].replace("soon", "2027-03-15 10:00")
     with (tmp_path / "failed.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
