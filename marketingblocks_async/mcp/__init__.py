@@ -1,7 +1,5 @@
 """An MCP server over the client: agents publish through it, and a repeated tool call never acts twice.
 
-::
-
     $ marketingblocks mcp                          # stdio, for a client that starts it
     $ marketingblocks mcp --http --port 8787       # streamable HTTP on this machine
     $ marketingblocks mcp --read-only
