@@ -30,7 +30,10 @@ def test_both_distributions_are_complete(tmp_path: Path) -> None:
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"marketingblocks_async"}
     assert {"marketingblocks_async/py.typed", "marketingblocks_async/sandbox/control/dashboard/page.html"} <= names
-    assert not [name for name in names if "/test_" in name or name.endswith(".md")]
+    # The instructions for agents are the only page that is installed.
+    assert [name for name in names if "/test_" in name or name.endswith(".md")] == [
+        "marketingblocks_async/.agents/skills/marketingblocks/SKILL.md"
+    ]
     assert {re.split(r"[<>=]", line)[0] for line in re.findall(r"Requires-Dist: (\S+)$", metadata, re.MULTILINE)} == {
         "aiohttp",
         "aiolimiter",
