@@ -93,7 +93,7 @@ def _section(path: str, command: Any, heading: str) -> str:
     usage = " ".join([path, "[OPTIONS]", *(each.metavar or each.name.upper() for each in arguments)])
     parts = [f"{heading} {' '.join(path.split()[1:])}\n\n{_prose(command.help)}\n", f"```console\n$ {usage}\n```\n"]
     if arguments:
-        rows = [(f"`{each.metavar or each.name.upper()}`", each.help or "") for each in arguments]
+        rows = [(_code(each.metavar or each.name.upper()), _escaped(each.help or "")) for each in arguments]
         parts.append(_table(rows, "argument") + "\n")
     if options := _options(command, None):
         parts.append(_table(options, "option") + "\n")
@@ -138,7 +138,7 @@ def _spelling(option: Any) -> str:
         value = "|".join(str(each.value) for each in kind)
     else:
         value = {"int": "N", "float": "SECONDS", "Path": "FILE"}.get(kind.__name__, "TEXT")
-    return f"{names} `{_escaped(value)}`"
+    return f"{names} {_code(value)}"
 
 
 def _explained(option: Any) -> str:
@@ -146,18 +146,23 @@ def _explained(option: Any) -> str:
     default = option.default
     # In the help it is shown in the same way.
     if option.show_default and default is not None and not callable(default) and not option.is_flag and default != ():
-        text += f" Default: `{_escaped(str(getattr(default, 'value', default)))}`."
+        text += f" Default: {_code(str(getattr(default, 'value', default)))}."
     return f"{text} Required." if option.required else text
 
 
 def _prose(text: str | None) -> str:
     # Without rich's markup, and with what Markdown would read as HTML or as a column made harmless.
     plain = re.sub(r"\[/?(?:bold|cyan|dim|italic)\]", "", text or "").replace("\f", "").strip()
-    return _escaped(plain).replace("<", "&lt;")
+    return _escaped(plain)
+
+
+def _code(text: str) -> str:
+    return f"<code>{_escaped(text)}</code>"
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    # Renderers differ in how they read a backslash before the sign that ends a cell.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
 
 
 def _table(rows: Sequence[tuple[str, str]], first: str) -> str:
