@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -59,7 +59,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway_to(server: PrivateRedis) -> AsyncIterator[Gateway]:
+async def gateway_to(server: PrivateRedis) -> AsyncGenerator[Gateway]:
     gateway = Gateway(server.url)
     listener = await asyncio.start_server(gateway.accept, "127.0.0.1", 0)
     async with listener:
