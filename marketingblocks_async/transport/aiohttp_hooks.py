@@ -8,6 +8,7 @@ attempt that a hook did not see counts as one that may have been sent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import math
 import re
@@ -44,6 +45,12 @@ LONGEST_LESSON = 3600.0
 
 SHORTEST_IDLE = 0.1
 """Seconds below which a dead connection was hardly closed for its idleness; writes then use no connection twice."""
+
+FEW_USES = 8
+"""Responses on one connection up to which each further one has to be proven."""
+
+LONGEST_TRY = 0.25
+"""Seconds for which writes wait for one that tries whether connections can be used again, before they make new ones."""
 
 NO_SOCKETS = (errno.EMFILE, errno.ENFILE)
 """Errors of a process, or a machine, that has no file descriptor left for a socket."""
@@ -157,6 +164,10 @@ class ObservedConnector(aiohttp.TCPConnector):
             if not self._is_usable(connection, attempt):
                 connection.close()
                 continue
+            if not self._lesson.may_try(attempt):
+                connection.release()
+                attempt.needs_new_connection = not await self._lesson.wait()
+                continue
             if attempt.limiter is not None:
                 attempt.waits_to_write, asked = True, time.monotonic()
                 try:
@@ -208,7 +219,7 @@ class ObservedConnector(aiohttp.TCPConnector):
         if attempt.needs_new_connection or protocol.should_close or answered_at < self._lesson.distrusted_until:
             return False
         if not attempt.is_resendable:
-            return not _is_at_end(connection.transport) and self._lesson.allows(attempt, attempt.idle)
+            return self._lesson.allows(attempt.idle) and not _is_at_end(connection.transport)
         return attempt.idle <= CHECK_AFTER or not _is_at_end(connection.transport)
 
     def answered(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
@@ -233,7 +244,8 @@ class KeepaliveLesson:
 
     A write on a connection that the server is closing ends with an unknown outcome, so it is worth a new connection.
     While it is not proven that the server answers on connections as old and as much used as this one, one write at a
-    time tries, so that one outcome is unknown and not as many as are in flight.
+    time tries, and the others wait a moment for what it finds. So one outcome is unknown, and not as many as there are
+    writes at once.
 
     Attributes:
         distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle
@@ -251,24 +263,46 @@ class KeepaliveLesson:
         self._proven_idle = 0.0
         self._proven_uses = 0
         self._trying: Attempt | None = None
+        self._tried = asyncio.Event()
 
-    def allows(self, attempt: Attempt, idle: float) -> bool:
+    def allows(self, idle: float) -> bool:
         """Return whether a write may use a connection that has been idle for so many seconds."""
         if self._learned < KEEPALIVE and time.monotonic() >= self._forget_at:
             self._learned = KEEPALIVE
-        if idle >= min(self._learned, self._offered):
-            return False
-        if idle <= self._proven_idle + CHECK_AFTER and attempt.uses <= 2 * self._proven_uses:
+        return idle < min(self._learned, self._offered)
+
+    def may_try(self, attempt: Attempt) -> bool:
+        """Return whether the attempt may use its connection now; otherwise :meth:`wait`."""
+        idle = attempt.idle
+        if attempt.is_resendable or idle is None:
+            return True
+        # Servers that close by a count do so after a few requests, or after a hundred and more.
+        uses = self._proven_uses if self._proven_uses < FEW_USES else 2 * self._proven_uses
+        if idle <= max(self._proven_idle, CHECK_AFTER) and attempt.uses <= uses:
             return True
         if self._trying is not None and self._trying is not attempt and not self._trying.has_ended:
             return False
         self._trying = attempt
+        self._tried.clear()
         return True
+
+    async def wait(self) -> bool:
+        """Wait for what the write that tries finds; return whether it has found it in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_TRY):
+                return await self._tried.wait()
+        return False
 
     def prove(self, idle: float, uses: int) -> None:
         """Note that a reused connection brought a response."""
         self._proven_idle = max(self._proven_idle, idle)
         self._proven_uses = max(self._proven_uses, uses)
+        if self._trying is not None:
+            self._end_try()
+
+    def _end_try(self) -> None:
+        self._trying = None
+        self._tried.set()
 
     def learn(self, idle: float) -> None:
         """Note that a connection turned out dead after it had been idle for so many seconds."""
@@ -281,6 +315,7 @@ class KeepaliveLesson:
         self._forget_at = now + self._lasts
         self.distrusted_until = now
         self._proven_idle, self._proven_uses = min(self._proven_idle, self._learned), 0
+        self._end_try()
 
     def read_offer(self, offer: str) -> None:
         """Keep a second of distance from the server's own ``Keep-Alive: timeout=…``."""

@@ -11,7 +11,6 @@ import pytest
 
 from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
 from marketingblocks_async.transport.aiohttp_hooks import KEEPALIVE, LESSON, LONGEST_LESSON, KeepaliveLesson
-from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
@@ -121,10 +120,6 @@ async def outcome(call: Awaitable[object]) -> str:
     return "done"
 
 
-def allows(lesson: KeepaliveLesson, idle: float) -> bool:
-    return lesson.allows(Attempt(None, None), idle)
-
-
 class TestLesson:
     @pytest.fixture(autouse=True)
     def _clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,19 +128,19 @@ class TestLesson:
 
     def test_writes_use_younger_connections_for_a_while(self) -> None:
         lesson = KeepaliveLesson()
-        assert allows(lesson, KEEPALIVE - 0.1)
+        assert lesson.allows(KEEPALIVE - 0.1)
         lesson.learn(1.0)
-        assert allows(lesson, 0.4)
-        assert not allows(lesson, 0.6)
+        assert lesson.allows(0.4)
+        assert not lesson.allows(0.6)
         assert lesson.distrusted_until == self.now
         self.now += LESSON
-        assert allows(lesson, KEEPALIVE - 0.1)
+        assert lesson.allows(KEEPALIVE - 0.1)
 
     def test_the_youngest_dead_one_counts(self) -> None:
         lesson = KeepaliveLesson()
         lesson.learn(0.0)
         lesson.learn(2.0)
-        assert not allows(lesson, 0.0)
+        assert not lesson.allows(0.0)
 
     def test_a_lesson_that_has_to_be_learned_again_lasts_longer(self) -> None:
         lesson = KeepaliveLesson()
@@ -153,9 +148,9 @@ class TestLesson:
         for _ in range(10):
             lesson.learn(1.0)
             self.now += lasts - 1.0
-            assert not allows(lesson, 0.6)
+            assert not lesson.allows(0.6)
             self.now += 2.0
-            assert allows(lesson, 0.6)
+            assert lesson.allows(0.6)
             lasts = min(2 * lasts, LONGEST_LESSON)
 
     @pytest.mark.parametrize(
@@ -165,11 +160,11 @@ class TestLesson:
     def test_a_server_s_own_word_is_kept_with_a_distance(self, offer: str, longest: float) -> None:
         lesson = KeepaliveLesson()
         lesson.read_offer(offer)
-        assert not allows(lesson, longest)
-        assert longest == 0.0 or allows(lesson, longest * 0.99)
+        assert not lesson.allows(longest)
+        assert longest == 0.0 or lesson.allows(longest * 0.99)
 
     @pytest.mark.parametrize("offer", ["", "max=5", "timeout=x", "timeout=-1"])
     def test_a_word_without_a_time_changes_nothing(self, offer: str) -> None:
         lesson = KeepaliveLesson()
         lesson.read_offer(offer)
-        assert allows(lesson, KEEPALIVE - 0.1)
+        assert lesson.allows(KEEPALIVE - 0.1)
