@@ -53,8 +53,12 @@ _FORMULA_SIGNS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Signs with which a cell begins that a spreadsheet may take for a formula."""
 
 _MOST_TWEET_COLUMNS = 1000
-_EXTRA_NAMES = {"title": "title", "category": "category", "privacyStatus": "privacy_status"}
-_EXTRA_NAMES |= {"privacy_status": "privacy_status"}
+_EXTRA_NAMES = {
+    "title": "title",
+    "category": "category",
+    "privacyStatus": "privacy_status",
+    "privacy_status": "privacy_status",
+}
 
 
 def flatten_post(post: CreatePost, list_separator: str = LIST_SEPARATOR) -> dict[str, str]:
