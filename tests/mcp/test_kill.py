@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, stdio_client
 
 from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox, Variants
@@ -43,7 +43,7 @@ async def test_a_call_that_is_repeated_after_a_kill_never_acts_twice(tmp_path: P
             process.kill()
             await process.communicate()
         told: dict[int, dict[str, Any]] = {}
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             for number in range(KILLS * CALLS):
                 told[number] = await call(client, "create_post", _post(number))
         created = Counter(str(post.request["caption_text"]) for post in sandbox.ledger.commits)
@@ -63,7 +63,7 @@ async def test_a_bulk_run_that_is_run_again_after_a_kill_never_acts_twice(tmp_pa
     async with Sandbox(variants=Variants(extra_fields=True), latency=0.02, policy="none", seed=3) as sandbox:
         options = ("--confirm", "never", "--limit", "100")
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp", *options)
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             key = (await call(client, CREATE_MANY, action="plan", posts=posts))["request_key"]
         for _ in range(3):
             process = await start(command)
@@ -75,7 +75,7 @@ async def test_a_bulk_run_that_is_run_again_after_a_kill_never_acts_twice(tmp_pa
             await asyncio.sleep(chance.uniform(0.1, 0.6))
             process.kill()
             await process.communicate()
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             run = await call(client, CREATE_MANY, action="run", request_key=key)
         counts = run["untrusted_data"]["counts"]
         assert run["outcome"] in ("done", "unknown")

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, StdioServerParameters, stdio_client
 
 from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox, Variants
@@ -30,7 +30,7 @@ async def test_over_stdio(tmp_path: Path, mode: str) -> None:
     person = Person("accept")
     async with Sandbox() as sandbox:
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(command, mode=mode, elicitation_callback=person) as client:
+        async with Client(stdio_client(command), mode=mode, elicitation_callback=person) as client:
             assert len((await client.list_tools()).tools) == 10
             found = await asyncio.gather(*(call(client, "create_post", NOW) for _ in range(5)))
             assert {each["id"] for each in found} == {"1"}
@@ -43,7 +43,7 @@ async def test_over_stdio(tmp_path: Path, mode: str) -> None:
 async def test_two_clients_over_stdio_at_once(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(command) as one, Client(command) as two:
+        async with Client(stdio_client(command)) as one, Client(stdio_client(command)) as two:
             posts = [POST | {"caption_text": f"Post {number}"} for number in range(5)]
             await asyncio.gather(*(call(client, "create_post", post) for post in posts for client in (one, two, one)))
         assert len(sandbox.posts) == len(posts)
@@ -53,7 +53,7 @@ async def test_two_clients_over_stdio_at_once(tmp_path: Path) -> None:
 async def test_a_cancelled_call_over_stdio_keeps_its_outcome(tmp_path: Path, mode: str) -> None:
     async with Sandbox(faults=["slow_answer:endpoint=create-post,times=1,delay=0.5"]) as sandbox:
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(command, mode=mode) as client:
+        async with Client(stdio_client(command), mode=mode) as client:
             task = asyncio.create_task(call(client, "create_post", POST))
             await until(lambda: len(sandbox.posts) == 1)
             task.cancel()
@@ -77,7 +77,7 @@ async def test_a_signal_lets_what_is_on_the_way_come_to_its_end(tmp_path: Path, 
         process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), 20) == -number
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             found = await call(client, "create_post", POST)
             assert found["outcome"] == "done"
             # From its answer; had it been found at the API, there would be none.
@@ -154,7 +154,7 @@ async def test_a_signal_ends_the_server_over_http_in_order(tmp_path: Path) -> No
                 await asyncio.gather(task, return_exceptions=True)
             process.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGTERM
-        async with Client(command_line(sandbox.base_url, sandbox.token, journal)) as client:
+        async with Client(stdio_client(command_line(sandbox.base_url, sandbox.token, journal))) as client:
             found = await call(client, "create_post", POST)
             assert found["untrusted_data"]["message"] == "Post created."
         assert len(sandbox.posts) == 1
@@ -189,7 +189,7 @@ async def test_the_token_comes_from_a_file_that_is_the_owners_alone(tmp_path: Pa
         file.write_text(sandbox.token, encoding="utf-8")
         file.chmod(0o600)
         command = command_line(sandbox.base_url, "wrong", tmp_path / "writes.mcp", "--token-file", str(file))
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             assert (await call(client, "upcoming_posts"))["outcome"] == "done"
 
 
@@ -201,7 +201,7 @@ async def test_each_api_has_a_journal_of_its_own_by_default(tmp_path: Path) -> N
             env=environment(sandbox.base_url, sandbox.token) | {"XDG_STATE_HOME": str(tmp_path)},
             cwd=ROOT,
         )
-        async with Client(command) as client:
+        async with Client(stdio_client(command)) as client:
             assert (await call(client, "create_post", POST))["outcome"] == "done"
     (journal,) = (tmp_path / "marketingblocks-async").glob("*.mcp")
     assert journal.name.startswith("127.0.0.1_")
