@@ -14,14 +14,17 @@ from .errors import (
     JournalExistsError,
     JournalInUseError,
     SourceError,
+    UnconfirmedRowsError,
 )
 from .journal.create import create_journal
 from .journal.journal import Journal, JournalReader
 from .journal.states import Counts, RowState, StoredRow
+from .media import check_media
 from .plan import ChannelCount, DuplicateGroup, Fault, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
 from .planning import PlanBuilder, amake_plan, make_plan
 from .report.html import html_report
 from .report.report import BulkReport, make_report, write_failures
+from .report.results import write_results
 from .run.breaker import OutagePolicy
 from .run.outcomes import BulkResult, Ending, UnknownPolicy
 from .run.progress import BulkProgress
@@ -71,9 +74,11 @@ __all__ = [
     "SourceFacts",
     "SourceInfo",
     "StoredRow",
+    "UnconfirmedRowsError",
     "UnknownPolicy",
     "amake_plan",
     "aread_rows",
+    "check_media",
     "content_hash",
     "create_journal",
     "flatten_post",
@@ -86,4 +91,5 @@ __all__ = [
     "read_rows",
     "recipe_names",
     "write_failures",
+    "write_results",
 ]

@@ -3,6 +3,7 @@
 BulkError
 ├─ SourceError          the file cannot be read, or not to its end
 ├─ InvalidRowsError     rows make no post
+├─ UnconfirmedRowsError rows may not be meant: past times, repetitions, media that are not there
 └─ JournalError         the journal cannot be used
    ├─ JournalExistsError
    └─ JournalInUseError
@@ -82,6 +83,20 @@ class InvalidRowsError(BulkError):
 
     Attributes:
         plan: everything that is wrong.
+
+    """
+
+    def __init__(self, message: str, plan: Plan | None = None) -> None:
+        """Keep the plan. It is optional, so that pickling works."""
+        super().__init__(message)
+        self.plan: Plan | None = plan
+
+
+class UnconfirmedRowsError(BulkError):
+    """Rows are valid but may not be meant, and were not allowed; nothing was stored, and nothing is sent.
+
+    Attributes:
+        plan: the plan, which lists them.
 
     """
 

@@ -21,6 +21,7 @@ from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.schedule import zone_of
 
 from .errors import SourceError
+from .media import MediaCheck
 from .plan import (
     FAULTS_LIMIT,
     GROUPS_LIMIT,
@@ -155,6 +156,11 @@ class PlanBuilder:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         first = self._keys.setdefault(int.from_bytes(digest), number)
         return None if first == number else first
+
+    def add_warnings(self, warnings: Sequence[RowWarning]) -> None:
+        """Add warnings that were found outside of the rows, for example about media."""
+        self._warning_count += len(warnings)
+        self._warnings += warnings[: self._max_errors - len(self._warnings)]
 
     def finish(self, info: SourceInfo, failure: SourceError | None = None) -> Plan:
         """Return the plan of all rows that were added.
@@ -352,6 +358,7 @@ async def amake_plan(
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
     on_row: OnRowAsync | None = None,
+    check_media: bool = False,
     **how: Unpack[ReadOptions],
 ) -> Plan:
     """Make a plan without blocking the event loop; also of an async iterable.
@@ -362,6 +369,7 @@ async def amake_plan(
         rate: as for ``make_plan()``.
         max_errors: as for ``make_plan()``.
         on_row: may also be a coroutine function, which is awaited before the next row.
+        check_media: whether to ask the addresses of media whether there is a file; those without are warnings.
         how: as for ``make_plan()``.
 
     Returns:
@@ -380,10 +388,13 @@ async def amake_plan(
     except SourceError as exc:
         exc.plan = builder.finish(SourceInfo(file=exc.file), exc)
         raise
+    media = MediaCheck(stream.info)
     async with stream:
         try:
             async for raw in stream:
                 row = builder.add(raw)
+                if check_media and isinstance(row, Row):
+                    media.add(row)
                 if isinstance(row, Row) and on_row is not None:
                     waiting = on_row(row)
                     if inspect.isawaitable(waiting):
@@ -391,4 +402,6 @@ async def amake_plan(
         except SourceError as exc:
             exc.plan = builder.finish(stream.info, exc)
             raise
+    if check_media:
+        builder.add_warnings(await media.warnings())
     return builder.finish(stream.info)

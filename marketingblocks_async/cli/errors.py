@@ -55,6 +55,7 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
     ("AuthenticationError", "The access token was refused", ExitCode.USAGE),
     ("CallError", "The call failed", ExitCode.FAILED),
     ("InvalidRowsError", "The file cannot be sent", ExitCode.FAILED),
+    ("UnconfirmedRowsError", "The file was not sent", ExitCode.FAILED),
     ("SourceError", "The file cannot be read", ExitCode.USAGE),
     ("BulkError", "The journal cannot be used", ExitCode.USAGE),
     ("StartError", "The sandbox cannot start", ExitCode.USAGE),
@@ -64,7 +65,7 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
 )
 
 # Arguments of the library that are options here.
-_SPELLING = re.compile(r"\b(skip_invalid|base_url|list_separator|token_file)\b")
+_SPELLING = re.compile(r"\b(skip_invalid|allow_past|allow_duplicates|check_media|base_url|list_separator|token_file)\b")
 
 
 def code_of(counts: Counts) -> ExitCode:
@@ -150,13 +151,13 @@ def _place(steps: Sequence[int | str]) -> str:
 
 def _details(error: BaseException) -> dict[str, Any]:
     from marketingblocks_async import APIError, CallError
-    from marketingblocks_async.bulk import InvalidRowsError, SourceError
+    from marketingblocks_async.bulk import InvalidRowsError, SourceError, UnconfirmedRowsError
 
     details: dict[str, Any] = {}
     if isinstance(error, CallError):
         details["attempts"] = error.attempts
     if isinstance(error, APIError):
         details["status_code"] = error.status_code
-    if isinstance(error, InvalidRowsError | SourceError) and error.plan is not None:
+    if isinstance(error, InvalidRowsError | SourceError | UnconfirmedRowsError) and error.plan is not None:
         details["plan"] = error.plan.to_dict()
     return details

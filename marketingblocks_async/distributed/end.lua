@@ -1,5 +1,5 @@
 -- Record an outcome. Arguments: number, name of the delivery (empty when an unknown row is settled), state, post id, error,
--- class of the error. Returns 1, or 0 if another worker has sent the row since.
+-- class of the error, permalink. Returns 1, or 0 if another worker has sent the row since.
 local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local fact = known(number)
 local may = false
@@ -12,8 +12,9 @@ end
 if not may then
   return 0
 end
-fact.id, fact.e, fact.t, fact.ended = nil, nil, nil, now
+fact.id, fact.l, fact.e, fact.t, fact.ended = nil, nil, nil, nil, now
 if ARGV[4] ~= '' then fact.id = ARGV[4] end
+if ARGV[7] ~= '' then fact.l = ARGV[7] end
 if ARGV[5] ~= '' then fact.e, fact.t = ARGV[5], ARGV[6] end
 move(number, fact, state, state == 0 and tonumber(number) or fact.sent or 0)
 return 1

@@ -229,6 +229,7 @@ class SharedJournal:
         *,
         delivery: str = "",
         post_id: str | None = None,
+        permalink: str | None = None,
         error: Exception | None = None,
     ) -> bool:
         """Record the outcome of a row.
@@ -238,6 +239,7 @@ class SharedJournal:
             state: its state now.
             delivery: name of the delivery that sent it; empty for an unknown row that was looked for.
             post_id: id of its post.
+            permalink: address of its post.
             error: the error, if it failed.
 
         Returns:
@@ -248,7 +250,7 @@ class SharedJournal:
 
         """
         words = ["", ""] if error is None else [str(error) or type(error).__name__, type(error).__name__]
-        arguments = [number, delivery, int(state), post_id or "", *words]
+        arguments = [number, delivery, int(state), post_id or "", *words, permalink or ""]
         try:
             return bool(await self._end(keys=self._keys, args=arguments))
         except RedisError as exc:
@@ -357,6 +359,7 @@ def _stored(number: int, row: str, fact: str | None) -> StoredRow:
         known.get("t"),
         known.get("sent"),
         known.get("ended"),
+        known.get("l"),
     )
 
 

@@ -80,7 +80,12 @@ class RowSender:
         state = state_after(error)
         post_id = outcome.result.post_id if outcome.result is not None else None
         noted = await self._journal.end(
-            number, state, delivery=delivery, post_id=None if post_id is None else str(post_id), error=error
+            number,
+            state,
+            delivery=delivery,
+            post_id=None if post_id is None else str(post_id),
+            permalink=None if outcome.result is None else outcome.result.permalink,
+            error=error,
         )
         if not noted and state is not RowState.PENDING:
             # A pending call never had an intent, so there is nothing to take back.

@@ -333,6 +333,11 @@ class CreatedPost(UndocumentedResponse):
         return None
 
     @property
+    def permalink(self) -> str | None:
+        """Address of the live post, if the response has one (inferred)."""
+        return next((found for place in self._places() if isinstance(found := place.get("permalink"), str)), None)
+
+    @property
     def post_status(self) -> str | None:
         """The post's ``STATUS``, if the response has one."""
         for place in self._places():

@@ -184,7 +184,7 @@ class Case:
             shared += ["--concurrency", str(self._concurrency)]
         if self.journal.exists():
             return ["bulk", "resume", str(self.journal), *shared]
-        return ["bulk", "run", str(self._file), "--journal", str(self.journal), *shared]
+        return ["bulk", "run", str(self._file), "--journal", str(self.journal), "--allow-duplicates", *shared]
 
     async def _run_and_kill(self) -> bool:
         """Run once and kill the process on the way; return whether it ended before the kill."""

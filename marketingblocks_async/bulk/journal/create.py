@@ -8,22 +8,29 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Unpack
 
-from marketingblocks_async.bulk.errors import InvalidRowsError, JournalError, JournalExistsError, SourceError
+from marketingblocks_async.bulk.errors import (
+    InvalidRowsError,
+    JournalError,
+    JournalExistsError,
+    SourceError,
+    UnconfirmedRowsError,
+)
+from marketingblocks_async.bulk.media import MediaCheck, listed
 from marketingblocks_async.bulk.numbers import post_number
-from marketingblocks_async.bulk.plan import Plan, RowError, SourceInfo
+from marketingblocks_async.bulk.plan import Plan, RowError, RowWarning, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.flat import copy_of_row, escape
 from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.reading import key_of
 from marketingblocks_async.bulk.sheets.rows import Row
-from marketingblocks_async.bulk.sheets.sources import ReadOptions, Source, aread_rows
+from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
 
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, sync, wal_path
 from .journal import JournalReader
@@ -31,6 +38,7 @@ from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, RowState
 
 _CHUNK = 1000
+_SHOWN_ROWS = 5
 
 
 async def create_journal(
@@ -38,6 +46,9 @@ async def create_journal(
     path: str | PathLike[str],
     *,
     skip_invalid: bool = False,
+    allow_past: bool = True,
+    allow_duplicates: bool = True,
+    check_media: bool = False,
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
@@ -52,6 +63,9 @@ async def create_journal(
         source: as for ``read_rows()``, or an async iterable.
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
+        allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
+        allow_duplicates: whether to accept rows that make exactly the same post as an earlier one.
+        check_media: whether to ask the addresses of media whether there is a file, and accept no row without.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
@@ -62,6 +76,7 @@ async def create_journal(
 
     Raises:
         InvalidRowsError: rows make no post, and ``skip_invalid`` is not set.
+        UnconfirmedRowsError: rows are valid but not allowed by ``allow_past``, ``allow_duplicates`` or ``check_media``.
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
         JournalExistsError: there is a journal already; the message says whether it was made from the same file, and
             what to do.
@@ -82,22 +97,16 @@ async def create_journal(
     except SourceError as exc:
         exc.plan = plan_builder.finish(SourceInfo(file=exc.file), exc)
         raise
+    media = MediaCheck(rows.info) if check_media else None
     async with rows:
         try:
             builder = JournalBuilder(path)
         except JournalExistsError:
             raise await asyncio.to_thread(_exists, path, rows.info.file) from None
         with _abandoned_on_error(builder):
-            try:
-                async for raw in rows:
-                    found = plan_builder.add(raw)
-                    if isinstance(found, Row):
-                        builder.add(found.post_number, found.key, found.content_hash, found.request)
-                    elif skip_invalid:
-                        _add_invalid(builder, raw, found)
-            except SourceError as exc:
-                exc.plan = plan_builder.finish(rows.info, exc)
-                raise
+            await _store(rows, builder, plan_builder, media, skip_invalid=skip_invalid)
+            broken_media = [] if media is None else await media.warnings()
+            plan_builder.add_warnings(broken_media)
             plan = plan_builder.finish(rows.info)
             if plan.invalid and not skip_invalid:
                 rows_are = "1 row is" if plan.invalid == 1 else f"{plan.invalid} rows are"
@@ -106,8 +115,70 @@ async def create_journal(
                     "correct the file, or send the valid rows only (skip_invalid)"
                 )
                 raise InvalidRowsError(msg, plan)
+            _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
             builder.finish(_meta(rows.info))
     return plan
+
+
+async def _store(
+    rows: AsyncRowStream,
+    builder: JournalBuilder,
+    plan_builder: PlanBuilder,
+    media: MediaCheck | None,
+    *,
+    skip_invalid: bool,
+) -> None:
+    """Check every row and add it to the journal."""
+    try:
+        async for raw in rows:
+            found = plan_builder.add(raw)
+            if isinstance(found, Row):
+                builder.add(found.post_number, found.key, found.content_hash, found.request)
+                if media is not None:
+                    media.add(found)
+            elif skip_invalid:
+                _add_invalid(builder, raw, found)
+    except SourceError as exc:
+        exc.plan = plan_builder.finish(rows.info, exc)
+        raise
+
+
+def _refuse_unconfirmed(
+    plan: Plan, broken_media: Sequence[RowWarning], *, allow_past: bool, allow_duplicates: bool
+) -> None:
+    """Refuse valid rows that may not be meant.
+
+    Raises:
+        UnconfirmedRowsError: there are some, and they are not allowed.
+
+    """
+    faults: list[str] = []
+    if plan.past_count and not allow_past:
+        rows = "1 row has" if plan.past_count == 1 else f"{plan.past_count:,} rows have"
+        faults.append(
+            f"{rows} a schedule time that is past ({_numbers(plan.past_rows, plan.past_count)}); correct the times, or "
+            "allow them (allow_past): the API may publish such posts at once"
+        )
+    if plan.duplicate_rows and not allow_duplicates:
+        rows = "1 row repeats" if plan.duplicate_rows == 1 else f"{plan.duplicate_rows:,} rows repeat"
+        group = plan.duplicate_groups[0]
+        faults.append(
+            f"{rows} the post of an earlier row (for example {_numbers(group.rows, group.count)}); remove the "
+            "repetitions, or allow them (allow_duplicates)"
+        )
+    if broken_media:
+        faults.append(
+            f"{len(broken_media):,} addresses of media cannot be fetched ({listed(broken_media)}); correct them, or "
+            "leave out the check (check_media)"
+        )
+    if faults:
+        msg = f"nothing was sent: {'; '.join(faults)}"
+        raise UnconfirmedRowsError(msg, plan)
+
+
+def _numbers(rows: Sequence[int], count: int) -> str:
+    shown = ", ".join(map(str, rows[:_SHOWN_ROWS]))
+    return f"{'row' if count == 1 else 'rows'} {shown}{', …' if count > min(len(rows), _SHOWN_ROWS) else ''}"
 
 
 @contextmanager
@@ -240,7 +311,9 @@ class JournalBuilder:
         """
         self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
         with self._reported():
-            self._connection.execute(QUERIES["end"], (number, RowState.FAILED, None, error, INVALID_ROW, time.time()))
+            self._connection.execute(
+                QUERIES["end"], (number, RowState.FAILED, None, None, error, INVALID_ROW, time.time())
+            )
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Complete the journal and move it to its path.

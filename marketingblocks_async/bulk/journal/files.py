@@ -19,7 +19,7 @@ from .sql import QUERIES
 APPLICATION_ID = 0x4D424A52
 """Marks an SQLite file as a journal of this package."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 WAL_MARK, BESIDE, HERE = "wal", "beside", "here"
 """Name and values of the entry in ``meta`` that says where the latest writes are, see ``seal()``."""

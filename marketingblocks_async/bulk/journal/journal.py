@@ -311,7 +311,15 @@ class Journal(JournalReader):
         """
         return self._writer.durably(_INTEND, (number, self._now()))
 
-    def end(self, number: int, state: RowState, *, post_id: str | None = None, error: Exception | None = None) -> None:
+    def end(
+        self,
+        number: int,
+        state: RowState,
+        *,
+        post_id: str | None = None,
+        permalink: str | None = None,
+        error: Exception | None = None,
+    ) -> None:
         """Record the outcome of a row; it is on the disk soon, and at the latest when ``flush()`` returns.
 
         Raises:
@@ -320,7 +328,8 @@ class Journal(JournalReader):
         """
         words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
         post_id = None if post_id is None else _storable(post_id)
-        self._writer.soon(_END, (number, int(state), post_id, words, kind, self._now()))
+        permalink = None if permalink is None else _storable(permalink)
+        self._writer.soon(_END, (number, int(state), post_id, permalink, words, kind, self._now()))
 
     async def flush(self) -> None:
         """Return when everything recorded so far is on the disk.

@@ -14,21 +14,21 @@ SELECT state, count(*) FROM states GROUP BY state
 
 -- name: rows
 SELECT r.number, r.key, r.hash, r.request, coalesce(s.state, 0), coalesce(s.attempts, 0),
-       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at, s.permalink
 FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
 WHERE r.number > ? AND coalesce(s.state, 0) IN (SELECT value FROM json_each(?))
 ORDER BY r.number LIMIT ?
 
 -- name: done_before
 SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
-       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at, s.permalink
 FROM requests AS r JOIN states AS s ON s.number = r.number
 WHERE s.state = 2 AND s.sent_at < ?
 ORDER BY s.sent_at DESC LIMIT ?
 
 -- name: done_since
 SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
-       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at, s.permalink
 FROM requests AS r JOIN states AS s ON s.number = r.number
 WHERE s.state = 2 AND s.sent_at >= ?
 ORDER BY s.sent_at LIMIT ?
@@ -74,6 +74,6 @@ INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
 ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, sent_at = excluded.sent_at
 
 -- name: end
-INSERT INTO states (number, state, post_id, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, error = excluded.error,
-    error_type = excluded.error_type, ended_at = excluded.ended_at
+INSERT INTO states (number, state, post_id, permalink, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, permalink = excluded.permalink,
+    error = excluded.error, error_type = excluded.error_type, ended_at = excluded.ended_at

@@ -21,6 +21,7 @@ CREATE TABLE states (
     state INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     post_id TEXT,
+    permalink TEXT,
     error TEXT,
     error_type TEXT,
     sent_at REAL,

@@ -81,6 +81,7 @@ class StoredRow:
         error_type: class of the last error.
         sent_at: Unix time of the last intent.
         ended_at: Unix time of the last outcome.
+        permalink: address of the live post, if the API said it.
 
     """
 
@@ -95,6 +96,7 @@ class StoredRow:
     error_type: str | None
     sent_at: float | None
     ended_at: float | None
+    permalink: str | None = None
 
     @property
     def row(self) -> int:

@@ -2,6 +2,7 @@
 
 from .html import html_report
 from .report import SHOWN_ROWS, Bin, BulkReport, ReportedRow, Session, make_report, write_failures
+from .results import write_results
 
 __all__ = [
     "SHOWN_ROWS",
@@ -12,4 +13,5 @@ __all__ = [
     "html_report",
     "make_report",
     "write_failures",
+    "write_results",
 ]

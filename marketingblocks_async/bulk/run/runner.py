@@ -343,7 +343,12 @@ class BulkRun:
         if outcome.result is not None:
             self._meter.in_flight.discard(number)
             post_id = outcome.result.post_id
-            self._journal.end(number, RowState.DONE, post_id=None if post_id is None else str(post_id))
+            self._journal.end(
+                number,
+                RowState.DONE,
+                post_id=None if post_id is None else str(post_id),
+                permalink=outcome.result.permalink,
+            )
             self._meter.count(RowState.DONE)
             self._fail_suspects()
         else:

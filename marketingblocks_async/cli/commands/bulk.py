@@ -75,6 +75,13 @@ OnOutageOption = Annotated[
     OnOutage,
     typer.Option(help="When several rows in a row get no usable response: stop, or wait until the API is well again."),
 ]
+CheckMedia = Annotated[
+    bool, typer.Option("--check-media", help="Ask the addresses of media whether there is a file (HEAD requests).")
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the result of each row: .json for JSON, any other name for CSV."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +108,19 @@ def plan(
     *,
     file: File,
     reading: Reading,
+    check_media: CheckMedia = False,
 ) -> ExitCode:
     """Check a file and show the posts that it would create. Nothing is sent, and no access token is needed.
 
     Exit code 2 means that rows are not valid.
     """
-    from marketingblocks_async.bulk import SourceError, make_plan
+    from marketingblocks_async.bulk import SourceError, amake_plan
 
     from .bulk_screens import show_plan
 
     try:
         with opened(file, reading.options()) as (path, how):
-            made: Plan = make_plan(path, rate=settings.rate, **how)
+            made: Plan = run_async(amake_plan(path, rate=settings.rate, check_media=check_media, **how))
     except SourceError as error:
         if error.plan is None or not error.plan.rows:
             raise
@@ -140,6 +148,12 @@ def run(
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
     ] = False,
+    allow_past: Annotated[bool, typer.Option("--allow-past", help="Send rows whose schedule time is past.")] = False,
+    allow_duplicates: Annotated[
+        bool, typer.Option("--allow-duplicates", help="Send rows that are the same post as an earlier one.")
+    ] = False,
+    check_media: CheckMedia = False,
+    results: Results = None,
     unknown: UnknownOption = Unknown.REPORT,
     max_failures: MaxFailures = None,
     concurrency: Concurrency = None,
@@ -152,7 +166,7 @@ def run(
     Each row is written to the journal before it is sent, so 'bulk resume' can continue after a crash at any instant.
     Ctrl-C lets the rows in flight finish; a second Ctrl-C stops at once.
     """
-    from marketingblocks_async.bulk import InvalidRowsError, create_journal
+    from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
 
     from .bulk_screens import rows_are, show_plan
 
@@ -160,17 +174,25 @@ def run(
     client = settings.client(timeout=timeout)
     try:
         with opened(file, reading.options()) as (path, how):
-            made: Plan = run_async(create_journal(path, journal, skip_invalid=skip_invalid, rate=settings.rate, **how))
-    except InvalidRowsError as error:
+            made: Plan = run_async(
+                create_journal(
+                    path, journal, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
+                    check_media=check_media, rate=settings.rate, **how,
+                )
+            )  # fmt: skip
+    except (InvalidRowsError, UnconfirmedRowsError) as error:
         if not settings.output.as_json and error.plan is not None:
             show_plan(settings.output, error.plan)
         raise
     except Interrupted:
         msg = "interrupted while the file was being read; nothing was sent, and there is no journal"
         raise Interrupted(msg) from None
+    if not settings.output.as_json:
+        show_plan(settings.output, made)
     if made.invalid:
         settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
-    return _send(settings, client, journal, _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage))
+    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
+    return _send(settings, client, journal, options, results)
 
 
 @command(
@@ -185,6 +207,7 @@ def resume(
     settings: Settings,
     *,
     journal: JournalPath,
+    results: Results = None,
     unknown: UnknownOption = Unknown.REPORT,
     max_failures: MaxFailures = None,
     concurrency: Concurrency = None,
@@ -199,7 +222,7 @@ def resume(
     """
     client = settings.client(timeout=timeout)
     options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
-    return _send(settings, client, journal, options, resumed=True)
+    return _send(settings, client, journal, options, results, resumed=True)
 
 
 @command(app, "status", examples="marketingblocks bulk status posts.journal --json")
@@ -223,6 +246,7 @@ def status(settings: Settings, *, journal: JournalPath) -> None:
     examples="""
     marketingblocks bulk report posts.journal --html report.html
     marketingblocks bulk report posts.journal --failures failed.csv
+    marketingblocks bulk report posts.journal --results results.csv
     """,
 )
 def report(
@@ -236,15 +260,23 @@ def report(
     unknowns: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the rows of unknown outcome as CSV, to look them up.")
     ] = None,
+    results: Results = None,
 ) -> None:
     """Report on a run: for people, as JSON, as an HTML page, as CSV files of the rows that are not done."""
-    from marketingblocks_async.bulk import JournalReader, RowState, html_report, make_report, write_failures
+    from marketingblocks_async.bulk import (
+        JournalReader,
+        RowState,
+        html_report,
+        make_report,
+        write_failures,
+        write_results,
+    )
 
     from .bulk_screens import show_report
 
     with JournalReader(journal) as reader:
         made = make_report(reader)
-        for path in (html, failures, unknowns):
+        for path in (html, failures, unknowns, results):
             if path is not None:
                 _check_target(path, (journal, Path(made.source) if made.source else None))
         if html is not None:
@@ -253,6 +285,8 @@ def report(
             write_failures(reader, failures)
         if unknowns is not None:
             write_failures(reader, unknowns, (RowState.UNKNOWN, RowState.SENDING))
+        if results is not None:
+            write_results(reader, results)
     settings.output.result(made.to_dict(), lambda: show_report(settings.output, made))
 
 
@@ -261,14 +295,18 @@ def _send(
     client: MarketingBlocks,
     journal: Path,
     options: _RunOptions,
+    results: Path | None,
     *,
     resumed: bool = False,
 ) -> ExitCode:
     from marketingblocks_async import AuthenticationError, ConfigurationError
-    from marketingblocks_async.bulk import BulkRun, Ending, Journal
+    from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
 
     from .bulk_progress import interrupts, shown_progress
     from .bulk_screens import show_result
+
+    if results is not None:
+        _check_targets(journal, results)
 
     async def send() -> BulkResult:
         async with client, Journal(journal) as opened:
@@ -286,6 +324,9 @@ def _send(
     settings.output.result(
         result.to_dict(), lambda: show_result(settings.output, result, str(journal), resumed=resumed)
     )
+    if results is not None:
+        with JournalReader(journal) as reader:
+            write_results(reader, results)
     if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
         return ExitCode.INTERRUPTED
     code = code_of(result.counts)
@@ -301,6 +342,14 @@ def _state_of(reader: JournalReader) -> str:
     if not sessions:
         return "not begun"
     return sessions[-1][2] or "killed"
+
+
+def _check_targets(journal: Path, path: Path) -> None:
+    from marketingblocks_async.bulk import JournalReader
+
+    with JournalReader(journal) as reader:
+        source = reader.meta.get("source", "")
+    _check_target(path, (journal, Path(source) if source else None))
 
 
 def _check_target(path: Path, precious: tuple[Path | None, ...]) -> None:

@@ -23,9 +23,11 @@ from marketingblocks_async.bulk import (
     JournalReader,
     RowState,
     SourceError,
+    UnconfirmedRowsError,
     content_hash,
     create_journal,
     make_plan,
+    media,
     write_failures,
 )
 from marketingblocks_async.bulk.journal.create import JournalBuilder
@@ -366,3 +368,45 @@ def test_a_file_of_failures_gives_the_same_posts_again(
             assert [row.content_hash for row in journal.rows()] == hashes
 
     asyncio.run(there_and_back())
+
+
+PAST = {"publish_mode": "scheduled", "schedule_time": "2020-01-01 10:00", "time_zone": "UTC"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "refused_by", "words"),
+    [
+        ([post(), post("Other", **PAST)], "allow_past", "1 row has a schedule time that is past (row 2)"),
+        (
+            [post(), post(), post()],
+            "allow_duplicates",
+            "2 rows repeat the post of an earlier row",
+        ),
+    ],
+)
+async def test_rows_that_may_not_be_meant_can_be_refused(
+    path: Path, rows: list[CreatePost], refused_by: str, words: str
+) -> None:
+    refusing: dict[str, Any] = {refused_by: False}
+    with pytest.raises(UnconfirmedRowsError) as caught:
+        await create_journal(rows, path, **refusing)
+    assert words in str(caught.value)
+    assert refused_by in str(caught.value)
+    assert caught.value.plan is not None
+    assert caught.value.plan.ok
+    assert left_behind(path) == []
+    await create_journal(rows, path)
+
+
+async def test_media_that_are_not_there_refuse_the_file_if_they_are_checked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "https://example.com/missing.jpg"
+    monkeypatch.setattr(media, "check_media", lambda _addresses: asyncio.sleep(0, {address: "the server answers 404"}))
+    rows = [post(), post("Other", media_urls=[address])]
+    with pytest.raises(UnconfirmedRowsError, match=r"1 addresses.*row 2.*the server answers 404") as caught:
+        await create_journal(rows, path, check_media=True)
+    assert caught.value.plan is not None
+    assert [warning.row for warning in caught.value.plan.warnings] == [2]
+    assert left_behind(path) == []
+    assert (await create_journal(rows, path)).warnings == ()

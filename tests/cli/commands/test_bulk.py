@@ -395,7 +395,7 @@ def test_names_that_are_no_text(command: Command, sandbox: Sandbox, tmp_path: Pa
     again = command(*run)
     assert (again.code, again.json["error"]["type"]) == (1, "JournalExistsError")
     people = process("bulk", "status", os.fsencode(journal), env=environment(sandbox), cwd=tmp_path).check()
-    assert (people.code, "done     2" in people.out) == (0, True)
+    assert (people.code, "done     2" in people.out) == (0, True), people
 
 
 def junk(path: Path) -> None:
@@ -476,3 +476,38 @@ def test_journals_that_cannot_be_made(command: Command, sandbox: Sandbox, tmp_pa
     assert command("bulk", "run", "posts.csv", "--journal", place).err.count("╭") == 1
     assert sandbox.ledger.carried_out_at("create-post") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["posts.csv"]
+
+
+def test_past_times_and_repetitions_stop_a_run_unless_they_are_allowed(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    header = f"{HEADER},schedule_time,time_zone"
+    past = "facebook,1,post,Past,,scheduled,2020-01-01 10:00,Europe/Berlin"
+    same = "facebook,1,post,Same,,now,,"
+    (tmp_path / "posts.csv").write_text(f"{header}\n{past}\n{same}\n{same}\n")
+    run = ("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    for allowed, words in ((), "allow past"), (("--allow-past",), "allow duplicates"):
+        refused = command(*run, *allowed)
+        assert refused.code == 2
+        assert words in refused.words
+        # What "plan" shows, too.
+        assert "are the same post (rows 2, 3)" in refused.words
+        assert created(sandbox) == 0
+        assert not (tmp_path / "j").exists()
+    ran = command(*run, "--allow-past", "--allow-duplicates")
+    assert (ran.code, created(sandbox)) == (0, 3)
+    assert "scheduled in the past (row 1)" in ran.words
+
+
+def test_results_are_written_by_run_resume_and_report(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 2)
+    command("bulk", "run", "posts.csv", "--journal", "j", "--results", "results.csv", *LIFTED)
+    command("bulk", "resume", "j", "--results", "again.csv", *LIFTED)
+    command("bulk", "report", "j", "--results", "results.json")
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert [(row["row"], row["state"]) for row in found] == [(1, "done"), (2, "done")]
+    assert all(row["post_id"] and row["sent_at"] for row in found)
+    assert created(sandbox) == 2
+    assert (tmp_path / "results.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    refused = command("bulk", "report", "j", "--results", "posts.csv")
+    assert "would be written over" in refused.words
