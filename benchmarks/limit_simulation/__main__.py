@@ -15,6 +15,7 @@ from marketingblocks_async.limits.settings import RateLimit
 from .baselines import FixedGuard, PlainBudget
 from .search import CLIMBS, TwoProcesses, climb, search_counterexamples
 from .simulation import Outcome, Simulation, local_pool
+from .wire import measure
 from .worlds import WORLDS
 
 RULES: dict[str, tuple[type[ReleaseRule], float]] = {
@@ -97,6 +98,15 @@ def _two(options: argparse.Namespace) -> None:
             print(f"seed {seed}, swing {swing}: worst {outcome.worst}, rate {outcome.rate:.1f}", flush=True)
 
 
+def _wire(options: argparse.Namespace) -> None:
+    for seed in range(options.seeds):
+        for world in options.world or list(WORLDS):
+            seen = measure(
+                world, options.calls, seed, guard=options.guard, busy=options.busy, given_session=options.given_session
+            )
+            print(f"{WORLDS[world].about}: {seen}", flush=True)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line asks for; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limit_simulation", description=__doc__)
@@ -116,6 +126,14 @@ def main(arguments: Sequence[str]) -> int:
     climbs.add_argument("--steps", type=int, default=100)
     climbs.set_defaults(run=_climbs)
     commands.add_parser("two", help="two processes that share the permits").set_defaults(run=_two)
+    wire = commands.add_parser("wire", help="worlds over a real socket, against a counting server")
+    wire.add_argument(
+        "world", nargs="*", choices=[[], *WORLDS], help="only these worlds; the network is this machine's"
+    )
+    wire.add_argument("--guard", type=float, default=0.05)
+    wire.add_argument("--busy", type=int, default=0, help="number of endless loops beside it")
+    wire.add_argument("--given-session", action="store_true", help="hand the client a session")
+    wire.set_defaults(run=_wire)
     options = parser.parse_args(arguments)
     options.rule = options.rule or list(RULES)
     options.run(options)

@@ -151,7 +151,7 @@ class RoundTrips:
         self.late = max(seconds, 0.999 * self.late)
         if fresh:
             seen = self.late_on_fresh
-            self.late_on_fresh = seconds if seen == math.inf else max(seconds, 0.999 * seen)
+            self.late_on_fresh = seconds if seen == math.inf else max(seconds, 0.98 * seen)
 
     def add_sending(self, permit: PermitState) -> None:
         """Note a request in flight."""
