@@ -76,7 +76,7 @@ the token. The guard is doubled (up to one second), or, where it is infinite, th
 passes without a 429.
 
 ``release.py`` decides when a permit comes back, ``permits.py`` keeps them, and ``benchmarks/limit_simulation`` plays
-the rule against forty worlds and tries to break it.
+the rule against 39 worlds and tries to break it.
 
 **Pacing.** The bound alone would allow ``limit`` requests back to back. So a token bucket of small ``burst``
 (``pacing.py``) spaces the grants, and another one the writes, since connections that take different times to open would
