@@ -152,6 +152,7 @@ def _items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
         raise SourceError(msg, file=file, line=window.line)
     window.skip()
     if window.sign() == "]":
+        window.skip()
         window.end()
         return
     while True:
