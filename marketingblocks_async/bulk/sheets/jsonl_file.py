@@ -133,7 +133,7 @@ def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | 
     layouts = Layouts(rules)
     number = 0
     with open_lines(path, info, encoding) as lines:
-        for line, item in _items(lines, info.file):
+        for line, item in list_items(lines, info.file):
             number += 1
             if isinstance(item, JsonError):
                 yield unreadable_row(number, str(item), "", layouts, file=info.file, line=line)
@@ -144,8 +144,17 @@ def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | 
                 yield unreadable_row(number, message, item, layouts, file=info.file, line=line)
 
 
-def _items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
-    """Yield the entries of a list with their lines; one that says something twice is the error that says so."""
+def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
+    """Yield the entries of a list with their lines; one that says something twice is the error that says so.
+
+    Args:
+        lines: the document, in pieces of any size.
+        file: what errors call it.
+
+    Raises:
+        SourceError: the document is no list, or is no JSON from some place on.
+
+    """
     window = _Window(lines, file)
     if window.sign() != "[":
         msg = "this is not a list of objects; write [{…}, {…}], or one object a line and name the file .jsonl"
