@@ -191,7 +191,8 @@ async def test_it_can_be_read_while_it_runs(path: Path) -> None:
     async with Journal(path) as journal:
         await journal.begin_session()
         await journal.intend(6)
-        assert report_of(path).counts.unknown == 2
+        # A row in flight of a run that lives is not unknown.
+        assert report_of(path).counts.unknown == 1
         journal.end(6, RowState.DONE, post_id="6")
         await journal.flush()
         assert report_of(path).counts.done == 4
