@@ -157,7 +157,8 @@ def _prose(text: str | None) -> str:
 
 
 def _code(text: str) -> str:
-    return f"<code>{_escaped(text)}</code>"
+    # Inside backticks the sign that ends a cell cannot be written so that every renderer shows it.
+    return f"`{text}`" if "|" not in text else f"<code>{_escaped(text).replace('[', '&#91;')}</code>"
 
 
 def _escaped(text: str) -> str:
