@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 
 from marketingblocks_async.errors import ConfigurationError, Outcome, excerpt
+from marketingblocks_async.limits.settings import Limiter
 
 from .attempt import Attempt
 
@@ -160,30 +161,20 @@ class ObservedConnector(aiohttp.TCPConnector):
             # A second request needs a permit of its own, and is for the retry policy to decide.
             raise ResendRefusedError
         while True:
-            connection = await self._connect(req, traces, timeout)
+            try:
+                connection = await super().connect(req, traces, timeout)
+            except OSError as exc:
+                if exc.errno not in NO_SOCKETS:
+                    raise
+                await asyncio.sleep(SOCKET_POLL)
+                continue
             if not self._is_usable(connection, attempt):
                 connection.close()
-                continue
-            if not self._lesson.may_try(attempt):
+            elif not self._lesson.may_try(attempt):
                 connection.release()
                 attempt.needs_new_connection = not await self._lesson.wait()
-                continue
-            if attempt.limiter is not None:
-                attempt.waits_to_write, asked = True, time.monotonic()
-                try:
-                    await attempt.limiter.wait_to_write(owner=self._owner)
-                except BaseException:
-                    connection.release()
-                    raise
-                finally:
-                    attempt.waits_to_write = False
-                    waited = time.monotonic() - asked
-                    attempt.held_back += waited
-                if connection.closed or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
-                    # It was lost, or has become too old, while the request waited for its turn.
-                    connection.close()
-                    continue
-            break
+            elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
+                break
         attempt.connection = connection.protocol
         attempt.sending()
         if attempt.permit is not None and attempt.in_one_piece:
@@ -191,20 +182,23 @@ class ObservedConnector(aiohttp.TCPConnector):
             self._loop.call_soon(self._loop.call_soon, _note_written, attempt, connection.transport)
         return connection
 
-    async def _connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
-    ) -> Connection:
-        """Return a connection; wait for a socket if there is none left."""
-        while True:
-            try:
-                return await super().connect(req, traces, timeout)
-            except OSError as exc:
-                if exc.errno not in NO_SOCKETS:
-                    raise
-            await asyncio.sleep(SOCKET_POLL)
+    async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
+        """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
+        attempt.waits_to_write, asked = True, time.monotonic()
+        try:
+            await limiter.wait_to_write(owner=self._owner)
+        except BaseException:
+            connection.release()
+            raise
+        finally:
+            attempt.waits_to_write = False
+            waited = time.monotonic() - asked
+            attempt.held_back += waited
+        if connection.closed or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
+            # It was lost, or has become too old, meanwhile.
+            connection.close()
+            return False
+        return True
 
     def _is_usable(self, connection: Connection, attempt: Attempt) -> bool:
         protocol = connection.protocol
@@ -295,9 +289,9 @@ class KeepaliveLesson:
 
     def prove(self, idle: float, uses: int) -> None:
         """Note that a reused connection brought a response."""
-        self._proven_idle = max(self._proven_idle, idle)
-        self._proven_uses = max(self._proven_uses, uses)
-        if self._trying is not None:
+        if idle > self._proven_idle or uses > self._proven_uses or self._trying is not None:
+            self._proven_idle = max(self._proven_idle, idle)
+            self._proven_uses = max(self._proven_uses, uses)
             self._end_try()
 
     def _end_try(self) -> None:

@@ -281,10 +281,7 @@ class Transport:
             outcome = Outcome.UNKNOWN if attempt.may_have_left else Outcome.NOT_SENT
             raise SendFailure(outcome, why, timed_out=attempt.timed_out) from None
         except (aiohttp.ClientError, OSError, RuntimeError) as exc:
-            was_dead = (
-                attempt.sent and not attempt.answered and self._connector is not None and self._connector.lost(attempt)
-            )
-            raise SendFailure(outcome_of(exc, attempt), reason_of(exc), connection_was_dead=was_dead) from exc
+            raise self._failure_of(exc, attempt) from exc
         finally:
             CURRENT_ATTEMPT.reset(context)
             timer.end(attempt)
