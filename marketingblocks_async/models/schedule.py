@@ -57,6 +57,8 @@ _ABBREVIATIONS = {
 }
 """Abbreviation of a zone → the IANA name to write, of the place that usually means it."""
 
+_SCHEDULE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
+
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 """The documented format (``Y-m-d H:i``): whole minutes, local to ``time_zone``."""
 
@@ -104,15 +106,18 @@ def name_of(zone: ZoneInfo) -> str | None:
 
 def parse_schedule_text(text: str) -> str:
     """Return ``text`` if it has the documented form and names a real date, else raise ``ValueError``."""
-    try:
-        moment = datetime.strptime(text, SCHEDULE_FORMAT)  # noqa: DTZ007 - the zone travels in its own field
-    except ValueError:
-        moment = None
-    # strptime also takes "2025-8-1 9:5"; the documented form has fixed widths.
-    if moment is None or moment.strftime(SCHEDULE_FORMAT).zfill(len(text)) != text:
-        msg = f"{text!r:.80} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or pass an aware datetime"
-        raise ValueError(msg)
+    _local_time(text)
     return text
+
+
+def _local_time(text: str) -> datetime:
+    try:
+        if _SCHEDULE_TEXT.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    msg = f"{text!r:.80} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or pass an aware datetime"
+    raise ValueError(msg)
 
 
 def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
@@ -159,7 +164,7 @@ def split_text(text: str, time_zone: str) -> tuple[str, str]:
         ValueError: the form is another one, the date is not real, the zone is not known, or the clocks skip the time.
 
     """
-    moment = datetime.fromisoformat(parse_schedule_text(text)).replace(tzinfo=zone_of(time_zone))
+    moment = _local_time(text).replace(tzinfo=zone_of(time_zone))
     if not isinstance(moment.tzinfo, ZoneInfo) or is_unique(moment):
         return text, time_zone
     _refuse_skipped(moment)
@@ -169,7 +174,7 @@ def split_text(text: str, time_zone: str) -> tuple[str, str]:
 
 def is_unique(moment: datetime) -> bool:
     """Return whether the clocks of its zone show a moment's local time exactly once."""
-    return moment.replace(fold=0).utcoffset() == moment.replace(fold=1).utcoffset()
+    return moment.utcoffset() == moment.replace(fold=not moment.fold).utcoffset()
 
 
 def explain_ambiguity(local: datetime, time_zone: str) -> str | None:
@@ -181,8 +186,7 @@ def explain_ambiguity(local: datetime, time_zone: str) -> str | None:
 
     """
     first = local.replace(tzinfo=zone_of(time_zone), fold=0)
-    second = first.replace(fold=1)
-    if is_unique(first) or first.astimezone(UTC) > second.astimezone(UTC):
+    if is_unique(first) or first.astimezone(UTC) > first.replace(fold=1).astimezone(UTC):
         return None
     return (
         f"{first:%Y-%m-%d %H:%M} is there twice in {time_zone}, since the clocks are put back; "

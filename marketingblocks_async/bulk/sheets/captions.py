@@ -9,12 +9,16 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from marketingblocks_async.models import ChannelType, CreatePost, PostType
 
 from .display import visible
 
+_PAGE = re.compile(
+    r"https?://(?:www\.)?(?:drive\.google\.com/file/|dropbox\.com/.*[?&]dl=0|photos\.app\.goo\.gl/|photos\.google\.com/"
+    r"|1drv\.ms/|onedrive\.live\.com/|icloud\.com/)",
+    re.IGNORECASE,
+)
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -155,11 +159,7 @@ def _too_long(text: str, limit: Limit, platform: str) -> str | None:
 
 def _page_for_file(address: str) -> str | None:
     """Return a doubt about an address that leads to a web page with the file, not to the file itself."""
-    host = (urlsplit(address).hostname or "").removeprefix("www.")
-    if host == "drive.google.com" and "/file/" in address:
-        return f'"{visible(address)}" is a page of Google Drive, not the file; use an address of the file itself'
-    if host == "dropbox.com" and "dl=0" in address:
-        return f'"{visible(address)}" is a page of Dropbox, not the file; write dl=1 instead of dl=0 at its end'
-    if host in ("photos.app.goo.gl", "photos.google.com", "1drv.ms", "onedrive.live.com", "icloud.com"):
-        return f'"{visible(address)}" is a web page, not the file; use an address of the file itself'
-    return None
+    if not _PAGE.match(address):
+        return None
+    advice = "write dl=1 instead of dl=0 at its end" if "dl=0" in address else "use an address of the file itself"
+    return f'"{visible(address)}" leads to a page that shows the file, not to the file; {advice}'

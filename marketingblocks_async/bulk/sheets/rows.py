@@ -125,12 +125,12 @@ def _settle_time(values: dict[str, Any]) -> str | None:
         return None
     try:
         ambiguity = explain_ambiguity(moment, name)
-        second = moment.replace(tzinfo=zone_of(name), fold=1)
     except (ValueError, OverflowError):
         # The request object says what is wrong with the zone.
         return None
     if ambiguity is None:
         return None
+    second = moment.replace(tzinfo=zone_of(name), fold=1)
     values["schedule_time"] = second.replace(fold=0)
     offset = second.strftime("%z")
     return f"{ambiguity}; for the second one write {second:%Y-%m-%d %H:%M}{offset[:3]}:{offset[3:5]}"
@@ -181,7 +181,8 @@ def _row_error(raw: RawRow, problem: CellProblem) -> tuple[int, RowError]:
     if index is None:
         return sys.maxsize, RowError(raw.number, visible(problem.target), "", problem.message, raw.file, raw.line)
     value = readable(raw.cells[index]) if index < len(raw.cells) else ""
-    message = f"{rest}: {problem.message}" if rest else problem.message
+    # A message about an address names it.
+    message = f"{rest}: {problem.message}" if rest and not problem.target.startswith("media_urls.") else problem.message
     return index, RowError(raw.number, raw.layout.name_of(index), value, message, raw.file, raw.line)
 
 

@@ -43,10 +43,12 @@ def show_plan(output: Output, plan: Plan) -> None:
         _more(output, len(plan.channels) - SHOWN_CHANNELS, "channels")
     if plan.past_count:
         which = _list(plan.past_rows, plan.past_count)
-        output.note(f"Warning: {rows_are(plan.past_count)} scheduled in the past ({which}).")
+        output.note(
+            f"Warning: {rows_are(plan.past_count)} scheduled in the past ({which}); 'run' needs --allow-past for them."
+        )
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
         which = _list(group.rows, group.count)
-        output.note(f"Warning: {group.count:,} rows are the same post ({which}); all of them are sent.")
+        output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
     if plan.warnings:
         doubts = [(each.line or "", each.row or "", each.column, each.message) for each in plan.warnings[:SHOWN_ERRORS]]

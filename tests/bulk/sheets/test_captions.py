@@ -107,7 +107,7 @@ def test_a_long_title_of_a_video() -> None:
 def test_a_page_that_shows_the_file_is_a_warning(address: str) -> None:
     [(column, message)] = warnings_of(media_urls=["https://e.com/a.jpg", address])
     assert column == "media_urls"
-    assert "not the file" in message
+    assert "not to the file" in message
 
 
 class TestTimes:
