@@ -4,7 +4,7 @@ It keeps the API's rate limit where the server counts, and never publishes a pos
 ``MarketingBlocks``; everything public is importable from here.
 
 The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an
-HTTP client, and whoever only checks a spreadsheet loads the models and nothing else.
+HTTP client, and a program that only checks a spreadsheet loads the models and nothing else.
 """
 
 import importlib

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 DEFAULT_MAX_RESPONSE_BYTES = 16 * 2**20
-"""The largest answer that is read, 16 MiB."""
+"""The largest response that is read, 16 MiB."""
 
 T = TypeVar("T")
 PartT = TypeVar("PartT")
@@ -91,14 +91,15 @@ class MarketingBlocks:
         rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a ``SharedRateLimit`` such as
             ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
-        timeout: seconds for one attempt, from its permit to the last byte of the answer; waiting for the permit does
+        timeout: seconds for one attempt, from its permit to the last byte of the response; waiting for the permit does
             not count.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
-            observed, so permits then come back by the answers alone. That costs rate only where response times vary.
-        max_connections: how many connections may be in use at once, by this client and its copies together; ``None``
-            for no cap. No token can take them all, see ``limits/connections.py``.
-        max_response_bytes: the largest answer to read, at least 1.
+            observed, so permits then come back by the responses alone. That costs rate only where response times vary.
+        max_connections: how many connections may be in use at once, by this client and its copies together; no token
+            can take them all, see ``limits/connections.py``. ``None`` for as many as the process's limit of open files
+            leaves.
+        max_response_bytes: the largest response to read, at least 1.
         proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of
             the environment (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). Loopback addresses never use one. A session
             that was handed in has its own.
@@ -349,7 +350,7 @@ class MarketingBlocks:
             overrides: ``timeout``, ``deadline``, ``retry``, ``lane`` for this call alone; see ``with_options()``.
 
         Returns:
-            The decoded JSON answer; ``None`` for a 204 or an answer to ``HEAD``.
+            The decoded JSON value; ``None`` for a 204 or a response to ``HEAD``.
 
         Raises:
             ConfigurationError: ``path`` leads out of the API root, or the method is unknown.
@@ -375,7 +376,7 @@ class MarketingBlocks:
         return await executor.execute(Call(operation, request, self._url_of(path, params), body))
 
     async def raw(self, call: Callable[[MarketingBlocks], Awaitable[T]]) -> RawResponse[T]:
-        """Make a call and return the whole answer and what it took, beside the result.
+        """Make a call and return the whole response and what it took, beside the result.
 
             response = await client.raw(lambda client: client.posts.get(1246))
             response.result, response.status, response.headers, response.body, response.attempts, response.waited
@@ -387,7 +388,7 @@ class MarketingBlocks:
             call: is given a copy of this client, and returns what the one call on it returns.
 
         Returns:
-            The result, and the answer as it came; if the server echoed the access token, without it.
+            The result, and the response as it came; if the server echoed the access token, without it.
 
         Raises:
             TypeError: ``call`` called nothing.
@@ -418,7 +419,7 @@ class MarketingBlocks:
         if leads_up or url.origin() != root.origin() or "://" in given:
             msg = f"path={path!r} must be below the API root {root}, for example 'social-sparks/any-path'"
             raise ConfigurationError(msg)
-        # What is encoded already stays as it is.
+        # Percent-encoded characters stay as they are.
         given_query = quote(query, safe="%/?:@!$&'()*+,;=~-._")
         both = "&".join(part for part in (given_query, encode_query(params or {}).removeprefix("?")) if part)
         return URL(f"{url}?{both}" if both else str(url), encoded=True)

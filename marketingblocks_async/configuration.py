@@ -1,4 +1,4 @@
-"""What the constructor and the environment say, checked: token, API root, timeouts."""
+"""Checks of the settings from the constructor and the environment: token, API root, timeouts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The API as data: one ``Endpoint`` per documented operation.
 
 The client, the error texts and the sandbox all read this table, so they cannot disagree about a path, a permission or
-whether a call may be repeated. What is not here is not documented and is reached through ``client.request()``.
+whether a call may be repeated. Anything else is not documented and is reached through `client.request()`.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ class AttemptEvent:
         endpoint: operation, or the path of a generic call.
         attempt: 1 for the first.
         waited: seconds that it waited for its permit.
-        seconds: from the permit to the last byte of the answer, or to the failure.
-        status_code: HTTP status, ``None`` if no answer came.
+        seconds: from the permit to the last byte of the response, or to the failure.
+        status_code: HTTP status, ``None`` if no response came.
         failure: what kind of failure it was, ``None`` for a success.
         method: HTTP method.
         url: where it went, percent-encoded.

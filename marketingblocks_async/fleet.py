@@ -54,11 +54,11 @@ class TokenFleet:
         rate_limit: the limit of each token; a ``RedisRateLimit`` shares each with other processes.
         max_connections: how many connections may be in use at once, over all tokens; ``None`` for no cap. No token can
             take them all: it gets another one only while it has fewer than there are free.
-        idle_after: seconds after which a client that nobody asked for is dropped, above 0.
+        idle_after: a client that was not requested for so many seconds is dropped; above 0.
         retry: how often and how long a call is tried.
         timeout: seconds for one attempt.
         deadline: seconds for a whole call; ``None`` for no bound.
-        max_response_bytes: the largest answer to read, at least 1.
+        max_response_bytes: the largest response to read, at least 1.
         middlewares: code to run around every attempt.
         on_attempt: called after every attempt.
         on_retry: called before every further attempt.
@@ -109,7 +109,7 @@ class TokenFleet:
         )
         self._rate_limit = rate_limit
         self._idle_after = check_seconds(idle_after, "idle_after")
-        # A client that somebody still has must be found again, so that it is not made twice.
+        # A client that is still referenced must be found again, so that it is not made twice.
         self._alive: weakref.WeakValueDictionary[bytes, MarketingBlocks] = weakref.WeakValueDictionary()
         self._names: dict[bytes, str] = {}
         # When each was last asked for, the longest ago first.
@@ -181,7 +181,7 @@ class TokenFleet:
         )
 
     def _drop_idle(self) -> None:
-        """Forget the clients that nobody has asked for; those that somebody has live on with him."""
+        """Drop clients that were not requested for `idle_after` seconds. One that is still referenced stays usable."""
         loop = asyncio.get_running_loop()
         self._timer = None
         oldest = loop.time() - self._idle_after
@@ -195,4 +195,4 @@ class TokenFleet:
             self._timer = loop.call_at(first + self._idle_after, self._drop_idle)
 
 
-_NO_TOKEN = "fleet"  # noqa: S105 - no token: a name for whoever looks at the client that makes no calls
+_NO_TOKEN = "fleet"  # noqa: S105 - no token: the name of the client that carries the pool and makes no calls

@@ -46,7 +46,7 @@ class Observer:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The functions that a client calls when something happens; ``None`` for those that nobody asked for.
+    """The functions that a client calls when something happens; ``None`` for those that were not given.
 
     Raises:
         ConfigurationError: one of them cannot be called, or is a coroutine function.

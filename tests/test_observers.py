@@ -1,12 +1,27 @@
-"""Several observers at once, and what one of them does wrong."""
+"""Several observers at once, mistakes in one of them, and events as log records."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
-from marketingblocks_async import AttemptEvent, MarketingBlocks, Observer, OutcomeEvent, observed_by
+from marketingblocks_async import (
+    APIConnectionError,
+    AttemptEvent,
+    EventLog,
+    MarketingBlocks,
+    NotFoundError,
+    Observer,
+    OutcomeEvent,
+    OutcomeUnknownError,
+    RetryPolicy,
+    observed_by,
+)
 from marketingblocks_async.sandbox import Sandbox
 
 
@@ -57,3 +72,82 @@ async def test_an_event_says_where_the_request_went(marketingblocks_sandbox: San
     (attempt,), (outcome,) = seen.attempts, seen.outcomes
     assert attempt.url == f"{marketingblocks_sandbox.base_url}/social-sparks/get-posts?channels=facebook,tiktok&limit=3"
     assert attempt.method == outcome.method == "GET"
+
+
+def client_of(sandbox: Sandbox) -> MarketingBlocks:
+    return MarketingBlocks(
+        sandbox.token,
+        base_url=sandbox.base_url,
+        retry=RetryPolicy(initial_backoff=0.01, max_backoff=0.02),
+        **observed_by(EventLog()),
+    )
+
+
+def records(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    found = [record for record in caplog.records if record.name == "marketingblocks_async.calls"]
+    return [(record.levelno, str(vars(record)["mb_event"])) for record in found]
+
+
+async def test_a_call_is_told_in_full(marketingblocks_sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    marketingblocks_sandbox.faults.add("error_500:times=1")
+    async with client_of(marketingblocks_sandbox) as client:
+        await client.posts.upcoming()
+    assert records(caplog) == [
+        (logging.DEBUG, "attempt"),
+        (logging.INFO, "retry"),
+        (logging.DEBUG, "attempt"),
+        (logging.DEBUG, "outcome"),
+    ]
+    first, retry, *_ = (vars(record) for record in caplog.records if record.name == "marketingblocks_async.calls")
+    assert (first["mb_endpoint"], first["mb_status_code"], first["mb_failure"]) == ("upcoming-posts", 500, "unknown")
+    assert (retry["mb_error"], retry["mb_next_attempt"]) == ("ServerError", 2)
+    assert marketingblocks_sandbox.token not in caplog.text
+
+
+async def test_throttling_and_failures_are_warnings(
+    marketingblocks_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    marketingblocks_sandbox.faults.add("too_many_requests:retry_after=0.01,times=1")
+    async with client_of(marketingblocks_sandbox) as client:
+        await client.posts.upcoming()
+        with pytest.raises(NotFoundError):
+            await client.posts.get(404)
+    assert {level for level, _ in records(caplog)} == {logging.WARNING}
+    assert "there" in caplog.text
+
+
+async def test_a_write_of_unknown_outcome_is_an_error_and_a_read_is_none(
+    marketingblocks_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    marketingblocks_sandbox.faults.add("drop_before")
+    async with client_of(marketingblocks_sandbox) as client:
+        with pytest.raises(OutcomeUnknownError):
+            await client.channels.connect(user_id="u-1")
+        with pytest.raises(APIConnectionError):
+            await client.posts.upcoming()
+    assert records(caplog) == [(logging.ERROR, "outcome"), (logging.WARNING, "outcome")]
+
+
+async def test_records_can_be_written_as_json(
+    marketingblocks_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with client_of(marketingblocks_sandbox) as client:
+        await asyncio.gather(client.posts.upcoming(), client.posts.upcoming())
+    own = [record for record in caplog.records if record.name == "marketingblocks_async.calls"]
+    for record in own:
+        json.dumps({name: value for name, value in vars(record).items() if name.startswith("mb_")})
+    assert len({vars(record)["mb_call_id"] for record in own}) == 2
+
+
+def test_nothing_is_written_until_the_program_asks_for_it() -> None:
+    code = (
+        "import logging, marketingblocks_async.calls.executor\n"
+        "logging.getLogger('marketingblocks_async.calls').error('a secret')\n"
+        "logging.getLogger('marketingblocks_async').warning('a secret')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+    assert done.stderr == ""

@@ -285,7 +285,7 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
     if in_front and response.status in (401, 403):
         return (
             " - this is no answer of the API but a page of something in front of it, such as a firewall or a proxy, so "
-            "it says nothing about the access token; ask whoever runs that, or try from another network"
+            "it says nothing about the access token; ask the people who run it, or try from another network"
         )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
     match response.status:
@@ -302,7 +302,7 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
             advice = "the API refused the content of the request; change it before sending it again"
         case 429:
             asked = f"; the API asks to wait {wait:g} s" if wait is not None else ""
-            advice = f"over the rate limit of the token{asked}; somebody else may be using the same token"
+            advice = f"over the rate limit of the token{asked}; another program may be using the same token"
         case status if 300 <= status < 400:
             target = excerpt(response.headers.get("Location", "nowhere"), 100)
             advice = f"a redirect to {target!r}, which is not followed; check base_url"

@@ -77,7 +77,7 @@ class CommentAutomations(Resource):
                 ``CallOverrides``.
 
         Returns:
-            The answer; its shape is not documented.
+            The response; its shape is not documented.
 
         Raises:
             pydantic.ValidationError: the arguments make no valid request.
@@ -154,7 +154,7 @@ class CommentAutomations(Resource):
                 ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see ``CallOverrides``.
 
         Returns:
-            The answer; its shape is not documented.
+            The response; its shape is not documented.
 
         Raises:
             pydantic.ValidationError: the arguments make no valid request.

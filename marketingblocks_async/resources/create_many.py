@@ -43,7 +43,7 @@ class PostOutcome:
     Attributes:
         index: its place in the input, from 0.
         item: what the input had there.
-        result: the answer, ``None`` if there is an error.
+        result: the response, ``None`` if there is an error.
         error: what went wrong, ``None`` if nothing did: an error of this package, ``pydantic.ValidationError`` when the
             item makes no valid post, or what ``before_send`` raised.
 
@@ -69,7 +69,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
     """The running creation of many posts; made by ``client.posts.create_many``. Iterate over it once.
 
     It ends early by ``aclose()``, by the end of its ``async with``, when a fetch of its next outcome is cancelled
-    (also by a timeout), and when nobody refers to it any more.
+    (also by a timeout), and when it is garbage-collected.
 
     Attributes:
         undelivered: after an early end, the outcomes of the posts that were taken from the input and whose outcome was
@@ -142,7 +142,7 @@ class _Post:
 
 
 class _Run:
-    """The tasks of one CreateMany. They must not refer to it: when nobody iterates any more, it has to be collectable.
+    """The tasks of one CreateMany. They must not refer to it, so that it can be collected when iteration was abandoned.
 
     What was taken from the input is at every moment in exactly one of three places: in flight, finished (until it is
     fetched), or undelivered. Between taking and booking nothing is awaited, and the booking of outcomes is done by
@@ -286,7 +286,7 @@ class _Run:
             raise cancelled
 
     def abandon(self) -> None:
-        """Hear, in whatever thread, that nobody iterates any more."""
+        """Called, in any thread, when the iterator was collected before its end."""
         if self._feeder is not None and not self._closing:
             # The loop may have been closed since; then nothing runs any more.
             with contextlib.suppress(RuntimeError):

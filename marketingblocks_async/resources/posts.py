@@ -95,14 +95,15 @@ class Posts(Resource):
                 ``CallOverrides``.
 
         Returns:
-            The answer; its shape is not documented, ``post_id`` is looked up where it probably is.
+            The response; its shape is not documented, ``post_id`` is looked up where it probably is.
 
         Raises:
             pydantic.ValidationError: the arguments make no valid post.
             OutcomeUnknownError: the post may have been created; it was not sent again.
             NotSentError: it was certainly not created.
             APIError: the API refused it.
-            InvalidResponseError: the API accepted it with an answer that is no JSON.
+            UnreadableResponseError: the API accepted it with a response that cannot be read (also an
+                `OutcomeUnknownError`).
 
         Documented on the page "Create Post" of the API reference.
 
@@ -166,7 +167,7 @@ class Posts(Resource):
                 ``CallOverrides``.
 
         Returns:
-            The answer, whose shape is not documented; iterating yields the posts that could be recognised in it.
+            The response, whose shape is not documented; iterating yields the posts that could be recognised in it.
 
         Raises:
             pydantic.ValidationError: the arguments make no valid query.
