@@ -55,7 +55,7 @@ than ``limit`` and those requests in it that were later than they were held. So 
 * *New connections*: their first request has a guard of a second at least, since accept queues and proxies delay it.
 * *Failures* may be faster than any success. They are no evidence of the base, and hold ``per`` after ``z``.
 * *Nothing known yet* (fewer than 50 answers in a minute): a permit comes back ``per`` after the answer, or after a
-  guard of at least 0.25 s.
+  guard of at least 0.2 s.
 * *Answers slower than per* come too late to be evidence. Then a permit is held for the largest lateness seen lately, at
   most for the guard (on a new connection a second).
 * *A server that stands still* while answers vary leaves no credit for those that are late. But then no later request is

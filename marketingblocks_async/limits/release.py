@@ -23,7 +23,7 @@ ANSWERS_FOR_A_BASE = 50
 TRACKED_OPERATIONS = 64
 """Number of operations with a base of their own. All further ones share one, since generic calls may have any path."""
 
-UNKNOWN_GUARD = 0.25
+UNKNOWN_GUARD = 0.2
 """Lowest guard, in seconds, while no base is known."""
 
 FRESH_CONNECTION_GUARD = 1.0
@@ -148,7 +148,7 @@ class RoundTrips:
 
     def add_late(self, seconds: float, *, fresh: bool) -> None:
         """Note how late an answer was."""
-        self.late = max(seconds, 0.999 * self.late)
+        self.late = max(seconds, 0.995 * self.late)
         if fresh:
             seen = self.late_on_fresh
             self.late_on_fresh = seconds if seen == math.inf else max(seconds, 0.98 * seen)

@@ -12,6 +12,7 @@ from marketingblocks_async.limits.release import (
     FRESH_CONNECTION_GUARD,
     MARGIN,
     TRACKED_OPERATIONS,
+    UNKNOWN_GUARD,
     PermitState,
     ReleaseRule,
 )
@@ -174,9 +175,9 @@ def test_answers_slower_than_the_window_hold_what_was_late_lately() -> None:
     assert pool.hold(3.0) == pytest.approx(0.05)
 
 
-def test_without_a_base_the_answer_counts_for_a_quarter_of_a_second() -> None:
+def test_without_a_base_the_answer_is_awaited_for_a_moment() -> None:
     assert Pool().hold(0.1) == pytest.approx(0.1)
-    assert Pool().hold(0.9) == pytest.approx(0.25)
+    assert Pool().hold(0.9) == pytest.approx(UNKNOWN_GUARD)
     assert Pool(guard=0.5).hold(0.9) == pytest.approx(0.5)
 
 
