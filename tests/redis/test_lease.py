@@ -68,7 +68,8 @@ def test_only_a_429_of_another_process_slows_the_pace(make: MakeLease, refusals:
         lease.prepare()
         lease.accept(reply(100, paused=paused, refusals=known))
     assert pool.paused_until - time.monotonic() == pytest.approx(2.0)
-    assert pool.rate == pytest.approx(rate)
+    # Paced a little below what the permits sustain.
+    assert pool.rate == pytest.approx(rate, rel=0.005)
 
 
 def test_permits_are_kept_until_the_grace_has_passed(make: MakeLease, fake_time: FakeTime) -> None:
