@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -128,7 +128,7 @@ def _burn() -> None:
 
 
 @contextlib.contextmanager
-def _busy(number: int) -> Iterator[None]:
+def _busy(number: int) -> Generator[None]:
     context = get_context("spawn")
     processes = [context.Process(target=_burn, daemon=True) for _ in range(number)]
     for process in processes:

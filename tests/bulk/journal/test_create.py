@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -402,7 +402,12 @@ async def test_media_that_are_not_there_refuse_the_file_if_they_are_checked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = "https://example.com/missing.jpg"
-    monkeypatch.setattr(media, "check_media", lambda _addresses: asyncio.sleep(0, {address: "the server answers 404"}))
+
+    async def check(_addresses: Iterable[str]) -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {address: "the server answers 404"}
+
+    monkeypatch.setattr(media, "check_media", check)
     rows = [post(), post("Other", media_urls=[address])]
     with pytest.raises(UnconfirmedRowsError, match=r"1 addresses.*row 2.*the server answers 404") as caught:
         await create_journal(rows, path, check_media=True)
