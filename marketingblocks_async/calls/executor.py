@@ -62,9 +62,9 @@ class Executor:
         options: CallOptions,
         succeeded: list[Call[Any]] | None = None,
     ) -> None:
-        self.transport = transport
-        self.context = context
-        self.options = options
+        self.transport: Transport = transport
+        self.context: TokenContext = context
+        self.options: CallOptions = options
         self._succeeded = succeeded
 
     def with_options(self, **changes: Any) -> Executor:

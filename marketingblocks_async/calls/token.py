@@ -77,7 +77,7 @@ class TokenContext:
         self.rate_limit = rate_limit
         self.slots = slots
         self.budget: RetryBudget = budget or RetryBudget()
-        self.cancellations = CancellationLog()
+        self.cancellations: CancellationLog = CancellationLog()
         self.limiter: Limiter | None = None
         self.bound: bool = False
         self._urls: dict[str, URL] = {}

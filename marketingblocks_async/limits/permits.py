@@ -278,7 +278,9 @@ class PooledPermit:
             pool.release(self._state)
 
     # The names until 1.0.
-    leaving, written, given_up = sending, sent, release
+    leaving = sending
+    written = sent
+    given_up = release
 
     def __del__(self) -> None:
         # Its task was destroyed without ending it: the event loop was stopped for good.

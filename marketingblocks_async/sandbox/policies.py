@@ -107,8 +107,8 @@ class AnchoredWindow:
 
     def __init__(self, limit: int, per: float) -> None:
         self.limit = limit
-        self.remaining = limit
-        self.ends_at = float("-inf")
+        self.remaining: int = limit
+        self.ends_at: float = float("-inf")
         self._per = per
 
     def judge(self, now: float) -> float | None:

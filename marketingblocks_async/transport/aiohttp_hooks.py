@@ -266,7 +266,7 @@ class KeepaliveLesson:
         return idle < min(self._learned, self._offered)
 
     def may_try(self, attempt: Attempt) -> bool:
-        """Return whether the attempt may use its connection now; otherwise :meth:`wait`."""
+        """Return whether the attempt may use its connection now; otherwise call ``wait()``."""
         idle = attempt.idle
         if attempt.is_resendable or idle is None:
             return True

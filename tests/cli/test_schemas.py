@@ -72,7 +72,7 @@ def test_outputs_are_as_described(command: Command) -> None:
         "request GET social-sparks/upcoming-posts",
         "bulk plan posts.csv",
         "bulk plan bad.csv",
-        "bulk run posts.csv --journal j",
+        "bulk run posts.csv --journal j --allow-duplicates",
         "bulk resume j",
         "bulk status j",
         "bulk report j",

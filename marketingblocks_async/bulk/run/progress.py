@@ -59,7 +59,7 @@ class ProgressMeter:
         self._on_progress = on_progress
         self._began = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
-        self.counts = Counts(0, 0, 0, 0, 0)
+        self.counts: Counts = Counts(0, 0, 0, 0, 0)
         self.in_flight: set[int] = set()
 
     def begin(self) -> None:

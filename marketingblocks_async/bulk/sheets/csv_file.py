@@ -111,8 +111,8 @@ class RowSizeGuard:
     __slots__ = ("last", "size")
 
     def __init__(self) -> None:
-        self.size = 0
-        self.last = ""
+        self.size: int = 0
+        self.last: str = ""
 
     def over(self, lines: Iterator[str]) -> Iterator[str]:
         """Yield ``lines``, and stop at a row that is larger than a line may be."""

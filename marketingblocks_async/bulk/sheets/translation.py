@@ -348,10 +348,10 @@ class RecipeRules(ColumnRules):
         super().__init__(None, words=recipe.words)
         self._required = [name for name in required if "*" not in name]
         self.recipe = recipe
-        self.header = recipe.header
-        self.columns = Columns(recipe)
+        self.header: int = recipe.header
+        self.columns: Columns = Columns(recipe)
         named = [_column_of_letter(name) for name in recipe.columns] if not recipe.header else []
-        self.width = max(named, default=0)
+        self.width: int = max(named, default=0)
         when = [name for name, target in recipe.columns.items() if target in (DATE, "schedule_time")]
         self._when = next((_column_of_letter(name) - 1 for name in when if not recipe.header), -1)
 
