@@ -65,7 +65,7 @@ def judge(before: Sequence[float], after: Sequence[float], figure: Figure) -> tu
     if 2 / math.comb(len(before) + len(after), len(before)) > CHANCE:
         return 1.0, Verdict.TOO_FEW
     # Here, since the tables and pictures work without it.
-    from scipy.stats import mannwhitneyu  # noqa: PLC0415
+    from scipy.stats import mannwhitneyu  # noqa: PLC0415 - slow to import
 
     # A test by ranks, because times are not normally distributed.
     chance = float(mannwhitneyu(before, after).pvalue)

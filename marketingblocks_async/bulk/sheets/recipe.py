@@ -52,7 +52,7 @@ from .spellings import PLATFORMS, POST_TYPES, spelled
 from .words import PYTHON, Words
 
 RecipeLike: TypeAlias = "str | PathLike[str] | Recipe"
-"""Name of a recipe that comes with the package, path of one's own (``.toml``), or a ``Recipe``."""
+"""Name of a recipe that comes with the package, path of your own (``.toml``), or a ``Recipe``."""
 
 DATE, TIME, LINK, CHANNEL = "date", "time", "link", "channel"
 """What a column can hold besides the fields of a post: the day and the time of day of ``schedule_time``, an address
@@ -265,7 +265,7 @@ def load_recipe(given: RecipeLike) -> Recipe:
     """Return a recipe.
 
     Args:
-        given: name of one that comes with the package, path of one's own, or a ``Recipe``.
+        given: name of one that comes with the package, path of your own, or a ``Recipe``.
 
     Raises:
         ConfigurationError: there is none of that name, or the file cannot be read or says something that cannot be
@@ -493,7 +493,7 @@ def checked_value(target: str, value: str, where: str) -> str:
 
     Args:
         target: the field.
-        value: what somebody wrote.
+        value: the text in the cell.
         where: what errors call the place.
 
     Raises:
