@@ -70,7 +70,7 @@ format: $(VENV)/.group-lint ## Apply the style
 	@$(BIN)/ruff format .
 
 .PHONY: types
-types: $(patsubst %,$(VENV)/.group-%,types test agents bench browser nox) ## Check types with mypy and pyright, and that the public interface is fully typed
+types: $(patsubst %,$(VENV)/.group-%,types test agents bench browser nox specification) ## Check types with mypy and pyright, and that the public interface is fully typed
 	@$(BIN)/mypy
 	@$(BIN)/pyright --warnings
 	@# pyright finds no types in an editable install, so it checks a copy that looks installed. It counts classes that
