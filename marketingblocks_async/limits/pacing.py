@@ -30,13 +30,18 @@ class Pacer:
 
     def wait_hint(self) -> float:
         """Return the seconds until there is room again, rounded up to quarters of the interval between two grants."""
-        # aiolimiter does not tell its level; four questions find it well enough for a timer.
-        room = next((part for part in (0.75, 0.5, 0.25) if self._bucket.has_capacity(part)), 0.0)
+        # aiolimiter does not tell its level; two questions find it well enough for a timer.
+        has_room = self._bucket.has_capacity
+        room = (0.75 if has_room(0.75) else 0.5) if has_room(0.5) else 0.25 if has_room(0.25) else 0.0
         return (1 - room) / self.rate
 
     def has_one(self) -> bool:
         """Return whether ``try_take()`` would succeed now."""
         return self._bucket.has_capacity()
+
+    def take(self) -> None:
+        """Take one, directly after ``has_one`` said so."""
+        self._take(1)
 
     def try_take(self) -> bool:
         """Take one if there is room. Must be called inside a running event loop."""

@@ -10,6 +10,7 @@ import heapq
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from marketingblocks_async.errors import ConfigurationError
@@ -55,6 +56,8 @@ class PermitPool:
         # entry counts.
         self._releases: list[tuple[float, int, PermitState]] = []
         self._sequence = 0
+        # Sent and maybe not answered, by the time to look at them: most are answered before, and a heap costs more.
+        self._sent: deque[tuple[float, PermitState]] = deque()
         # Permits whose task was destroyed before it ended them. A finalizer may append here: that is atomic.
         self._orphans: list[PermitState] = []
         self._listeners: tuple[Callable[[float], None], ...] = ()
@@ -121,10 +124,12 @@ class PermitPool:
     def next_release(self) -> float:
         """Instant at which the next permit comes back; ``inf`` if none that is out has a time yet."""
         with self._lock:
-            releases = self._releases
+            releases, sent = self._releases, self._sent
             while releases and releases[0][2].returned:
                 heapq.heappop(releases)
-            return releases[0][0] if releases else math.inf
+            while sent and (sent[0][1].returned or sent[0][1].answered_at < math.inf):
+                sent.popleft()
+            return min(releases[0][0] if releases else math.inf, sent[0][0] if sent else math.inf)
 
     def listen(self, *listeners: Callable[[float], None]) -> None:
         """Set the callables that are told, from any thread, the instant at which a permit comes back."""
@@ -158,6 +163,8 @@ class PermitPool:
         """Note that from here on some of the request may be on the wire. The clock is read before the write."""
         with self._lock:
             when = self._rule.when_sending(permit, self.clock(), operation)
+            if when == math.inf:
+                return
             self._schedule(permit, when)
         self._tell(when)
 
@@ -165,7 +172,11 @@ class PermitPool:
         """Note that all of the request was written. The clock is read after the write, as the proof needs it."""
         with self._lock:
             when = self._rule.when_sent(permit, self.clock(), fresh_connection=fresh_connection)
-            self._schedule(permit, when)
+            sent = self._sent
+            if fresh_connection or (sent and when < sent[-1][0]):
+                self._schedule(permit, when)
+            elif when < math.inf:
+                sent.append((when, permit))
         self._tell(when)
 
     def answered(self, permit: PermitState, *, success: bool) -> None:
@@ -204,12 +215,20 @@ class PermitPool:
         while self._orphans:
             permit = self._orphans.pop()
             self._schedule(permit, self._rule.when_released(permit, now))
-        releases = self._releases
+        releases, sent = self._releases, self._sent
+        while sent and sent[0][0] <= now:
+            when, permit = sent.popleft()
+            # An answer has scheduled its permit itself.
+            if permit.answered_at == math.inf:
+                self._schedule(permit, when)
+        if not releases or releases[0][0] > now:
+            return
+        scarce = self._in_use >= SCARCE * self._capacity
         while releases and releases[0][0] <= now:
             permit = heapq.heappop(releases)[2]
             if permit.returned:
                 continue
-            due = self._rule.when_due(permit, now, scarce=self._in_use >= SCARCE * self._capacity)
+            due = self._rule.when_due(permit, now, scarce=scarce)
             if due > now:
                 self._schedule(permit, due)
             else:

@@ -193,7 +193,7 @@ class LoopQueue:
                         self._looks_for_permit_at = math.inf
                         self._looks_for_permit_at = self._pool.next_release
                         return self._looks_for_permit_at
-                    self._grants.try_take()
+                    self._grants.take()
                     future.set_result(permit)
                 del waiting[future]
         return None

@@ -101,6 +101,7 @@ class RoundTrips:
     """The round trips of one operation: the fastest lately, how late answers are, and the requests in flight.
 
     Attributes:
+        base: the fastest round trip of the window less the margin; ``None`` while too few are known.
         late: how late answers were lately, in seconds beyond the base: a slowly decaying maximum.
         late_on_fresh: the same for the first requests on new connections; ``inf`` while none was seen.
 
@@ -115,6 +116,7 @@ class RoundTrips:
         "_number_before",
         "_since",
         "_typical",
+        "base",
         "late",
         "late_on_fresh",
     )
@@ -125,15 +127,9 @@ class RoundTrips:
         self._number = self._number_before = 0
         self._in_flight: deque[PermitState] = deque()
         self._typical = self._deviation = 0.0
+        self.base: float | None = None
         self.late: float = 0.0
         self.late_on_fresh: float = math.inf
-
-    @property
-    def fastest(self) -> float | None:
-        """The fastest round trip of the window; ``None`` while too few are known."""
-        if self._number + self._number_before < ANSWERS_FOR_A_BASE:
-            return None
-        return min(self._fastest, self._fastest_before)
 
     def add(self, now: float, seconds: float) -> None:
         """Note the round trip of a successful answer."""
@@ -143,8 +139,14 @@ class RoundTrips:
             self._fastest_before = math.inf if is_stale else self._fastest
             self._number_before = 0 if is_stale else self._number
             self._since, self._fastest, self._number = now, math.inf, 0
+        elif seconds >= self._fastest and self.base is not None:
+            # Most answers change nothing.
+            self._number += 1
+            return
         self._fastest = min(self._fastest, seconds)
         self._number += 1
+        is_known = self._number + self._number_before >= ANSWERS_FOR_A_BASE
+        self.base = max(0.0, min(self._fastest, self._fastest_before) - MARGIN) if is_known else None
 
     def add_late(self, seconds: float, *, fresh: bool) -> None:
         """Note how late an answer was."""
@@ -175,7 +177,9 @@ class RoundTrips:
                 error = now - began - base - self._typical
                 if error < 0:
                     self._deviation += 0.02 * (-error - self._deviation)
-                self._typical += 0.02 * min(error, max(self._deviation, MARGIN))
+                elif error > MARGIN:
+                    error = min(error, max(self._deviation, MARGIN))
+                self._typical += 0.02 * error
 
     def usually_passed(self, sending_at: float, base: float) -> float:
         """Return the instant at which a request is usually passed by an answer."""
@@ -226,12 +230,10 @@ class ReleaseRule:
         return self._base(self._operations.get(operation, self._all))
 
     def _base(self, operation: RoundTrips) -> float | None:
-        fastest = operation.fastest
-        if fastest is None:
-            fastest = self._all.fastest
-        if fastest is None:
-            return None
-        return 0.0 if self._distrusts_base else max(0.0, fastest - MARGIN)
+        base = operation.base
+        if base is None:
+            base = self._all.base
+        return 0.0 if self._distrusts_base and base is not None else base
 
     def guard_at(self, now: float) -> float:
         """Return the guard in force, in seconds."""
@@ -241,7 +243,7 @@ class ReleaseRule:
 
     def when_sending(self, permit: PermitState, now: float, operation: str) -> float:
         """Return when to look at the permit: from now on some of the request may be on the wire."""
-        trips = self._round_trips(operation)
+        trips = self._operations.get(operation) or self._new_round_trips(operation)
         permit.operation = trips
         permit.sending_at = now
         trips.add_sending(permit)
@@ -251,17 +253,13 @@ class ReleaseRule:
             return now + self._per
         return now + min(self.guard_at(now), trips.late) + self._per if base > self._per else math.inf
 
-    def _round_trips(self, operation: str) -> RoundTrips:
-        trips = self._operations.get(operation)
-        if trips is None:
-            if len(self._operations) == TRACKED_OPERATIONS:
-                # Make room: generic calls may have been made to many paths, once to each.
-                self._operations = {
-                    name: known for name, known in self._operations.items() if known.fastest is not None
-                }
-            if len(self._operations) == TRACKED_OPERATIONS:
-                return self._all
-            trips = self._operations[operation] = RoundTrips()
+    def _new_round_trips(self, operation: str) -> RoundTrips:
+        if len(self._operations) == TRACKED_OPERATIONS:
+            # Make room: generic calls may have been made to many paths, once to each.
+            self._operations = {name: known for name, known in self._operations.items() if known.base is not None}
+        if len(self._operations) == TRACKED_OPERATIONS:
+            return self._all
+        trips = self._operations[operation] = RoundTrips()
         return trips
 
     def when_sent(self, permit: PermitState, now: float, *, fresh_connection: bool) -> float:
@@ -279,20 +277,25 @@ class ReleaseRule:
             permit.ends_at = now + self._per
             return permit.ends_at
         permit.answered_at = now
-        permit.sent_at = min(permit.sent_at, now)
+        if permit.sent_at == math.inf:
+            # Its write was not seen, so its connection may have been new.
+            permit.sent_at, permit.fresh = now, True
         permit.success = success
+        took = now - began
         if success:
-            trips.add(now, now - began)
+            trips.add(now, took)
             if trips is not self._all:
-                self._all.add(now, now - began)
+                self._all.add(now, took)
         base = self._base(trips)
         trips.pass_until(began, now, base)
-        if base is not None:
-            trips.add_late(now - began - base, fresh=permit.fresh)
-        certain = self._certain(permit, base)
         if base is None:
-            return min(certain, max(now, began + self._per))
-        return certain if base > self._per else min(certain, self._guarded(permit, now))
+            return min(now + self._per, max(now, began + self._per))
+        late = took - base
+        trips.add_late(late, fresh=permit.fresh)
+        hold = late if success else took
+        certain = began + self._per + hold
+        # Within the guard, as most are: then it is the earlier one.
+        return certain if hold <= self._guard or base > self._per else min(certain, self._guarded(permit, now))
 
     def when_released(self, permit: PermitState, now: float) -> float:
         """Return when the permit comes back: its call ends now without a response."""
@@ -349,10 +352,12 @@ class ReleaseRule:
             scarce: whether permits are needed, so that it costs something to hold one back.
 
         """
-        began, trips = permit.sending_at, permit.operation
-        if permit.ends_at is not None or began is None or trips is None:
-            return now if permit.ends_at is None else permit.ends_at
-        due = self._due(permit, began, trips, now, scarce=scarce)
+        began, trips, due = permit.sending_at, permit.operation, permit.ends_at
+        if due is not None or began is None or trips is None:
+            return now if due is None else due
+        due = self._certain(permit, self._base(trips))
+        if due > now:
+            due = self._due(permit, began, trips, now, scarce=scarce)
         if due <= now:
             self._book(permit, due - began - self._per, scarce=scarce)
         return due
@@ -362,11 +367,13 @@ class ReleaseRule:
         certain = self._certain(permit, base)
         is_answered = certain < math.inf
         until_certain = certain if is_answered else now + LOOK_AGAIN
-        if certain <= now or permit.is_covered or guard == math.inf:
+        if permit.is_covered or guard == math.inf:
             return until_certain
         if base is None or base > per:
-            blind = permit.sent_at + max(guard, UNKNOWN_GUARD)
-            return min(certain, (blind if base is None else began + self._slow_guard(permit, trips, now)) + per)
+            held_until = (
+                self._blind(permit, began, guard) if base is None else began + self._slow_guard(permit, trips, now)
+            )
+            return min(certain, held_until + per)
         if not scarce:
             return until_certain
         guarded = self._guarded(permit, now)
@@ -377,6 +384,13 @@ class ReleaseRule:
             permit.is_covered = is_answered
             return until_certain
         return self._when_stalled(permit, began, trips, base, now)
+
+    @staticmethod
+    def _blind(permit: PermitState, began: float, guard: float) -> float:
+        """Return the instant at which a request counts as counted while nothing is known."""
+        if permit.sent_at == math.inf:
+            return began + max(guard, FRESH_CONNECTION_GUARD)
+        return permit.sent_at + max(guard, UNKNOWN_GUARD)
 
     def _when_stalled(self, permit: PermitState, began: float, trips: RoundTrips, base: float, now: float) -> float:
         """Return until when to hold a permit for which there is no credit, if the server seems to have stood still."""
@@ -391,19 +405,23 @@ class ReleaseRule:
     def _book(self, permit: PermitState, hold: float, *, scarce: bool) -> None:
         """Settle the account of a permit that comes back: each brings the guard, and costs what it was held."""
         guard = self._guard
+        hold = max(0.0, hold)
         if guard == math.inf:
-            self._mean_hold += 0.01 * (max(0.0, hold) - self._mean_hold)
+            self._mean_hold += 0.01 * (hold - self._mean_hold)
             return
+        credit = self._credit + guard
         if scarce:
-            hold = max(0.0, hold)
-            if permit.is_stalled:
-                self._stall_credit -= max(0.0, hold - guard)
-                hold = min(hold, guard)
-            # New connections leave no debt, since at a start all are new; and an outage leaves no endless one.
-            least = min(self._credit, 0.0) if permit.fresh else -self._most_credit
-            self._credit = max(least, self._credit - hold)
-            self._mean_hold += 0.01 * (min(hold, guard) - self._mean_hold)
-        self._credit = min(self._credit + guard, self._most_credit)
+            if hold > guard:
+                if permit.is_stalled:
+                    self._stall_credit -= hold - guard
+                    hold = guard
+                # New connections leave no debt, since at a start all are new; and an outage leaves no endless one.
+                credit = max(min(credit, 0.0) if permit.fresh else -self._most_credit, credit - hold)
+                hold = guard
+            else:
+                credit -= hold
+            self._mean_hold += 0.01 * (hold - self._mean_hold)
+        self._credit = min(credit, self._most_credit)
         self._stall_credit = min(self._stall_credit + STALL_SHARE * guard, self._most_credit / 2)
 
     def note_429(self, now: float, *, widen: bool) -> None:
