@@ -36,7 +36,7 @@ class PlainBudget(ReleaseRule):
         """Decide for how long the permit is held."""
         trips, began, guard = permit.operation or self._all, permit.sending_at or 0.0, self.guard_at(now)
         if success:
-            trips.add(now, now - began)
+            trips.add(now, now - began, 1.0)
         base = self._base(trips)
         self._credit = min(self._credit + guard, self._most_credit)
         late = now - began - (base or 0.0)

@@ -137,6 +137,7 @@ class Client:
         self._grants, self._writes = _Pacer(pool.settings.burst), _Pacer(pool.settings.burst)
         self._looks_at = math.inf
         self._opened = 0
+        self._idle = 0
         self._resumed_from = -math.inf
         self.last_grant = 0.0
         pool.listen(self.look_by)
@@ -178,8 +179,9 @@ class Client:
     def _begin(self, permit: PooledPermit) -> None:
         world, simulation = self._world, self._simulation
         random = simulation.random
-        opens = self._opened < world.first_fresh or random.random() < world.fresh
+        opens = self._opened < world.first_fresh or random.random() < world.fresh or (world.pooled and not self._idle)
         self._opened += opens
+        self._idle -= not opens
         kind = random.randrange(2) if world.kinds else 0
         request = _Request(permit, random.randrange(len(world.work)), kind, opens=opens)
         connect = sum(world.path(simulation.now, kind)) if opens else 0.0
@@ -216,6 +218,7 @@ class Client:
 
     def _answer(self, request: _Request, *, accepted: bool) -> None:
         self._stamp(request)
+        self._idle += 1
         if not accepted:
             self.pool.pause(_RETRY_AFTER, over_limit=True)
         request.permit.answered(success=accepted and not request.fails)

@@ -122,6 +122,7 @@ class World:
         back: extra delay of each answer.
         fresh: share of the requests that open a connection.
         first_fresh: how many requests at the start open one in any case.
+        pooled: whether a request opens one when none is idle.
         accept: extra delay before the count on a new connection.
         client: stalls of the client.
         server: stalls of the server: it counts nothing, answers nothing.
@@ -139,6 +140,7 @@ class World:
     back: Delay | None = None
     fresh: float = 0.0
     first_fresh: int = 0
+    pooled: bool = False
     accept: Delay | None = None
     client: MakeStalls = no_stalls
     server: MakeStalls = no_stalls
@@ -172,6 +174,13 @@ WORLDS: dict[str, World] = {
     "outage": World("the network holds everything for 0.5 s every 10 s", network=regular_stalls(10, 0.5)),
     "accept": World(
         "5 % new connections, accepted 0 to 0.8 s late", fresh=0.05, first_fresh=20, accept=uniform(0, 0.8)
+    ),
+    "first_slow": World("new connections are accepted 0.3 s late, each", pooled=True, accept=constant(0.3)),
+    "first_slow_300ms": World(
+        "the same, answers take 300 ms", pooled=True, accept=constant(0.3), work=(uniform(0.280, 0.281),)
+    ),
+    "first_slow_3s": World(
+        "the same, answers take 3 s", pooled=True, accept=constant(0.3), work=(uniform(2.980, 2.981),)
     ),
     "no_reuse": World("each request on a new connection, work varies", fresh=1.0, work=_VARIED),
     "overload": World(

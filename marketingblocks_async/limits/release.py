@@ -18,7 +18,10 @@ BASE_WINDOW = 60.0
 """The base is the fastest round trip of the last 30 to 60 seconds: of the current and the previous half of a window."""
 
 ANSWERS_FOR_A_BASE = 50
-"""Number of successful answers within the window from which on a base counts as known."""
+"""Number of successful answers on reused connections within the window from which on a base counts as known."""
+
+FRESH_ANSWER_COUNTS = 0.25
+"""What an answer on a new connection counts for that number: all of these may be slower than what follows."""
 
 TRACKED_OPERATIONS = 64
 """Number of operations with a base of their own. All further ones share one, since generic calls may have any path."""
@@ -124,15 +127,20 @@ class RoundTrips:
     def __init__(self) -> None:
         self._since = -math.inf
         self._fastest = self._fastest_before = math.inf
-        self._number = self._number_before = 0
+        self._number = self._number_before = 0.0
         self._in_flight: deque[PermitState] = deque()
         self._typical = self._deviation = 0.0
         self.base: float | None = None
         self.late: float = 0.0
         self.late_on_fresh: float = math.inf
 
-    def add(self, now: float, seconds: float) -> None:
-        """Note the round trip of a successful answer."""
+    @property
+    def fastest(self) -> float:
+        """The fastest round trip of the window, known or not; ``inf`` without any."""
+        return min(self._fastest, self._fastest_before)
+
+    def add(self, now: float, seconds: float, counts: float) -> None:
+        """Note the round trip of a successful answer, and what it counts for ``ANSWERS_FOR_A_BASE``."""
         age = now - self._since
         if age > BASE_WINDOW / 2:
             is_stale = age > BASE_WINDOW
@@ -141,10 +149,10 @@ class RoundTrips:
             self._since, self._fastest, self._number = now, math.inf, 0
         elif seconds >= self._fastest and self.base is not None:
             # Most answers change nothing.
-            self._number += 1
+            self._number += counts
             return
         self._fastest = min(self._fastest, seconds)
-        self._number += 1
+        self._number += counts
         is_known = self._number + self._number_before >= ANSWERS_FOR_A_BASE
         self.base = max(0.0, min(self._fastest, self._fastest_before) - MARGIN) if is_known else None
 
@@ -283,9 +291,10 @@ class ReleaseRule:
         permit.success = success
         took = now - began
         if success:
-            trips.add(now, took)
+            counts = FRESH_ANSWER_COUNTS if permit.fresh and self._comes_in_time(took) else 1.0
+            trips.add(now, took, counts)
             if trips is not self._all:
-                self._all.add(now, took)
+                self._all.add(now, took, counts)
         base = self._base(trips)
         trips.pass_until(began, now, base)
         if base is None:
@@ -385,12 +394,17 @@ class ReleaseRule:
             return until_certain
         return self._when_stalled(permit, began, trips, base, now)
 
-    @staticmethod
-    def _blind(permit: PermitState, began: float, guard: float) -> float:
-        """Return the instant at which a request counts as counted while nothing is known."""
+    def _blind(self, permit: PermitState, began: float, guard: float) -> float:
+        """Return the instant at which a request counts as counted while no base is known."""
         if permit.sent_at == math.inf:
             return began + max(guard, FRESH_CONNECTION_GUARD)
-        return permit.sent_at + max(guard, UNKNOWN_GUARD)
+        # Where answers come in time, waiting for one costs little.
+        waits = permit.fresh and self._comes_in_time(self._all.fastest)
+        return permit.sent_at + max(guard, FRESH_CONNECTION_GUARD if waits else UNKNOWN_GUARD)
+
+    def _comes_in_time(self, seconds: float) -> bool:
+        """Return whether an answer after so long comes before the guard of a new connection ends."""
+        return seconds < self._per + FRESH_CONNECTION_GUARD
 
     def _when_stalled(self, permit: PermitState, began: float, trips: RoundTrips, base: float, now: float) -> float:
         """Return until when to hold a permit for which there is no credit, if the server seems to have stood still."""

@@ -9,6 +9,7 @@ import pytest
 from marketingblocks_async.limits.release import (
     ANSWERS_FOR_A_BASE,
     BASE_WINDOW,
+    FRESH_ANSWER_COUNTS,
     FRESH_CONNECTION_GUARD,
     MARGIN,
     TRACKED_OPERATIONS,
@@ -215,3 +216,29 @@ def test_a_permit_of_another_process_comes_back_at_its_time(guard: float) -> Non
     permit.ends_at = 7.0
     assert rule.when_due(permit, 6.0, scarce=True) == 7.0
     assert rule.when_usable_elsewhere(permit, 6.0) == 7.0
+
+
+def test_answers_on_new_connections_alone_make_no_base_soon() -> None:
+    """All of them may be late, as at the start of a pool; then the first reused connection would overtake them."""
+    pool = Pool()
+    for _ in range(ANSWERS_FOR_A_BASE):
+        assert pool.hold(0.4, fresh=True) == pytest.approx(0.4)
+    assert pool.rule.base_of("create") is None
+    for _ in range(int(ANSWERS_FOR_A_BASE / FRESH_ANSWER_COUNTS)):
+        pool.hold(0.4, fresh=True)
+    assert pool.rule.base_of("create") == pytest.approx(0.4 - MARGIN)
+
+
+def test_without_a_base_new_connections_wait_a_second_where_answers_come_in_time() -> None:
+    pool = Pool()
+    assert pool.hold(math.inf, fresh=True) == pytest.approx(UNKNOWN_GUARD)
+    pool.hold(1.5, fresh=True)
+    assert pool.hold(1.5, fresh=True) == pytest.approx(FRESH_CONNECTION_GUARD)
+    assert pool.hold(1.5) == pytest.approx(UNKNOWN_GUARD)
+
+
+def test_slow_answers_on_new_connections_are_soon_known_as_slow() -> None:
+    pool = Pool()
+    for _ in range(ANSWERS_FOR_A_BASE):
+        assert pool.hold(3.0, fresh=True) == pytest.approx(UNKNOWN_GUARD)
+    assert pool.rule.base_of("create") == pytest.approx(3.0 - MARGIN)

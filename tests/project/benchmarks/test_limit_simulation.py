@@ -24,6 +24,8 @@ from marketingblocks_async.limits.release import PermitState
         ("stall", 87),
         ("outage", 92),
         ("accept", 95),
+        ("first_slow", 98.5),
+        ("first_slow_300ms", 98.5),
         ("overload", 90),
         ("varied1", 93),
     ],
