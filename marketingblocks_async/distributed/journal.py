@@ -13,8 +13,10 @@ vanish, for example by a flush, cannot get an intent and are not sent.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +27,8 @@ from redis.exceptions import RedisError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 
 _CHUNK = 1000
+_LONGEST_COMMAND = 30.0
+"""Seconds that a command may take, with connecting and everything."""
 _MOST_DONE = 10_000
 """Rows that are done and compared with a listing, which has at most as many posts."""
 
@@ -58,7 +62,8 @@ class SharedJournal:
         self._check_durability = check_durability
         # redis-py leaves types open.
         kind: Any = redis.asyncio.Redis
-        self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=30.0)
+        # Without redis-py's own timeout of a write, in which Python 3.11 may lose a cancellation: _command() has one.
+        self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=None)
         # One hash slot for all keys, so that a cluster can run the scripts.
         base = f"{{{prefix}:run:{run}}}"
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState))
@@ -87,11 +92,8 @@ class SharedJournal:
         await self._redis.connection_pool.disconnect()
 
     async def _check_settings(self) -> None:
-        try:
+        async with _command("cannot ask Redis whether it keeps its data on the disk"):
             found: Mapping[str, str] = await self._redis.config_get("append*")
-        except RedisError as exc:
-            msg = f"cannot ask Redis whether it keeps its data on the disk: {exc}"
-            raise JournalError(msg) from exc
         if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
             msg = (
                 "this Redis may lose an intent after a crash, and a row could be sent twice; "
@@ -115,30 +117,28 @@ class SharedJournal:
         """
         importing = f"{self._rows}:importing"
         pending = f"{self._sets[RowState.PENDING]}:importing"
-        try:
+        async with _command():
             if await self._redis.exists(self._rows):
                 msg = f"there is a run {self.run!r} already; go on with it, or give this one another name"
                 raise JournalExistsError(msg)
             await self._redis.delete(importing, pending)
-            count = 0
-            async for chunk in _chunks(rows):
-                count += len(chunk)
-                async with self._redis.pipeline(transaction=False) as pipeline:
-                    texts = {row.post_number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
-                    pipeline.hset(importing, mapping=texts)
-                    pipeline.zadd(pending, {number: number for number in texts})
-                    await pipeline.execute()
+        count = 0
+        async for chunk in _chunks(rows):
+            count += len(chunk)
+            texts = {row.post_number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
+            async with _command(), self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.hset(importing, mapping=texts)
+                pipeline.zadd(pending, {number: number for number in texts})
+                await pipeline.execute()
+        async with _command(), self._redis.pipeline(transaction=True) as pipeline:
             if count != await self._redis.hlen(importing):
                 msg = "two rows have the same number"
                 raise JournalError(msg)
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                if count:
-                    pipeline.rename(pending, self._sets[RowState.PENDING])
-                    pipeline.rename(importing, self._rows)
-                pipeline.hset(self._meta, mapping={"rows": count})
-                await pipeline.execute()
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
+            if count:
+                pipeline.rename(pending, self._sets[RowState.PENDING])
+                pipeline.rename(importing, self._rows)
+            pipeline.hset(self._meta, mapping={"rows": count})
+            await pipeline.execute()
         return count
 
     async def row(self, number: int) -> StoredRow:
@@ -158,11 +158,9 @@ class SharedJournal:
         """Return rows, in the order of ``numbers``; those that do not exist are left out."""
         if not numbers:
             return []
-        try:
+        async with _command():
             rows = await self._redis.hmget(self._rows, numbers)
             facts = await self._redis.hmget(self._facts, numbers)
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
         return [
             _stored(number, row, fact)
             for number, row, fact in zip(numbers, rows, facts, strict=True)
@@ -177,10 +175,8 @@ class SharedJournal:
             most: number of rows at most.
 
         """
-        try:
+        async with _command():
             return [int(number) for number in await self._redis.zrange(self._sets[state], 0, most - 1)]
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
 
     async def counts(self) -> Counts:
         """Return the number of rows in each state; rows in flight count as unknown."""
@@ -191,13 +187,10 @@ class SharedJournal:
 
     async def states(self) -> dict[RowState, int]:
         """Return the number of rows in each state, ``SENDING`` included."""
-        try:
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                for key in self._sets:
-                    pipeline.zcard(key)
-                return dict(zip(RowState, await pipeline.execute(), strict=True))
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
+        async with _command(), self._redis.pipeline(transaction=True) as pipeline:
+            for key in self._sets:
+                pipeline.zcard(key)
+            return dict(zip(RowState, await pipeline.execute(), strict=True))
 
     async def intend(self, number: int, delivery: str) -> None:
         """Record durably that a row is about to be sent; the row may be sent once this returns.
@@ -211,10 +204,8 @@ class SharedJournal:
             JournalError: the row does not exist, the run was stopped, or Redis cannot be reached. Do not send the row.
 
         """
-        try:
+        async with _command():
             verdict, *more = await self._intend(keys=self._keys, args=[number, delivery])
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
         if verdict == "taken":
             msg = f"row {number} is {RowState(int(more[0])).word} already"
             raise RowTakenError(msg)
@@ -251,10 +242,8 @@ class SharedJournal:
         """
         words = ["", ""] if error is None else [str(error) or type(error).__name__, type(error).__name__]
         arguments = [number, delivery, int(state), post_id or "", *words, permalink or ""]
-        try:
+        async with _command():
             return bool(await self._end(keys=self._keys, args=arguments))
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
 
     async def give_up_older(self, seconds: float) -> int:
         """Make rows unknown whose intent is older than ``seconds`` and has no outcome; return how many.
@@ -263,17 +252,13 @@ class SharedJournal:
             seconds: longer than any worker may take from an intent to its outcome.
 
         """
-        try:
+        async with _command():
             return int(await self._give_up(keys=self._keys, args=[seconds]))
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
 
     async def now(self) -> float:
         """Return Redis's Unix time, which stamps the rows; this machine's clock may be wrong by minutes."""
-        try:
+        async with _command():
             seconds, micros = await self._redis.time()
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
         return float(seconds) + float(micros) / 1e6
 
     async def stop(self, reason: str) -> None:
@@ -283,15 +268,18 @@ class SharedJournal:
             reason: shown to people.
 
         """
-        await self._redis.hset(self._meta, "stopped", reason)
+        async with _command():
+            await self._redis.hset(self._meta, "stopped", reason)
 
     async def go_on(self) -> None:
         """Undo ``stop()``."""
-        await self._redis.hdel(self._meta, "stopped")
+        async with _command():
+            await self._redis.hdel(self._meta, "stopped")
 
     async def stopped(self) -> str | None:
         """Return why the run was stopped; ``None`` if it was not."""
-        reason: str | None = await self._redis.hget(self._meta, "stopped")
+        async with _command():
+            reason: str | None = await self._redis.hget(self._meta, "stopped")
         return reason
 
     # For reconciliation, see RunJournal.
@@ -313,11 +301,13 @@ class SharedJournal:
 
     async def note_highest_id(self, post_id: int) -> None:
         """Record the highest post id that the API listed before anything was sent; the first one counts."""
-        await self._redis.hsetnx(self._meta, "floor", post_id)
+        async with _command():
+            await self._redis.hsetnx(self._meta, "floor", post_id)
 
     async def highest_ids(self) -> list[tuple[float, int | None]]:
         """Return (0, highest post id that was listed before anything was sent); empty if that is not known."""
-        found = await self._redis.hget(self._meta, "floor")
+        async with _command():
+            found = await self._redis.hget(self._meta, "floor")
         return [] if found is None else [(0.0, int(found))]
 
     async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
@@ -379,5 +369,12 @@ async def _each(rows: Iterable[Row]) -> AsyncIterator[Row]:
         yield row
 
 
-def _unreachable(exc: Exception) -> JournalError:
-    return JournalError(f"the journal in Redis cannot be used: {exc}")
+@asynccontextmanager
+async def _command(what_fails: str = "the journal in Redis cannot be used") -> AsyncGenerator[None]:
+    """Bound the time that a command takes, and turn its failures into a ``JournalError``."""
+    try:
+        async with asyncio.timeout(_LONGEST_COMMAND):
+            yield
+    except (RedisError, OSError) as exc:
+        msg = f"{what_fails}: {str(exc) or f'no response within {_LONGEST_COMMAND:g} s'}"
+        raise JournalError(msg) from exc

@@ -130,7 +130,8 @@ class Connection:
         kind: Any = redis.asyncio.Redis
         client: redis.asyncio.Redis = kind.from_url(
             self._settings.url,
-            socket_timeout=self._settings.lease,
+            # run() has its own. In redis-py's timeout of a write, Python 3.11 may lose a cancellation.
+            socket_timeout=None,
             socket_connect_timeout=self._settings.lease,
             # An exchange that is repeated is another one, with a number of its own.
             retry=Retry(NoBackoff(), 0),

@@ -132,3 +132,15 @@ async def test_the_floor_is_noted_once(journal: SharedJournal) -> None:
     await journal.note_highest_id(7)
     await journal.note_highest_id(9)
     assert await journal.highest_ids() == [(0.0, 7)]
+
+
+async def test_a_cancellation_ends_a_command_in_whatever_turn_it_comes(journal: SharedJournal) -> None:
+    for turns in range(1, 40):
+        command = asyncio.create_task(journal.intend(1, "a"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if command.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await command
+        # It goes on, with another connection.
+        assert (await journal.row(2)).state is RowState.PENDING
