@@ -34,7 +34,7 @@ from marketingblocks_async.transport.transport import Transport
 from .call import Call
 from .failures import denies, failed_by_response, failed_by_sending, unknown_error
 from .options import CallOptions
-from .retry import AttemptFailed, RetryRules, retry
+from .retry import AttemptFailed, RetryRules
 from .token import TokenContext, client_closed
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
@@ -164,19 +164,11 @@ class Executor:
 
     async def _retry(self, call: Call[T], first: AttemptFailed) -> T:
         """Make further attempts after the first one failed, as far as the retry policy allows."""
-        waited_at_first = call.waited
-        rules = RetryRules(
-            self.options.retry,
-            self.context.budget,
-            resend_is_harmless=call.operation.resend_is_harmless,
-            started=call.started,
-            ends=call.ends,
-            limiter_pauses=self.context.limiter is not None,
-            queued=lambda: call.waited - waited_at_first,
-        )
+        context = self.context
+        rules = RetryRules(self.options.retry, context.budget, call, limiter_pauses=context.limiter is not None)
         again, before_retry = partial(self._attempt, call), partial(self._before_retry, call)
         try:
-            return await retry(first, again, rules, sleep=self._sleep, before_retry=before_retry)
+            return await rules.retry(first, again, sleep=self._sleep, before_retry=before_retry)
         except AttemptFailed as last:
             error = self._final_error(call, last)
             raise error from error.__cause__

@@ -1,16 +1,13 @@
 """What a response or an exception means: the outcome of an attempt, and the error for the caller, in one pass.
 
 Everything here is a pure function of its arguments, so it is tested without a socket. Comments mark what the
-documentation says and what is inferred; see "What is documented, what is a guess" in the README.
+documentation says and what is inferred; ``docs/reference/evidence.md`` lists all of it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pydantic
@@ -41,6 +38,7 @@ from marketingblocks_async.transport.attempt import ResponseTooLarge, SendFailur
 
 from .call import Call
 from .retry import AttemptFailed
+from .retry_after import parse_retry_after
 
 
 def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueError | None = None) -> AttemptFailed:
@@ -170,65 +168,6 @@ def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> C
 def _invalid_response(call: Call[Any], message: str, **details: Any) -> InvalidResponseError:
     error_class = InvalidResponseError if call.operation.is_read else UnreadableResponseError
     return error_class(message, request=call.request, endpoint=call.name, **details)
-
-
-_DELTA_SECONDS = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(?:, .*)?\Z", re.ASCII | re.DOTALL)
-
-
-def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Return the seconds that ``Retry-After`` asks to wait, ``None`` if it is absent or makes no sense.
-
-    Whole seconds and HTTP dates are standard (RFC 9110 section 10.2.3), decimals occur. A date is measured against
-    the response's own ``Date`` where there is one, so that a wrong clock on this machine does not matter; a date in the
-    past is 0.0. Negative numbers and garbage are treated as absent. Without ``Retry-After``, the usual headers for the
-    reset of an exhausted limit are read (inferred: none of them is documented).
-
-    Args:
-        headers: the response's headers.
-        now: the time to measure a date against when there is no ``Date``; this machine's clock by default.
-
-    """
-    text = headers.get("Retry-After")
-    if text is None:
-        return _seconds_until_reset(headers, now)
-    if match := _DELTA_SECONDS.match(text):
-        # Headers joins repeated ones with a comma.
-        return float(match[1])
-    until = _parse_http_date(text)
-    if until is None:
-        return None
-    since = _parse_http_date(headers.get("Date", "")) or now or datetime.now(UTC)
-    return max(0.0, (until - since).total_seconds())
-
-
-_RESETS = ("RateLimit-Reset", "X-RateLimit-Reset-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset")
-_REMAININGS = ("RateLimit-Remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
-_EARLIEST_EPOCH = 1e9
-
-
-def _seconds_until_reset(headers: Mapping[str, str], now: datetime | None) -> float | None:
-    # A limit that is not exhausted is not the reason for a refusal, and its reset may be hours away.
-    remaining = next((headers[name] for name in _REMAININGS if name in headers), None)
-    if remaining is None or remaining.strip() != "0":
-        return None
-    for name in _RESETS:
-        if match := _DELTA_SECONDS.match(headers.get(name, "")):
-            number = float(match[1])
-            if number < _EARLIEST_EPOCH:
-                return number
-            # Seconds since 1970, or milliseconds.
-            until = number / 1000 if number >= 1000 * _EARLIEST_EPOCH else number
-            since = _parse_http_date(headers.get("Date", "")) or now or datetime.now(UTC)
-            return max(0.0, until - since.timestamp())
-    return None
-
-
-def _parse_http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def readable_body(response: HttpResponse) -> Any:

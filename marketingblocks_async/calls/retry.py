@@ -1,9 +1,7 @@
 """When a failed attempt is repeated, how long it waits before that, and when to stop.
 
-The decision rests on what the attempt may have done at the server (``Outcome``): not
-sent or rejected before processing, again; unknown, again only if a second time does no harm; final, never. tenacity
-runs the attempts after the first failure. A call that succeeds at once does without it, since tenacity around every
-call would cost 56 to 82 µs of it.
+The decision rests on what the attempt may have done at the server (``Outcome``). Not sent, or rejected before
+processing: again. Unknown: again only if a second time does no harm. Final: never.
 """
 
 from __future__ import annotations
@@ -13,13 +11,15 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from marketingblocks_async.configuration import is_number
 from marketingblocks_async.errors import CallError, ConfigurationError, Outcome
 from marketingblocks_async.limits.permits import LONGEST_PAUSE
+
+from .call import Call
 
 T = TypeVar("T")
 
@@ -142,58 +142,34 @@ class RetryRules:
     Args:
         policy: how often and for how long.
         budget: the client's.
-        resend_is_harmless: whether an attempt with unknown outcome may be repeated.
-        started: ``time.monotonic()`` at the start of the first attempt.
-        ends: ``time.monotonic()`` at which the call's deadline passes, ``inf`` for none.
+        call: the call, whose first attempt has failed.
         limiter_pauses: whether the rate limiter waits for ``pause``, so that the retry need not.
-        queued: returns the seconds that the call has waited for permits since its first attempt.
 
     """
 
-    __slots__ = (
-        "_budget",
-        "_ends",
-        "_failures",
-        "_limiter_pauses",
-        "_policy",
-        "_queued",
-        "_resend_is_harmless",
-        "_started",
-        "_uncounted",
-    )
+    __slots__ = ("_budget", "_call", "_failures", "_limiter_pauses", "_policy", "_uncounted")
 
-    def __init__(
-        self,
-        policy: RetryPolicy,
-        budget: RetryBudget,
-        *,
-        resend_is_harmless: bool,
-        started: float,
-        ends: float,
-        limiter_pauses: bool,
-        queued: Callable[[], float],
-    ) -> None:
+    def __init__(self, policy: RetryPolicy, budget: RetryBudget, call: Call[Any], *, limiter_pauses: bool) -> None:
         self._policy = policy
         self._budget = budget
-        self._resend_is_harmless = resend_is_harmless
-        self._started = started
-        self._ends = ends
+        self._call = call
         self._limiter_pauses = limiter_pauses
-        self._queued = queued
         self._failures = 0
-        # Seconds of pauses that do not count towards max_elapsed, less those that the queue hides and that do.
-        self._uncounted = 0.0
+        # Seconds of pauses that do not count towards max_elapsed, less those that count although the queue hides them.
+        # The call had waited before it started.
+        self._uncounted = -call.waited
 
     def allow(self, failed: BaseException) -> bool:
         """Return whether another attempt follows; called once for each failed one. Sets ``delay``."""
         self._failures += 1
+        call, policy = self._call, self._policy
         if not isinstance(failed, AttemptFailed) or failed.outcome is Outcome.FINAL:
             return False
-        if failed.outcome is Outcome.UNKNOWN and not self._resend_is_harmless:
+        if failed.outcome is Outcome.UNKNOWN and not call.operation.resend_is_harmless:
             return False
-        if self._failures >= self._policy.max_attempts:
+        if self._failures >= policy.max_attempts:
             return False
-        failed.delay = self._policy.backoff(self._failures)
+        failed.delay = policy.backoff(self._failures)
         if failed.connection_was_dead:
             # The API has not failed: HTTP allows servers to close idle connections. The next attempt uses a new one.
             failed.delay = 0.0
@@ -201,11 +177,11 @@ class RetryRules:
             failed.delay = 0.0 if self._limiter_pauses else failed.pause
         wait = max(failed.pause, failed.delay)
         now = time.monotonic()
-        if now + wait >= self._ends or (failed.retry_after or 0.0) > LONGEST_PAUSE:
+        if now + wait >= call.ends or (failed.retry_after or 0.0) > LONGEST_PAUSE:
             return False
         asked_for = failed.pauses_token and failed.retry_after is not None
-        elapsed = now - self._started - self._queued() - self._uncounted
-        if elapsed + (0.0 if asked_for else wait) > self._policy.max_elapsed:
+        elapsed = now - call.started - call.waited - self._uncounted
+        if elapsed + (0.0 if asked_for else wait) > policy.max_elapsed:
             return False
         if asked_for and not self._limiter_pauses:
             self._uncounted += failed.delay
@@ -214,43 +190,42 @@ class RetryRules:
         # The pause of the whole token keeps the traffic down already, and a dead connection is no outage.
         return failed.pauses_token or failed.connection_was_dead or self._budget.spend()
 
+    async def retry(
+        self,
+        first: AttemptFailed,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+        before_retry: Callable[[AttemptFailed], None],
+    ) -> T:
+        """Make further attempts after the first one failed, as far as the rules allow.
 
-async def retry(
-    first: AttemptFailed,
-    attempt: Callable[[], Awaitable[T]],
-    rules: RetryRules,
-    *,
-    sleep: Callable[[float], Awaitable[None]],
-    before_retry: Callable[[AttemptFailed], None],
-) -> T:
-    """Make further attempts after the first one failed, as far as the rules allow.
+        Args:
+            first: the first failure.
+            attempt: makes one more attempt; raises ``AttemptFailed``.
+            sleep: how to wait; raises if the client closes meanwhile.
+            before_retry: called before each wait.
 
-    Args:
-        first: the first failure.
-        attempt: makes one more attempt; raises ``AttemptFailed``.
-        rules: those of the call.
-        sleep: how to wait; raises if the client closes meanwhile.
-        before_retry: called before each wait.
+        Returns:
+            The result of the successful attempt.
 
-    Returns:
-        The result of the successful attempt.
+        Raises:
+            AttemptFailed: the last one.
 
-    Raises:
-        AttemptFailed: the last one.
-
-    """
-    if not rules.allow(first):
-        raise first
-    before_retry(first)
-    await sleep(first.delay)
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(rules.allow),
-        wait=lambda state: _failure(state).delay,
-        before_sleep=lambda state: before_retry(_failure(state)),
-        sleep=sleep,
-        reraise=True,
-    )
-    return await retrying(attempt)
+        """
+        if not self.allow(first):
+            raise first
+        before_retry(first)
+        await sleep(first.delay)
+        # Only after a first failure, since tenacity around every call would cost 56 to 82 µs of it.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self.allow),
+            wait=lambda state: _failure(state).delay,
+            before_sleep=lambda state: before_retry(_failure(state)),
+            sleep=sleep,
+            reraise=True,
+        )
+        return await retrying(attempt)
 
 
 def _failure(state: RetryCallState) -> AttemptFailed:

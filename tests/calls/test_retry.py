@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
-from marketingblocks_async.calls.retry import AttemptFailed, RetryBudget, RetryPolicy, RetryRules, retry
+from marketingblocks_async.calls.call import Call
+from marketingblocks_async.calls.retry import AttemptFailed, RetryBudget, RetryPolicy, RetryRules
+from marketingblocks_async.calls.wire import GenericOperation
 from marketingblocks_async.errors import CallError, ConfigurationError, NotSentError, Outcome, RateLimitedError
 
 QUICK = RetryPolicy(max_attempts=5, initial_backoff=1.0, max_backoff=4.0)
@@ -61,16 +64,14 @@ class Scene:
 
     async def go_on(self, first: AttemptFailed) -> str:
         now = time.monotonic()
-        rules = RetryRules(
-            self.policy,
-            self.budget,
-            resend_is_harmless=self.harmless,
-            started=now - self.began,
-            ends=now + self.left,
-            limiter_pauses=self.limiter_pauses,
-            queued=lambda: self.queued,
+        operation = GenericOperation(
+            name="create-post", method="POST", permission=None, resend_is_harmless=self.harmless
         )
-        return await retry(first, self.attempt, rules, sleep=self.sleep, before_retry=self.note)
+        call = Call(operation, None, URL("/"), None)
+        call.started, call.ends = now - self.began, now + self.left
+        rules = RetryRules(self.policy, self.budget, call, limiter_pauses=self.limiter_pauses)
+        call.waited = self.queued
+        return await rules.retry(first, self.attempt, sleep=self.sleep, before_retry=self.note)
 
     def note(self, failure: AttemptFailed) -> None:
         self.told.append((failure, failure.delay))
