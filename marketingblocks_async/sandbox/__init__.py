@@ -82,6 +82,7 @@ from .policies import (
     make_policy,
 )
 from .process import SandboxProcess, SandboxProcessError
+from .scenario import ScenarioReport
 from .server import Sandbox
 from .settings import CreatePostShape, GetPostsShape, SandboxOptions, SandboxSettings, Variants
 from .state.automations import Automations
@@ -130,6 +131,7 @@ __all__ = [
     "SandboxProcess",
     "SandboxProcessError",
     "SandboxSettings",
+    "ScenarioReport",
     "SlidingLog",
     "SlidingLogStrict",
     "TokenBucket",

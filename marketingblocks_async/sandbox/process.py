@@ -23,6 +23,7 @@ from marketingblocks_async.models import RequestModel
 from .control import CONTROL_PREFIX, armed_faults
 from .faults import ArmedFault, Fault
 from .ledger import Comparison, Expected, LedgerReport
+from .scenario import ScenarioReport, settings_of
 from .settings import SandboxOptions, SandboxSettings
 from .state.tokens import DEFAULT_TOKEN
 
@@ -52,7 +53,7 @@ class SandboxProcess:
     """
 
     def __init__(self, **options: Unpack[SandboxOptions]) -> None:
-        self.settings: SandboxSettings = SandboxSettings.of(options)
+        self.settings: SandboxSettings = settings_of(options)
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._drains: tuple[asyncio.Task[None], ...] = ()
@@ -252,6 +253,10 @@ class SandboxProcess:
         response = await self._ask("POST", "tokens", request)
         self._ready["tokens"][response["name"]] = response["token"]
         return str(response["token"])
+
+    async def replayed(self) -> ScenarioReport:
+        """Return how far the replay of a recording is."""
+        return _read(ScenarioReport, await self._ask("GET", "scenario"))
 
     async def reset(self) -> None:
         """Go back to the start; see ``Sandbox.reset``."""

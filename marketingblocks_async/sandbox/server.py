@@ -7,12 +7,14 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from pydantic import TypeAdapter
 
 from marketingblocks_async.endpoints import CREATE_POST, ENDPOINTS
 
@@ -28,11 +30,12 @@ from .faults import FaultPlan
 from .ledger import Ledger
 from .policies import Policy, make_policy
 from .responses import error_response
+from .scenario import Scenario, ScenarioReport, drawn_seed, settings_of, without_secret
 from .settings import SandboxOptions, SandboxSettings
 from .state.automations import Automations
 from .state.clock import Clock, SandboxClock
 from .state.connections import Connections
-from .state.files import load_seeds, load_state, save_state
+from .state.files import State, load_state, plant, save_state
 from .state.generations import Generations
 from .state.posts import PostStore
 from .state.tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
@@ -87,15 +90,18 @@ class Sandbox:
         policy_factory: Callable[[], Policy] | None = None,
         **options: Unpack[SandboxOptions],
     ) -> None:
-        settings = SandboxSettings.of(options)
+        settings = settings_of(options)
         self.settings: SandboxSettings = settings
         self._state_file: Path | None = None
         self._saving: asyncio.Task[None] | None = None
-        self._saved = 0
+        self._saved: tuple[float, ...] = ()
+        self._scenario = Scenario(settings)
         start = settings.clock_start
         self._clock = SandboxClock(clock or time.monotonic, time.time if start is None else lambda: start)
+        # A recording has its seed, so that ids are drawn again in its replay.
+        self._seed = drawn_seed() if settings.seed is None and settings.record_file is not None else settings.seed
         # Separate sources, so that a fault's chance does not depend on how many ids were drawn before.
-        chances = random.Random(settings.seed)  # noqa: S311 - a game of chance, no secret
+        chances = random.Random(self._seed)  # noqa: S311 - a game of chance, no secret
         ids, jitter, rates = (random.Random(chances.random()) for _ in range(3))  # noqa: S311 - the same
         self._policy_factory = policy_factory
         self.ledger: Ledger = Ledger()
@@ -117,10 +123,12 @@ class Sandbox:
         )
         if settings.state_file is not None:
             self._state_file = Path(settings.state_file)
-        if self._state_file is None or not load_state(
-            self._state_file, self.posts, self.comment_automations, self._clock
-        ):
-            self._plant_seeds()
+        self._state = State(self.posts, self.comment_automations, self.generations, self._tokens, self._clock)
+        if self._state_file is None or not load_state(self._state_file, self._state):
+            if self._scenario.state is not None:
+                self._state.restore(self._scenario.state)
+            else:
+                self._plant_seeds()
         operations = Operations(
             self.posts, self.generations, self.connections, self.comment_automations, PostJson(settings.variants)
         )
@@ -133,6 +141,7 @@ class Sandbox:
             routes=Routes(ENDPOINTS, f"{API_PREFIX}/"),
             operations=operations,
             chance=jitter,
+            scenario=self._scenario if self._scenario.is_on else None,
         )
         self._control = Control(
             settings=settings,
@@ -144,7 +153,10 @@ class Sandbox:
             dashboard=DashboardState(
                 settings=settings, clock=self._clock, ledger=self.ledger, faults=self.faults, posts=self.posts
             ),
+            scenario=self._scenario,
             reset=self.reset,
+            advance=self.advance,
+            add_token=self._add_token,
         )
         self._runner: web.ServerRunner | None = None
         self._address: tuple[str, int] | None = None
@@ -164,6 +176,7 @@ class Sandbox:
 
         Raises:
             OSError: the address cannot be listened on, for example because the port is in use.
+            StateFileError: the file of a recording cannot be written.
             RuntimeError: it is listening already.
 
         """
@@ -180,12 +193,16 @@ class Sandbox:
         await runner.setup()
         try:
             await web.TCPSite(runner, self.settings.host, self.settings.port, backlog=_BACKLOG).start()
+            if self._scenario.is_on:
+                now = self._clock.monotonic()
+                self._scenario.begin(self._clock.calendar_offset + now, now, self._seed or 0, self._state.dump())
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
         host, port, *_ = runner.addresses[0]
         self._address = (host, port)
+        self.generations.start()
         if self._state_file is not None:
             self._saving = asyncio.create_task(self._save_often(self._state_file), name="saving the state")
 
@@ -206,7 +223,8 @@ class Sandbox:
         if self._saving is not None and self._state_file is not None:
             self._saving.cancel()
             self._saving = None
-            save_state(self._state_file, self.posts, self.comment_automations, self._clock)
+            save_state(self._state_file, self._state)
+        self._scenario.close()
         # The transports close in the loop's next turn.
         await asyncio.sleep(0)
         self._address = None
@@ -278,7 +296,11 @@ class Sandbox:
             expires_after_requests,
             secret,
         )
-        return self._tokens.add(spec).spec.secret
+        return self._add_token(spec).secret
+
+    def replayed(self) -> ScenarioReport:
+        """Return how far the replay of a recording is."""
+        return self._scenario.report()
 
     def advance(self, seconds: float) -> None:
         """Move the time forward that posts, generations and the expiry of tokens follow; rate limits do not notice.
@@ -290,13 +312,20 @@ class Sandbox:
             ValueError: ``seconds`` is negative or not a number.
 
         """
-        self._clock.advance(seconds)
+        if not self._scenario.was_made("advance", seconds):
+            self._clock.advance(seconds)
+            self._scenario.made("advance", seconds)
 
     async def reset(self) -> None:
         """Go back to the start: no posts but the seeds, an empty ledger, fresh limits, the first faults.
 
         Tokens that were added stay. Time that was advanced stays advanced.
         """
+        if not self._scenario.was_made("reset", None):
+            self._scenario.made("reset", None)
+            await self._restart()
+
+    async def _restart(self) -> None:
         await self.generations.clear()
         self.connections.clear()
         self.comment_automations.clear()
@@ -306,18 +335,40 @@ class Sandbox:
         self.ledger.clear()
         self._plant_seeds()
 
+    def _add_token(self, spec: TokenSpec) -> TokenSpec:
+        permissions = None if spec.permissions is None else list(spec.permissions)
+        value = without_secret(asdict(spec)) | {"permissions": permissions}
+        if self._scenario.was_made("tokens", value) and (known := self._tokens.named(spec.name)) is not None:
+            return known.spec
+        added = self._tokens.add(spec).spec
+        self._scenario.made("tokens", value)
+        return added
+
+    async def _replay_changes(self) -> None:
+        """Make the changes that the recording has before the next request."""
+        while (change := self._scenario.due()) is not None:
+            if change.change == "advance":
+                self._clock.advance(change.value)
+            elif change.change == "reset":
+                await self._restart()
+            elif self._tokens.named(change.value["name"]) is None:
+                self._tokens.add(TypeAdapter(TokenSpec).validate_python(change.value))
+
     def _plant_seeds(self) -> None:
-        if self.settings.seeds is not None:
+        if self._scenario.seeds is not None:
             check = body_check(CREATE_POST.name, CREATE_POST.request)
-            load_seeds(Path(self.settings.seeds), self.posts, self._tokens, check)
+            path = Path(self.settings.seeds or self.settings.replay_file or "")
+            plant(self._scenario.seeds, path, self.posts, self._tokens, check)
 
     async def _save_often(self, path: Path) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
-            # A reset begins a new list, which is shorter.
-            if len(self.ledger.commits) != self._saved:
-                self._saved = len(self.ledger.commits)
-                save_state(path, self.posts, self.comment_automations, self._clock)
+            # A reset begins new lists, which are shorter.
+            ledger = self.ledger
+            seen = (ledger.attempts(), len(ledger.web_hooks), len([*self._tokens]), self._clock.advanced)
+            if seen != self._saved:
+                self._saved = seen
+                save_state(path, self._state)
 
     @property
     def _root(self) -> str:
@@ -380,6 +431,8 @@ class Sandbox:
             if connection is not None and request.method in {"GET", "POST"}:
                 page_of = self.connections.complete if request.method == "POST" else self.connections.page
                 return page_of(connection).to_aiohttp()
+        if self._scenario.is_on:
+            await self._replay_changes()
         return await self._api.handle(request)
 
 

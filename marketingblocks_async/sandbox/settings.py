@@ -96,6 +96,8 @@ class SandboxOptions(TypedDict, total=False):
     clock_start: float | None
     seeds: str | None
     state_file: str | None
+    record_file: str | None
+    replay_file: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,9 @@ class SandboxSettings:
         clock_start: world time at the start, in seconds since 1970; ``None`` for the present.
         seeds: path of a JSON file with the posts and tokens to begin with: ``{"tokens": ["NAME[:permissions]", ...],
             "posts": [{...}, ...]}``, each post a create-post request.
-        state_file: path of a file that keeps posts, automations and the clock over a restart.
+        state_file: path of a file that keeps posts, automations, generations, tokens and the clock over a restart.
+        record_file: path of a new file that records the requests, the faults that they meet, and changes from outside.
+        replay_file: path of such a file; the same requests meet the same faults and refusals again.
 
     Raises:
         ValueError: a setting is not allowed; the message says which values are.
@@ -151,6 +155,8 @@ class SandboxSettings:
     clock_start: float | None = None
     seeds: str | None = None
     state_file: str | None = None
+    record_file: str | None = None
+    replay_file: str | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that the types do not express."""

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 from collections.abc import AsyncGenerator
@@ -19,7 +20,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from marketingblocks_async.cli.entry import make_app
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.redis_server import private_redis
 from tests.support.tools import need
@@ -93,6 +97,38 @@ async def test_the_bulk_script_accounts_for_every_row(tmp_path: Path) -> None:
         assert sorted(states.values()) == ["done", "failed", "unknown"]
         assert states["2"] == "failed"
         assert sandbox.ledger.carried_out_at("create-post") == 2
+
+
+@pytest.mark.parametrize(("tool", "name"), [("curl", "sandbox.sh"), ("node", "sandbox.mjs")])
+async def test_other_languages_use_the_sandbox_over_http(tool: str, name: str) -> None:
+    need(tool, present=shutil.which(tool) is not None)
+    shell = "sh" if name.endswith(".sh") else tool
+    async with Sandbox() as sandbox:
+        root = sandbox.base_url.removesuffix("/api/v1")
+        process = await asyncio.create_subprocess_exec(
+            *(shell, str(EXAMPLES / "sandbox" / name), root, sandbox.token),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        words, comparison, ledger = output.decode().splitlines()
+        assert "may have been published" in words
+        assert json.loads(comparison)["duplicated"] == [{"item": "We are open", "expected": 1, "committed": 2}]
+        assert json.loads(ledger)["endpoints"]["create-post"]["commits"] == 2
+        assert len(sandbox.ledger.duplicates()) == 1
+
+
+def test_the_containerfile_starts_a_command_that_exists() -> None:
+    text = (EXAMPLES / "sandbox" / "Containerfile").read_text(encoding="utf-8")
+    assert "not built here" in text
+    (entry,) = re.findall(r"^ENTRYPOINT (\[.*\])$", text, re.MULTILINE)
+    program, *words = json.loads(entry)
+    assert program.endswith("/marketingblocks")
+    params = typer.main.get_command(make_app())
+    assert isinstance(params, TyperGroup)
+    options = {option for each in params.commands[words[0]].params for option in each.opts}
+    assert {word for word in words[1:] if word.startswith("--")} <= options
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from marketingblocks_async.sandbox import FaultKind, Sandbox, SandboxSettings
 
 # Settings of the sandbox that are called otherwise here.
-_OPTION_NAMES = {"generation_seconds": "--generation"}
+_OPTION_NAMES = {"generation_seconds": "--generation", "clock_start": "--clock"}
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(metavar="N", help="Port to listen on (a free one).")]
@@ -74,7 +74,19 @@ Seeds = Annotated[
 ]
 State = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Keep posts, automations and the clock in this file over a restart."),
+    typer.Option(metavar="FILE", help="Keep posts, automations, generations, tokens and the clock in this file."),
+]
+Record = Annotated[
+    str | None,
+    typer.Option("--record", metavar="FILE", help="Record requests, faults and changes in this new file."),
+]
+Replay = Annotated[
+    str | None,
+    typer.Option(
+        "--replay",
+        metavar="FILE",
+        help="Play such a file: the same requests meet the same faults and refusals. Its settings are the defaults.",
+    ),
 ]
 Pending = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time until a post is processed (0.2).")]
 Processing = Annotated[
@@ -123,6 +135,8 @@ def sandbox(
     clock: ClockStart = None,
     seeds: Seeds = None,
     state: State = None,
+    record: Record = None,
+    replay: Replay = None,
     pending: Pending = None,
     processing: Processing = None,
     slot: Slot = None,
@@ -150,12 +164,14 @@ def sandbox(
         "clock_start": None if clock is None else _moment(clock),
         "seeds": seeds,
         "state_file": state,
+        "record_file": record,
+        "replay_file": replay,
         "generation_seconds": generation,
         "allow_external_web_hooks": allow_external_web_hooks or None,
     }
     timings = {"pending": pending, "processing": processing, "slot": slot}
     chosen = sandbox_settings(
-        settings_json or "{}",
+        settings_json or _start(replay),
         direct,
         faults=fault or [],
         tokens=(tokens or 0, token or []),
@@ -172,6 +188,13 @@ def sandbox(
             sys.stdout.flush()
 
     run(chosen, announce)
+
+
+def _start(replay: str | None) -> str:
+    """Return the settings that the options override: those of the recording, or the defaults."""
+    from marketingblocks_async.sandbox.scenario import settings_of
+
+    return settings_of({} if replay is None else {"replay_file": replay}).to_json()
 
 
 def sandbox_settings(

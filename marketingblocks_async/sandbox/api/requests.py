@@ -12,6 +12,7 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 from aiohttp import web
 
@@ -28,6 +29,7 @@ from marketingblocks_async.sandbox.ledger import (
 )
 from marketingblocks_async.sandbox.policies import AnchoredWindow, retry_after_header
 from marketingblocks_async.sandbox.responses import EXPIRED_OR_INVALID, Response, error_response, json_response
+from marketingblocks_async.sandbox.scenario import Decision, Scenario, Ticket
 from marketingblocks_async.sandbox.settings import SandboxSettings
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.tokens import Token, TokenBook
@@ -46,8 +48,19 @@ class _RequestState:
     token: Token | None
     token_label: str
     authorization: str
+    ticket: Ticket | None = None
     arrived_at: float = 0.0
     committed: bool = False
+
+    @property
+    def played(self) -> Decision | None:
+        """What is decided about it by a recording."""
+        return None if self.ticket is None else self.ticket.played
+
+    def decide(self, **decided: Any) -> None:
+        """Keep a part of what is decided about it."""
+        if self.ticket is not None:
+            self.ticket.decision = replace(self.ticket.decision, **decided)
 
 
 class Api:
@@ -64,6 +77,7 @@ class Api:
         routes: Routes,
         operations: Operations,
         chance: random.Random,
+        scenario: Scenario | None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -73,6 +87,7 @@ class Api:
         self._routes = routes
         self._operations = operations
         self._chance = chance
+        self._scenario = scenario
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
@@ -82,9 +97,16 @@ class Api:
             self._ledger.incomplete_requests += 1
             return error_response(400, "The request body is broken.").to_aiohttp()
         state = self._identify(request)
+        if self._scenario is not None:
+            content = f"{request.method} {request.path_qs}\n".encode(errors="replace") + (body or b"")
+            state.ticket = self._scenario.arrive(state.endpoint_name, state.token_label, content)
         if self._settings.jitter:
             await asyncio.sleep(self._chance.uniform(0, self._settings.jitter))
-        slow = self._faults.before_counting(state.endpoint_name, state.token_label)
+        if state.played is None:
+            slow = self._faults.before_counting(state.endpoint_name, state.token_label)
+        else:
+            slow = state.played.slow
+        state.decide(slow=slow)
         if slow is not None:
             await asyncio.sleep(slow.params["delay"])
 
@@ -93,6 +115,8 @@ class Api:
         response = self._refusal(state) or self._execute(state, request, body)
         if slow is not None:
             self._record_firing(slow, state)
+        if self._scenario is not None and state.ticket is not None:
+            self._scenario.decided(state.ticket, state.arrived_at, response.status)
 
         if self._settings.latency:
             await asyncio.sleep(self._settings.latency)
@@ -114,9 +138,18 @@ class Api:
     def _refusal(self, state: _RequestState) -> Response | None:
         """Return the refusal of a request because of its token, the limit, its path or a permission."""
         token, endpoint = state.token, state.route.endpoint
-        if token is None or not token.present(self._clock.world()):
+        if token is None:
+            return error_response(401, EXPIRED_OR_INVALID)
+        valid = token.present(self._clock.world())
+        if state.played is not None:
+            valid = state.played.valid
+        state.decide(valid=valid)
+        if not valid:
             return error_response(401, EXPIRED_OR_INVALID)
         wait = token.policy.judge(state.arrived_at)
+        if state.played is not None:
+            wait = state.played.limited
+        state.decide(limited=wait)
         if wait is not None:
             self._ledger.refused_by_limit(state.token_label)
             return self._too_many_requests(wait)
@@ -133,7 +166,11 @@ class Api:
         validated = self._operations.check(state.endpoint_name, body, request.query, state.route.path_value)
         if isinstance(validated, Response):
             return validated
-        fault = self._faults.before_execution(state.endpoint_name, state.token_label)
+        if state.played is None:
+            fault = self._faults.before_execution(state.endpoint_name, state.token_label)
+        else:
+            fault = state.played.fault
+        state.decide(fault=fault)
         if fault is None:
             return self._carry_out(state, validated)
         kind = FAULT_KINDS[fault.kind]

@@ -16,6 +16,7 @@ from marketingblocks_async.models.base import is_array, is_object
 from marketingblocks_async.sandbox.faults import ArmedFault, Fault, FaultPlan
 from marketingblocks_async.sandbox.ledger import Ledger
 from marketingblocks_async.sandbox.responses import Response, error_response, json_response
+from marketingblocks_async.sandbox.scenario import Scenario
 from marketingblocks_async.sandbox.settings import SandboxSettings, readable
 from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.posts import PostStore
@@ -46,7 +47,10 @@ class Control:
         faults: FaultPlan,
         posts: PostStore,
         dashboard: DashboardState,
+        scenario: Scenario,
         reset: Callable[[], Awaitable[None]],
+        advance: Callable[[float], None],
+        add_token: Callable[[TokenSpec], TokenSpec],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -55,7 +59,10 @@ class Control:
         self._faults = faults
         self._posts = posts
         self._dashboard = dashboard
+        self._scenario = scenario
         self._reset = reset
+        self._advance_clock = advance
+        self._add = add_token
         self._actions: dict[str, dict[str, Callable[[dict[str, str], bytes], Any]]] = {
             "health": {"GET": self._health},
             "ledger": {"GET": self._show_ledger},
@@ -65,6 +72,7 @@ class Control:
             "faults": {"GET": self._show_faults, "POST": self._add_faults, "DELETE": self._clear_faults},
             "tokens": {"GET": self._show_tokens, "POST": self._add_token},
             "advance": {"POST": self._advance},
+            "scenario": {"GET": self._show_scenario},
             "dashboard": {"GET": self._show_dashboard},
             "dashboard/choices": {"GET": self._show_choices},
         }
@@ -149,10 +157,12 @@ class Control:
         faults = [_read(Fault, item) for item in (value if is_array(value) else [value])]
         for fault in faults:
             self._faults.add(fault)
+        self._scenario.made("faults", [asdict(fault) for fault in faults])
         return self._show_faults(query, body)
 
     def _clear_faults(self, query: dict[str, str], body: bytes) -> Any:
         self._faults.clear()
+        self._scenario.made("faults", None)
         return self._show_faults(query, body)
 
     def _show_tokens(self, query: dict[str, str], body: bytes) -> Any:
@@ -167,10 +177,14 @@ class Control:
             value.setdefault("name", self._tokens.unused_name())
         spec = _read(TokenSpec, value)
         try:
-            self._tokens.add(spec)
+            added = self._add(spec)
         except ValueError as exc:
             raise BadControlRequestError(str(exc)) from None
-        return {"name": spec.name, "token": spec.secret}
+        return {"name": added.name, "token": added.secret}
+
+    def _show_scenario(self, query: dict[str, str], body: bytes) -> Any:
+        del query, body
+        return asdict(self._scenario.report())
 
     def _show_dashboard(self, query: dict[str, str], body: bytes) -> Any:
         del query, body
@@ -188,7 +202,7 @@ class Control:
             msg = 'send {"seconds": number}'
             raise BadControlRequestError(msg)
         try:
-            self._clock.advance(seconds)
+            self._advance_clock(seconds)
         except ValueError as exc:
             raise BadControlRequestError(str(exc)) from None
         return {"status": True, "world": self._clock.world()}

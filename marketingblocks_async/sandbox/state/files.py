@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from marketingblocks_async.models.base import is_array, is_object
 
 from .automations import Automations
 from .clock import SandboxClock
+from .generations import Generations
 from .posts import PostStore
 from .tokens import TokenBook, TokenSpec
 
-_VERSION = 1
+_VERSION = 2
 
 Check = Callable[[dict[str, Any]], dict[str, list[str]]]
 """Returns the errors of a create-post request, by field."""
@@ -25,14 +27,20 @@ class StateFileError(ValueError):
     """A file of seeds or state cannot be read. The message names the file and the reason."""
 
 
-def load_seeds(path: Path, posts: PostStore, tokens: TokenBook, check: Check) -> None:
+def plant(seeds: Mapping[str, Any], path: Path, posts: PostStore, tokens: TokenBook, check: Check) -> None:
     """Create the posts of a file of seeds, and those of its tokens that are not there yet.
 
+    Args:
+        seeds: content of the file.
+        path: the file.
+        posts: get the posts.
+        tokens: get the tokens.
+        check: checks a post.
+
     Raises:
-        StateFileError: the file cannot be read, or a post or token in it is not valid.
+        StateFileError: a post or token is not valid.
 
     """
-    seeds = _read(path)
     try:
         for spec in map(TokenSpec.parse, seeds.get("tokens", [])):
             if tokens.find(spec.secret) is None:
@@ -49,7 +57,45 @@ def load_seeds(path: Path, posts: PostStore, tokens: TokenBook, check: Check) ->
         posts.create(post, json.dumps(post).encode())
 
 
-def load_state(path: Path, posts: PostStore, automations: Automations, clock: SandboxClock) -> bool:
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a sandbox keeps over a restart: everything but sign-ins, limits, faults and the ledger."""
+
+    posts: PostStore
+    automations: Automations
+    generations: Generations
+    tokens: TokenBook
+    clock: SandboxClock
+
+    def dump(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "version": _VERSION,
+            "advanced": self.clock.advanced,
+            "posts": self.posts.dump(),
+            "automations": self.automations.all(),
+            "generations": self.generations.dump(),
+            "tokens": self.tokens.dump(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``dump()`` returned.
+
+        Raises:
+            LookupError: a value is missing.
+            TypeError: a value is of another type.
+            AttributeError: the same.
+            ValueError: a value is not allowed.
+
+        """
+        self.clock.advance(state["advanced"])
+        self.posts.restore(state["posts"])
+        self.automations.restore(state["automations"])
+        self.generations.restore(state["generations"])
+        self.tokens.restore(state["tokens"])
+
+
+def load_state(path: Path, state: State) -> bool:
     """Take over the state of a file; return whether there is one.
 
     Raises:
@@ -58,14 +104,12 @@ def load_state(path: Path, posts: PostStore, automations: Automations, clock: Sa
     """
     if not path.exists():
         return False
-    state = _read(path)
+    stored = read_object(path)
     try:
-        if state["version"] != _VERSION:
+        if stored["version"] != _VERSION:
             msg = f"{path} was written by another version of the sandbox; delete it to begin anew"
             raise StateFileError(msg)
-        clock.advance(state["advanced"])
-        posts.restore(state["posts"])
-        automations.restore(state["automations"])
+        state.restore(stored)
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         if isinstance(exc, StateFileError):
             raise
@@ -74,25 +118,28 @@ def load_state(path: Path, posts: PostStore, automations: Automations, clock: Sa
     return True
 
 
-def save_state(path: Path, posts: PostStore, automations: Automations, clock: SandboxClock) -> None:
+def save_state(path: Path, state: State) -> None:
     """Replace the file by the present state, in one step, so that a crash leaves the old file or the new one.
+
+    Only its owner can read the file, since tokens are in it.
 
     Raises:
         OSError: the file cannot be written.
 
     """
-    state: dict[str, Any] = {
-        "version": _VERSION,
-        "advanced": clock.advanced,
-        "posts": posts.dump(),
-        "automations": automations.all(),
-    }
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(state), encoding="utf-8")
+    os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    partial.write_text(json.dumps(state.dump()), encoding="utf-8")
     partial.replace(path)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a file.
+
+    Raises:
+        StateFileError: it cannot be read, or holds something else.
+
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as exc:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import aiohttp
@@ -37,6 +37,7 @@ class SandboxGeneration:
         brand_id: as given.
         web_hook: address that gets the result, or ``None``.
         done_at: when it succeeds, in seconds since 1970.
+        called: whether its web hook was called.
 
     """
 
@@ -46,6 +47,7 @@ class SandboxGeneration:
     brand_id: int | str | None
     web_hook: str | None
     done_at: float
+    called: bool = False
 
     def to_json(self, status: GenerationStatus, message: str) -> dict[str, Any]:
         """Return the documented object about the job."""
@@ -100,11 +102,27 @@ class Generations:
             done_at=self.clock.world() + self.delay,
         )
         self.jobs[job.id] = job
-        if job.web_hook is not None:
+        self._deliver(job)
+        return job
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return all jobs as JSON values."""
+        return [asdict(job) for job in self.jobs.values()]
+
+    def restore(self, jobs: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump()`` returned."""
+        self.jobs = {job["id"]: SandboxGeneration(**job) for job in jobs}
+
+    def start(self) -> None:
+        """Call the web hooks of restored jobs when they are due."""
+        for job in self.jobs.values():
+            self._deliver(job)
+
+    def _deliver(self, job: SandboxGeneration) -> None:
+        if job.web_hook is not None and not job.called:
             task = asyncio.create_task(self._finish(job, job.web_hook), name=f"web hook of {job.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return job
 
     def status(self, job: SandboxGeneration) -> GenerationStatus:
         """Return the state of a job at this moment."""
@@ -117,15 +135,18 @@ class Generations:
 
     async def clear(self) -> None:
         """Cancel the pending deliveries and remove all jobs."""
+        await self._cancel_deliveries()
+        self.jobs.clear()
+
+    async def _cancel_deliveries(self) -> None:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.jobs.clear()
 
     async def close(self) -> None:
-        """Cancel the pending deliveries and close the connections to web hooks."""
-        await self.clear()
+        """Cancel the pending deliveries and close the connections to web hooks; the jobs stay."""
+        await self._cancel_deliveries()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -139,6 +160,7 @@ class Generations:
             status = await self._post(web_hook, _payload(job))
         except (aiohttp.ClientError, ValueError, OSError) as exc:
             problem = f"{type(exc).__name__}: {exc}"
+        job.called = True
         self.delivered(WebHookDelivery(job.id, web_hook, status, problem))
 
     def _check(self, web_hook: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter
 
 from marketingblocks_async.sandbox.policies import Policy
 
@@ -104,6 +104,17 @@ class Token:
         """Make it invalid from now on."""
         self._expires_at = float("-inf")
 
+    def dump(self) -> dict[str, Any]:
+        """Return its specification and what was used of its life as JSON values."""
+        expired = self._expires_at == float("-inf")
+        expires_at = None if expired else self._expires_at
+        return {"spec": asdict(self.spec), "expired": expired, "expires_at": expires_at, "presented": self._presented}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with the life that ``dump()`` returned."""
+        self._expires_at = float("-inf") if state["expired"] else state["expires_at"]
+        self._presented = state["presented"]
+
     def may(self, permission: str) -> bool:
         """Tell whether it carries ``permission``."""
         return self.spec.permissions is None or permission in self.spec.permissions
@@ -142,9 +153,29 @@ class TokenBook:
             number += 1
         return name
 
+    def named(self, name: str) -> Token | None:
+        """Return the token with this label."""
+        return next((token for token in self if token.name == name), None)
+
     def find(self, secret: str) -> Token | None:
         """Return the token that ``secret`` is, expired or not."""
         return self._by_secret.get(secret)
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return all tokens as JSON values, secrets included."""
+        return [token.dump() for token in self]
+
+    def restore(self, tokens: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what ``dump()`` returned; a token of the same name that is there keeps its specification.
+
+        Raises:
+            ValueError: a token is not one, or has the secret of another.
+
+        """
+        by_name = {token.name: token for token in self}
+        for state in tokens:
+            spec = TypeAdapter(TokenSpec).validate_python(state["spec"])
+            (by_name.get(spec.name) or self.add(spec)).restore(state)
 
     def restart(self) -> None:
         """Give every token a fresh limit, its full life time and its full number of requests."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from marketingblocks_async.sandbox import FAULT_KINDS, Fault, PolicyName, SandboxSettings, TokenSpec, serving
+from marketingblocks_async.sandbox import (
+    FAULT_KINDS,
+    Fault,
+    PolicyName,
+    SandboxOptions,
+    SandboxSettings,
+    TokenSpec,
+    serving,
+)
 from tests.cli.conftest import Command
 from tests.support.command import MODULE, environment
 
@@ -48,7 +59,7 @@ def test_every_option(parsed: Callable[..., SandboxSettings]) -> None:
         *("--tolerance", "5", "--retry-after", "seconds", "--latency", "0.1", "--jitter", "0.02", "--seed", "9"),
         *("--fault", "reset:times=1", "--fault", "slow:delay=2", "--tokens", "2", "--token", "r:social-read-posts@60"),
         *("--variant", "create-post=nested", "--variant", "string_ids", "--variant", "missing_permission=401"),
-        *("--clock", "2027-01-08T14:30Z", "--seeds", "seeds.json", "--state", "state.json"),
+        *("--clock", "2027-01-08T14:30Z", "--seeds", "seeds.json", "--state", "state.json", "--record", "new.jsonl"),
         *("--pending", "1", "--processing", "2", "--slot", "3", "--generation", "4", "--allow-external-web-hooks"),
     )
     assert settings == SandboxSettings.of(
@@ -72,6 +83,7 @@ def test_every_option(parsed: Callable[..., SandboxSettings]) -> None:
             "clock_start": 1_799_418_600.0,
             "seeds": "seeds.json",
             "state_file": "state.json",
+            "record_file": "new.jsonl",
         }
     )
 
@@ -85,9 +97,20 @@ def test_options_override_given_settings(parsed: Callable[..., SandboxSettings])
     assert (settings.variants.create_post, settings.variants.get_posts) == ("data", "data")
 
 
+def test_a_replay_takes_the_settings_of_its_recording(parsed: Callable[..., SandboxSettings], tmp_path: Path) -> None:
+    file = tmp_path / "scenario.jsonl"
+    settings = {"policy": "gcra", "limit": 7, "latency": 0.5, "faults": [{"kind": "reset"}]}
+    file.write_text(json.dumps({"scenario": 1, "settings": settings, "seeds": None, "state": {}}) + "\n")
+    found = parsed("--replay", str(file), "--limit", "8")
+    expected = {"policy": "gcra", "limit": 8, "latency": 0.5, "replay_file": str(file)}
+    assert found == SandboxSettings.of(cast("SandboxOptions", expected))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--replay", "missing.jsonl"], "missing.jsonl cannot be read"),
+        (["--record", "/"], "is there already"),
         (["--policy", "magic"], "--policy: Input should be"),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "x"], "Invalid value for '--limit'"),

@@ -54,8 +54,32 @@ def test_a_kept_state_takes_the_place_of_the_seeds(tmp_path: Path) -> None:
     seeds.write_text(json.dumps({"posts": [create_request("first")]}))
     state = tmp_path / "state.json"
     empty: dict[str, object] = {"posts": [], "first_slot": 0.0, "next_slot": 1e12}
-    state.write_text(json.dumps({"version": 1, "advanced": 0.0, "posts": empty, "automations": []}))
+    kept = {"version": 2, "advanced": 0.0, "posts": empty, "automations": [], "generations": [], "tokens": []}
+    state.write_text(json.dumps(kept))
     assert len(Sandbox(seeds=str(seeds), state_file=str(state)).posts) == 0
+
+
+async def test_tokens_survive_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    seeds = tmp_path / "seeds.json"
+    seeds.write_text(json.dumps({"tokens": ["seeded"]}))
+    options: SandboxOptions = {"state_file": str(file), "seeds": str(seeds)}
+    async with Running(**options) as running:
+        added = {"name": "reader", "permissions": ["social-read-posts"], "expires_after_requests": 2}
+        reader = (await running.control("POST", "tokens", json=added)).json()["token"]
+        short = running.sandbox.add_token("short", expires_in=60, secret="of-its-own")
+        running.sandbox.faults.add("expire_token:token=seeded,times=1")
+        assert (await running.create(token=running.sandbox.tokens["seeded"])).status == 401
+        assert (await running.call("GET", "upcoming-posts", token=reader)).status == 200
+    assert file.stat().st_mode & 0o077 == 0
+    async with Running(**options) as running:
+        assert [*running.sandbox.tokens] == ["default", "seeded", "reader", "short"]
+        assert (await running.create(token=running.sandbox.tokens["seeded"])).status == 401
+        assert (await running.create(token=reader)).status == 403
+        assert (await running.call("GET", "upcoming-posts", token=reader)).status == 401
+        assert (await running.create(token=short)).status == 200
+        running.sandbox.advance(60)
+        assert (await running.create(token=short)).status == 401
 
 
 @pytest.mark.parametrize(
@@ -68,8 +92,8 @@ def test_a_kept_state_takes_the_place_of_the_seeds(tmp_path: Path) -> None:
         ("seeds", '{"posts": 7}', "post 1 is not a valid"),
         ("seeds", '{"tokens": [7]}', "tokens"),
         ("state_file", "{}", "delete it to begin anew"),
-        ("state_file", '{"version": 2}', "another version"),
-        ("state_file", '{"version": 1, "advanced": -1}', "delete it to begin anew"),
+        ("state_file", '{"version": 1}', "another version"),
+        ("state_file", '{"version": 2, "advanced": -1}', "delete it to begin anew"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, option: str, content: str | None, message: str) -> None:

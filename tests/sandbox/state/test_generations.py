@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from marketingblocks_async.sandbox import WebHookDelivery
+from marketingblocks_async.sandbox import SandboxOptions, WebHookDelivery
 from tests.support.sandbox import Running
 
 
@@ -65,6 +66,21 @@ async def test_web_hook_receives_the_result_once() -> None:
         assert payload["status"] == "success"
         assert payload["request_body"]["brand_id"] == 3
         assert isinstance(payload["posts"], list)
+
+
+async def test_a_job_survives_a_restart_and_is_delivered_once(tmp_path: Path) -> None:
+    options: SandboxOptions = {"state_file": str(tmp_path / "state.json"), "generation_seconds": 100.0}
+    async with listening(Hook()) as hook:
+        async with Running(**options) as running:
+            job = await generate(running, hook.url)
+        for _ in range(2):
+            async with Running(**options) as running:
+                assert [*running.sandbox.generations.jobs] == [job]
+                if not hook.received:
+                    running.sandbox.advance(101)
+                    await delivery(running)
+                assert running.sandbox.generations.pending == 0
+        assert [payload["id"] for payload in hook.received] == [job]
 
 
 @pytest.mark.parametrize("status", [500, 302])
