@@ -201,6 +201,15 @@ class MarketingBlocks:
         """The API root that the calls go to, without a trailing slash."""
         return self._executor.context.base_url
 
+    def token_fingerprint(self, key: bytes) -> str:
+        """Return a keyed hash of the access token, by which a program can recognise the token without keeping it.
+
+        Args:
+            key: at most 64 bytes; of another key's hash nothing can be told.
+
+        """
+        return self._executor.context.fingerprint(key)
+
     def __repr__(self) -> str:
         if not hasattr(self, "_executor"):
             # In a traceback of the constructor, which has refused a setting.

@@ -13,6 +13,7 @@ from .errors import (
     JournalError,
     JournalExistsError,
     JournalInUseError,
+    OtherTokenError,
     SourceError,
     UnconfirmedRowsError,
 )
@@ -22,8 +23,9 @@ from .journal.states import Counts, RowState, StoredRow
 from .media import check_media
 from .plan import ChannelCount, DuplicateGroup, Fault, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
 from .planning import PlanBuilder, amake_plan, make_plan
+from .report.failures import write_failures
 from .report.html import html_report
-from .report.report import BulkReport, make_report, write_failures
+from .report.report import BulkReport, make_report
 from .report.results import write_results
 from .run.breaker import OutagePolicy
 from .run.outcomes import BulkResult, Ending, UnknownPolicy
@@ -58,6 +60,7 @@ __all__ = [
     "JournalExistsError",
     "JournalInUseError",
     "JournalReader",
+    "OtherTokenError",
     "OutagePolicy",
     "Plan",
     "PlanBuilder",

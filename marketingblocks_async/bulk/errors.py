@@ -6,7 +6,8 @@ BulkError
 ├─ UnconfirmedRowsError rows may not be meant: past times, repetitions, media that are not there
 └─ JournalError         the journal cannot be used
    ├─ JournalExistsError
-   └─ JournalInUseError
+   ├─ JournalInUseError
+   └─ OtherTokenError   the run was begun with another access token
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class JournalInUseError(JournalError):
         """Keep the holder."""
         super().__init__(message)
         self.holder: int | None = holder
+
+
+class OtherTokenError(JournalError):
+    """The run was begun with another access token, so its rows might go to another account; nothing was sent."""
 
 
 class SourceError(BulkError):

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from functools import cached_property
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any
 
 from multidict import CIMultiDict
@@ -91,6 +91,10 @@ class TokenContext:
 
     def __repr__(self) -> str:
         return f"<TokenContext of a token at {self.base_url}>"
+
+    def fingerprint(self, key: bytes) -> str:
+        """Return a keyed hash of the token."""
+        return blake2b((self.token or "").encode(), key=key, digest_size=16).hexdigest()
 
     def url(self, path: str) -> URL:
         """Return the address of ``path`` (percent-encoded) below the API root."""

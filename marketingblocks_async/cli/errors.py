@@ -65,7 +65,9 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
 )
 
 # Arguments of the library that are options here.
-_SPELLING = re.compile(r"\b(skip_invalid|allow_past|allow_duplicates|check_media|base_url|list_separator|token_file)\b")
+_SPELLING = re.compile(
+    r"\b(skip_invalid|allow_past|allow_duplicates|check_media|accept_new_token|base_url|list_separator|token_file)\b"
+)
 
 
 def code_of(counts: Counts) -> ExitCode:

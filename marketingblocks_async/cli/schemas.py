@@ -44,6 +44,7 @@ class ResultOutput(CountsOutput):
     seconds: float
     sent: int
     reconciliation: Reconciliation
+    journal: str
 
 
 @dataclass

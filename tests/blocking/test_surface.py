@@ -30,6 +30,7 @@ NOT_OFFERED = {
     "rate_limiter",
     "has_limiter",
     "connection_slots",
+    "token_fingerprint",
     "is_stopping",
 }
 

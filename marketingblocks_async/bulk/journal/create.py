@@ -35,7 +35,7 @@ from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOption
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, sync, wal_path
 from .journal import JournalReader
 from .sql import QUERIES, SCHEMA
-from .states import INVALID_ROW, RowState
+from .states import INVALID_ROW, Counts, RowState
 
 _CHUNK = 1000
 _SHOWN_ROWS = 5
@@ -203,15 +203,24 @@ def _exists(path: Path, file: str) -> JournalExistsError:
         relation = f"{file} has changed since the journal was made from it"
     else:
         relation = f"it was made from {made_from}"
-    if counts.done == counts.total:
-        advice = "it has nothing left to send"
+    rest = [f"{counts.pending:,} pending"] if counts.pending else []
+    rest += [f"{counts.unknown:,} unknown"] if counts.unknown else []
+    rest += [f"{counts.failed:,} failed"] if counts.failed else []
+    state = f"{path} exists already, with {counts.done} of {counts.total} rows done"
+    return JournalExistsError(f"{', '.join([state, *rest])}; {relation}; {_next_step(path, counts, is_same=is_same)}")
+
+
+def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
+    """Return the step that goes on with a journal which exists."""
+    if counts.pending or counts.unknown:
+        step = f"go on with it: bulk resume {path} (rows that are done are never sent again)"
+    elif counts.failed:
+        step = f"take out the failed rows, to correct and send them: bulk report {path} --failures failed.csv"
     else:
-        advice = "resume it to send its pending rows (bulk resume never sends what is done)"
+        step = "it has nothing left to send"
     if not is_same:
-        advice += "; to send the new rows, make another journal with those rows only"
-    return JournalExistsError(
-        f"{path} exists already, with {counts.done} of {counts.total} rows done; {relation}; {advice}"
-    )
+        return f"{step}; to send other rows, put them alone into a file and name another journal for it (--journal)"
+    return f"{step}; to send all of it once more, name another journal (--journal)"
 
 
 def _sha256(path: Path) -> str | None:

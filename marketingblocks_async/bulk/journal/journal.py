@@ -17,17 +17,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
+from marketingblocks_async.bulk.errors import JournalError, JournalInUseError, OtherTokenError
 
 from .files import (
     APPLICATION_ID,
@@ -298,6 +299,35 @@ class Journal(JournalReader):
         elif _place(begun) != _place(base_url):
             msg = f"{self.path} was begun at {begun}, and this is {base_url}; set the base URL to the former"
             raise JournalError(msg)
+
+    async def check_token(self, fingerprint: Callable[[bytes], str], *, accept_new: bool = False) -> None:
+        """Record the access token that the run sends with, as a keyed hash, or refuse another one.
+
+        As long as no row can have been published, any token will do.
+
+        Args:
+            fingerprint: returns the keyed hash of the token, see ``MarketingBlocks.token_fingerprint()``.
+            accept_new: whether to record another token from now on, since the account has got a new one.
+
+        Raises:
+            OtherTokenError: the run was begun with another token.
+
+        """
+        meta = self.meta
+        key = meta.get("token_key") or secrets.token_hex(16)
+        found = fingerprint(bytes.fromhex(key))
+        if found == meta.get("token_hash"):
+            return
+        counts = self.counts()
+        if "token_hash" in meta and not accept_new and (counts.done or counts.unknown):
+            msg = (
+                f"{self.path} was begun with another access token, and another token may be that of another account; "
+                "nothing was sent; set the former token, or, if the same account has got a new one, accept it "
+                "(accept_new_token)"
+            )
+            raise OtherTokenError(msg)
+        self._writer.soon(QUERIES["set_meta"], ("token_key", key))
+        await self._write_meta("token_hash", found)
 
     async def _write_meta(self, name: str, value: str) -> None:
         await self._writer.durably(QUERIES["set_meta"], (name, value))

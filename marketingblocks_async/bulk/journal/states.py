@@ -11,6 +11,12 @@ INVALID_ROW = "InvalidRow"
 """Error class of rows that make no post."""
 
 
+LOOKED_FOR = "; looked for: "
+"""Stands in the journal between a row's error and the reason why it is still unknown."""
+
+_NOT_LOOKED_FOR = "not looked for yet; 'bulk resume' asks the API whether the post is there"
+
+
 class RowState(IntEnum):
     """The state of a row; every row is in exactly one.
 
@@ -26,8 +32,8 @@ class RowState(IntEnum):
 
     @property
     def word(self) -> str:
-        """The state in reports: ``pending``, ``done``, ``failed`` or ``unknown``."""
-        return "unknown" if self is RowState.SENDING else self.name.lower()
+        """The state in reports: ``pending``, ``in flight``, ``done``, ``failed`` or ``unknown``."""
+        return "in flight" if self is RowState.SENDING else self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,18 @@ class StoredRow:
     sent_at: float | None
     ended_at: float | None
     permalink: str | None = None
+
+    def told(self, *, running: bool) -> tuple[str, str | None]:
+        """Return the state in a word, and why the row is in it; of an unknown one also what can be done.
+
+        Args:
+            running: whether the run is going on, so that a row without an outcome is in flight.
+
+        """
+        if running or self.state not in (RowState.SENDING, RowState.UNKNOWN):
+            return self.state.word, self.error
+        why = self.error or "the run ended between the intent to send the row and its outcome"
+        return RowState.UNKNOWN.word, why if LOOKED_FOR in why else f"{why}; {_NOT_LOOKED_FOR}"
 
     @property
     def row(self) -> int:

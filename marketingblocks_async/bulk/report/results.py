@@ -18,9 +18,10 @@ COLUMNS = ("row", "key", "state", "post_id", "permalink", "sent_at", "error")
 def write_results(journal: JournalReader, path: Path) -> int:
     """Write the result of every row as CSV, or as a JSON array if the file's name ends in ``.json``; return how many.
 
-    The columns: ``row`` (number of the data row), ``key``, ``state`` (``done``, ``failed``, ``unknown`` or
-    ``pending``), ``post_id`` and ``permalink`` as far as they are known, ``sent_at`` (ISO 8601 in UTC, of the last
-    attempt) and ``error``. In a CSV file, a text that a spreadsheet would take for a formula is between quotes.
+    The columns: ``row`` (number of the data row), ``key``, ``state`` (``done``, ``failed``, ``unknown``, ``pending``
+    or, while the run is going on, ``in flight``), ``post_id`` and ``permalink`` as far as they are known, ``sent_at``
+    (ISO 8601 in UTC, of the last attempt) and ``error``. In a CSV file, a text that a spreadsheet would take for a
+    formula is between quotes.
 
     Args:
         journal: the run; it may be going on meanwhile.
@@ -47,9 +48,11 @@ def write_results(journal: JournalReader, path: Path) -> int:
 
 
 def _results(journal: JournalReader) -> Iterator[dict[str, Any]]:
+    running = journal.is_running()
     for row in journal.rows():
         sent_at = (
             None if row.sent_at is None else datetime.fromtimestamp(row.sent_at, UTC).isoformat(timespec="seconds")
         )
-        values = (row.row, row.key, row.state.word, row.post_id, row.permalink, sent_at, row.error)
+        word, why = row.told(running=running)
+        values = (row.row, row.key, word, row.post_id, row.permalink, sent_at, why)
         yield dict(zip(COLUMNS, values, strict=True))

@@ -18,7 +18,7 @@ from marketingblocks_async import (
     MarketingBlocksError,
     Post,
 )
-from marketingblocks_async.bulk.journal.states import StoredRow
+from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
 
 from .matching import NOT_SETTLED, ListedPost, SentRow, decide
 
@@ -30,9 +30,6 @@ LARGEST_LISTING = 10_000
 
 LISTING_DEADLINE = 15.0
 """Seconds that a listing may take, retries included."""
-
-LOOKED_FOR = "; looked for: "
-"""Stands between a row's error and the reason why it is still unknown."""
 
 SPARE = 200
 """Posts that are asked for beyond those that the run has sent since, in case other programs post too."""
@@ -152,7 +149,7 @@ async def reconcile(
     settled_at = {row.number: row.sent_at + settle_after for row in rows}
     await journal.explain(
         {
-            number: f"{texts[number]}{LOOKED_FOR}{_advice(trouble or reason, settled_at[number])}"
+            number: f"{texts[number]}{LOOKED_FOR}{_advice(reason, settled_at[number], trouble)}"
             for number, reason in verdicts.reasons.items()
         }
     )
@@ -169,11 +166,13 @@ async def reconcile(
     )
 
 
-def _advice(reason: str, settled_at: float) -> str:
-    """Return a reason with the next step for a person."""
+def _advice(reason: str, settled_at: float, trouble: str | None) -> str:
+    """Return why a row stays unknown, with the next step for a person."""
+    if trouble is not None:
+        return f"{trouble}; look again when the API answers"
     if reason == NOT_SETTLED:
         return f"{reason}; look again after {datetime.fromtimestamp(settled_at, UTC):%H:%M:%S} UTC"
-    return f"{reason}; look at the channel, then send the row again or skip it"
+    return f"{reason}; look at the channel, then send the row again (--unknown resend) or leave it out (--unknown skip)"
 
 
 def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -> SentRow:

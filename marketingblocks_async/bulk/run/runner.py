@@ -57,6 +57,8 @@ class BulkRun:
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
         settle_after: seconds to wait before an unlisted post counts as not created.
         on_outage: what to do when several rows in a row get no usable response: stop, or wait until the API is well.
+        accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
+            has got a new token; the rows would go to another account otherwise.
         on_progress: called about every ``progress_every`` seconds, and at the end.
         progress_every: seconds between two reports.
 
@@ -72,6 +74,7 @@ class BulkRun:
         concurrency: int | None = None,
         settle_after: float = SETTLE_AFTER,
         on_outage: OutagePolicy | str = OutagePolicy.STOP,
+        accept_new_token: bool = False,
         on_progress: Callable[[BulkProgress], None] | None = None,
         progress_every: float = 0.5,
     ) -> None:
@@ -88,6 +91,7 @@ class BulkRun:
         self._concurrency = concurrency
         self._settle_after = settle_after
         self._on_outage = OutagePolicy(on_outage)
+        self._accept_new_token = accept_new_token
         self._breaker = Breaker()
         # Rows that got a 404 or a redirect: their own fault, unless all rows get one.
         self._suspects: list[tuple[int, Exception]] = []
@@ -146,6 +150,7 @@ class BulkRun:
             The result. Failures of rows do not raise.
 
         Raises:
+            OtherTokenError: the run was begun with another access token.
             JournalError: the run was begun at another API, or the journal could not be written. Only rows whose intent
                 is in the journal were sent.
 
@@ -153,6 +158,7 @@ class BulkRun:
         self._meter.begin()
         journal = self._journal
         await journal.check_api(self._client.base_url)
+        await journal.check_token(self._client.token_fingerprint, accept_new=self._accept_new_token)
         await journal.begin_session()
         await journal.settle_unfinished()
         await self._read_counts()

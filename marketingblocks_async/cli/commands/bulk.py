@@ -14,6 +14,7 @@ from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode, Interrupted, code_of
 from marketingblocks_async.cli.settings import Settings, run_async
 
+from .bulk_journals import JournalOption, JournalPath, find_journal, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
 
@@ -33,7 +34,6 @@ class Unknown(StrEnum):
     SKIP = "skip"
 
 
-JournalPath = Annotated[Path, typer.Argument(metavar="JOURNAL", help="Journal of the run.")]
 UnknownOption = Annotated[
     Unknown,
     typer.Option(
@@ -75,6 +75,12 @@ OnOutageOption = Annotated[
     OnOutage,
     typer.Option(help="When several rows in a row get no usable response: stop, or wait until the API is well again."),
 ]
+NewToken = Annotated[
+    bool,
+    typer.Option(
+        "--accept-new-token", help="The account has got a new access token since the run began; go on with this one."
+    ),
+]
 CheckMedia = Annotated[
     bool, typer.Option("--check-media", help="Ask the addresses of media whether there is a file (HEAD requests).")
 ]
@@ -91,6 +97,7 @@ class _RunOptions:
     concurrency: int | None
     settle_after: float
     on_outage: str
+    accept_new_token: bool = False
 
 
 @command(
@@ -134,8 +141,8 @@ def plan(
     app,
     "run",
     examples="""
-    marketingblocks bulk run posts.csv --journal posts.journal
-    marketingblocks bulk run posts.xlsx --journal posts.journal --skip-invalid --max-failures 10
+    marketingblocks bulk run posts.csv
+    marketingblocks bulk run posts.xlsx --journal ~/runs/may.journal --skip-invalid --max-failures 10
     """,
 )
 @takes_reading
@@ -144,7 +151,7 @@ def run(
     *,
     file: File,
     reading: Reading,
-    journal: Annotated[Path, typer.Option(metavar="JOURNAL", help="File that keeps the state of each row.")],
+    journal: JournalOption = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
     ] = False,
@@ -164,6 +171,7 @@ def run(
     """Send the rows of a file, each once.
 
     Each row is written to the journal before it is sent, so 'bulk resume' can continue after a crash at any instant.
+    The journal of posts.csv is posts.csv.journal, unless you choose another.
     Ctrl-C lets the rows in flight finish; a second Ctrl-C stops at once.
     """
     from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
@@ -173,10 +181,10 @@ def run(
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=timeout)
     try:
-        with opened(file, reading.options()) as (path, how):
+        with new_journal(file, journal) as made_at, opened(file, reading.options()) as (path, how):
             made: Plan = run_async(
                 create_journal(
-                    path, journal, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
+                    path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
                     check_media=check_media, rate=settings.rate, **how,
                 )
             )  # fmt: skip
@@ -192,15 +200,15 @@ def run(
     if made.invalid:
         settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
     options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
-    return _send(settings, client, journal, options, results)
+    return _send(settings, client, made_at, options, results)
 
 
 @command(
     app,
     "resume",
     examples="""
-    marketingblocks bulk resume posts.journal
-    marketingblocks bulk resume posts.journal --unknown resend
+    marketingblocks bulk resume posts.csv
+    marketingblocks bulk resume posts.csv --unknown resend
     """,
 )
 def resume(
@@ -214,24 +222,27 @@ def resume(
     timeout: Timeout = 30.0,
     settle_after: SettleAfter = 60.0,
     on_outage: OnOutageOption = OnOutage.STOP,
+    accept_new_token: NewToken = False,
 ) -> ExitCode:
     """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
 
     Rows of unknown outcome are looked up at the API first: those that exist are done, those that certainly do not are
     sent, and the others stay unknown.
     """
+    journal = find_journal(journal)
     client = settings.client(timeout=timeout)
-    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
+    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage, accept_new_token)
     return _send(settings, client, journal, options, results, resumed=True)
 
 
-@command(app, "status", examples="marketingblocks bulk status posts.journal --json")
+@command(app, "status", examples="marketingblocks bulk status posts.csv --json")
 def status(settings: Settings, *, journal: JournalPath) -> None:
     """Show the progress of a run, which may be running."""
     from marketingblocks_async.bulk import JournalReader, RowState
 
     from .bulk_screens import show_counts
 
+    journal = find_journal(journal)
     with JournalReader(journal) as reader:
         counts, state = reader.counts(), _state_of(reader)
         in_flight = sum(1 for _ in reader.rows([RowState.SENDING])) if state == "running" else 0
@@ -244,9 +255,9 @@ def status(settings: Settings, *, journal: JournalPath) -> None:
     app,
     "report",
     examples="""
-    marketingblocks bulk report posts.journal --html report.html
-    marketingblocks bulk report posts.journal --failures failed.csv
-    marketingblocks bulk report posts.journal --results results.csv
+    marketingblocks bulk report posts.csv --html report.html
+    marketingblocks bulk report posts.csv --failures failed.csv
+    marketingblocks bulk report posts.csv --results results.csv
     """,
 )
 def report(
@@ -274,6 +285,7 @@ def report(
 
     from .bulk_screens import show_report
 
+    journal = find_journal(journal)
     with JournalReader(journal) as reader:
         made = make_report(reader)
         for path in (html, failures, unknowns, results):
@@ -284,7 +296,7 @@ def report(
         if failures is not None:
             write_failures(reader, failures)
         if unknowns is not None:
-            write_failures(reader, unknowns, (RowState.UNKNOWN, RowState.SENDING))
+            write_failures(reader, unknowns, [RowState.UNKNOWN, RowState.SENDING])
         if results is not None:
             write_results(reader, results)
     settings.output.result(made.to_dict(), lambda: show_report(settings.output, made))
@@ -303,10 +315,12 @@ def _send(
     from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
 
     from .bulk_progress import interrupts, shown_progress
-    from .bulk_screens import show_result
+    from .bulk_screens import name_for_failures, show_result
 
+    with JournalReader(journal) as reader:
+        source = reader.meta.get("source", "")
     if results is not None:
-        _check_targets(journal, results)
+        _check_target(results, (journal, Path(source) if source else None))
 
     async def send() -> BulkResult:
         async with client, Journal(journal) as opened:
@@ -322,7 +336,8 @@ def _send(
 
     result = asyncio.run(send())
     settings.output.result(
-        result.to_dict(), lambda: show_result(settings.output, result, str(journal), resumed=resumed)
+        {**result.to_dict(), "journal": str(journal)},
+        lambda: show_result(settings.output, result, str(journal), resumed=resumed, failed=name_for_failures(source)),
     )
     if results is not None:
         with JournalReader(journal) as reader:
@@ -342,14 +357,6 @@ def _state_of(reader: JournalReader) -> str:
     if not sessions:
         return "not begun"
     return sessions[-1][2] or "killed"
-
-
-def _check_targets(journal: Path, path: Path) -> None:
-    from marketingblocks_async.bulk import JournalReader
-
-    with JournalReader(journal) as reader:
-        source = reader.meta.get("source", "")
-    _check_target(path, (journal, Path(source) if source else None))
 
 
 def _check_target(path: Path, precious: tuple[Path | None, ...]) -> None:

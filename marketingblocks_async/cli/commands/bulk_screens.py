@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from marketingblocks_async.cli.output import Output
@@ -96,7 +99,9 @@ def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
     ]
 
 
-def show_result(output: Output, result: BulkResult, journal: str, *, resumed: bool = False) -> None:
+def show_result(
+    output: Output, result: BulkResult, journal: str, *, resumed: bool = False, failed: str = "failed.csv"
+) -> None:
     """Print the result of a run, and the next step.
 
     Args:
@@ -104,6 +109,7 @@ def show_result(output: Output, result: BulkResult, journal: str, *, resumed: bo
         result: the result.
         journal: path of the journal.
         resumed: whether the run was a 'bulk resume', so that the next step is another one.
+        failed: name for a file of the failed rows.
 
     """
     found = result.reconciliation
@@ -112,31 +118,45 @@ def show_result(output: Output, result: BulkResult, journal: str, *, resumed: bo
         [
             *_numbers(result.counts),
             ("looked for", f"{found.found:,} found, {found.absent:,} absent" if found.found or found.absent else None),
-            ("took", f"{duration(result.seconds)} for {result.sent:,} rows" if result.sent else None),
+            ("took", f"{duration(result.seconds)} for {number_of_rows(result.sent)}" if result.sent else None),
             ("because", result.reason),
         ],
     )
     counts = result.counts
     if counts.unknown:
-        may = f"{number_of_rows(counts.unknown)} may or may not have been published. Nothing was sent again."
-        if resumed:
-            output.note(
-                f"{may} The API's lists do not settle it. Write these rows to a file, and look the posts up by hand: "
-                f"{_command('report', journal)} --unknowns unknown.csv"
-            )
-            output.note(
-                f"If none of them was published, send them again: {_command('resume', journal)} --unknown resend"
-            )
-        else:
-            output.note(f"{may} Look them up at the API: {_command('resume', journal)}")
-        if found.trouble is not None:
-            output.note(f"Not everything could be looked through: {found.trouble}")
+        _advise_on_unknown(output, result, journal, resumed=resumed)
     if counts.pending:
         output.note(f"{rows_are(counts.pending)} still to be sent: {_command('resume', journal)}")
     if counts.failed:
-        output.note(
-            f"Take out what failed, to correct and send it: {_command('report', journal)} --failures failed.csv"
-        )
+        output.note(f"Take out what failed, to correct and send it: {_command('report', journal)} --failures {failed}")
+
+
+def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resumed: bool) -> None:
+    """Print what can be done about the rows of unknown outcome; never the command that was just run, as it was."""
+    found = result.reconciliation
+    may = f"{number_of_rows(result.counts.unknown)} may or may not have been published. Nothing was sent again."
+    resume = _command("resume", journal)
+    look_again = "run the same command again" if resumed else f"look them up: {resume}"
+    by_hand = f"{_command('report', journal)} --unknowns unknown.csv"
+    if found.trouble is not None:
+        output.note(f"{may} The API's lists could not be read: {found.trouble}")
+        output.note(f"When the API answers, {look_again}")
+    elif found.undecided_until is not None:
+        until = datetime.fromtimestamp(found.undecided_until + 1, UTC).astimezone()
+        output.note(f"{may} The API may still list them. Look at the posts by hand: {by_hand}")
+        output.note(f"Or wait until {until:%H:%M:%S}, then {look_again}")
+    elif result.ending.value != "complete":
+        output.note(f"{may} When nothing is in the way, {look_again}")
+    else:
+        output.note(f"{may} The API's lists do not settle it. See why, and look at the posts by hand: {by_hand}")
+        output.note(f"If none of them was published, send them: {resume} --unknown resend")
+        output.note(f"If they need not be sent, leave them out: {resume} --unknown skip")
+
+
+def name_for_failures(source: str) -> str:
+    """Return a name for the file of failed rows that is not the name of the file that they came from."""
+    found = re.fullmatch(r"failed(?:-(\d{1,9}))?\.csv", PurePath(source).name)
+    return "failed.csv" if found is None else f"failed-{int(found[1] or 1) + 1}.csv"
 
 
 def show_counts(output: Output, counts: Counts, journal: str, state: str, in_flight: int) -> None:

@@ -111,7 +111,7 @@ async def test_a_token_that_expires_stops_the_run_and_fails_no_row(tmp_path: Pat
         assert 0 < ended.told["pending"] < 40
         await run.judge()
         run.token = sandbox.token
-        assert (await run.go("resume", "--rate", "0")).told["done"] == 40
+        assert (await run.go("resume", "--rate", "0", "--accept-new-token")).told["done"] == 40
         await run.judge()
 
 

@@ -22,6 +22,7 @@ from marketingblocks_async.bulk import (
     Journal,
     JournalError,
     JournalReader,
+    OtherTokenError,
     RowState,
     create_journal,
 )
@@ -186,7 +187,7 @@ async def test_a_refused_token_stops_at_once_and_fails_no_row(sandbox: Sandbox, 
     assert sandbox.ledger.attempts("create-post") <= 6
     sandbox.faults.clear()
     token = sandbox.add_token("renewed")
-    assert (await run(sandbox, path, {"token": token})).counts.done == 10
+    assert (await run(sandbox, path, {"token": token}, accept_new_token=True)).counts.done == 10
     assert created(sandbox) == ALL
 
 
@@ -368,12 +369,21 @@ async def test_another_api_is_refused(sandbox: Sandbox, path: Path) -> None:
         assert journal.counts().done == 10
 
 
-async def test_another_token_goes_on_where_the_first_was(sandbox: Sandbox, path: Path) -> None:
+async def test_any_token_will_do_while_nothing_can_have_been_published(sandbox: Sandbox, path: Path) -> None:
+    assert (await run(sandbox, path, {"token": "a-wrong-one"})).counts.pending == 10
+    assert (await run(sandbox, path)).counts.done == 10
+
+
+async def test_another_token_goes_on_where_the_first_was_if_it_is_accepted(sandbox: Sandbox, path: Path) -> None:
     first = sandbox.add_token("first", expires_after_requests=6)
     result = await run(sandbox, path, {"token": first}, concurrency=1)
     assert 0 < result.counts.done < 10
     assert result.counts.failed == 0
-    result = await run(sandbox, path, {"token": sandbox.add_token("second")})
+    second = sandbox.add_token("second")
+    with pytest.raises(OtherTokenError, match="accept_new_token"):
+        await run(sandbox, path, {"token": second})
+    assert 0 < len(created(sandbox)) < 10
+    result = await run(sandbox, path, {"token": second}, accept_new_token=True)
     assert result.counts.done == 10
     assert created(sandbox) == ALL
 

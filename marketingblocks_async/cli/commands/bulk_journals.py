@@ -1,0 +1,92 @@
+"""The journal of a run: chosen by itself beside the file of posts, and found again by that file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .bulk_reading import STANDARD_INPUT
+
+JournalPath = Annotated[
+    Path,
+    typer.Argument(metavar="JOURNAL", help="Journal of the run, or the file of posts that it was made from."),
+]
+JournalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal", metavar="JOURNAL", show_default=False,
+        help="File that keeps the state of each row; by default FILE.journal, beside the file of posts.",
+    ),
+]  # fmt: skip
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+@contextmanager
+def new_journal(file: Path, given: Path | None) -> Generator[Path]:
+    """Give the path of a new journal: the given one, else a name beside the file of posts.
+
+    Args:
+        file: the file of posts.
+        given: the journal that the user named.
+
+    Raises:
+        JournalError: it could not be made; the message names the option that chooses another place.
+        ValueError: the standard input has no name.
+
+    """
+    from marketingblocks_async.bulk import JournalError
+
+    if given is not None:
+        yield given
+        return
+    if str(file) == STANDARD_INPUT:
+        msg = "the standard input has no name that the run's journal could take; name it: --journal posts.journal"
+        raise ValueError(msg)
+    try:
+        yield _beside(file)
+    except JournalError as error:
+        # Not for those of its subclasses, which say that there is a journal already.
+        if type(error) is not JournalError:
+            raise
+        msg = f"{error}; choose a place for the run's journal, for example --journal ~/{file.name}.journal"
+        raise JournalError(msg) from error
+
+
+def find_journal(given: Path) -> Path:
+    """Return the journal that is meant by its own name or by that of the file of posts.
+
+    Raises:
+        JournalError: there is a file of posts, but no journal beside it.
+
+    """
+    from marketingblocks_async.bulk import JournalError
+
+    beside = _beside(given)
+    if _is_database(given):
+        return given
+    if beside.is_file():
+        return beside
+    if given.is_file() and given.stat().st_size:
+        msg = (
+            f"{given} is no journal of a bulk run, and there is none at {beside}; "
+            "if the file was sent with another one, give the name of that"
+        )
+        raise JournalError(msg)
+    return given
+
+
+def _beside(file: Path) -> Path:
+    return file.parent / f"{file.name}.journal"
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
