@@ -48,8 +48,8 @@ demo-distributed: $(VENV)/.group-test ## Send a spreadsheet with four workers un
 TEST_GROUPS := test agents $(if $(REQUIRE_ALL_TOOLS),bench browser docs release specification)
 
 .PHONY: test
-test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests (TEST_ARGS="-k limiter")
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests, one process a core (TEST_ARGS="-k limiter", "-n 0" for one process)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TEST_ARGS)
 
 test-%: $(VENV)/.group-nox ## Run the tests on one Python (test-3.12), or with the lowest versions of the libraries (test-lowest)
 	@$(BIN)/nox --session $@ -- $(TEST_ARGS)
@@ -71,10 +71,14 @@ format: $(VENV)/.group-lint ## Apply the style
 
 .PHONY: types
 types: $(patsubst %,$(VENV)/.group-%,types test agents bench browser nox specification) ## Check types with mypy and pyright, and that the public interface is fully typed
-	@$(BIN)/mypy
-	@$(BIN)/pyright --warnings
-	@# pyright finds no types in an editable install, so it checks a copy that looks installed. It counts classes that
-	@# derive from those of aiohttp, multidict and typer as incomplete, which is all that 100 % lacks.
+	@# Side by side, since each of them uses one core.
+	@$(BIN)/mypy & mypy=$$!; $(BIN)/pyright --warnings && $(MAKE) --no-print-directory types-public; pyright=$$?; \
+	wait $$mypy && exit $$pyright
+
+# pyright finds no types in an editable install, so it checks a copy that looks installed. It counts classes that derive
+# from those of aiohttp, multidict and typer as incomplete, which is all that 100 % lacks.
+.PHONY: types-public
+types-public:
 	@rm -rf build/types && mkdir -p build/types && cp -R marketingblocks_async build/types
 	@cd build/types && PYTHONPATH=. "$(CURDIR)/$(BIN)/pyright" --pythonpath "$(CURDIR)/$(BIN)/python" \
 	  --ignoreexternal --verifytypes marketingblocks_async > ../types.txt; \

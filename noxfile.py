@@ -25,7 +25,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 def run_tests(session: nox.Session, groups: Sequence[str], *pins: str) -> None:
     """Install the package with dependency groups and run the tests; ``pins`` are exact versions."""
     session.install("--editable", ".", *nox.project.dependency_groups(PROJECT, *groups), *pins)
-    session.run("pytest", "-q", "-p", "no:cacheprovider", *session.posargs)
+    session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", "-p", "no:cacheprovider", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])

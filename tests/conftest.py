@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, cast
 
 import aioresponses.core
@@ -11,7 +11,16 @@ import pytest
 
 from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
+from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
+
+
+# First, so that a timeout of the test does not count the wait for other processes.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the other processes of this run quiet while a test marked ``alone`` runs."""
+    with alone() if item.get_closest_marker("alone") else beside_others():
+        return (yield)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,9 +18,9 @@ from marketingblocks_async.sandbox import Fault, SandboxProcess
 from tests.support.clients import post
 from tests.torture.limit import GUARD, LimitWatch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
-CALLS = 350
+CALLS = 250
 
 _EXPECTED = (MarketingBlocksError, asyncio.CancelledError)
 
@@ -57,7 +57,8 @@ async def create(client: MarketingBlocks, calls: int, name: str = "") -> None:
     await asyncio.gather(*(client.posts.create(post(f"{name}{number}")) for number in range(calls)))
 
 
-@pytest.mark.parametrize("policy", ["fixed_window", "sliding_log", "sliding_log_strict", "token_bucket", "gcra"])
+# The strictest two: what they let through passes a fixed window, a sliding log, and a token bucket, too.
+@pytest.mark.parametrize("policy", ["sliding_log_strict", "gcra"])
 @pytest.mark.parametrize("jitter", [0.0, 0.05])
 async def test_calls_started_together_meet_no_refusal(policy: str, jitter: float) -> None:
     async with (
@@ -123,8 +124,8 @@ async def test_without_the_guard_delays_of_up_to_a_second() -> None:
 async def test_several_tokens_have_a_limit_each() -> None:
     async with SandboxProcess(policy="gcra") as sandbox, limited(sandbox) as client:
         others = [client.with_token(await sandbox.add_token(f"tenant-{number}")) for number in range(5)]
-        async with judged(sandbox, 250, rate=60):
-            await asyncio.gather(*(create(other, 250, str(number)) for number, other in enumerate([client, *others])))
+        async with judged(sandbox, 200, rate=60):
+            await asyncio.gather(*(create(other, 200, str(number)) for number, other in enumerate([client, *others])))
 
 
 async def test_two_clients_of_one_token_share_the_limit() -> None:
