@@ -34,6 +34,9 @@ APPLICATION_ID = 0x4D424D43
 
 SCHEMA_VERSION = 1
 
+BUSY_FOR = 10.0
+"""Seconds to wait for the file while another program, or another call, has it locked."""
+
 _INSTANT = 1e-6
 """Seconds between two intents at least, so that their order is known."""
 
@@ -120,7 +123,7 @@ class WriteJournal:
             msg = f"cannot use {path} as the journal of writes: {exc.strerror or exc}; give another file (--journal)"
             raise JournalError(msg) from exc
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_FOR)
         except sqlite3.Error as exc:
             self._life.release()
             msg = f"cannot use {path} as the journal of writes: {exc}; give another file (--journal)"
@@ -329,15 +332,22 @@ class WriteJournal:
             with closing(self._connection.execute(_QUERIES[query], values)) as cursor:
                 return [dict(row) for row in cursor]
 
-        with self._thread_lock, self._reported():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield run
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
+        # While one call waits for a locked file the others must not queue behind it, each for as long again.
+        if not self._thread_lock.acquire(timeout=BUSY_FOR):
+            msg = f"cannot use the journal {self.path}: another program has locked it"
+            raise JournalError(msg)
+        try:
+            with self._reported():
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield run
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                    raise
+        finally:
+            self._thread_lock.release()
 
     @contextmanager
     def _reported(self) -> Generator[None]:

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from marketingblocks_async import MarketingBlocks, PublishMode
 from marketingblocks_async.bulk import (
@@ -33,7 +33,7 @@ from marketingblocks_async.bulk import (
     create_journal,
 )
 
-from .results import Outcome, ToolResult, result
+from .results import Outcome, ToolResult, key_of, result
 
 ANSWER_AFTER = 40.0
 """Seconds after which a run that goes on is reported; clients give up on a call after 60."""
@@ -55,7 +55,7 @@ class ManyArguments(BaseModel):
     action: Literal["plan", "run", "status"]
     posts: list[dict[str, Any]] | None = None
     file: str | None = None
-    request_key: str | None = Field(default=None, min_length=1, max_length=200)
+    request_key: Annotated[str, BeforeValidator(key_of)] | None = None
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -154,7 +154,11 @@ class ManyPosts:
                 data=_shown(plan),
             )
         path = self._path(request_key)
-        self.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"cannot make the folder {self.journals} for journals: {error.strerror or error}"
+            raise JournalError(msg) from error
         try:
             await create_journal(source, path, max_errors=LISTED_ERRORS)
         except JournalExistsError:

@@ -11,6 +11,8 @@ from typing import Any, NotRequired, TypedDict, cast
 LONGEST_DATA = 6_000
 """Characters of JSON that a result may carry from outside."""
 
+LONGEST_KEY = 200
+
 # Zero-width joiners hold emojis together; the other format characters can only hide or reorder text.
 _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
 
@@ -51,6 +53,22 @@ class ToolResult(TypedDict):
     repeated: NotRequired[bool]
     what_to_do: NotRequired[str]
     untrusted_data: NotRequired[Any]
+
+
+def key_of(text: object) -> str:
+    """Return a request key without what makes two keys of one.
+
+    Spaces around it and the Unicode form are what a caller that repeats a key gets wrong unseen.
+
+    Raises:
+        ValueError: it cannot be a key.
+
+    """
+    key = unicodedata.normalize("NFC", text).strip() if isinstance(text, str) else ""
+    if not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
+        msg = f"request_key must be a printable text of 1 to {LONGEST_KEY} characters"
+        raise ValueError(msg)
+    return key
 
 
 def result(

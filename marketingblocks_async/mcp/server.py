@@ -37,8 +37,8 @@ from .consent import Confirm, Consent, InputRequired
 from .failures import advice_for, outcome_of, problems_of, said_by
 from .journal import Order
 from .many import ManyArguments, ManyPosts
-from .results import Outcome, ToolResult, result
-from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, LONGEST_KEY, ToolSpec, choose_tools
+from .results import Outcome, ToolResult, key_of, result
+from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, choose_tools
 from .writes import Writes
 
 LONGEST_QUESTION = 500
@@ -184,11 +184,7 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
     body = request.wire_json().decode()
     canonical = json.dumps([spec.name, json.loads(body)], sort_keys=True, ensure_ascii=False)
     content_hash = hashlib.sha256(canonical.encode()).hexdigest()
-    if request_key is None:
-        request_key = f"auto-{content_hash[:24]}"
-    if not isinstance(request_key, str) or not request_key.isprintable() or not 0 < len(request_key) <= LONGEST_KEY:
-        msg = f"{KEY_FIELD} must be a printable text of 1 to {LONGEST_KEY} characters"
-        raise ValueError(msg)
+    request_key = f"auto-{content_hash[:24]}" if request_key is None else key_of(request_key)
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
     return Order(request_key, spec.name, content_hash, body, channel)
 

@@ -11,14 +11,13 @@ from mcp_types import Tool, ToolAnnotations
 from marketingblocks_async import ENDPOINTS, ConfigurationError
 from marketingblocks_async.models import RequestModel
 
-from .results import Outcome
+from .results import LONGEST_KEY, Outcome
 from .schemas import input_schema
 
 CREATE_MANY = "create_many_posts"
 ASK = "ask_documentation"
 
 KEY_FIELD = "request_key"
-LONGEST_KEY = 200
 
 _KEY: dict[str, Any] = {"type": "string", "maxLength": LONGEST_KEY}
 

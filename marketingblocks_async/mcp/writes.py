@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -93,7 +94,8 @@ class Writes:
     settle_after: float = SETTLE_AFTER
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
-    _unsaved: dict[int, Callable[[], None]] = field(default_factory=dict[int, Callable[[], None]])
+    _unsaved: dict[str, StoredWrite] = field(default_factory=dict[str, StoredWrite])
+    _saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listed_at: float = float("-inf")
 
     async def intend(self, request: HttpRequest, send: Send) -> HttpAnswer:
@@ -162,13 +164,19 @@ class Writes:
         """Look for a post of unknown outcome at the API; return what is known of it then."""
         if row.state is not RowState.UNKNOWN or row.order.channel is None:
             return row
-        await reconcile(client, self.journal, settle_after=self.settle_after)
-        return await self._find(row.order.request_key) or row
+        try:
+            await reconcile(client, self.journal, settle_after=self.settle_after)
+            return await self._find(row.order.request_key) or row
+        except JournalError:
+            # It stays unknown, which is what is told.
+            return row
 
     async def _find(self, request_key: str) -> StoredWrite | None:
-        for number, save in list(self._unsaved.items()):
-            await asyncio.to_thread(save)
-            del self._unsaved[number]
+        # A key that is being sent again is saved by its own job, since its row must not change meanwhile.
+        with suppress(JournalError):
+            await self._save_all(key for key in list(self._unsaved) if key not in self.jobs)
+        if (row := self._unsaved.get(request_key)) is not None:
+            return row
         return await asyncio.to_thread(self.journal.find, request_key)
 
     def _begin(self, client: MarketingBlocks, order: Order, call: Call) -> Job:
@@ -193,6 +201,7 @@ class Writes:
             raise
 
     async def _send(self, job: Job, client: MarketingBlocks, order: Order, call: Call) -> StoredWrite | None:
+        await self._save_all([order.request_key])
         row = await asyncio.to_thread(self.journal.bind, order)
         if row is None:
             return None
@@ -208,25 +217,34 @@ class Writes:
             error = exc
         except asyncio.CancelledError:
             state = RowState.UNKNOWN if sending.may_have_left else RowState.PENDING
-            await asyncio.shield(self._record(row.number, state, None, None))
+            await asyncio.shield(self._record(replace(row, state=state)))
             raise
         state = state_after(error)
         if error is None:
             post_id, kept = _id_of(answer), _kept(Outcome.DONE, None, answer_data(answer))
         else:
             post_id, kept = None, _kept(outcome_of(error, state), advice_for(error), said_by(error))
-        await self._record(row.number, state, post_id, kept)
-        return await self._find(order.request_key)
+        return await self._record(replace(row, state=state, post_id=post_id, answer=kept))
 
-    async def _record(self, number: int, state: RowState, post_id: str | None, kept: Any) -> None:
-        save = partial(self.journal.end, number, state, post_id=post_id, answer=kept)
+    async def _record(self, row: StoredWrite) -> StoredWrite:
         try:
-            await asyncio.to_thread(save)
-        except JournalError:
+            await asyncio.to_thread(self._save, row)
+        except JournalError as error:
             # The disk may be full. What is known is written before the journal is asked the next time; if this process
             # dies before, the row is unknown.
-            self._unsaved[number] = save
-            raise
+            logger.warning("the outcome of the write %s is not on the disk yet: %s", row.order.request_key, error)
+            self._unsaved[row.order.request_key] = row
+        return row
+
+    async def _save_all(self, request_keys: Iterable[str]) -> None:
+        async with self._saving:
+            for key in request_keys:
+                if (row := self._unsaved.get(key)) is not None:
+                    await asyncio.to_thread(self._save, row)
+                    del self._unsaved[key]
+
+    def _save(self, row: StoredWrite) -> None:
+        self.journal.end(row.number, row.state, post_id=row.post_id, answer=row.answer)
 
     async def _note_what_is_listed(self, client: MarketingBlocks) -> None:
         """Ask for the listings before a post, so that it can be told from older ones should its outcome be unknown."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import pytest
 from mcp import Client
 
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
+from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
+from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
@@ -91,10 +96,22 @@ async def test_another_tool_under_the_same_key_is_refused(sandbox: Sandbox, tool
     assert not carried_out(sandbox, "connect_channel")
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, "a\nb", 7, ["k"]])
+@pytest.mark.parametrize("key", ["", " ", "x" * 201, "a\nb", 7, ["k"]])
 async def test_what_cannot_be_a_key_is_refused(sandbox: Sandbox, tools: Tools, key: object) -> None:
     assert (await tools("create_post", POST, request_key=key))["outcome"] == "refused"
     assert not sandbox.posts
+
+
+async def test_spaces_and_the_form_of_letters_make_no_other_key(sandbox: Sandbox, tools: Tools) -> None:
+    keys = [
+        "\N{LATIN SMALL LETTER E WITH ACUTE}te",
+        " e\N{COMBINING ACUTE ACCENT}te",
+        "e\N{COMBINING ACUTE ACCENT}te\n",
+    ]
+    told = [await tools("create_post", POST, request_key=key) for key in keys]
+    assert [each["outcome"] for each in told] == ["done"] * 3
+    assert {each["request_key"] for each in told} == {keys[0]}
+    assert len(sandbox.posts) == 1
 
 
 async def test_concurrent_calls_with_one_key_send_once(sandbox: Sandbox, tools: Tools) -> None:
@@ -246,6 +263,88 @@ def check_files(folder: Path, token: str) -> None:
     for path in files:
         assert token.encode() not in path.read_bytes()
         assert path.stat().st_mode & 0o077 == 0
+
+
+# A journal that cannot be written
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "BUSY_FOR", 0.2)
+
+
+@contextmanager
+def locked(journal: Path) -> Generator[None]:
+    """Lock a journal as another program would, a backup for example."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_calls_on_a_locked_journal_are_not_sent_and_do_not_wait_for_each_other(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with connected(sandbox, tmp_path) as (client, _):
+        posts = [POST | {"caption_text": f"Post {number}"} for number in range(8)]
+        with locked(tmp_path / "writes.mcp"):
+            began = time.monotonic()
+            told = await asyncio.gather(*(call(client, "create_post", post) for post in posts))
+            # One after another they would wait eight times as long.
+            assert time.monotonic() - began < 8 * 0.2
+            assert {each["outcome"] for each in told} == {"not_sent"}
+            assert "locked" in str(told)
+            assert (await call(client, "get_posts", channels=["facebook"]))["outcome"] == "done"
+        assert not sandbox.posts
+        assert {(await call(client, "create_post", post))["outcome"] for post in posts} == {"done"}
+        assert len(sandbox.posts) == len(posts)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("fault", "outcome"), [(None, "done"), ("commit_then_500:times=1", "unknown")])
+async def test_an_outcome_that_cannot_be_written_is_told_and_written_later(
+    sandbox: Sandbox, tmp_path: Path, fault: str | None, outcome: str
+) -> None:
+    sandbox.faults.add("slow:times=1,delay=0.3")
+    if fault is not None:
+        sandbox.faults.add(fault)
+    async with connected(sandbox, tmp_path) as (client, server):
+        task = asyncio.create_task(call(client, "connect_channel", user_id="u"))
+        await until(lambda: any(job.sending and job.sending.may_have_left for job in _jobs(server)))
+        with locked(tmp_path / "writes.mcp"):
+            assert (await task)["outcome"] == outcome
+            assert (await call(client, "connect_channel", user_id="u"))["outcome"] == outcome
+            assert (await call(client, "connect_channel", user_id="other"))["outcome"] == "not_sent"
+        assert (await call(client, "connect_channel", user_id="u"))["outcome"] == outcome
+    async with connected(sandbox, tmp_path) as (client, _):
+        assert (await call(client, "connect_channel", user_id="u"))["outcome"] == outcome
+    assert sandbox.ledger.attempts("connect-channel") == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_post_of_unknown_outcome_stays_unknown_while_the_journal_is_locked(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with connected(sandbox, tmp_path) as (client, server):
+        sandbox.faults.add("slow:times=1,delay=0.3,endpoint=create-post")
+        sandbox.faults.add("commit_then_500:times=1,endpoint=create-post")
+        task = asyncio.create_task(call(client, "create_post", POST))
+        await until(lambda: any(job.sending and job.sending.may_have_left for job in _jobs(server)))
+        with locked(tmp_path / "writes.mcp"):
+            assert (await task)["outcome"] == "unknown"
+            assert (await call(client, "create_post", POST))["outcome"] == "unknown"
+        # Now it can be looked for.
+        assert (await call(client, "create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_folder_that_cannot_be_made_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "writes.mcp.bulk").write_text("a file in its place")
+    async with connected(sandbox, tmp_path) as (client, _):
+        plan = await call(client, CREATE_MANY, action="plan", posts=[POST])
+        assert plan["outcome"] == "not_sent"
+        assert "writes.mcp.bulk" in str(plan["untrusted_data"])
 
 
 # Cancellation
