@@ -69,15 +69,16 @@ class Output:
 
         self.notes.print(Panel(Text(shown(message)), title=Text(title), title_align="left", border_style="red"))
 
-    def progress(self, data: Mapping[str, Any]) -> None:
-        """Print one line of JSON to the standard error: how far a long command is, for programs."""
-        sys.stderr.write(json.dumps({"progress": data}) + "\n")
-        sys.stderr.flush()
+    def event(self, name: str, data: Any) -> None:
+        """Print one line of JSON to the standard error, for programs: how far a long command is, or what it found."""
+        if self.as_json and not self.notes.is_terminal:
+            sys.stderr.write(json.dumps({name: data}) + "\n")
+            sys.stderr.flush()
 
     def note(self, message: str) -> None:
         """Print a remark, in one line however long, since it may hold a command to be copied."""
         if self.as_json and not self.notes.is_terminal:
-            sys.stderr.write(json.dumps({"note": message}) + "\n")
+            self.event("note", message)
             return
         from rich.text import Text
 

@@ -153,6 +153,13 @@ class CheckOutput:
 
 
 @dataclass
+class FoundOutput:
+    """A line of the standard error."""
+
+    check: CheckOutput
+
+
+@dataclass
 class DoctorOutput:
     """The doctor's findings."""
 
@@ -216,6 +223,7 @@ _OUTPUTS: dict[str, Any] = {
     "schema": dict[str, Any],
     "progress": ProgressOutput,
     "note": NoteOutput,
+    "check": FoundOutput,
 }
 
 

@@ -42,7 +42,7 @@ def commands(group: Any, *path: str) -> set[str]:
 
 def test_every_command_is_described() -> None:
     names = commands(typer.main.get_command(make_app())) - SERVERS
-    assert set(SCHEMAS) - {"error", "progress", "note"} == names
+    assert set(SCHEMAS) - {"check", "error", "progress", "note"} == names
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -95,6 +95,13 @@ def test_outputs_are_as_described(command: Command) -> None:
 def test_errors_are_as_described(command: Command) -> None:
     for words in ("posts get 99", "bulk run bad.csv --journal j", "bulk status missing", "posts create", "schema x"):
         assert not problems("error", command(*words.split(), "--json").json), words
+
+
+def test_the_doctor_tells_each_check_when_it_is_made(sandbox: Sandbox) -> None:
+    ran = process("doctor", "--json", env=environment(sandbox))
+    lines = [json.loads(line) for line in ran.err.splitlines()]
+    assert [line["check"] for line in lines] == ran.json["checks"]
+    assert not [problem for line in lines for problem in problems("check", line)]
 
 
 @pytest.mark.usefixtures("files")

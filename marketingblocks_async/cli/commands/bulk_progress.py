@@ -54,7 +54,7 @@ def _plain(output: Output) -> Callable[[BulkProgress], None]:
             return
         shown_at = now
         if output.as_json:
-            output.progress(progress_json(progress))
+            output.event("progress", progress_json(progress))
         else:
             output.notes.print(line(progress), markup=False, soft_wrap=True)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -65,22 +66,32 @@ def doctor(settings: Settings) -> ExitCode:
     from marketingblocks_async.configuration import resolve_base_url
 
     checks: list[Check] = []
+
+    def note(check: Check) -> None:
+        checks.append(check)
+        settings.output.event("check", asdict(check))
+
     try:
         base_url = resolve_base_url(settings.base_url)
-        checks += [Check("base URL", OK, base_url), _limit(settings.rate)]
         # Before the event loop runs, since it may ask for the token.
         client: MarketingBlocks | Check = _client(settings)
-        checks += run_async(_ask(base_url, client, settings.token_source))
+
+        async def ask() -> None:
+            async for check in _ask(base_url, client, settings.token_source):
+                note(check)
+
+        note(Check("base URL", OK, base_url))
+        note(_limit(settings.rate))
+        run_async(ask())
     except ConfigurationError as error:
-        checks += [
-            Check("base URL", FAILED, str(error)),
-            *(Check(name, UNCHECKED, "the base URL is not usable") for name in ("reachable", "clock", "access token")),
-        ]
+        note(Check("base URL", FAILED, str(error)))
+        for name in ("reachable", "clock", "access token"):
+            note(Check(name, UNCHECKED, "the base URL is not usable"))
     fine = all(check.status != FAILED for check in checks)
     versions = _versions()
     data = {
         "ok": fine,
-        "checks": [{"name": each.name, "status": each.status, "detail": each.detail} for each in checks],
+        "checks": [asdict(each) for each in checks],
         "versions": versions,
     }
 
@@ -123,16 +134,20 @@ def _client(settings: Settings) -> MarketingBlocks | Check:
         return Check("access token", FAILED, str(error))
 
 
-async def _ask(base_url: str, client: MarketingBlocks | Check, source: str) -> list[Check]:
+async def _ask(base_url: str, client: MarketingBlocks | Check, source: str) -> AsyncIterator[Check]:
     reached = await _reach(base_url)
-    checks = [reached.check, _clock(reached)]
+    yield reached.check
+    yield _clock(reached)
     if isinstance(client, Check):
-        return [*checks, client, *_permissions("there is no access token to try them with")]
-    if reached.check.status == FAILED:
+        found = [client, *_permissions("there is no access token to try them with")]
+    elif reached.check.status == FAILED:
         why = "the server cannot be used"
-        return [*checks, Check("access token", UNCHECKED, f"{why} (token from the {source})"), *_permissions(why)]
-    async with client:
-        return checks + await _token_checks(client, source)
+        found = [Check("access token", UNCHECKED, f"{why} (token from the {source})"), *_permissions(why)]
+    else:
+        async with client:
+            found = await _token_checks(client, source)
+    for check in found:
+        yield check
 
 
 async def _reach(base_url: str) -> _Reached:

@@ -34,7 +34,8 @@ def schema(
     """Print the JSON Schemas of what the commands print with --json, by command.
 
     That is one line of the standard output. "error" is the line of a command that failed. On a standard error that is
-    no terminal, bulk run and bulk resume print a line "progress" each second, and remarks are lines "note".
+    no terminal, bulk run and bulk resume print a line "progress" each second, doctor prints a line "check" after each
+    check, and remarks are lines "note".
     """
     from marketingblocks_async.cli.schemas import output_schemas
 
