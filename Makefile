@@ -11,6 +11,9 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 TORTURE_ARGS ?=
 
+# Without it, each of the many processes that the tests start would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,14 +78,14 @@ types: $(patsubst %,$(VENV)/.group-%,types test agents bench browser nox specifi
 	@$(BIN)/mypy & mypy=$$!; $(BIN)/pyright --warnings && $(MAKE) --no-print-directory types-public; pyright=$$?; \
 	wait $$mypy && exit $$pyright
 
-# pyright finds no types in an editable install, so it checks a copy that looks installed. It counts classes that derive
-# from those of aiohttp, multidict and typer as incomplete, which is all that 100 % lacks.
+# pyright finds no types in an editable install, so it checks a copy that looks installed, beside what is installed.
 .PHONY: types-public
 types-public:
 	@rm -rf build/types && mkdir -p build/types && cp -R marketingblocks_async build/types
-	@cd build/types && PYTHONPATH=. "$(CURDIR)/$(BIN)/pyright" --pythonpath "$(CURDIR)/$(BIN)/python" \
-	  --ignoreexternal --verifytypes marketingblocks_async > ../types.txt; \
-	  grep -E 'Type completeness score: (100|99\.[5-9])%' ../types.txt || { cat ../types.txt; exit 1; }
+	@installed=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	cd build/types && PYTHONPATH=".:$$installed" "$(CURDIR)/$(BIN)/pyright" --ignoreexternal \
+	  --verifytypes marketingblocks_async > ../types.txt || { cat ../types.txt; exit 1; }
+	@grep 'Type completeness score' build/types.txt
 
 .PHONY: bench
 bench: $(VENV)/.group-bench ## Compare with other clients: the limit as the server sees it, cost, scale (an hour and a half)
