@@ -80,6 +80,7 @@ class StatusOutput(CountsOutput):
 
     in_flight: int
     state: str
+    damage: str | None
 
 
 @dataclass

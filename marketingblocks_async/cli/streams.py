@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -42,13 +43,21 @@ def flush() -> OSError | None:
 
 
 class _Pipe(io.FileIO):
-    """A file that drops all output once its reader has gone."""
+    """A file that drops all output once its reader has gone: the other end of a pipe, or the terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self.was_terminal: bool = self.isatty()
 
     def write(self, data: object, /) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]
         except BrokenPipeError:
             return len(data)  # type: ignore[arg-type]
+        except OSError as exc:
+            if exc.errno == errno.EIO and self.was_terminal:
+                return len(data)  # type: ignore[arg-type]
+            raise
 
 
 def _forgiving(stream: TextIO | None, number: int) -> TextIO:
@@ -57,7 +66,10 @@ def _forgiving(stream: TextIO | None, number: int) -> TextIO:
         # Windows, where the console is no file.
         cast("io.TextIOWrapper", stream).reconfigure(errors="backslashreplace")
         return stream
-    raw = _Pipe(number, "w", closefd=False)
+    raw = _Pipe(number)
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=number == 2 or raw.isatty()
+        io.BufferedWriter(raw),
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=number == 2 or raw.was_terminal,
     )

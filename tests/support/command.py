@@ -196,7 +196,8 @@ class Terminal:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        os.close(self._master)
+        if self._master >= 0:
+            os.close(self._master)
 
     def type(self, text: str) -> None:
         """Type something."""
@@ -222,6 +223,14 @@ class Terminal:
         """Send what Ctrl-C sends."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
+
+    def hang_up(self) -> int:
+        """Close the window; return the exit code."""
+        assert self._process is not None
+        os.close(self._master)
+        self._master = -1
+        self.code = self._process.wait(30)
+        return self.code
 
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], seconds)

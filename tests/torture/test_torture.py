@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.files import mark
 from marketingblocks_async.bulk.journal.states import RowState
 from tests.torture.audit import audit
 from tests.torture.campaign import Campaign, Options
@@ -48,7 +49,8 @@ def journal_of(path: Path, states: Mapping[int, tuple[RowState, str | None]], ro
     builder.finish({})
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for number, (state, post_id) in states.items():
-            connection.execute("INSERT INTO states (number, state, post_id) VALUES (?, ?, ?)", (number, state, post_id))
+            line = (number, state, post_id, mark(number, int(state), post_id))
+            connection.execute("INSERT INTO states (number, state, post_id, mark) VALUES (?, ?, ?, ?)", line)
     return path
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import starmap
 from os import PathLike
 from pathlib import Path
 from typing import Unpack
@@ -32,7 +33,7 @@ from marketingblocks_async.bulk.sheets.reading import key_of
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
 
-from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, partial_path, sync, wal_path
+from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import JournalReader
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
@@ -291,7 +292,8 @@ class JournalBuilder:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             self._connection.executescript(SCHEMA)
             self._connection.execute("BEGIN")
-        self._rows: list[tuple[int, str, str, str]] = []
+        self._count = 0
+        self._rows: list[tuple[int, str, str, str, int]] = []
 
     def add(self, number: int, key: str, content_hash: str, request: str) -> None:
         """Add a row that will be sent.
@@ -303,7 +305,7 @@ class JournalBuilder:
             request: the request as JSON.
 
         """
-        self._rows.append((number, key, content_hash, request))
+        self._rows.append((number, key, content_hash, request, mark(number, key, content_hash)))
         if len(self._rows) >= _CHUNK:
             with self._reported():
                 self._write_rows()
@@ -318,11 +320,11 @@ class JournalBuilder:
             error: the reasons, in words.
 
         """
-        self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False)))
+        self._rows.append((number, key, "", json.dumps(cells, ensure_ascii=False), mark(number, key, "")))
+        state = int(RowState.FAILED)
+        line = (number, state, None, mark(number, state, None), None, error, INVALID_ROW, time.time())
         with self._reported():
-            self._connection.execute(
-                QUERIES["end"], (number, RowState.FAILED, None, None, error, INVALID_ROW, time.time())
-            )
+            self._connection.execute(QUERIES["end"], line)
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Complete the journal and move it to its path.
@@ -336,7 +338,8 @@ class JournalBuilder:
         """
         with self._reported():
             self._write_rows()
-            self._connection.executemany(QUERIES["set_meta"], meta.items())
+            whole = {**meta, "rows": str(self._count)}
+            self._connection.executemany(QUERIES["set_meta"], starmap(meta_line, whole.items()))
             self._connection.execute(QUERIES["keys_are_unique"])
             self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -368,6 +371,7 @@ class JournalBuilder:
 
     def _write_rows(self) -> None:
         self._connection.executemany(QUERIES["add_request"], self._rows)
+        self._count += len(self._rows)
         self._rows.clear()
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import sys
+import tempfile
 import time
 from pathlib import Path
+from zlib import crc32
 
 from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
 
@@ -19,10 +22,13 @@ from .sql import QUERIES
 APPLICATION_ID = 0x4D424A52
 """Marks an SQLite file as a journal of this package."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 WAL_MARK, BESIDE, HERE = "wal", "beside", "here"
 """Name and values of the entry in ``meta`` that says where the latest writes are, see ``seal()``."""
+
+_PID_WIDTH, _STAMP_WIDTH = 20, 24
+"""Width of the two lines of a lock's file: the holder's process id, and the time of its last commit."""
 
 _LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
 """Number of attempts to take the lock, and seconds between them: half a second, since a process that only asks whether
@@ -71,17 +77,32 @@ class FileLock:
             os.close(descriptor)
             descriptor = self._open()
         self._descriptor = descriptor
-        # The process id is for error messages only, so a full disk may leave it out.
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._write(0, f"{os.getpid():<{_PID_WIDTH}}\n")
+
+    def note(self, stamp: float) -> None:
+        """Note the time of the last commit; it stays behind if this process is killed.
+
+        A journal that is opened without this commit then shows that its end is missing.
+
+        Args:
+            stamp: Unix time.
+
+        """
+        self._write(_PID_WIDTH + 1, f"{stamp!r:<{_STAMP_WIDTH}}\n")
+
+    def _write(self, place: int, line: str) -> None:
+        # Error messages and checks can do without, so a full disk may leave it out.
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.lseek(self._descriptor, place, os.SEEK_SET)
+                os.write(self._descriptor, line.encode())
 
     def _open(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(descriptor)
         except OSError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            holder = os.read(descriptor, _PID_WIDTH).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise LockHeldError(int(holder) if holder.isdigit() else None) from None
         return descriptor
@@ -106,7 +127,8 @@ class FileLock:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
+    def _lock(descriptor: int, *, shared: bool = False) -> None:
+        del shared
         # Far behind the process id, which other processes read.
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -114,8 +136,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(descriptor: int, *, shared: bool = False) -> None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def partial_path(path: Path) -> Path:
@@ -130,22 +152,50 @@ def wal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-def lock_journal(path: Path, *, tries: int = _LOCK_TRIES) -> FileLock:
+def lock_path(path: Path) -> Path:
+    """Return the file of a journal's lock."""
+    # Two names of one journal are one journal.
+    path = path.resolve()
+    return path.with_name(f"{path.name}.lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process runs a journal. It changes nothing, so the folder may be read-only."""
+    try:
+        descriptor = os.open(lock_path(path), os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        _lock(descriptor, shared=True)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def noted_stamp(path: Path) -> float:
+    """Return the time of the last commit that a killed or running process noted; 0 if there is none."""
+    try:
+        text = lock_path(path).read_bytes()[_PID_WIDTH + 1 :].decode("ascii")
+        return float(text)
+    except (OSError, ValueError):
+        return 0.0
+
+
+def lock_journal(path: Path) -> FileLock:
     """Take the lock of a journal.
 
     Args:
         path: the journal.
-        tries: number of attempts.
 
     Raises:
         JournalInUseError: another process runs it.
         JournalError: the lock's file cannot be made.
 
     """
-    # Two names of one journal are one journal.
-    resolved = path.resolve()
-    lock = FileLock(resolved.with_name(f"{resolved.name}.lock"))
-    for tries_left in range(tries, 0, -1):
+    lock = FileLock(lock_path(path))
+    for tries_left in range(_LOCK_TRIES, 0, -1):
         try:
             lock.acquire()
         except LockHeldError as exc:
@@ -157,14 +207,26 @@ def lock_journal(path: Path, *, tries: int = _LOCK_TRIES) -> FileLock:
             msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
             raise JournalInUseError(msg, holder=exc.holder) from None
         except OSError as exc:
-            msg = f"cannot lock {path}: {exc.strerror or exc}"
+            msg = f"cannot lock {path}: {exc.strerror or exc}; a run needs a folder that can be written to"
             raise JournalError(msg) from exc
         break
     return lock
 
 
-def connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Open the database to read it.
+class ReadingConnection(sqlite3.Connection):
+    """A connection that only reads, perhaps a copy that it removes when it is closed."""
+
+    copied_to: tempfile.TemporaryDirectory[str] | None = None
+
+    def close(self) -> None:
+        """Close it, and remove the copy."""
+        super().close()
+        if self.copied_to is not None:
+            self.copied_to.cleanup()
+
+
+def connect_for_reading(path: Path, *, read_only: bool) -> ReadingConnection:
+    """Open the database to read it, also where nothing can be written.
 
     Args:
         path: the journal.
@@ -174,22 +236,62 @@ def connect_for_reading(path: Path, *, read_only: bool) -> sqlite3.Connection:
         JournalError: it cannot be read, or is not a database.
 
     """
-    address = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+    path = path.resolve()
     try:
-        connection = sqlite3.connect(address, isolation_level=None, check_same_thread=False, timeout=30, uri=True)
         try:
-            connection.execute("PRAGMA query_only = ON")
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.OperationalError as exc:
-        # For example a full disk: even to be read, a journal needs space for the index of its log.
+            return _open_to_read(path, "mode=ro" if read_only else "mode=rw")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF not in _NEEDS_TO_WRITE:
+                raise
+        # SQLite makes an index of the log beside the journal even to read it.
+        if not wal_path(path).exists():
+            return _open_to_read(path, "mode=ro&immutable=1")
+        return _open_copy(path)
+    except (sqlite3.OperationalError, OSError) as exc:
         msg = f"cannot read {path}: {exc}"
         raise JournalError(msg) from exc
     except sqlite3.DatabaseError as exc:
         msg = f"{path} is no journal of a bulk run: {exc}"
         raise JournalError(msg) from exc
+
+
+_NEEDS_TO_WRITE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+"""Codes of SQLite where a file or folder is read-only, or the disk is full."""
+
+
+def _open_to_read(path: Path, mode: str) -> ReadingConnection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?{mode}", isolation_level=None, check_same_thread=False, timeout=30, uri=True,
+        factory=ReadingConnection,
+    )  # fmt: skip
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.create_function("mark", -1, mark, deterministic=True)
+        # Nothing was read from the file until now.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _open_copy(path: Path) -> ReadingConnection:
+    folder = tempfile.TemporaryDirectory(prefix="marketingblocks-")
+    try:
+        copy = Path(folder.name, "journal")
+        shutil.copyfile(path, copy)
+        shutil.copyfile(wal_path(path), wal_path(copy))
+        connection = _open_to_read(copy, "mode=rw")
+    except BaseException:
+        folder.cleanup()
+        raise
+    connection.copied_to = folder
+    return connection
+
+
+def mark(*values: object) -> int:
+    """Return the checksum of a line of a journal, by which a flipped bit in the file is noticed."""
+    return crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
@@ -215,10 +317,15 @@ def seal(connection: sqlite3.Connection) -> None:
     moves the log, and with it this mark, into the file.
     """
     for where in (BESIDE, HERE):
-        connection.execute(QUERIES["set_meta"], (WAL_MARK, where))
+        connection.execute(QUERIES["set_meta"], meta_line(WAL_MARK, where))
         if where == BESIDE:
             # Passive: it waits for no reader. A part that a reader holds back is moved the next time.
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def meta_line(name: str, value: str) -> tuple[str, str, int]:
+    """Return a line of the table ``meta``."""
+    return name, value, mark(name, value)
 
 
 def sync(path: Path) -> None:

@@ -23,12 +23,14 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from marketingblocks_async.bulk.errors import JournalError, JournalInUseError, OtherTokenError
+from marketingblocks_async.bulk.errors import JournalError, OtherTokenError
 
 from .files import (
     APPLICATION_ID,
@@ -37,19 +39,32 @@ from .files import (
     WAL_MARK,
     connect_for_reading,
     connect_for_writing,
+    is_locked,
     lock_journal,
+    lock_path,
+    mark,
+    meta_line,
+    noted_stamp,
     partial_path,
     seal,
     wal_path,
 )
 from .sql import QUERIES
-from .states import INVALID_ROW, Counts, RowState, StoredRow
+from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow
 from .writer import GroupCommit
 
 _CHUNK = 1000
 _PENDING_CHUNK = 250
 
 _INTEND, _END = QUERIES["intend"], QUERIES["end"]
+_SENDING = int(RowState.SENDING)
+
+_LOST: dict[str, Any] = {
+    "state": RowState.UNKNOWN,
+    "error": "the end of the journal is missing, so the row may have been sent; look at the channel",
+    "error_type": END_MISSING,
+}
+"""Stands for a row without an outcome in a journal whose latest entries are missing."""
 
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
@@ -59,10 +74,15 @@ class JournalReader:
     """A journal, opened to look at it; another process may be running it.
 
     Args:
+        path: the journal. It may be in a folder that cannot be written to.
+
+    Attributes:
         path: the journal.
+        damage: why its latest entries are missing; ``None`` if it is whole. Rows that would be pending are unknown
+            then, since they may have been sent.
 
     Raises:
-        JournalError: there is none, or it is not a journal of this package, or one of another version.
+        JournalError: there is none, or it is damaged, not a journal of this package, or one of another version.
 
     """
 
@@ -75,11 +95,17 @@ class JournalReader:
                 msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
         self._lock = threading.Lock()
-        has_wal = wal_path(path).exists()
+        self.damage: str | None = None
+        # Before anything is read, since a process that runs it goes on.
+        stamp, has_wal = noted_stamp(path), wal_path(path).exists()
         self._connection = connect_for_reading(path, read_only=has_wal)
         try:
-            self._check(has_wal=has_wal)
-            if has_wal and self.meta.get(WAL_MARK) != BESIDE:
+            self._check_kind()
+            if not self.is_running():
+                # Otherwise the process that runs it has checked it.
+                self._check_content()
+                self.damage = self._missing_end(stamp, has_wal=has_wal)
+            if has_wal and self.damage is None and self.meta.get(WAL_MARK) != BESIDE:
                 # The last process that closes a journal moves the log into the file, unless it may only read. That is
                 # welcome, except after a kill in the middle of such a move (see seal): then only the log says so.
                 self._connection.close()
@@ -88,17 +114,13 @@ class JournalReader:
             self._connection.close()
             raise
 
-    def _check(self, *, has_wal: bool) -> None:
+    def _check_kind(self) -> None:
         path = self.path
         try:
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.OperationalError as exc:
-            # For example a full disk: even to be read, a journal needs space for the index of its log.
+        except sqlite3.Error as exc:
             msg = f"cannot read {path}: {exc}"
-            raise JournalError(msg) from exc
-        except sqlite3.DatabaseError as exc:
-            msg = f"{path} is no journal of a bulk run: {exc}"
             raise JournalError(msg) from exc
         if application != APPLICATION_ID:
             msg = f"{path} is an SQLite file, but no journal of a bulk run"
@@ -109,13 +131,43 @@ class JournalReader:
                 f"(its schema is {version}, this one reads {SCHEMA_VERSION}); use that version to finish it"
             )
             raise JournalError(msg)
-        if not has_wal and self.meta.get(WAL_MARK) == BESIDE and not self.is_running():
-            msg = (
-                f"{wal_path(path)} is missing, and it says which rows were sent last; put it back beside the journal "
-                "(move or copy a journal together with it). If it is lost, look up at the API which rows were "
-                "published, and send the missing ones with a new journal"
-            )
-            raise JournalError(msg)
+
+    def _check_content(self) -> None:
+        """Check that the file holds what was written to it.
+
+        Raises:
+            JournalError: it does not.
+
+        """
+        [[fault]] = self._all("structure")
+        rows = self.meta.get("rows")
+        if fault == "ok" and not self._all("damaged")[0][0] and rows == str(self._all("total")[0][0]):
+            return
+        msg = (
+            f"{self.path} is damaged ({'some lines are not as they were written' if fault == 'ok' else fault}), so it "
+            "does not say for certain what was sent; use a copy from a backup, or look up at the API which rows were "
+            "published, and send the missing ones with a new journal"
+        )
+        raise JournalError(msg)
+
+    def _missing_end(self, stamp: float, *, has_wal: bool) -> str | None:
+        """Return what is wrong if the latest entries are missing; ``None`` if the journal is whole."""
+        log = wal_path(self.path)
+        beside = self.meta.get(WAL_MARK) == BESIDE
+        if not has_wal and beside:
+            what = f"{log} is missing"
+        elif self._latest_time() < stamp:
+            what = f"{self.path} or {log} was cut off, damaged or replaced by an older copy"
+        elif beside and not lock_path(self.path).exists():
+            # Only a kill in the middle of a move (see seal) looks the same, and leaves the lock's file behind.
+            what = f"{log} is damaged"
+        else:
+            return None
+        return (
+            f"{what}, and it says which rows were sent last; put it back beside the journal (move or copy a journal "
+            "together with the files beside it). If it is lost, look up at the API which rows were published, and send "
+            "the missing ones with a new journal"
+        )
 
     def close(self) -> None:
         """Close it; twice does nothing."""
@@ -140,6 +192,8 @@ class JournalReader:
         by_state: dict[int, int] = dict(self._all("states"))
         unknown = by_state.get(RowState.UNKNOWN, 0) + by_state.get(RowState.SENDING, 0)
         done, failed = by_state.get(RowState.DONE, 0), by_state.get(RowState.FAILED, 0)
+        if self.damage is not None:
+            unknown = total - done - failed
         return Counts(total, done, failed, total - done - failed - unknown, unknown)
 
     def rows(self, states: Iterable[RowState] = tuple(RowState), *, after: int = 0) -> Iterator[StoredRow]:
@@ -150,22 +204,26 @@ class JournalReader:
             after: leave out rows up to this number.
 
         """
-        wanted = json.dumps([int(state) for state in states])
-        while found := self._all("rows", (after, wanted, _CHUNK)):
-            yield from map(_stored, found)
+        wanted = set(states)
+        if self.damage is not None:
+            wanted = wanted - {RowState.PENDING} | (wanted & {RowState.UNKNOWN} and {RowState.PENDING})
+        numbers = json.dumps([int(state) for state in wanted])
+        while found := self._all("rows", (after, numbers, _CHUNK)):
+            for row in map(_stored, found):
+                is_lost = self.damage is not None and row.state in (RowState.PENDING, RowState.SENDING)
+                yield replace(row, **_LOST) if is_lost else row
             after = found[-1][0]
 
     def is_running(self) -> bool:
         """Whether a process is running it at this moment."""
-        try:
-            lock_journal(self.path, tries=1).release()
-        except JournalInUseError:
-            return True
-        return False
+        return is_locked(self.path)
 
     def last_activity(self) -> float | None:
         """Return the Unix time of the last intent or outcome; ``None`` if nothing was ever sent."""
         return self._all("last_activity")[0][0] or None
+
+    def _latest_time(self) -> float:
+        return max(self.last_activity() or 0.0, self._all("last_session")[0][0] or 0.0)
 
     def seconds(self) -> list[tuple[int, int, int]]:
         """Return (Unix second, state, rows that ended in that state), in order: the course of the run."""
@@ -219,6 +277,7 @@ class Journal(JournalReader):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         try:
+            self._check_end()
             self._file_lock = lock_journal(self.path)
         except JournalError:
             self._connection.close()
@@ -230,8 +289,20 @@ class Journal(JournalReader):
             self._file_lock.release()
             raise
         # The writer releases the lock, since it may outlast a call of aclose() that is cancelled.
-        self._writer = GroupCommit(self.path, connect_for_writing, seal, self._write_error, self._file_lock.release)
+        self._writer = GroupCommit(
+            self.path,
+            connect=connect_for_writing,
+            tidy=seal,
+            error=self._write_error,
+            stamp=lambda: self._latest,
+            committed=self._file_lock.note,
+            ended=self._file_lock.release,
+        )
         self._session: int | None = None
+
+    def _check_end(self) -> None:
+        if self.damage is not None:
+            raise JournalError(self.damage)
 
     async def __aenter__(self) -> Self:
         return self
@@ -257,9 +328,6 @@ class Journal(JournalReader):
         error = JournalError(f"cannot write to {self.path}: {words}")
         error.__cause__ = cause
         return error
-
-    def _latest_time(self) -> float:
-        return max(self.last_activity() or 0.0, self._all("last_session")[0][0] or 0.0)
 
     def _now(self) -> float:
         """Return the Unix time, but later than any time in the journal, even if the clock was set back.
@@ -326,11 +394,11 @@ class Journal(JournalReader):
                 "(accept_new_token)"
             )
             raise OtherTokenError(msg)
-        self._writer.soon(QUERIES["set_meta"], ("token_key", key))
+        self._writer.soon(QUERIES["set_meta"], meta_line("token_key", key))
         await self._write_meta("token_hash", found)
 
     async def _write_meta(self, name: str, value: str) -> None:
-        await self._writer.durably(QUERIES["set_meta"], (name, value))
+        await self._writer.durably(QUERIES["set_meta"], meta_line(name, value))
 
     def intend(self, number: int) -> Awaitable[None]:
         """Record that a row is about to be sent; the row may be sent once the result is awaited.
@@ -339,7 +407,7 @@ class Journal(JournalReader):
             JournalError: it could not be written; the row must not be sent.
 
         """
-        return self._writer.durably(_INTEND, (number, self._now()))
+        return self._writer.durably(_INTEND, (number, mark(number, _SENDING, None), self._now()))
 
     def end(
         self,
@@ -359,7 +427,8 @@ class Journal(JournalReader):
         words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
         post_id = None if post_id is None else _storable(post_id)
         permalink = None if permalink is None else _storable(permalink)
-        self._writer.soon(_END, (number, int(state), post_id, permalink, words, kind, self._now()))
+        line = (number, int(state), post_id, mark(number, int(state), post_id), permalink, words, kind, self._now())
+        self._writer.soon(_END, line)
 
     async def flush(self) -> None:
         """Return when everything recorded so far is on the disk.
@@ -387,8 +456,12 @@ class Journal(JournalReader):
             after = chunk[-1][0]
 
     def _pending_after(self, after: int) -> list[tuple[int, str]]:
-        chunk: list[tuple[int, str]] = json.loads(self._all("pending", (after, _PENDING_CHUNK))[0][0])
-        return sorted(chunk)
+        found: list[tuple[int, str, str]] = json.loads(self._all("pending", (after, _PENDING_CHUNK))[0][0])
+        for number, expected, request in found:
+            if sha256(request.encode()).hexdigest() != expected:
+                msg = f"{self.path} is damaged: post {number} is not as it was written; it was not sent"
+                raise JournalError(msg)
+        return sorted((number, request) for number, _, request in found)
 
     # For reconciliation, see RunJournal.
 

@@ -4,7 +4,23 @@
 SELECT name, value FROM meta
 
 -- name: set_meta
-INSERT OR REPLACE INTO meta VALUES (?, ?)
+INSERT OR REPLACE INTO meta VALUES (?, ?, ?)
+
+-- name: structure
+PRAGMA quick_check(1)
+
+-- name: damaged
+-- Lines that are not what was written. The types first, since a broken file can hold any.
+SELECT
+    (SELECT count(*) FROM meta WHERE mark IS NOT mark(name, value))
+    + (SELECT count(*) FROM requests WHERE mark IS NOT mark(number, key, hash))
+    + (SELECT count(*) FROM states AS s LEFT JOIN requests AS r ON r.number = s.number
+       WHERE r.number IS NULL OR s.mark IS NOT mark(s.number, s.state, s.post_id)
+       OR typeof(s.attempts) <> 'integer' OR typeof(s.permalink) NOT IN ('text', 'null')
+       OR typeof(s.error) NOT IN ('text', 'null') OR typeof(s.error_type) NOT IN ('text', 'null')
+       OR typeof(s.sent_at) NOT IN ('real', 'null') OR typeof(s.ended_at) NOT IN ('real', 'null'))
+    + (SELECT count(*) FROM sessions WHERE typeof(began_at) <> 'real' OR typeof(ended_at) NOT IN ('real', 'null')
+       OR typeof(ending) NOT IN ('text', 'null'))
 
 -- name: total
 SELECT count(*) FROM requests
@@ -35,8 +51,8 @@ ORDER BY s.sent_at LIMIT ?
 
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.
-SELECT json_group_array(json_array(number, request)) FROM (
-    SELECT r.number AS number, r.request AS request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+SELECT json_group_array(json_array(number, hash, request)) FROM (
+    SELECT r.number AS number, r.hash AS hash, r.request AS request FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
     WHERE r.number > ? AND coalesce(s.state, 0) = 0 ORDER BY r.number LIMIT ?
 )
 
@@ -64,16 +80,17 @@ INSERT INTO sessions (id, began_at) VALUES (?, ?)
 UPDATE sessions SET ended_at = ?, ending = ? WHERE id = ?
 
 -- name: add_request
-INSERT INTO requests VALUES (?, ?, ?, ?)
+INSERT INTO requests VALUES (?, ?, ?, ?, ?)
 
 -- name: keys_are_unique
 CREATE UNIQUE INDEX requests_by_key ON requests (key) WHERE hash <> ''
 
 -- name: intend
-INSERT INTO states (number, state, attempts, sent_at) VALUES (?, 1, 1, ?)
-ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, sent_at = excluded.sent_at
+INSERT INTO states (number, state, attempts, mark, sent_at) VALUES (?, 1, 1, ?, ?)
+ON CONFLICT (number) DO UPDATE SET state = 1, attempts = attempts + 1, post_id = NULL, mark = excluded.mark,
+    sent_at = excluded.sent_at
 
 -- name: end
-INSERT INTO states (number, state, post_id, permalink, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, permalink = excluded.permalink,
-    error = excluded.error, error_type = excluded.error_type, ended_at = excluded.ended_at
+INSERT INTO states (number, state, post_id, mark, permalink, error, error_type, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET state = excluded.state, post_id = excluded.post_id, mark = excluded.mark,
+    permalink = excluded.permalink, error = excluded.error, error_type = excluded.error_type, ended_at = excluded.ended_at

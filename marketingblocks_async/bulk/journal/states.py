@@ -11,6 +11,9 @@ INVALID_ROW = "InvalidRow"
 """Error class of rows that make no post."""
 
 
+END_MISSING = "JournalEndMissing"
+"""Error class of rows that may have been sent, since the latest entries of the journal are missing."""
+
 LOOKED_FOR = "; looked for: "
 """Stands in the journal between a row's error and the reason why it is still unknown."""
 
@@ -114,7 +117,8 @@ class StoredRow:
         if running or self.state not in (RowState.SENDING, RowState.UNKNOWN):
             return self.state.word, self.error
         why = self.error or "the run ended between the intent to send the row and its outcome"
-        return RowState.UNKNOWN.word, why if LOOKED_FOR in why else f"{why}; {_NOT_LOOKED_FOR}"
+        says_what_to_do = LOOKED_FOR in why or self.error_type == END_MISSING
+        return RowState.UNKNOWN.word, why if says_what_to_do else f"{why}; {_NOT_LOOKED_FOR}"
 
     @property
     def row(self) -> int:

@@ -46,10 +46,12 @@ class _Batch:
         waiting: futures to set afterwards.
         last: whether the thread ends with it, since the writer is closed.
         statements: statements that the thread has to execute itself before.
+        stamp: time of its latest statement.
 
     """
 
     waiting: list[asyncio.Future[None]]
+    stamp: float = 0.0
     last: bool = False
     statements: Sequence[Statement] = ()
 
@@ -62,6 +64,8 @@ class GroupCommit:
         connect: opens the connection, which must be usable from any thread; called in the thread.
         tidy: called in the thread between transactions, after every ``TIDY_EVERY`` of them.
         error: makes the error for the caller from the cause.
+        stamp: returns the time of the latest statement; called on the event loop.
+        committed: called in the thread after each commit, with the stamp of its latest statement.
         ended: called in the thread at its end, when nothing is written any more.
 
     """
@@ -69,9 +73,12 @@ class GroupCommit:
     def __init__(
         self,
         path: Path,
+        *,
         connect: Callable[[Path], sqlite3.Connection],
         tidy: Callable[[sqlite3.Connection], None],
         error: Callable[[BaseException], Exception],
+        stamp: Callable[[], float],
+        committed: Callable[[float], None],
         ended: Callable[[], None],
     ) -> None:
         self._path = path
@@ -79,6 +86,8 @@ class GroupCommit:
         self._tidy = tidy
         self._error = error
         self._ended = ended
+        self._stamp = stamp
+        self._note = committed
         self._loop = asyncio.get_running_loop()
         self._statements: list[Statement] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -133,7 +142,7 @@ class GroupCommit:
         self._closed = True
         self._connection = None
         # Not written here, since it may be the thread's turn.
-        self._commits.put(_Batch(self._waiting, last=True, statements=self._statements))
+        self._commits.put(_Batch(self._waiting, self._stamp(), last=True, statements=self._statements))
         self._waiting, self._statements = [], []
         await asyncio.to_thread(self._thread.join)
         if self._failure is not None:
@@ -156,7 +165,7 @@ class GroupCommit:
         waiting, self._waiting = self._waiting, []
         statements, self._statements = self._statements, []
         if len(statements) > MOST_AT_ONCE:
-            self._commits.put(_Batch(waiting, statements=statements))
+            self._commits.put(_Batch(waiting, self._stamp(), statements=statements))
             return
         try:
             _write(connection, statements)
@@ -165,7 +174,7 @@ class GroupCommit:
             if not isinstance(exc, Exception):
                 raise
         else:
-            self._commits.put(_Batch(waiting))
+            self._commits.put(_Batch(waiting, self._stamp()))
 
     def _committed(self, connection: sqlite3.Connection, waiting: Sequence[asyncio.Future[None]]) -> None:
         """Called on the event loop after each commit."""
@@ -223,6 +232,7 @@ class GroupCommit:
                     _write(connection, asked.statements)
                     # Takes Python's lock once; executing "COMMIT" would take it three times.
                     connection.commit()
+                    self._note(asked.stamp)
                     if asked.last:
                         self._report(self._committed, connection, asked.waiting)
                         return True

@@ -98,6 +98,8 @@ class BulkReport:
         timeline: the course of the run over time.
         running_seconds: seconds in which something ended, gaps between sessions left out.
         peak_rate: most rows per second in any step of the timeline.
+        damage: why the journal's latest entries are missing; ``None`` if it is whole. Rows that would be pending are
+            unknown then.
 
     """
 
@@ -110,6 +112,7 @@ class BulkReport:
     timeline: tuple[Bin, ...]
     running_seconds: int
     peak_rate: float
+    damage: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values; the counts stand at the top."""
@@ -147,6 +150,7 @@ def make_report(journal: JournalReader) -> BulkReport:
         timeline=tuple(bins),
         running_seconds=bins[-1].at + bins[-1].seconds if bins else 0,
         peak_rate=max((each.rate for each in bins), default=0.0),
+        damage=journal.damage,
     )
 
 

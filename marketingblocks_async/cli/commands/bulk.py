@@ -172,16 +172,22 @@ def run(
 
     Each row is written to the journal before it is sent, so 'bulk resume' can continue after a crash at any instant.
     The journal of posts.csv is posts.csv.journal, unless you choose another.
-    Ctrl-C lets the rows in flight finish; a second Ctrl-C stops at once.
+    Ctrl-C lets the rows in flight finish; a second Ctrl-C stops at once. SIGTERM and SIGHUP (a terminal that is closed)
+    do the same.
     """
     from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
 
+    from .bulk_progress import ended_like_ctrl_c
     from .bulk_screens import rows_are, show_plan
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=timeout)
     try:
-        with new_journal(file, journal) as made_at, opened(file, reading.options()) as (path, how):
+        with (
+            ended_like_ctrl_c(),
+            new_journal(file, journal) as made_at,
+            opened(file, reading.options()) as (path, how),
+        ):
             made: Plan = run_async(
                 create_journal(
                     path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
@@ -192,7 +198,7 @@ def run(
         if not settings.output.as_json and error.plan is not None:
             show_plan(settings.output, error.plan)
         raise
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         msg = "interrupted while the file was being read; nothing was sent, and there is no journal"
         raise Interrupted(msg) from None
     if not settings.output.as_json:
@@ -240,15 +246,15 @@ def status(settings: Settings, *, journal: JournalPath) -> None:
     """Show the progress of a run, which may be running."""
     from marketingblocks_async.bulk import JournalReader, RowState
 
-    from .bulk_screens import show_counts
+    from .bulk_screens import show_status
 
     journal = find_journal(journal)
     with JournalReader(journal) as reader:
         counts, state = reader.counts(), _state_of(reader)
         in_flight = sum(1 for _ in reader.rows([RowState.SENDING])) if state == "running" else 0
-    counts = counts.without_in_flight(in_flight)
-    data = {**counts.to_dict(), "in_flight": in_flight, "state": state}
-    settings.output.result(data, lambda: show_counts(settings.output, counts, str(journal), state, in_flight))
+        counts = counts.without_in_flight(in_flight)
+        data = {**counts.to_dict(), "in_flight": in_flight, "state": state, "damage": reader.damage}
+    settings.output.result(data, lambda: show_status(settings.output, str(journal), data))
 
 
 @command(
@@ -314,7 +320,7 @@ def _send(
     from marketingblocks_async import AuthenticationError, ConfigurationError
     from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
 
-    from .bulk_progress import interrupts, shown_progress
+    from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
     from .bulk_screens import name_for_failures, show_result
 
     with JournalReader(journal) as reader:
@@ -334,7 +340,8 @@ def _send(
                 with interrupts(first, bulk_run.abort):
                     return await bulk_run.run()
 
-    result = asyncio.run(send())
+    with ended_like_ctrl_c():
+        result = asyncio.run(send())
     settings.output.result(
         {**result.to_dict(), "journal": str(journal)},
         lambda: show_result(settings.output, result, str(journal), resumed=resumed, failed=name_for_failures(source)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
@@ -138,9 +138,37 @@ def _flow(parts: list[tuple[str, str]], room: int) -> list[Text]:
     return lines
 
 
+_LIKE_CTRL_C = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end a run as Ctrl-C does; SIGHUP comes when the terminal is closed. Windows has only the first."""
+
+
+@contextmanager
+def ended_like_ctrl_c() -> Generator[None]:
+    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does: with what is known and an exit code."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with _handled(_LIKE_CTRL_C, on_signal):
+        yield
+
+
+@contextmanager
+def _handled(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """Handle signals, apart from those that are ignored: ``nohup`` and shells do that for jobs in the background."""
+    before = {
+        number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
 @contextmanager
 def interrupts(first: Callable[[], None], second: Callable[[], None]) -> Generator[None]:
-    """Call ``first`` on the first SIGINT or SIGTERM, and ``second`` on each further one, on the running event loop."""
+    """Call ``first`` on the first Ctrl-C, SIGTERM or SIGHUP, and ``second`` on each further one, on the event loop."""
     loop = asyncio.get_running_loop()
     signals = 0
 
@@ -150,9 +178,5 @@ def interrupts(first: Callable[[], None], second: Callable[[], None]) -> Generat
         # Unlike call_soon, this wakes the loop up.
         loop.call_soon_threadsafe(first if signals == 1 else second)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled((signal.SIGINT, *_LIKE_CTRL_C), on_signal):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -159,9 +159,11 @@ def name_for_failures(source: str) -> str:
     return "failed.csv" if found is None else f"failed-{int(found[1] or 1) + 1}.csv"
 
 
-def show_counts(output: Output, counts: Counts, journal: str, state: str, in_flight: int) -> None:
-    """Print the counts of a run."""
-    output.facts(f"{journal}: {state}", [*_numbers(counts), ("in flight", f"{in_flight:,}" if in_flight else None)])
+def show_status(output: Output, journal: str, status: Mapping[str, object]) -> None:
+    """Print how far a run is."""
+    numbers = [(name, f"{value:,}") for name, value in status.items() if isinstance(value, int)]
+    shown = [(name.replace("_", " "), number) for name, number in numbers if name != "in_flight" or status[name]]
+    output.facts(f"{journal}: {status['state']}", [*shown, ("damaged", status["damage"])])
 
 
 def show_report(output: Output, report: BulkReport) -> None:
@@ -173,6 +175,7 @@ def show_report(output: Output, report: BulkReport) -> None:
             *_numbers(report.counts),
             ("ran for", duration(report.running_seconds) if report.running_seconds else None),
             ("at most", f"{report.peak_rate:.1f} rows per second" if report.timeline else None),
+            ("damaged", report.damage),
         ],
     )
     output.table(
@@ -181,9 +184,23 @@ def show_report(output: Output, report: BulkReport) -> None:
         [(each.began, each.ended or "", each.ending or "killed, or running") for each in report.sessions],
     )
     if report.rows:
-        rows = [(each.row, each.key, each.state, each.error) for each in report.rows[:SHOWN_ERRORS]]
-        output.table("Rows that are not done", ("row", "key", "state", "why"), rows, right=("row",))
-        _more(output, report.counts.failed + report.counts.unknown - SHOWN_ERRORS, "rows (--failures lists all)")
+        output.table("Rows that are not done", ("row", "key", "state", "why"), _by_reason(report), right=("row",))
+        rest = report.counts.failed + report.counts.unknown - len(report.rows)
+        _more(output, rest, "rows (--failures and --unknowns write all)")
+        _more(output, len({(each.state, each.error) for each in report.rows}) - SHOWN_ERRORS, "reasons")
+
+
+def _by_reason(report: BulkReport) -> list[tuple[str, str, str, str]]:
+    """Return the lines of the table of rows that are not done, equal reasons in one line."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for each in report.rows:
+        groups.setdefault((each.state, each.error), []).append((str(each.row), each.key))
+    lines: list[tuple[str, str, str, str]] = []
+    for (state, why), rows in list(groups.items())[:SHOWN_ERRORS]:
+        more = f"\nand {len(rows) - SHOWN_GROUPS} more" if len(rows) > SHOWN_GROUPS else ""
+        numbers, keys = ("\n".join(column[:SHOWN_GROUPS]) for column in zip(*rows, strict=True))
+        lines.append((numbers, f"{keys}{more}", state, why))
+    return lines
 
 
 def _numbers(counts: Counts) -> list[tuple[str, object]]:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from marketingblocks_async.bulk.journal.states import Counts, RowState
 def make(path: Path, rows: Iterable[int] = range(1, 6), **meta: str) -> Path:
     builder = JournalBuilder(path)
     for number in rows:
-        builder.add(number, f"key-{number}", f"hash-{number}", f'{{"n": {number}}}')
+        request = f'{{"n": {number}}}'
+        builder.add(number, f"key-{number}", sha256(request.encode()).hexdigest(), request)
     builder.finish({"source": "posts.csv", **meta})
     return path
 
@@ -233,7 +235,8 @@ async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> Non
 
 async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: Path) -> None:
     code = (
-        "import os, sqlite3, sys\nfrom marketingblocks_async.bulk.journal import files\n"
+        "import os, pathlib, sqlite3, sys\nfrom marketingblocks_async.bulk.journal import files\n"
+        "lock = files.lock_journal(pathlib.Path(sys.argv[1]))\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "connection.execute('PRAGMA journal_mode = WAL')\n"
         "connection.set_trace_callback(lambda sql: os._exit(9) if \"'here'\" in sql else None)\n"
@@ -290,14 +293,21 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}{suffix}")
 
 
-def test_a_journal_without_its_log_is_refused(path: Path, tmp_path: Path) -> None:
+async def test_a_journal_without_its_log_can_be_reported_and_not_run(path: Path, tmp_path: Path) -> None:
     run_and_kill(make(path))
     moved = tmp_path / "elsewhere.journal"
     shutil.copy(path, moved)
     # Its row 1 would be pending again, and be sent a second time.
     for _ in range(2):
+        with JournalReader(moved) as reader:
+            assert "elsewhere.journal-wal is missing" in (reader.damage or "")
+            assert reader.counts() == Counts(5, 0, 0, 0, 5)
+            assert list(reader.rows([RowState.PENDING])) == []
+            rows = list(reader.rows([RowState.UNKNOWN]))
+            assert {row.state for row in rows} == {RowState.UNKNOWN}
+            assert all("may have been sent" in (row.error or "") for row in rows)
         with pytest.raises(JournalError, match=r"elsewhere\.journal-wal is missing"):
-            JournalReader(moved)
+            Journal(moved)
     shutil.copy(beside(path, "-wal"), beside(moved, "-wal"))
     with JournalReader(moved) as reader:
         assert reader.counts() == Counts(5, 0, 0, 4, 1)
@@ -338,7 +348,7 @@ async def test_a_journal_without_its_log_is_noticed_after_many_writes_too(
     with closing(sqlite3.connect(moved)) as connection:
         assert connection.execute("SELECT count(*) FROM states").fetchone()[0] >= 3
     with pytest.raises(JournalError, match="-wal is missing"):
-        JournalReader(moved)
+        Journal(moved)
 
 
 def test_a_new_journal_takes_no_outcomes_from_the_log_of_a_removed_one(path: Path) -> None:
@@ -525,13 +535,13 @@ async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
             go_on.wait()
 
     class SlowCommit(writer.GroupCommit):
-        def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection], *others: Any) -> None:
+        def __init__(self, path: Path, *, connect: Callable[[Path], sqlite3.Connection], **others: Any) -> None:
             def connect_slowly(path: Path) -> sqlite3.Connection:
                 connection = connect(path)
                 connection.set_trace_callback(wait_before_commit)
                 return connection
 
-            super().__init__(path, connect_slowly, *others)
+            super().__init__(path, connect=connect_slowly, **others)
 
     monkeypatch.setattr(journal_module, "GroupCommit", SlowCommit)
     journal = Journal(path)

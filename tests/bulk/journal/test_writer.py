@@ -70,7 +70,11 @@ class Writer:
     ) -> None:
         self.ended = threading.Event()
         self._before_commit = before_commit
-        self.commit = GroupCommit(path, self._connect, tidy, self._error, self.ended.set)
+        self.stamps: list[float] = []
+        self.commit = GroupCommit(
+            path, connect=self._connect, tidy=tidy, error=self._error, stamp=lambda: 0.5,
+            committed=self.stamps.append, ended=self.ended.set,
+        )  # fmt: skip
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)

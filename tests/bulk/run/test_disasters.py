@@ -22,6 +22,7 @@ import pytest
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import BulkRun, Journal, JournalReader
 from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.files import mark
 from marketingblocks_async.sandbox import SandboxProcess
 from tests.torture.audit import audit
 from tests.torture.limit import LimitWatch
@@ -237,7 +238,8 @@ async def test_a_run_waits_until_what_the_one_before_asked_counts_no_more(
     # Hours away from the session's times, so the seconds that the test takes do not matter.
     now = time.time()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("INSERT INTO states (number, state, ended_at) VALUES (1, 2, ?)", (now - 7200,))
+        line = (mark(1, 2, None), now - 7200)
+        connection.execute("INSERT INTO states (number, state, mark, ended_at) VALUES (1, 2, ?, ?)", line)
         session = (now - 7200, None if ended is None else now + ended)
         connection.execute("INSERT INTO sessions (id, began_at, ended_at) VALUES (1, ?, ?)", session)
     # There is nothing to send, so nobody is asked.

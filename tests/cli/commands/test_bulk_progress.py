@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -12,13 +14,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from marketingblocks_async.bulk import JournalReader
 from marketingblocks_async.bulk.journal.states import Counts
 from marketingblocks_async.bulk.run.progress import BulkProgress
 from marketingblocks_async.cli.commands import bulk_progress as progress
 from marketingblocks_async.cli.output import Output
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
-from tests.support.command import COUNTS, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
+from tests.support.command import COUNTS, HEADER, MODULE, Ran, Terminal, environment, posts_file, process, wait_for
 
 
 def test_live_progress_on_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def running(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Running]
         each.process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_once_finishes_what_is_in_flight(
     running: Callable[..., Running], command: Command, sandbox: Sandbox, number: signal.Signals
 ) -> None:
@@ -151,6 +154,56 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
     assert (again.code, again.json["done"]) == (0, 200)
     assert len(sandbox.ledger.commits) == 200
     assert not sandbox.ledger.duplicates()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_file_is_read_says_that_nothing_was_sent(
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    os.mkfifo(tmp_path / "posts.csv")
+    run = subprocess.Popen(  # noqa: S603 - our own command
+        [*MODULE, "bulk", "run", "posts.csv", "--json"],
+        cwd=tmp_path, env=environment(sandbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    # It returns when the command has opened the pipe, too.
+    with (tmp_path / "posts.csv").open("wb") as pipe:
+        pipe.write(f"{HEADER}\nfacebook,1,post,One,,now\n".encode())
+        pipe.flush()
+        wait_for((tmp_path / "posts.csv.journal.importing").exists)
+        run.send_signal(number)
+    out, err = run.communicate(timeout=60)
+    ran = Ran(run.returncode, out.decode(), err.decode()).check()
+    assert (ran.code, ran.json["error"]["type"]) == (130, "Interrupted")
+    assert "nothing was sent, and there is no journal" in ran.json["error"]["message"]
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.csv"]
+    assert sandbox.ledger.attempts() == 0
+
+
+def test_a_terminal_that_is_closed_ends_the_run_in_order(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:after=20,delay=0.3,endpoint=create-post")
+    file = posts_file(tmp_path / "posts.csv", 200)
+    words = ["bulk", "run", str(file), "--rate", "0", "--concurrency", "4"]
+    with Terminal(words, environment(sandbox, TERM="xterm")) as terminal:
+        wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
+        assert terminal.hang_up() == 130
+    with JournalReader(f"{file}.journal") as journal:
+        assert [ending for _, _, ending in journal.sessions()] == ["interrupted"]
+        assert journal.counts().done == sandbox.ledger.carried_out_at("create-post")
+        assert journal.counts().unknown == 0
+
+
+def test_nohup_goes_on(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:after=20,delay=0.3,times=4,endpoint=create-post")
+    file = posts_file(tmp_path / "posts.csv", 60)
+    run = subprocess.Popen(  # noqa: S603 - our own command
+        [*MODULE, "bulk", "run", str(file), "--rate", "0", "--concurrency", "4", "--json"],
+        env=environment(sandbox), stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - nohup does the same
+    )  # fmt: skip
+    wait_for(lambda: sandbox.ledger.carried_out_at("create-post") >= 24)
+    run.send_signal(signal.SIGHUP)
+    out, _ = run.communicate(timeout=60)
+    assert (run.returncode, json.loads(out)["done"]) == (0, 60)
 
 
 def test_ctrl_c_twice_stops_at_once(running: Callable[..., Running], command: Command, sandbox: Sandbox) -> None:

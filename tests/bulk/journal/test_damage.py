@@ -1,0 +1,183 @@
+"""Journals that are damaged, cut off or read-only: the state of a row is right, or it is said to be unknown."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
+from marketingblocks_async.bulk.journal.states import RowState
+from tests.support.workbooks import fields
+
+ROWS = 40
+SENT = 12
+
+_SEND = f"""
+import asyncio, os, signal, sys
+from marketingblocks_async.bulk.journal.journal import Journal
+from marketingblocks_async.bulk.journal.states import RowState
+async def main():
+    async with Journal(sys.argv[1]) as journal:
+        await journal.begin_session()
+        for number in range(1, {SENT + 1}):
+            await journal.intend(number)
+            if number % 4:
+                journal.end(number, RowState.DONE, post_id=str(900 + number), permalink="https://example.com/p")
+            await journal.flush()
+        if sys.argv[2] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+TRUTH = {
+    number: RowState.PENDING if number > SENT else RowState.DONE if number % 4 else RowState.SENDING
+    for number in range(1, ROWS + 1)
+}
+
+
+def sent(path: Path, ending: str) -> Path:
+    """Make a journal whose run has sent ``SENT`` rows."""
+    builder = JournalBuilder(path)
+    for number in range(1, ROWS + 1):
+        request = str(fields(caption_text=f"Post {number}"))
+        builder.add(number, f"key-{number}", sha256(request.encode()).hexdigest(), request)
+    builder.finish({"source": "posts.csv"})
+    subprocess.run([sys.executable, "-c", _SEND, str(path), ending], check=False)  # noqa: S603 - our own code
+    return path
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sent(tmp_path_factory.mktemp("ended") / "run.journal", "end")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sent(tmp_path_factory.mktemp("killed") / "run.journal", "kill")
+
+
+def copied(journal: Path, folder: Path, *, without: tuple[str, ...] = ("-shm",)) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in journal.parent.iterdir():
+        if not file.name.endswith(without):
+            shutil.copy(file, folder)
+    return folder / journal.name
+
+
+def is_right_or_refused(path: Path) -> bool:
+    """Return whether the journal was refused; fail if it shows a wrong state."""
+    try:
+        with JournalReader(path) as reader:
+            rows = list(reader.rows())
+            seen: Mapping[int, RowState] = {row.number: row.state for row in rows}
+            counts, damage = reader.counts(), reader.damage
+            for look in (reader.sessions, reader.seconds, reader.known_post_ids):
+                look()
+    except JournalError:
+        return True
+    assert seen.keys() == TRUTH.keys()
+    assert counts.total == ROWS
+    assert counts.done + counts.failed + counts.pending + counts.unknown == ROWS
+    for row in rows:
+        uncertain = damage is not None and row.state in (RowState.UNKNOWN, RowState.SENDING)
+        assert row.state is TRUTH[row.number] or uncertain, (row, damage)
+        assert row.state is not RowState.DONE or row.post_id == str(900 + row.number)
+    return damage is not None
+
+
+def flipped(path: Path, chance: Random) -> None:
+    content = bytearray(path.read_bytes())
+    content[chance.randrange(len(content))] ^= chance.randint(1, 255)
+    path.write_bytes(content)
+
+
+def cut(path: Path, chance: Random) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: chance.randrange(len(content))])
+
+
+@pytest.mark.parametrize("spoil", [flipped, cut])
+@pytest.mark.parametrize("name", ["", "-wal"])
+def test_a_spoiled_journal_shows_no_wrong_state(
+    ended: Path, killed: Path, tmp_path: Path, name: str, spoil: Callable[[Path, Random], None]
+) -> None:
+    assert not is_right_or_refused(copied(ended, tmp_path / "copy"))
+    assert not is_right_or_refused(copied(killed, tmp_path / "copy"))
+    refused = 0
+    for seed in range(120):
+        journal = copied(killed if name or seed % 2 else ended, tmp_path / "copy")
+        spoil(journal.with_name(journal.name + name), Random(seed))
+        refused += is_right_or_refused(journal)
+        # Looking at it has not hidden anything.
+        is_right_or_refused(journal)
+    # Many bytes are unused, or are texts that decide nothing.
+    assert refused > (100 if spoil is cut else 20)
+
+
+async def test_a_log_that_was_cut_off_is_not_run(killed: Path, tmp_path: Path) -> None:
+    journal = copied(killed, tmp_path / "copy")
+    log = journal.with_name(f"{journal.name}-wal")
+    log.write_bytes(log.read_bytes()[:-2000])
+    for _ in range(2):
+        with pytest.raises(JournalError, match="put it back beside the journal"):
+            Journal(journal)
+    with JournalReader(journal) as reader:
+        assert reader.counts().pending == 0
+        assert reader.damage is not None
+    shutil.copy(killed.with_name(f"{killed.name}-wal"), log)
+    async with Journal(journal) as whole:
+        assert whole.counts().pending == ROWS - SENT
+
+
+async def test_a_request_that_is_not_as_it_was_written_is_not_sent(ended: Path, tmp_path: Path) -> None:
+    journal = copied(ended, tmp_path / "copy")
+    content = journal.read_bytes()
+    assert content.count(b"Post 33") == 1
+    journal.write_bytes(content.replace(b"Post 33", b"Post 34"))
+    async with Journal(journal) as opened:
+        with pytest.raises(JournalError, match="post 33 is not as it was written"):
+            [row async for row in opened.pending()]
+
+
+_REPORT = "import sys; from marketingblocks_async.cli.entry import main; sys.exit(main())"
+
+
+def as_owner_only(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command by a user who may not write where the mode forbids it."""
+    prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    return subprocess.run(  # noqa: S603 - our own code
+        [*prefix, sys.executable, "-c", _REPORT, *words], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or (os.geteuid() == 0 and shutil.which("setpriv") is None),
+    reason="nothing here is read-only to the superuser",
+)
+@pytest.mark.parametrize("which", ["ended", "killed", "killed without -shm"])
+@pytest.mark.parametrize("read_only", ["file", "folder"])
+def test_read_only_journals_are_reported(ended: Path, killed: Path, tmp_path: Path, which: str, read_only: str) -> None:
+    without = ("-shm",) if which.endswith("-shm") else ("nothing",)
+    journal = copied(ended if which == "ended" else killed, tmp_path / "copy", without=without)
+    journal.chmod(0o400)
+    if read_only == "folder":
+        journal.parent.chmod(0o500)
+    try:
+        for words in ("status", str(journal)), ("report", str(journal)):
+            ran = as_owner_only("bulk", *words)
+            assert ran.returncode == 0, ran
+            assert "done     9" in ran.stdout
+            assert "pending  28" in ran.stdout
+    finally:
+        journal.parent.chmod(0o700)
