@@ -17,7 +17,7 @@ from tests.support.windows import worst_window
 pytestmark = pytest.mark.usefixtures("fake_time")
 
 
-async def test_an_ordinary_call_overtakes_50_000_bulk_calls(limiter: RateLimiter) -> None:
+async def test_an_ordinary_call_overtakes_10_000_bulk_calls(limiter: RateLimiter) -> None:
     order: list[str] = []
 
     async def call(name: str, lane: Lane) -> None:
@@ -25,10 +25,10 @@ async def test_an_ordinary_call_overtakes_50_000_bulk_calls(limiter: RateLimiter
         order.append(name)
         use(permit)
 
-    bulk = [asyncio.create_task(call("bulk", Lane.BULK)) for _ in range(50_000)]
+    bulk = [asyncio.create_task(call("bulk", Lane.BULK)) for _ in range(10_000)]
     await asyncio.sleep(2)
     before = len(order)
-    assert limiter.snapshot().queued_bulk > 49_000
+    assert limiter.snapshot().queued_bulk > 9_000
     await call("ordinary", Lane.ORDINARY)
     assert order.index("ordinary") - before <= 5
     for task in bulk:
@@ -88,11 +88,11 @@ async def test_a_cancelled_writer_holds_up_none(limiter: RateLimiter, fake_time:
     assert [type(result) for result in results[5:]] == [asyncio.CancelledError, type(None), type(None)]
 
 
-async def test_50_000_cancelled_calls_leave_nothing_behind(limiter: RateLimiter) -> None:
+async def test_10_000_cancelled_calls_leave_nothing_behind(limiter: RateLimiter) -> None:
     async def call() -> None:
         use(await limiter.acquire())
 
-    tasks = [asyncio.create_task(call()) for _ in range(50_000)]
+    tasks = [asyncio.create_task(call()) for _ in range(10_000)]
     await asyncio.sleep(0.5)
     for task in tasks:
         task.cancel()

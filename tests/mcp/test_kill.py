@@ -16,7 +16,7 @@ from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox, Variants
 from tests.support.mcp import POST, call, command_line, messages, start
 
-KILLS = 6
+KILLS = 3
 CALLS = 6
 """Writes that are on the way when the server is killed."""
 
@@ -65,7 +65,7 @@ async def test_a_bulk_run_that_is_run_again_after_a_kill_never_acts_twice(tmp_pa
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp", *options)
         async with Client(stdio_client(command)) as client:
             key = (await call(client, CREATE_MANY, action="plan", posts=posts))["request_key"]
-        for _ in range(3):
+        for _ in range(2):
             process = await start(command)
             assert process.stdin is not None
             assert process.stdout is not None
