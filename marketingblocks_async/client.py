@@ -8,29 +8,30 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Self, TypeVar, Unpack, cast, overload
 from urllib.parse import quote, unquote
 
 from yarl import URL
 
 from .calls.call import Call, RawResponse
 from .calls.executor import Executor
-from .calls.options import CallOptions, ChangedOptions, check_changes
+from .calls.options import CallOptions, ChangedOptions, change, check_retry, check_timeout
 from .calls.retry import RetryPolicy
 from .calls.token import TokenContext
 from .calls.wire import GenericOperation, encode_json, encode_query
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, is_number, resolve_base_url, resolve_token
-from .errors import ConfigurationError, Headers
+from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .limits.connections import ConnectionSlots
 from .limits.settings import Limiter, RateLimit, SharedRateLimit
 from .middleware import Middleware
 from .observers import Hooks
-from .resources.channels import Channels
-from .resources.comment_automations import CommentAutomations
+from .resources.channels import Channels, RawChannels
+from .resources.comment_automations import CommentAutomations, RawCommentAutomations
 from .resources.docs import Docs
-from .resources.generations import Generations
-from .resources.posts import Posts
+from .resources.generations import Generations, RawGenerations
+from .resources.posts import Posts, RawPosts
+from .resources.raw import RawForm, raw_form, respond_raw
 from .transport.aiohttp_hooks import check_hooks
 from .transport.transport import Transport
 
@@ -86,13 +87,14 @@ class MarketingBlocks:
 
     Args:
         token: access token; by default the environment variable ``MARKETINGBLOCKS_API_TOKEN``.
-        base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. Plain http only for
-            loopback addresses.
+        base_url: API root; by default ``MARKETINGBLOCKS_BASE_URL``, else the documented one. An address without a path
+            gets the documented path, ``/api/v1``. Plain http only for loopback addresses.
         rate_limit: the limit of the token; ``RateLimit(limit=None)`` lifts it, a ``SharedRateLimit`` such as
             ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
+        max_retries: attempts after the first one, 0 or more; 0 for no retry. By default as ``retry`` says.
         timeout: seconds for one attempt, from its permit to the last byte of the response; waiting for the permit does
-            not count.
+            not count. ``None`` for no bound: a call then waits for a server that never responds until ``deadline``.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the responses alone. That costs rate only where response times vary.
@@ -137,7 +139,8 @@ class MarketingBlocks:
         base_url: str | None = None,
         rate_limit: RateLimit | SharedRateLimit = RateLimit(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        timeout: float = 30.0,
+        max_retries: int | None = None,
+        timeout: float | None = 30.0,
         deadline: float | None = None,
         session: aiohttp.ClientSession | None = None,
         max_connections: int | None = None,
@@ -178,9 +181,9 @@ class MarketingBlocks:
             msg = f"session={session!r}: give an aiohttp.ClientSession"
             raise ConfigurationError(msg)
         options = CallOptions(
-            timeout=check_seconds(timeout, "timeout"),
+            timeout=check_timeout(timeout),
             deadline=None if deadline is None else check_seconds(deadline, "deadline"),
-            retry=_instance_of(RetryPolicy, retry, "retry"),
+            retry=check_retry(retry, max_retries),
             middlewares=tuple(middlewares),
             hooks=None if hooks == Hooks() else hooks,
         )
@@ -290,13 +293,24 @@ class MarketingBlocks:
         """The cap on connections, shared with all copies; ``None`` if there is none."""
         return self._executor.context.slots
 
+    @property
+    def with_raw_response(self) -> RawClient:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it.
+
+            response = await client.with_raw_response.posts.get(1246)
+            response.result, response.status, response.headers, response.body, response.attempts, response.waited
+
+        ``client.posts.with_raw_response.get(1246)`` is the same. A call that fails raises what it raises otherwise.
+        """
+        return RawClient(self._executor, self._copy)
+
     def with_options(self, **changes: Unpack[ChangedOptions]) -> MarketingBlocks:
         """Return a copy with other options over the same connections and the same limiter.
 
         The copy is cheap, lives as long as this client, and need not be opened or closed.
 
         Args:
-            changes: any of ``timeout``, ``deadline``, ``retry`` (as in the constructor), and ``lane``
+            changes: any of ``timeout``, ``deadline``, ``retry``, ``max_retries`` (as in the constructor), and ``lane``
                 (``Lane.BULK`` lets its calls wait behind all ordinary ones of the token).
 
         Raises:
@@ -304,7 +318,8 @@ class MarketingBlocks:
             TypeError: an option that does not exist.
 
         """
-        return self._copy(self._executor.with_options(**check_changes(changes, "with_options()")))
+        options = change(self._executor.options, changes, "with_options()")
+        return self._copy(self._executor.with_options(options))
 
     def with_token(self, token: str, *, rate_limit: RateLimit | SharedRateLimit | None = None) -> MarketingBlocks:
         """Return a copy for another access token over the same connections, with that token's own limiter.
@@ -345,6 +360,7 @@ class MarketingBlocks:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         resend: bool | None = None,
+        extra_headers: Mapping[str, str] | None = None,
         **overrides: Unpack[ChangedOptions],
     ) -> Any:
         """Make a call that the documentation does not show, under the same limit and the same retry rules.
@@ -356,7 +372,9 @@ class MarketingBlocks:
             json: body, any JSON value; ``None`` for no body.
             resend: whether the call may be sent again when it is not known whether the first one arrived. By default
                 yes for ``GET`` and ``HEAD``, no for all others.
-            overrides: ``timeout``, ``deadline``, ``retry``, ``lane`` for this call alone; see ``with_options()``.
+            extra_headers: headers to send beside the client's own.
+            overrides: ``timeout``, ``deadline``, ``retry``, ``max_retries``, ``lane`` for this call alone; see
+                ``with_options()``.
 
         Returns:
             The decoded JSON value; ``None`` for a 204 or a response to ``HEAD``.
@@ -381,17 +399,19 @@ class MarketingBlocks:
             "json": None if body is None else json_module.loads(body),
         }
         request = {"method": method, "path": path, **sent}
-        executor = self._executor.with_options(**check_changes(overrides, "request()")) if overrides else self._executor
-        return await executor.execute(Call(operation, request, self._url_of(path, params), body))
+        executor = self._executor.with_options(change(self._executor.options, overrides, "request()"))
+        call = Call(operation, request, self._url_of(path, params), body)
+        if extra_headers:
+            call.extra_headers = executor.context.check_headers(extra_headers)
+        return await executor.execute(call)
 
     async def raw(self, call: Callable[[MarketingBlocks], Awaitable[T]]) -> RawResponse[T]:
         """Make a call and return the whole response and what it took, beside the result.
 
             response = await client.raw(lambda client: client.posts.get(1246))
-            response.result, response.status, response.headers, response.body, response.attempts, response.waited
 
-        It works for every method that calls the API, ``request()`` included. A call that fails raises what it raises
-        otherwise; an ``APIError`` has status, headers, body and attempts as well.
+        It works for every method that calls the API; ``with_raw_response`` is shorter. A call that fails raises what it
+        raises otherwise; an ``APIError`` has status, headers, body and attempts as well.
 
         Args:
             call: is given a copy of this client, and returns what the one call on it returns.
@@ -404,15 +424,7 @@ class MarketingBlocks:
             MarketingBlocksError: what the call raises.
 
         """
-        succeeded: list[Call[Any]] = []
-        result = await call(self._copy(self._executor.recording(succeeded)))
-        if not succeeded or (response := succeeded[-1].response) is None:
-            msg = "raw() needs a function that awaits one call of the client that it is given"
-            raise TypeError(msg)
-        # In case the server echoed the token: a response may be logged.
-        clean = self._executor.context.scrub_response(response)
-        last = succeeded[-1]
-        return RawResponse(result, clean.status, Headers(clean.headers), clean.body, last.attempts, last.waited)
+        return await respond_raw(self._executor, self._copy, call)
 
     def _url_of(self, path: str, params: Mapping[str, Any] | None) -> URL:
         """Return the address of ``path``, which must be below the API root: the token goes nowhere else."""
@@ -432,6 +444,32 @@ class MarketingBlocks:
         given_query = quote(query, safe="%/?:@!$&'()*+,;=~-._")
         both = "&".join(part for part in (given_query, encode_query(params or {}).removeprefix("?")) if part)
         return URL(f"{url}?{both}" if both else str(url), encoded=True)
+
+
+class RawClient(RawForm[MarketingBlocks]):
+    """``with_raw_response``: the methods of a client; each returns a ``RawResponse``."""
+
+    request: Final = raw_form(MarketingBlocks.request)
+
+    @property
+    def posts(self) -> RawPosts:
+        """Create, find, list posts."""
+        return RawPosts(self._executor, Posts)
+
+    @property
+    def generations(self) -> RawGenerations:
+        """AI post generation."""
+        return RawGenerations(self._executor, Generations)
+
+    @property
+    def channels(self) -> RawChannels:
+        """Connected accounts."""
+        return RawChannels(self._executor, Channels)
+
+    @property
+    def comment_automations(self) -> RawCommentAutomations:
+        """Bots that answer comments."""
+        return RawCommentAutomations(self._executor, CommentAutomations)
 
 
 def check_rate_limit(rate_limit: object) -> None:

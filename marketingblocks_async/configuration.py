@@ -88,6 +88,8 @@ def _problem_of_token(token: object) -> str | None:
 def resolve_base_url(base_url: str | None) -> str:
     """Return the checked API root without a trailing slash; from ``MARKETINGBLOCKS_BASE_URL`` if ``None``.
 
+    An address without a path gets that of the documented API root.
+
     Raises:
         ConfigurationError: it is no URL that a token may be sent to.
 
@@ -98,7 +100,8 @@ def resolve_base_url(base_url: str | None) -> str:
         if base_url is None:
             return DEFAULT_BASE_URL
         source = BASE_URL_VARIABLE
-    return check_url(base_url, source)
+    url = URL(check_url(base_url, source), encoded=True)
+    return str(url if url.raw_path.strip("/") else url.with_path(URL(DEFAULT_BASE_URL).path))
 
 
 def check_url(url: str, source: str) -> str:

@@ -2,14 +2,18 @@
 
     MarketingBlocksError
     ├─ ConfigurationError
+    ├─ InvalidArgumentError            also a ValueError
+    │  └─ InvalidRequestError          also a pydantic.ValidationError; in ``models``
     └─ CallError                       .may_have_happened .endpoint .attempts .first_failure
        ├─ APIError                     .status_code .body .headers
-       │  ├─ BadRequestError (400, 422)
+       │  ├─ BadRequestError (400)
+       │  │  └─ UnprocessableEntityError (422)
        │  ├─ AuthenticationError (401)
        │  ├─ PermissionDeniedError (403)
        │  ├─ NotFoundError (404)
-       │  ├─ RateLimitedError (429)    .retry_after
-       │  └─ ServerError (5xx)
+       │  ├─ ConflictError (409)
+       │  ├─ RateLimitError (429)      .retry_after
+       │  └─ InternalServerError (5xx)
        ├─ APIConnectionError           a read without a response
        │  ├─ APITimeoutError
        │  └─ NotSentError              read or write
@@ -19,14 +23,15 @@
 
 All errors derive from ``MarketingBlocksError``, pickle with their attributes (so they cross process pools and
 task queues), and never contain the access token. Messages say what to do next; long bodies are cut in the message
-and kept whole on the attribute.
+and kept whole on the attribute. ``RateLimitedError`` and ``ServerError`` are the former names of ``RateLimitError`` and
+``InternalServerError``; they stay until 1.0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from multidict import CIMultiDict
 
@@ -157,9 +162,12 @@ class MarketingBlocksError(Exception):
 class ConfigurationError(MarketingBlocksError):
     """The client cannot work as it was set up or used.
 
-    No token, a token with control characters, a bad ``base_url``, a limit of zero, a call outside ``async with``.
-    Nothing was sent.
+    There is no token, a setting is out of its range, or a call was made outside ``async with``. Nothing was sent.
     """
+
+
+class InvalidArgumentError(MarketingBlocksError, ValueError):
+    """An argument has a value that cannot work. Nothing was sent."""
 
 
 class CallError(MarketingBlocksError):
@@ -172,6 +180,9 @@ class CallError(MarketingBlocksError):
             attempt failed differently and would hide it; else ``None``.
 
     """
+
+    _shown: ClassVar[tuple[str, ...]] = ()
+    """The further attributes that ``repr`` shows."""
 
     def __init__(
         self,
@@ -205,20 +216,27 @@ class CallError(MarketingBlocksError):
             text += f" (first failure: {excerpt(self.first_failure.message)})"
         return text
 
+    def __repr__(self) -> str:
+        fields = {name: getattr(self, name) for name in (*self._shown, "endpoint", "attempts", "may_have_happened")}
+        shown = (f"{name}={value!r}" for name, value in fields.items() if value)
+        return f"{type(self).__name__}({', '.join((repr(self.message), *shown))})"
+
 
 class APIError(CallError):
-    """The API answered, and the answer is a refusal or a failure.
+    """The API refused the call, or failed.
 
     Attributes:
-        status_code: HTTP status; 200 when the body said ``"status": false``.
-        message: what to do, with the API's own reason.
-        body: the decoded JSON body, or the text when it was no JSON, whole.
-        headers: the answer's headers (case does not matter).
+        status_code: HTTP status; 200 if the body said ``"status": false``.
+        message: the API's reason, and what to do.
+        body: the decoded JSON body, or its text if it was not JSON, whole.
+        headers: the response's headers; case does not matter.
         endpoint: the operation that was called.
         attempts: how many attempts were made.
         first_failure: see ``CallError``.
 
     """
+
+    _shown: ClassVar[tuple[str, ...]] = ("status_code",)
 
     def __init__(
         self,
@@ -239,7 +257,11 @@ class APIError(CallError):
 
 
 class BadRequestError(APIError):
-    """400 or 422: the API refused the request's content; change it before sending it again."""
+    """400 or 422: the API refused the content of the request. Change it before you send it again."""
+
+
+class UnprocessableEntityError(BadRequestError):
+    """422: the API understood the request and refused its content. Change it before you send it again."""
 
 
 class AuthenticationError(APIError):
@@ -254,13 +276,19 @@ class NotFoundError(APIError):
     """404: no such post or path."""
 
 
-class RateLimitedError(APIError):
+class ConflictError(APIError):
+    """409: the request contradicts the state of what it is about. Look at that state before you send it again."""
+
+
+class RateLimitError(APIError):
     """429: refused because of the rate limit, on every attempt that was allowed.
 
     Attributes:
-        retry_after: seconds that the API asked to wait, or ``None`` when it did not say.
+        retry_after: seconds that the API asked to wait, or ``None`` if it did not say.
 
     """
+
+    _shown: ClassVar[tuple[str, ...]] = ("status_code", "retry_after")
 
     def __init__(
         self,
@@ -287,8 +315,16 @@ class RateLimitedError(APIError):
         self.retry_after = retry_after
 
 
-class ServerError(APIError):
+RateLimitedError = RateLimitError
+"""The former name of ``RateLimitError``, until 1.0."""
+
+
+class InternalServerError(APIError):
     """5xx: the API failed. Raised for reads; for a write it is the cause of an ``OutcomeUnknownError``."""
+
+
+ServerError = InternalServerError
+"""The former name of ``InternalServerError``, until 1.0."""
 
 
 class APIConnectionError(CallError):

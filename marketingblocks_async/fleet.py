@@ -56,7 +56,8 @@ class TokenFleet:
             take them all: it gets another one only while it has fewer than there are free.
         idle_after: a client that was not requested for so many seconds is dropped; above 0.
         retry: how often and how long a call is tried.
-        timeout: seconds for one attempt.
+        max_retries: attempts after the first one; by default as ``retry`` says.
+        timeout: seconds for one attempt; ``None`` for no bound.
         deadline: seconds for a whole call; ``None`` for no bound.
         max_response_bytes: the largest response to read, at least 1.
         middlewares: code to run around every attempt.
@@ -78,7 +79,8 @@ class TokenFleet:
         max_connections: int | None = 1000,
         idle_after: float = IDLE_AFTER,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        timeout: float = 30.0,
+        max_retries: int | None = None,
+        timeout: float | None = 30.0,
         deadline: float | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         middlewares: Sequence[Middleware] = (),
@@ -98,6 +100,7 @@ class TokenFleet:
             rate_limit=RateLimit(limit=None),
             max_connections=max_connections,
             retry=retry,
+            max_retries=max_retries,
             timeout=timeout,
             deadline=deadline,
             max_response_bytes=max_response_bytes,

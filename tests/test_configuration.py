@@ -195,7 +195,7 @@ class TestBaseUrl:
     def test_comes_from_the_environment_when_none_is_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(BASE_URL_VARIABLE, "https://other.example/api/")
         assert resolve_base_url(None) == "https://other.example/api"
-        assert resolve_base_url("https://given.example") == "https://given.example"
+        assert resolve_base_url("https://given.example/a") == "https://given.example/a"
 
     @pytest.mark.parametrize(
         "value", ["", "http://other.example", "other.example", "https://u:secret-word@other.example"]
@@ -211,8 +211,9 @@ class TestBaseUrl:
     @pytest.mark.parametrize(
         ("url", "expected"),
         [
-            ("https://a.example", "https://a.example"),
-            ("https://a.example/", "https://a.example"),
+            ("https://a.example", "https://a.example/api/v1"),
+            ("https://a.example/", "https://a.example/api/v1"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v1"),
             ("https://a.example/api/v1/", "https://a.example/api/v1"),
             ("https://a.example/api//", "https://a.example/api"),
             ("https://a.example:8443/api", "https://a.example:8443/api"),
@@ -223,7 +224,7 @@ class TestBaseUrl:
             ("https://a.example/a%20b", "https://a.example/a%20b"),
         ],
     )
-    def test_https_goes_anywhere(self, url: str, expected: str) -> None:
+    def test_https_goes_anywhere_and_without_a_path_to_the_documented_one(self, url: str, expected: str) -> None:
         assert resolve_base_url(url) == expected
 
     @pytest.mark.parametrize("url", ["HTTPS://A.Example/Api", "HtTpS://a.EXAMPLE/Api"])

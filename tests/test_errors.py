@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
+from pydantic import ValidationError
 
 import marketingblocks_async
 from marketingblocks_async.errors import (
@@ -27,18 +28,22 @@ from marketingblocks_async.errors import (
     BadRequestError,
     CallError,
     ConfigurationError,
+    ConflictError,
     Headers,
+    InternalServerError,
+    InvalidArgumentError,
     InvalidResponseError,
     MarketingBlocksError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
+    UnprocessableEntityError,
     UnreadableResponseError,
     excerpt,
 )
+from marketingblocks_async.models import InvalidRequestError
 from tests.support.examples import DOCUMENTED_ERROR, post
 
 REQUEST = post(channel_type="youtube", post_extra={"title": "A film", "category": 44}, hash_tags=["a", "b"])
@@ -50,12 +55,14 @@ API_ERRORS: list[type[APIError]] = [
     AuthenticationError,
     PermissionDeniedError,
     NotFoundError,
-    RateLimitedError,
-    ServerError,
+    ConflictError,
+    RateLimitError,
+    InternalServerError,
 ]
 PARENTS: dict[type[MarketingBlocksError], type[Exception]] = {
     MarketingBlocksError: Exception,
     ConfigurationError: MarketingBlocksError,
+    InvalidArgumentError: MarketingBlocksError,
     CallError: MarketingBlocksError,
     APIError: CallError,
     APIConnectionError: CallError,
@@ -63,7 +70,14 @@ PARENTS: dict[type[MarketingBlocksError], type[Exception]] = {
     NotSentError: APIConnectionError,
     OutcomeUnknownError: CallError,
     InvalidResponseError: CallError,
+    UnprocessableEntityError: BadRequestError,
     **dict.fromkeys(API_ERRORS[1:], APIError),
+}
+# Also errors of Python and pydantic, for callers that know these.
+BESIDES: dict[type[MarketingBlocksError], tuple[type[Exception], ...]] = {
+    InvalidArgumentError: (MarketingBlocksError, ValueError),
+    InvalidRequestError: (InvalidArgumentError, ValidationError),
+    UnreadableResponseError: (InvalidResponseError, OutcomeUnknownError),
 }
 
 
@@ -77,7 +91,7 @@ def full_errors() -> list[MarketingBlocksError]:
     headers = Headers({"Retry-After": "7", "X-Request-Id": "1"})
     errors: list[MarketingBlocksError] = [MarketingBlocksError("base"), ConfigurationError("no token")]
     for kind in API_ERRORS:
-        further: dict[str, Any] = {"retry_after": 7.5} if kind is RateLimitedError else {}
+        further: dict[str, Any] = {"retry_after": 7.5} if kind is RateLimitError else {}
         errors.append(kind("refused", status_code=418, body=DOCUMENTED_ERROR, headers=headers, **common, **further))
     errors += [
         CallError("failed", **common),
@@ -102,8 +116,12 @@ def error_id(error: object) -> str:
 
 class TestHierarchy:
     def test_is_the_documented_one(self) -> None:
-        assert {kind: kind.__bases__ for kind in PARENTS} == {kind: (parent,) for kind, parent in PARENTS.items()}
-        assert UnreadableResponseError.__bases__ == (InvalidResponseError, OutcomeUnknownError)
+        documented = {kind: (parent,) for kind, parent in PARENTS.items()} | BESIDES
+        assert {kind: kind.__bases__ for kind in documented} == documented
+
+    def test_former_names_stay(self) -> None:
+        assert marketingblocks_async.RateLimitedError is RateLimitError
+        assert marketingblocks_async.ServerError is InternalServerError
 
     def test_is_complete_and_public(self) -> None:
         public = {getattr(marketingblocks_async, name) for name in marketingblocks_async.__all__}
@@ -112,7 +130,7 @@ class TestHierarchy:
             for kind in public
             if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
         }
-        assert errors == {*PARENTS, UnreadableResponseError}
+        assert errors == {*PARENTS, *BESIDES}
 
     @pytest.mark.parametrize("kind", list(PARENTS), ids=lambda kind: kind.__name__)
     def test_every_class_says_what_it_means(self, kind: type[MarketingBlocksError]) -> None:
@@ -120,7 +138,7 @@ class TestHierarchy:
 
     @pytest.mark.parametrize(
         "kind",
-        [kind for kind in PARENTS if kind not in (MarketingBlocksError, ConfigurationError)],
+        [kind for kind in PARENTS if issubclass(kind, CallError)],
         ids=lambda kind: kind.__name__,
     )
     def test_everything_but_the_message_is_optional(self, kind: type[CallError]) -> None:
@@ -169,10 +187,10 @@ class TestAttributes:
         assert dict(APIError("x").headers) == {}
 
     def test_a_rate_limit_has_its_status_and_its_wait(self) -> None:
-        error = RateLimitedError("slow down", retry_after=7.5)
+        error = RateLimitError("slow down", retry_after=7.5)
         assert error.status_code == 429
         assert error.retry_after == 7.5
-        assert RateLimitedError("slow down").retry_after is None
+        assert RateLimitError("slow down").retry_after is None
 
     def test_an_unknown_outcome_holds_what_was_sent(self) -> None:
         assert OutcomeUnknownError("lost", request=REQUEST).request is REQUEST
@@ -183,37 +201,49 @@ class TestAttributes:
         assert InvalidResponseError("odd").status_code == 200
 
 
+class TestRepr:
+    def test_it_shows_what_is_known(self) -> None:
+        error = RateLimitError("slow down", retry_after=7.5, endpoint="create-post", attempts=2)
+        assert repr(error) == (
+            "RateLimitError('slow down', status_code=429, retry_after=7.5, endpoint='create-post', attempts=2)"
+        )
+
+    def test_it_shows_whether_it_may_have_happened(self) -> None:
+        assert repr(OutcomeUnknownError("lost", endpoint="create-post", attempts=1)).endswith("may_have_happened=True)")
+
+    def test_it_leaves_out_what_is_not_known(self) -> None:
+        assert repr(NotSentError("refused")) == "NotSentError('refused')"
+        assert repr(ConfigurationError("no token")) == "ConfigurationError('no token')"
+
+
 class TestText:
     def test_a_single_attempt_is_not_worth_a_word(self) -> None:
-        assert str(ServerError("failed", attempts=1)) == "failed"
+        assert str(InternalServerError("failed", attempts=1)) == "failed"
 
     @pytest.mark.parametrize("attempts", [2, 3])
     def test_several_attempts_are_told(self, attempts: int) -> None:
-        assert str(ServerError("failed", attempts=attempts)) == f"failed (after {attempts} attempts)"
+        assert str(InternalServerError("failed", attempts=attempts)) == f"failed (after {attempts} attempts)"
 
     def test_the_first_failure_is_told(self) -> None:
-        text = str(RateLimitedError("slow down", attempts=3, first_failure=first_failure()))
+        text = str(RateLimitError("slow down", attempts=3, first_failure=first_failure()))
         assert text.startswith("slow down")
         assert "3 attempts" in text
         assert "lost" in text
 
     def test_a_long_first_failure_is_cut(self) -> None:
-        first = ServerError("x" * 100_000)
+        first = InternalServerError("x" * 100_000)
         assert len(str(NotSentError("not sent", first_failure=first))) < 500
 
     def test_a_chain_of_first_failures_is_short(self) -> None:
-        error: CallError = ServerError("first")
+        error: CallError = InternalServerError("first")
         for number in range(2000):
-            error = ServerError(f"number {number}", first_failure=error)
+            error = InternalServerError(f"number {number}", first_failure=error)
         assert len(str(error)) < 500
 
     def test_what_is_changed_later_shows(self) -> None:
-        error = ServerError("failed")
+        error = InternalServerError("failed")
         error.attempts = 5
         assert "5 attempts" in str(error)
-
-    def test_repr_is_the_class_and_the_message(self) -> None:
-        assert repr(ServerError("failed", attempts=3)) == "ServerError('failed')"
 
 
 @pytest.mark.parametrize("error", full_errors(), ids=error_id)

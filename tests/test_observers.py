@@ -101,7 +101,7 @@ async def test_a_call_is_told_in_full(marketingblocks_sandbox: Sandbox, caplog: 
     ]
     first, retry, *_ = (vars(record) for record in caplog.records if record.name == "marketingblocks_async.calls")
     assert (first["mb_endpoint"], first["mb_status_code"], first["mb_failure"]) == ("upcoming-posts", 500, "unknown")
-    assert (retry["mb_error"], retry["mb_next_attempt"]) == ("ServerError", 2)
+    assert (retry["mb_error"], retry["mb_next_attempt"]) == ("InternalServerError", 2)
     assert marketingblocks_sandbox.token not in caplog.text
 
 

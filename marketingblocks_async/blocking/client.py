@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import marketingblocks_async as mb
-from marketingblocks_async import bulk
+from marketingblocks_async import bulk, client
 from marketingblocks_async.resources import channels, comment_automations, docs, generations, posts
+from marketingblocks_async.resources.raw import raw_form
 
 from .loop import BackgroundLoop, Inbox, background_loop, in_thread_of
 
@@ -31,6 +32,13 @@ def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> C
         return result
 
     return call
+
+
+def _raw(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], mb.RawResponse[T]]:
+    """Return the raw form of ``method``, which waits."""
+    return blocking(raw_form(method))
 
 
 def _on_the_loop(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
@@ -80,8 +88,22 @@ class Counterpart:
         return self
 
 
+class RawPosts(Counterpart):
+    """``with_raw_response``: the methods of ``Posts``; each returns a ``RawResponse``."""
+
+    create: Final = _raw(posts.Posts.create)
+    get: Final = _raw(posts.Posts.get)
+    list: Final = _raw(posts.Posts.list)
+    upcoming: Final = _raw(posts.Posts.upcoming)
+
+
 class Posts(Counterpart):
     """Posts: create, find, list."""
+
+    @property
+    def with_raw_response(self) -> RawPosts:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawPosts().stand_for(self.target.with_raw_response)
 
     create: Final = blocking(posts.Posts.create)
     get: Final = blocking(posts.Posts.get)
@@ -106,20 +128,54 @@ class Posts(Counterpart):
         return many.stand_for(self.target.create_many(items, concurrency=concurrency, before_send=before_send))
 
 
+class RawGenerations(Counterpart):
+    """``with_raw_response``: the methods of ``Generations``; each returns a ``RawResponse``."""
+
+    create: Final = _raw(generations.Generations.create)
+
+
 class Generations(Counterpart):
     """AI post generation."""
 
+    @property
+    def with_raw_response(self) -> RawGenerations:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawGenerations().stand_for(self.target.with_raw_response)
+
     create: Final = blocking(generations.Generations.create)
+
+
+class RawChannels(Counterpart):
+    """``with_raw_response``: the methods of ``Channels``; each returns a ``RawResponse``."""
+
+    connect: Final = _raw(channels.Channels.connect)
 
 
 class Channels(Counterpart):
     """Connected social accounts."""
 
+    @property
+    def with_raw_response(self) -> RawChannels:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawChannels().stand_for(self.target.with_raw_response)
+
     connect: Final = blocking(channels.Channels.connect)
+
+
+class RawCommentAutomations(Counterpart):
+    """``with_raw_response``: the methods of ``CommentAutomations``; each returns a ``RawResponse``."""
+
+    create: Final = _raw(comment_automations.CommentAutomations.create)
+    update: Final = _raw(comment_automations.CommentAutomations.update)
 
 
 class CommentAutomations(Counterpart):
     """Bots that answer comments."""
+
+    @property
+    def with_raw_response(self) -> RawCommentAutomations:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawCommentAutomations().stand_for(self.target.with_raw_response)
 
     create: Final = blocking(comment_automations.CommentAutomations.create)
     update: Final = blocking(comment_automations.CommentAutomations.update)
@@ -129,6 +185,24 @@ class Docs(Counterpart):
     """Questions to the documentation."""
 
     ask: Final = blocking(docs.Docs.ask)
+
+
+class RawClient(Counterpart):
+    """``with_raw_response``: the methods of a client; each returns a ``RawResponse``."""
+
+    posts: RawPosts
+    generations: RawGenerations
+    channels: RawChannels
+    comment_automations: RawCommentAutomations
+    request: Final = _raw(mb.MarketingBlocks.request)
+
+    def stand_for(self, target: client.RawClient) -> Self:
+        """Become the counterpart of a client's raw form."""
+        self.posts = RawPosts().stand_for(target.posts)
+        self.generations = RawGenerations().stand_for(target.generations)
+        self.channels = RawChannels().stand_for(target.channels)
+        self.comment_automations = RawCommentAutomations().stand_for(target.comment_automations)
+        return super().stand_for(target)
 
 
 class MarketingBlocks(Counterpart):
@@ -171,6 +245,11 @@ class MarketingBlocks(Counterpart):
         """Open the client; ``with`` does it."""
         self.loop.run(self.target.open())
         self.loop.opened.add(self.target)
+
+    @property
+    def with_raw_response(self) -> RawClient:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawClient().stand_for(self.target.with_raw_response)
 
     close: Final = blocking(mb.MarketingBlocks.close)
     request: Final = blocking(mb.MarketingBlocks.request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from multidict import CIMultiDict
 from yarl import URL
 
 from marketingblocks_async.endpoints import Operation
@@ -48,6 +49,7 @@ class Call(Generic[T]):
         logs_cancellation: whether its cancellation is logged; ``create_many`` says the same in one line for all.
         on_grant: called at its first permit.
         before_send: awaited before each attempt is sent, when it has its permit.
+        extra_headers: headers to send beside the client's own.
 
     """
 
@@ -67,6 +69,7 @@ class Call(Generic[T]):
     logs_cancellation: bool = True
     on_grant: Callable[[], None] | None = None
     before_send: Callable[[], Awaitable[None]] | None = None
+    extra_headers: CIMultiDict[str] | None = None
 
     def __init__(self, operation: Operation[T], request: object, url: URL, body: bytes | None) -> None:
         self.operation = operation
@@ -94,7 +97,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RawResponse(Generic[ResultT_co]):
-    """A successful call in full; made by ``raw()``.
+    """A successful call in full; made by ``with_raw_response`` and by ``raw()``.
 
     Attributes:
         result: what the call returns otherwise.
@@ -112,6 +115,20 @@ class RawResponse(Generic[ResultT_co]):
     body: bytes
     attempts: int
     waited: float
+
+    @property
+    def status_code(self) -> int:
+        """HTTP status: the same as ``status``."""
+        return self.status
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    def parse(self) -> ResultT_co:
+        """Return what the call returns otherwise: the same as ``result``."""
+        return self.result
 
     def json(self) -> Any:
         """Return the body's JSON value.

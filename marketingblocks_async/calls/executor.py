@@ -11,9 +11,10 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
+
+from multidict import CIMultiDict
 
 from marketingblocks_async.errors import (
     APIError,
@@ -67,9 +68,9 @@ class Executor:
         self.options: CallOptions = options
         self._succeeded = succeeded
 
-    def with_options(self, **changes: Any) -> Executor:
-        """Return an executor with some options changed."""
-        return Executor(self.transport, self.context, replace(self.options, **changes), self._succeeded)
+    def with_options(self, options: CallOptions) -> Executor:
+        """Return an executor with other options."""
+        return Executor(self.transport, self.context, options, self._succeeded)
 
     def with_context(self, context: TokenContext) -> Executor:
         """Return an executor for another token over the same pool."""
@@ -278,10 +279,17 @@ class Executor:
     def _send(self, call: Call[T], attempt: Attempt) -> Coroutine[Any, Any, HttpResponse]:
         if self.options.middlewares:
             return self._send_through_middlewares(call, attempt)
-        headers = self.context.headers if call.body is None else self.context.headers_with_body
         return self.transport.send(
-            attempt, call.operation.method, call.url, headers, body=call.body, seconds=self.options.timeout
+            attempt, call.operation.method, call.url, self._headers(call), body=call.body, seconds=self.options.timeout
         )
+
+    def _headers(self, call: Call[T]) -> CIMultiDict[str]:
+        headers = self.context.headers if call.body is None else self.context.headers_with_body
+        if call.extra_headers is None:
+            return headers
+        merged = headers.copy()
+        merged.update(call.extra_headers)
+        return merged
 
     async def _send_through_middlewares(self, call: Call[T], attempt: Attempt) -> HttpResponse:
         context, method = self.context, call.operation.method
@@ -304,8 +312,7 @@ class Executor:
         send: Send = innermost
         for middleware in reversed(self.options.middlewares):
             send = _wrap(middleware, send)
-        headers = context.headers if call.body is None else context.headers_with_body
-        visible = {name: value for name, value in headers.items() if name != "Authorization"}
+        visible = {name: value for name, value in self._headers(call).items() if name != "Authorization"}
         try:
             response = await send(HttpRequest(call.name, call.attempts, method, str(call.url), visible, call.body))
             if not isinstance(cast("object", response), HttpResponse):

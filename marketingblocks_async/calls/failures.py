@@ -20,15 +20,17 @@ from marketingblocks_async.errors import (
     AuthenticationError,
     BadRequestError,
     CallError,
+    ConflictError,
     Headers,
+    InternalServerError,
     InvalidResponseError,
     NotFoundError,
     NotSentError,
     Outcome,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
+    UnprocessableEntityError,
     UnreadableResponseError,
     excerpt,
 )
@@ -60,11 +62,9 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     message = f"{status}{_reason(body)}{_advice(response, call.operation.permission, retry_after, in_front=in_front)}"
     error: CallError
     if status == 429:
-        error = RateLimitedError(
-            f"{name}: {message}", body=body, headers=headers, endpoint=name, retry_after=retry_after
-        )
+        error = RateLimitError(f"{name}: {message}", body=body, headers=headers, endpoint=name, retry_after=retry_after)
     else:
-        error_class = ServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
+        error_class = InternalServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
         error = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
     outcome = classify(status, in_front=in_front)
     if status < 400 and call.operation.is_read:
@@ -203,7 +203,8 @@ _ERROR_CLASSES: dict[int, type[APIError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
-    422: BadRequestError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
 }
 
 
@@ -239,6 +240,8 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
             advice = "nothing is there; check the id, and base_url if every call says so"
         case 400 | 422:
             advice = "the API refused the content of the request; change it before sending it again"
+        case 409:
+            advice = "the request contradicts what is there already; look at that before sending it again"
         case 429:
             asked = f"; the API asks to wait {wait:g} s" if wait is not None else ""
             advice = f"over the rate limit of the token{asked}; another program may be using the same token"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import blake2b, sha256
-from typing import Any
+from typing import Any, cast
 
 from multidict import CIMultiDict
 from yarl import URL
 
 from marketingblocks_async._version import __version__
 from marketingblocks_async.configuration import Secret
-from marketingblocks_async.errors import CallError, Headers
+from marketingblocks_async.errors import CallError, ConfigurationError, Headers
 from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
@@ -27,6 +28,26 @@ from .retry import RetryBudget
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 JSON_TYPE = "application/json"
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_OWN_HEADERS = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that ``extra_headers`` cannot have, in lower case."""
 
 _CACHED_URLS = 16
 """Number of addresses to keep; six of the documented paths have no variable part."""
@@ -104,6 +125,31 @@ class TokenContext:
             if len(self._urls) < _CACHED_URLS:
                 self._urls[path] = url
         return url
+
+    def check_headers(self, extra: Mapping[str, str]) -> CIMultiDict[str]:
+        """Return headers that a caller adds to a request; raise ``ConfigurationError`` for those that cannot be sent.
+
+        The client sets what frames a request, names its host and proves its identity: the token is in one header only.
+        """
+        if not isinstance(cast("object", extra), Mapping):
+            msg = f"extra_headers={type(extra).__name__}: give a mapping of names and texts"
+            raise ConfigurationError(msg)
+        checked: CIMultiDict[str] = CIMultiDict()
+        for name, value in extra.items():
+            if not isinstance(cast("object", name), str) or not _HEADER_NAME.fullmatch(name):
+                msg = f"extra_headers: {name!r:.60} is no name of a header"
+                raise ConfigurationError(msg)
+            if name.lower() in _OWN_HEADERS or name.lower().startswith("proxy-"):
+                msg = f"extra_headers: the client itself sets {name}, or it has no meaning here; leave it out"
+                raise ConfigurationError(msg)
+            if not isinstance(cast("object", value), str) or not _HEADER_VALUE.fullmatch(value):
+                msg = f"extra_headers: the value of {name} must be a text of printable ASCII characters"
+                raise ConfigurationError(msg)
+            if self.scrub(value) != value:
+                msg = f"extra_headers: {name} holds the access token, which is sent in Authorization and nowhere else"
+                raise ConfigurationError(msg)
+            checked[name] = value
+        return checked
 
     def bind(self, transport: Transport) -> None:
         """Take the token's limiter into use, until the transport closes."""

@@ -11,13 +11,13 @@ from marketingblocks_async import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    InternalServerError,
     InvalidResponseError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
 )
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.endpoints import ENDPOINTS
@@ -51,7 +51,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         ),
     ),
     (
-        (RateLimitedError,),
+        (RateLimitError,),
         "The API's rate limit is used up, perhaps by another program. Repeat the same call in a minute.",
     ),
     (
@@ -63,7 +63,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "No usable answer came. A read changes nothing, so repeat the call.",
     ),
     (
-        (ServerError,),
+        (InternalServerError,),
         "The API failed and carried nothing out. Repeat the same call in a minute.",
     ),
     (
@@ -106,7 +106,7 @@ def outcome_of(error: Exception, state: RowState) -> Outcome:
     """
     if state is RowState.UNKNOWN:
         return Outcome.UNKNOWN
-    if isinstance(error, NotSentError | RateLimitedError | ServerError | JournalError):
+    if isinstance(error, NotSentError | RateLimitError | InternalServerError | JournalError):
         return Outcome.NOT_SENT
     return Outcome.REFUSED
 

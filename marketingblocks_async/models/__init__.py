@@ -3,20 +3,28 @@
 Requests are strict, responses are tolerant. Nothing here does HTTP.
 """
 
-from .base import Identifier, RequestModel, ResponseModel, UndocumentedResponse
+from .base import Identifier, InvalidRequestError, RequestModel, ResponseModel, UndocumentedResponse
 from .channels import ChannelConnection, ConnectChannel
 from .comment_automations import CommentAutomation, CreateCommentAutomation, UpdateCommentAutomation
 from .enums import (
     ChannelType,
+    ChannelTypeName,
     GenerationPostType,
+    GenerationPostTypeName,
     GenerationStatus,
     PostStatus,
     PostStatusFilter,
+    PostStatusFilterName,
     PostType,
+    PostTypeName,
     PrivacyStatus,
+    PrivacyStatusName,
     PublishMode,
+    PublishModeName,
     TargetType,
+    TargetTypeName,
     TriggerType,
+    TriggerTypeName,
     YouTubeCategory,
 )
 from .generations import CreateGeneration, Generation
@@ -33,12 +41,13 @@ from .posts import (
     UpcomingPostsQuery,
     YouTubeExtra,
 )
-from .schedule import AmbiguousTimeWarning
+from .schedule import AmbiguousTimeWarning, PastTimeWarning
 
 __all__ = [
     "AmbiguousTimeWarning",
     "ChannelConnection",
     "ChannelType",
+    "ChannelTypeName",
     "CommentAutomation",
     "ConnectChannel",
     "CreateCommentAutomation",
@@ -49,20 +58,29 @@ __all__ = [
     "FoundPost",
     "Generation",
     "GenerationPostType",
+    "GenerationPostTypeName",
     "GenerationStatus",
     "Identifier",
+    "InvalidRequestError",
     "ListPosts",
+    "PastTimeWarning",
     "Post",
     "PostList",
     "PostStatus",
     "PostStatusFilter",
+    "PostStatusFilterName",
     "PostType",
+    "PostTypeName",
     "PrivacyStatus",
+    "PrivacyStatusName",
     "PublishMode",
+    "PublishModeName",
     "RequestModel",
     "ResponseModel",
     "TargetType",
+    "TargetTypeName",
     "TriggerType",
+    "TriggerTypeName",
     "TwitterThreadItem",
     "UndocumentedResponse",
     "UpcomingPosts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, cast
 
 import pydantic
 from pydantic import (
@@ -20,10 +20,29 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from marketingblocks_async.errors import InvalidArgumentError
 
 Identifier = int | str
 """An id in a response. The documentation shows the same id as an integer and as a string."""
+
+
+class InvalidRequestError(InvalidArgumentError, ValidationError):
+    """The arguments make no valid request. Nothing was sent.
+
+    It is a ``pydantic.ValidationError`` as well: ``errors()`` lists the fields and what is wrong with each.
+    """
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Self:
+        """Return pydantic's refusal as an error of this package."""
+        details: list[InitErrorDetails] = []
+        for each in error.errors(include_url=False):
+            # They are literals where pydantic or a model of this package wrote them.
+            kind = PydanticCustomError(cast("Any", each["type"]), cast("Any", each["msg"]), each.get("ctx"))
+            details.append({"type": kind, "loc": each["loc"], "input": each["input"]})
+        return cls.from_exception_data(error.title, details)
 
 
 class _BuiltOnFirstUse(BaseModel):
@@ -52,6 +71,29 @@ class RequestModel(_BuiltOnFirstUse):
         validate_by_name=True,
         validate_by_alias=True,
     )
+
+    if not TYPE_CHECKING:
+        # Type checkers make it up from the fields.
+        def __init__(self, **fields: Any) -> None:
+            """Check the fields; raise ``InvalidRequestError`` if they make no request."""
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise InvalidRequestError.of(error) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Let validation make objects without the constructor, which only changes the class of its error."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__pydantic_custom_init__ = False
+
+    @classmethod
+    def checked(cls, fields: Any) -> Self:
+        """Return the request that a mapping makes, or raise ``InvalidRequestError``."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidRequestError.of(error) from None
 
     def wire(self) -> dict[str, Any]:
         """Return the fields under the API's names, without those that are ``None``, which is never sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -17,7 +17,7 @@ from .base import (
     first_identifier,
     is_object,
 )
-from .enums import TargetType, TriggerType
+from .enums import TargetType, TargetTypeName, TriggerType, TriggerTypeName
 
 Numbers = Annotated[list[WholeNumber], CommaSeparated]
 
@@ -53,10 +53,10 @@ class CreateCommentAutomation(OpenRequestModel):
             *,
             name: str,
             channels: Sequence[int] | str,
-            target_type: TargetType | str = TargetType.ALL,
+            target_type: TargetType | TargetTypeName = TargetType.ALL,
             post_ids: Sequence[int] | str | None = None,
             campaign_ids: Sequence[int] | str | None = None,
-            trigger_type: TriggerType | str = TriggerType.ANY,
+            trigger_type: TriggerType | TriggerTypeName = TriggerType.ANY,
             keywords: Sequence[str] | str | None = None,
             response_type: str | None = None,
             **further: Any,
@@ -106,10 +106,10 @@ class UpdateCommentAutomation(OpenRequestModel):
             *,
             comment_bot_id: int,
             name: str | None = None,
-            target_type: TargetType | str | None = None,
+            target_type: TargetType | TargetTypeName | None = None,
             post_ids: Sequence[int] | str | None = None,
             campaign_ids: Sequence[int] | str | None = None,
-            trigger_type: TriggerType | str | None = None,
+            trigger_type: TriggerType | TriggerTypeName | None = None,
             keywords: Sequence[str] | str | None = None,
             **further: Any,
         ) -> None: ...
@@ -117,6 +117,9 @@ class UpdateCommentAutomation(OpenRequestModel):
 
 class CommentAutomation(UndocumentedResponse):
     """Response to creating or updating an automation. Its shape is not documented; ``raw`` has all of it."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield from (("comment_bot_id", self.comment_bot_id), ("raw", self.root))
 
     @property
     def comment_bot_id(self) -> Identifier | None:

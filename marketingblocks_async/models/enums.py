@@ -1,13 +1,13 @@
 """The enumerations of the API reference.
 
-Requests accept exactly these values. In responses a value that is not listed here arrives as a plain string, so that
-the client still works when the API adds one.
+Requests accept exactly these values, as members or as texts (the ``…Name`` types, which editors complete). In responses
+a value that is not listed here arrives as a plain string, so that the client still works when the API adds one.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -138,6 +138,18 @@ class YouTubeCategory(IntEnum):
         member._value_ = value
         return member
 
+
+# The texts of the enumerations, for the types of arguments.
+ChannelTypeName = Literal["facebook", "instagram", "youtube", "linkedin", "tiktok", "threads", "twitter"]
+PostTypeName = Literal["post", "reel", "story", "tweet", "thread"]
+PublishModeName = Literal["now", "scheduled", "queued", "share_next"]
+PrivacyStatusName = Literal["public", "private", "unlisted"]
+PostStatusFilterName = Literal["scheduled", "draft", "queued", "failed", "published"]
+GenerationPostTypeName = Literal[
+    "text_only", "ai_image_post", "ai_banner_post", "breel", "talking_reel", "faceless_reel"
+]
+TargetTypeName = Literal["all", "posts", "campaigns"]
+TriggerTypeName = Literal["any", "keywords"]
 
 # Left to right, because pydantic's smart union would keep every string a plain string.
 OpenChannelType = Annotated[ChannelType | str, Field(union_mode="left_to_right")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .base import Identifier, NonBlank, RequestId, RequestModel, ResponseModel, Tolerant
-from .enums import GenerationPostType, OpenGenerationStatus
+from .enums import GenerationPostType, GenerationPostTypeName, OpenGenerationStatus
 
 
 class CreateGeneration(RequestModel):
@@ -25,7 +25,7 @@ class CreateGeneration(RequestModel):
         def __init__(
             self,
             *,
-            post_type: GenerationPostType | str,
+            post_type: GenerationPostType | GenerationPostTypeName,
             input: str,
             web_hook: str | None = None,
             brand_id: RequestId | None = None,

@@ -29,16 +29,20 @@ from .base import (
 )
 from .enums import (
     ChannelType,
+    ChannelTypeName,
     OpenChannelType,
     OpenPostStatus,
     PostStatusFilter,
     PostType,
+    PostTypeName,
     PrivacyStatus,
+    PrivacyStatusName,
     PublishMode,
+    PublishModeName,
     YouTubeCategory,
 )
 from .media import check_media_url
-from .schedule import name_of, parse_schedule_text, split_moment, split_text, zone_of
+from .schedule import moment_of, name_of, parse_schedule_text, split_moment, split_text, zone_of
 
 _LARGEST_CATEGORY = 10**30
 
@@ -91,7 +95,11 @@ class YouTubeExtra(RequestModel):
     if TYPE_CHECKING:
         # The types that callers may pass; the fields have those that they read.
         def __init__(
-            self, *, title: str, category: int = YouTubeCategory.PEOPLE_AND_BLOGS, privacy_status: str = "public"
+            self,
+            *,
+            title: str,
+            category: int = YouTubeCategory.PEOPLE_AND_BLOGS,
+            privacy_status: PrivacyStatus | PrivacyStatusName = "public",
         ) -> None: ...
 
     @field_validator("category", mode="before")
@@ -148,18 +156,23 @@ class CreatePost(RequestModel):
         def __init__(
             self,
             *,
-            channel_type: ChannelType | str,
+            channel_type: ChannelType | ChannelTypeName,
             channel_id: int | str,
-            post_type: PostType | str,
+            post_type: PostType | PostTypeName,
             caption_text: str,
             media_urls: Sequence[str],
-            publish_mode: PublishMode | str,
+            publish_mode: PublishMode | PublishModeName,
             schedule_time: datetime | str | None = None,
             time_zone: str | None = None,
             hash_tags: str | Sequence[str] | None = None,
             twitter_threads: Sequence[TwitterThreadItem | Mapping[str, Any]] | None = None,
             post_extra: YouTubeExtra | Mapping[str, Any] | None = None,
         ) -> None: ...
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """``schedule_time`` in ``time_zone`` as an aware datetime; ``None`` if the post is not scheduled."""
+        return moment_of(self.schedule_time, self.time_zone)
 
     @model_validator(mode="before")
     @classmethod
@@ -281,6 +294,14 @@ class Post(ResponseModel):
         """The post's state: the same as ``STATUS``."""
         return self.STATUS
 
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """``schedule_time`` as an aware datetime, if its zone is known and its form is a usual one (inferred).
+
+        The zone is the offset in the text, or a ``time_zone`` beside it.
+        """
+        return moment_of(self.schedule_time, (self.model_extra or {}).get("time_zone"))
+
 
 class FoundPost(ResponseModel):
     """Response of Find Post. The post's own fields can be read from it: ``found.post_id`` is ``found.post.post_id``."""
@@ -345,6 +366,9 @@ class CreatedPost(UndocumentedResponse):
                 return value
         return None
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield from (("post_id", self.post_id), ("post_status", self.post_status), ("raw", self.root))
+
     def _places(self) -> Iterator[dict[str, Any]]:
         pending: list[Any] = [self.root]
         while pending:
@@ -362,6 +386,12 @@ class PostList(UndocumentedResponse):
     Iterating yields every object with a ``post_id``, in the order of the response, whether the list is flat, inside an
     envelope, or grouped by channel.
     """
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield "posts", self.posts
+        if not self.posts:
+            # Perhaps none was recognised.
+            yield "raw", self.root
 
     @cached_property
     def posts(self) -> list[Post]:

@@ -62,9 +62,16 @@ _SCHEDULE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 """The documented format (``Y-m-d H:i``): whole minutes, local to ``time_zone``."""
 
+_EARLIEST_STAMP = 1e9
+"""Smaller numbers are no seconds since 1970 of a social post: this is in 2001."""
+
 
 class AmbiguousTimeWarning(UserWarning):
     """A schedule time that the clocks show twice in its zone; the message says which of the two is taken."""
+
+
+class PastTimeWarning(UserWarning):
+    """A post is sent whose schedule time is past, so the API may publish it at once."""
 
 
 @lru_cache(maxsize=1024)
@@ -203,6 +210,38 @@ def warn_if_ambiguous(local: datetime, time_zone: str) -> None:
         return
     if message is not None:
         warnings.warn(f"{message}; for the second one pass a datetime with fold=1", AmbiguousTimeWarning, stacklevel=2)
+
+
+def moment_of(schedule_time: object, time_zone: object) -> datetime | None:
+    """Return the aware datetime that the API's fields mean; ``None`` if the form is unknown or the zone is not said.
+
+    Args:
+        schedule_time: a text with the date and the time, perhaps with an offset, or seconds since 1970.
+        time_zone: IANA name; the zone of a text without an offset.
+
+    """
+    try:
+        if isinstance(schedule_time, str):
+            moment = datetime.fromisoformat(schedule_time.strip())
+            if moment.tzinfo is not None:
+                return moment
+            return moment.replace(tzinfo=zone_of(time_zone)) if isinstance(time_zone, str) else None
+        if isinstance(schedule_time, int | float) and schedule_time >= _EARLIEST_STAMP:
+            return datetime.fromtimestamp(schedule_time, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def explain_past(moment: datetime | None) -> str | None:
+    """Return a sentence about a moment that is past by a minute or more; ``None`` if it is not."""
+    # The API's format has whole minutes, so the present minute is not past.
+    if moment is None or (late := datetime.now(UTC) - moment) < timedelta(minutes=1):
+        return None
+    return (
+        f"schedule_time {moment:%Y-%m-%d %H:%M} ({moment.tzinfo}) is past by {str(late).partition('.')[0]}; "
+        "the API may publish the post at once"
+    )
 
 
 def _refuse_skipped(moment: datetime) -> None:

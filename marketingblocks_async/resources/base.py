@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
-from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, check_changes
+from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, change
 from marketingblocks_async.calls.wire import encode, encode_json, encode_query
 from marketingblocks_async.endpoints import Endpoint
 from marketingblocks_async.models import RequestModel
@@ -36,30 +36,42 @@ class Resource:
         if not overrides:
             return self._executor.execute(self._call(endpoint, request))
         changes: dict[str, Any] = dict(overrides)
-        extra = changes.pop("extra_fields", None)
-        executor = self._executor.with_options(**check_changes(changes, endpoint.name))
-        if not extra:
-            return executor.execute(self._call(endpoint, request))
-        return executor.execute(self._call_with(endpoint, request, extra))
+        body: dict[str, Any] = dict(changes.pop("extra_body", None) or {})
+        query: dict[str, Any] = dict(changes.pop("extra_query", None) or {})
+        (query if endpoint.method == "GET" else body).update(changes.pop("extra_fields", None) or {})
+        headers: Mapping[str, str] = changes.pop("extra_headers", None) or {}
+        executor = self._executor.with_options(change(self._executor.options, changes, endpoint.name))
+        call = self._call_with(endpoint, request, body, query) if body or query else self._call(endpoint, request)
+        if headers:
+            call.extra_headers = executor.context.check_headers(headers)
+        return executor.execute(call)
 
     def _call_with(
-        self, endpoint: Endpoint[RequestModel, ResponseT], request: RequestModel, extra: Mapping[str, Any]
+        self,
+        endpoint: Endpoint[RequestModel, ResponseT],
+        request: RequestModel,
+        extra_body: Mapping[str, Any],
+        extra_query: Mapping[str, Any],
     ) -> Call[ResponseT]:
         """Return a call with fields that the documentation does not show."""
         documented = type(request).model_fields
         names = {*documented, *(field.alias for field in documented.values() if field.alias)}
-        if doubled := names & extra.keys():
-            msg = f"extra_fields has what is documented: {', '.join(sorted(doubled))}; give it as an argument"
+        if doubled := names & {*extra_body, *extra_query}:
+            msg = f"the extra fields have what is documented: {', '.join(sorted(doubled))}; give it as an argument"
             raise TypeError(msg)
-        path, _ = encode(endpoint, request)
-        sent = {**request.wire(), **extra}
-        if endpoint.method == "GET":
-            query = encode_query(extra).removeprefix("?")
+        path, body = encode(endpoint, request)
+        sent = {**request.wire(), **extra_body, **extra_query}
+        if extra_query:
+            query = encode_query(extra_query).removeprefix("?")
             path = f"{path}{'&' if '?' in path else '?'}{query}"
-            return Call(endpoint, sent, self._executor.context.url(path), None)
-        body = encode_json(sent)
-        # A copy, since the caller may change its objects before an error shows them.
-        return Call(endpoint, json.loads(body), self._executor.context.url(path), body)
+        if extra_body:
+            if body is None:
+                msg = f"{endpoint.name} has no body; give extra_query instead of extra_body"
+                raise TypeError(msg)
+            body = encode_json({**request.wire(), **extra_body})
+            # A copy, since the caller may change its objects before an error shows them.
+            sent = {**json.loads(body), **extra_query}
+        return Call(endpoint, sent, self._executor.context.url(path), body)
 
 
 def request_from(
@@ -69,7 +81,7 @@ def request_from(
 
     Raises:
         TypeError: both were given, the object is of another kind, or there is no such keyword argument.
-        pydantic.ValidationError: the arguments make no valid request.
+        InvalidRequestError: the arguments make no valid request.
 
     """
     if overrides and (unknown := overrides.keys() - OVERRIDES):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Unpack, overload
+from typing import Final, Unpack, overload
 
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CONNECT_CHANNEL
 from marketingblocks_async.models import ChannelConnection, ConnectChannel
 
 from .base import Resource, request_from
+from .raw import RawForm, raw_form
 
 
 class Channels(Resource):
     """Connected social accounts."""
+
+    @property
+    def with_raw_response(self) -> RawChannels:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawChannels(self._executor, type(self))
 
     @overload
     async def connect(self, request: ConnectChannel, /, **overrides: Unpack[CallOverrides]) -> ChannelConnection: ...
@@ -37,15 +43,14 @@ class Channels(Resource):
             request: a ready-made request, instead of the keyword arguments.
             user_id: your own id of that user.
             redirect_url: URL or deep link to return to; tools that poll need none.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             ``connect_url`` to open in the user's browser, and ``connect_token``. How the connection's state is polled
             is not documented.
 
         Raises:
-            pydantic.ValidationError: the arguments make no valid request.
+            InvalidRequestError: the arguments make no valid request.
             OutcomeUnknownError: the sign-in may have been started; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
 
@@ -54,3 +59,9 @@ class Channels(Resource):
         """
         request = request_from(ConnectChannel, request, {"user_id": user_id, "redirect_url": redirect_url}, overrides)
         return await self._run(CONNECT_CHANNEL, request, overrides)
+
+
+class RawChannels(RawForm[Channels]):
+    """``with_raw_response``: the methods of ``Channels``; each returns a ``RawResponse``."""
+
+    connect: Final = raw_form(Channels.connect)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack, overload
+from typing import Any, Final, Unpack, overload
 
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
@@ -11,11 +11,14 @@ from marketingblocks_async.models import (
     CommentAutomation,
     CreateCommentAutomation,
     TargetType,
+    TargetTypeName,
     TriggerType,
+    TriggerTypeName,
     UpdateCommentAutomation,
 )
 
 from .base import Resource, request_from, take_overrides
+from .raw import RawForm, raw_form
 
 _Numbers = Sequence[int] | str
 _Words = Sequence[str] | str
@@ -23,6 +26,11 @@ _Words = Sequence[str] | str
 
 class CommentAutomations(Resource):
     """Bots that answer comments on published posts."""
+
+    @property
+    def with_raw_response(self) -> RawCommentAutomations:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawCommentAutomations(self._executor, type(self))
 
     @overload
     async def create(
@@ -36,10 +44,10 @@ class CommentAutomations(Resource):
         *,
         name: str,
         channels: _Numbers,
-        target_type: TargetType | str | None = None,
+        target_type: TargetType | TargetTypeName | None = None,
         post_ids: _Numbers | None = None,
         campaign_ids: _Numbers | None = None,
-        trigger_type: TriggerType | str | None = None,
+        trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         response_type: str | None = None,
         **further: Any,
@@ -52,10 +60,10 @@ class CommentAutomations(Resource):
         *,
         name: str | None = None,
         channels: _Numbers | None = None,
-        target_type: TargetType | str | None = None,
+        target_type: TargetType | TargetTypeName | None = None,
         post_ids: _Numbers | None = None,
         campaign_ids: _Numbers | None = None,
-        trigger_type: TriggerType | str | None = None,
+        trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         response_type: str | None = None,
         **further: Any,
@@ -72,15 +80,14 @@ class CommentAutomations(Resource):
             trigger_type: ``any`` (the API's default) or ``keywords``.
             keywords: required for ``trigger_type="keywords"``.
             response_type: optional; its values are not documented.
-            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given. But
-                ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see
-                ``CallOverrides``.
+            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given. The
+                names in ``CallOverrides``, such as ``timeout``, are options of this call.
 
         Returns:
             The response; its shape is not documented.
 
         Raises:
-            pydantic.ValidationError: the arguments make no valid request.
+            InvalidRequestError: the arguments make no valid request.
             OutcomeUnknownError: the automation may have been created; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
 
@@ -114,10 +121,10 @@ class CommentAutomations(Resource):
         *,
         comment_bot_id: int,
         name: str | None = None,
-        target_type: TargetType | str | None = None,
+        target_type: TargetType | TargetTypeName | None = None,
         post_ids: _Numbers | None = None,
         campaign_ids: _Numbers | None = None,
-        trigger_type: TriggerType | str | None = None,
+        trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         **further: Any,
     ) -> CommentAutomation: ...
@@ -129,10 +136,10 @@ class CommentAutomations(Resource):
         *,
         comment_bot_id: int | None = None,
         name: str | None = None,
-        target_type: TargetType | str | None = None,
+        target_type: TargetType | TargetTypeName | None = None,
         post_ids: _Numbers | None = None,
         campaign_ids: _Numbers | None = None,
-        trigger_type: TriggerType | str | None = None,
+        trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         **further: Any,
     ) -> CommentAutomation:
@@ -150,14 +157,14 @@ class CommentAutomations(Resource):
             campaign_ids: campaigns to watch.
             trigger_type: ``any`` or ``keywords``.
             keywords: words to react to.
-            further: fields that exist and are not documented; sent as given. But ``timeout``,
-                ``deadline``, ``retry`` and ``extra_fields`` are for this call alone; see ``CallOverrides``.
+            further: fields that exist and are not documented; sent as given. Names in ``CallOverrides``, such as
+                ``timeout``, are options of this call.
 
         Returns:
             The response; its shape is not documented.
 
         Raises:
-            pydantic.ValidationError: the arguments make no valid request.
+            InvalidRequestError: the arguments make no valid request.
             OutcomeUnknownError: it is not known whether the change was made; setting the same fields again does no
                 harm, and was tried as often as the retry policy allows.
             MarketingBlocksError: the call failed otherwise.
@@ -178,3 +185,10 @@ class CommentAutomations(Resource):
         }
         request = request_from(UpdateCommentAutomation, request, fields, overrides)
         return await self._run(UPDATE_COMMENT_AUTOMATION, request, overrides)
+
+
+class RawCommentAutomations(RawForm[CommentAutomations]):
+    """``with_raw_response``: the methods of ``CommentAutomations``; each returns a ``RawResponse``."""
+
+    create: Final = raw_form(CommentAutomations.create)
+    update: Final = raw_form(CommentAutomations.update)

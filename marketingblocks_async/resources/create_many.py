@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Self, TypeAlias, cast
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
-from marketingblocks_async.errors import CallError, ConfigurationError
+from marketingblocks_async.errors import CallError, ConfigurationError, InvalidArgumentError
 from marketingblocks_async.models import CreatedPost, CreatePost
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
@@ -44,8 +44,8 @@ class PostOutcome:
         index: its place in the input, from 0.
         item: what the input had there.
         result: the response, ``None`` if there is an error.
-        error: what went wrong, ``None`` if nothing did: an error of this package, ``pydantic.ValidationError`` when the
-            item makes no valid post, or what ``before_send`` raised.
+        error: what went wrong, ``None`` if nothing did: an error of this package (``InvalidRequestError`` if the item
+            makes no valid post), or what ``before_send`` raised.
 
     """
 
@@ -88,7 +88,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
     ) -> None:
         if concurrency is not None and (not isinstance(cast("object", concurrency), int) or concurrency < 1):
             msg = f"concurrency={concurrency!r}: give a whole number, 1 or more"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         given = cast("object", items)
         # One post is iterable too, by its fields.
         if not isinstance(given, AsyncIterable | Iterable) or isinstance(given, str | bytes | CreatePost | Mapping):
@@ -131,7 +131,7 @@ def _default_concurrency(executor: Executor) -> int:
     if limit.limit is None:
         return UNLIMITED_CONCURRENCY
     in_flight_at_most = limit.limit / limit.per * executor.options.timeout
-    return min(int(in_flight_at_most) + WAITING_FOR_PERMIT, LARGEST_CONCURRENCY)
+    return int(min(in_flight_at_most + WAITING_FOR_PERMIT, LARGEST_CONCURRENCY))
 
 
 @dataclass(frozen=True, slots=True)

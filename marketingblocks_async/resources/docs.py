@@ -9,6 +9,7 @@ from yarl import URL
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
 from marketingblocks_async.endpoints import Operation
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.middleware import HttpResponse
 
 DEFAULT_PAGE = "api-reference/authentication"
@@ -34,7 +35,7 @@ class Docs:
             The answer: text with excerpts from the documentation.
 
         Raises:
-            ValueError: the question is blank, or the page leads out of the documentation.
+            InvalidArgumentError: the question is blank, or the page leads out of the documentation.
             NotSentError: the documentation cannot be reached.
             APIError: it answered with an error status.
             OutcomeUnknownError: no answer came; it can simply be asked again.
@@ -44,11 +45,11 @@ class Docs:
         """
         if not question.strip():
             msg = "ask a question; this one is blank"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         parts = page.removesuffix(".md").strip("/").split("/")
         if any(part in ("", ".", "..") for part in parts):
             msg = f"page={page!r} is no page of the documentation; give a path such as {DEFAULT_PAGE!r}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         path = "/".join(quote(part, safe="") for part in parts)
         url = f"{self._executor.context.base_url}/{path}.md?ask={quote(question, safe='')}"
         request = {"question": question, "page": page}

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Unpack, overload
+from typing import Final, Unpack, overload
 
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_POST_GENERATION
-from marketingblocks_async.models import CreateGeneration, Generation, GenerationPostType, Identifier
+from marketingblocks_async.models import (
+    CreateGeneration,
+    Generation,
+    GenerationPostType,
+    GenerationPostTypeName,
+    Identifier,
+)
 
 from .base import Resource, request_from
+from .raw import RawForm, raw_form
 
 
 class Generations(Resource):
     """AI post generation."""
+
+    @property
+    def with_raw_response(self) -> RawGenerations:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawGenerations(self._executor, type(self))
 
     @overload
     async def create(self, request: CreateGeneration, /, **overrides: Unpack[CallOverrides]) -> Generation: ...
@@ -22,7 +34,7 @@ class Generations(Resource):
         self,
         /,
         *,
-        post_type: GenerationPostType | str,
+        post_type: GenerationPostType | GenerationPostTypeName,
         input: str,
         web_hook: str | None = None,
         brand_id: Identifier | None = None,
@@ -34,7 +46,7 @@ class Generations(Resource):
         request: CreateGeneration | None = None,
         /,
         *,
-        post_type: GenerationPostType | str | None = None,
+        post_type: GenerationPostType | GenerationPostTypeName | None = None,
         input: str | None = None,
         web_hook: str | None = None,
         brand_id: Identifier | None = None,
@@ -49,14 +61,13 @@ class Generations(Resource):
             input: theme or subject.
             web_hook: address that receives the result; what is posted there is not documented.
             brand_id: brand to write for; inferred from the answer, which echoes it.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The job, usually ``queued``. How its result is fetched by id is not documented.
 
         Raises:
-            pydantic.ValidationError: the arguments make no valid request.
+            InvalidRequestError: the arguments make no valid request.
             OutcomeUnknownError: the job may have been created; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
 
@@ -66,3 +77,9 @@ class Generations(Resource):
         fields = {"post_type": post_type, "input": input, "web_hook": web_hook, "brand_id": brand_id}
         request = request_from(CreateGeneration, request, fields, overrides)
         return await self._run(CREATE_POST_GENERATION, request, overrides)
+
+
+class RawGenerations(RawForm[Generations]):
+    """``with_raw_response``: the methods of ``Generations``; each returns a ``RawResponse``."""
+
+    create: Final = raw_form(Generations.create)

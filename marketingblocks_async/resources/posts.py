@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Unpack, overload
+from typing import Any, Final, Unpack, overload
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.options import CallOverrides
@@ -12,28 +14,40 @@ from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, U
 from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.models import (
     ChannelType,
+    ChannelTypeName,
     CreatedPost,
     CreatePost,
     FindPost,
     FoundPost,
     Identifier,
     ListPosts,
+    PastTimeWarning,
     PostList,
     PostStatusFilter,
+    PostStatusFilterName,
     PostType,
+    PostTypeName,
     PublishMode,
+    PublishModeName,
     TwitterThreadItem,
     UpcomingPosts,
     UpcomingPostsQuery,
     YouTubeExtra,
 )
+from marketingblocks_async.models.schedule import explain_past
 
 from .base import Resource, request_from
 from .create_many import CreateMany
+from .raw import RawForm, raw_form
 
 
 class Posts(Resource):
     """Posts: create, find, list."""
+
+    @property
+    def with_raw_response(self) -> RawPosts:
+        """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
+        return RawPosts(self._executor, type(self))
 
     @overload
     async def create(self, post: CreatePost, /, **overrides: Unpack[CallOverrides]) -> CreatedPost: ...
@@ -43,12 +57,12 @@ class Posts(Resource):
         self,
         /,
         *,
-        channel_type: ChannelType | str,
+        channel_type: ChannelType | ChannelTypeName,
         channel_id: int | str,
-        post_type: PostType | str,
+        post_type: PostType | PostTypeName,
         caption_text: str,
         media_urls: Sequence[str],
-        publish_mode: PublishMode | str,
+        publish_mode: PublishMode | PublishModeName,
         schedule_time: datetime | str | None = None,
         time_zone: str | None = None,
         hash_tags: str | Sequence[str] | None = None,
@@ -62,12 +76,12 @@ class Posts(Resource):
         post: CreatePost | None = None,
         /,
         *,
-        channel_type: ChannelType | str | None = None,
+        channel_type: ChannelType | ChannelTypeName | None = None,
         channel_id: int | str | None = None,
-        post_type: PostType | str | None = None,
+        post_type: PostType | PostTypeName | None = None,
         caption_text: str | None = None,
         media_urls: Sequence[str] | None = None,
-        publish_mode: PublishMode | str | None = None,
+        publish_mode: PublishMode | PublishModeName | None = None,
         schedule_time: datetime | str | None = None,
         time_zone: str | None = None,
         hash_tags: str | Sequence[str] | None = None,
@@ -91,19 +105,21 @@ class Posts(Resource):
             hash_tags: one string, or a list of tags.
             twitter_threads: required for ``post_type="thread"``.
             post_extra: required for ``channel_type="youtube"``.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The response; its shape is not documented, ``post_id`` is looked up where it probably is.
 
+        Warns:
+            PastTimeWarning: ``schedule_time`` is past, so the API may publish the post at once.
+
         Raises:
-            pydantic.ValidationError: the arguments make no valid post.
+            InvalidRequestError: the arguments make no valid post.
             OutcomeUnknownError: the post may have been created; it was not sent again.
             NotSentError: it was certainly not created.
             APIError: the API refused it.
             UnreadableResponseError: the API accepted it with a response that cannot be read (also an
-                `OutcomeUnknownError`).
+                ``OutcomeUnknownError``).
 
         Documented on the page "Create Post" of the API reference.
 
@@ -127,6 +143,8 @@ class Posts(Resource):
             },
             overrides,
         )
+        if request.schedule_time is not None and (problem := explain_past(request.scheduled_at)) is not None:
+            warnings.warn(problem, PastTimeWarning, stacklevel=2)
         return await self._run(CREATE_POST, request, overrides)
 
     async def get(self, post_id: Identifier, **overrides: Unpack[CallOverrides]) -> FoundPost:
@@ -134,8 +152,7 @@ class Posts(Resource):
 
         Args:
             post_id: the id that creating or listing returned.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The post in its envelope; the post's fields can be read from either.
@@ -152,9 +169,9 @@ class Posts(Resource):
     async def list(
         self,
         *,
-        channels: Sequence[ChannelType | str] | str,
+        channels: Sequence[ChannelType | ChannelTypeName] | str,
         limit: int | None = None,
-        status: Sequence[PostStatusFilter | str] | str | None = None,
+        status: Sequence[PostStatusFilter | PostStatusFilterName] | str | None = None,
         **overrides: Unpack[CallOverrides],
     ) -> PostList:
         """List posts of some platforms.
@@ -163,14 +180,13 @@ class Posts(Resource):
             channels: platform names, as a list or one comma-separated string.
             limit: how many posts at most, above 0; the API's default "varies".
             status: ``scheduled``, ``draft``, ``queued``, ``failed``, ``published``; one or more.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The response, whose shape is not documented; iterating yields the posts that could be recognised in it.
 
         Raises:
-            pydantic.ValidationError: the arguments make no valid query.
+            InvalidRequestError: the arguments make no valid query.
             MarketingBlocksError: the call failed.
 
         Documented on the page "Get Posts" of the API reference.
@@ -184,14 +200,13 @@ class Posts(Resource):
 
         Args:
             limit: how many posts at most, above 0; the API's own default is 10.
-            overrides: ``timeout``, ``deadline``, ``retry`` and ``extra_fields`` for this call alone; see
-                ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The posts; iterating yields them.
 
         Raises:
-            pydantic.ValidationError: ``limit`` is not above 0.
+            InvalidRequestError: ``limit`` is not above 0.
             MarketingBlocksError: the call failed.
 
         Documented on the page "Upcoming Posts" of the API reference.
@@ -227,13 +242,33 @@ class Posts(Resource):
         Returns:
             An async iterator of ``PostOutcome``.
 
+        Warns:
+            PastTimeWarning: a ``schedule_time`` is past; once, and not with ``before_send``.
+
         Raises:
             ValueError: ``concurrency`` is no whole number of 1 or more.
             TypeError: ``posts`` is not iterable, or is one post.
 
         """
+        # A hook before each post is for journals, whose plan has said it already.
+        says_past = before_send is None
 
         def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
-            return self._call(CREATE_POST, item if isinstance(item, CreatePost) else CreatePost.model_validate(item))
+            nonlocal says_past
+            post = item if isinstance(item, CreatePost) else CreatePost.checked(item)
+            if says_past and post.schedule_time and (problem := explain_past(post.scheduled_at)) is not None:
+                says_past = False
+                warnings.warn(f"{problem} (so may others of the run)", PastTimeWarning, stacklevel=2)
+            return self._call(CREATE_POST, post)
 
-        return CreateMany(self._executor.with_options(lane=Lane.BULK), posts, call_of, concurrency, before_send)
+        executor = self._executor.with_options(replace(self._executor.options, lane=Lane.BULK))
+        return CreateMany(executor, posts, call_of, concurrency, before_send)
+
+
+class RawPosts(RawForm[Posts]):
+    """``with_raw_response``: the methods of ``Posts``; each returns a ``RawResponse``."""
+
+    create: Final = raw_form(Posts.create)
+    get: Final = raw_form(Posts.get)
+    list: Final = raw_form(Posts.list)
+    upcoming: Final = raw_form(Posts.upcoming)

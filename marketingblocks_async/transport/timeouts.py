@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from .attempt import Attempt
 
@@ -15,7 +16,7 @@ class AttemptTimer:
 
     Args:
         loop: the event loop.
-        seconds: the timeout of an attempt.
+        seconds: the timeout of an attempt; ``inf`` for none.
         timers: the timers in use by their seconds; this one removes itself when it has nothing to watch.
 
     """
@@ -31,7 +32,8 @@ class AttemptTimer:
     def begin(self, attempt: Attempt) -> None:
         """Watch an attempt, which begins now."""
         self._attempts[attempt] = self._loop.time() + self._seconds
-        if self._handle is None:
+        # Without a bound it only ends when the client closes.
+        if self._handle is None and self._seconds < math.inf:
             self._handle = self._loop.call_later(self._seconds, self._interrupt_late)
 
     def end(self, attempt: Attempt) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import marketingblocks_async as asynchronous
-from marketingblocks_async import blocking, bulk
+from marketingblocks_async import blocking, bulk, client
 from marketingblocks_async.blocking import client as blocking_client
 from marketingblocks_async.resources import channels, comment_automations, docs, generations, posts
 
@@ -22,6 +22,11 @@ PAIRS: list[tuple[type[Any], type[Any]]] = [
     (channels.Channels, blocking_client.Channels),
     (comment_automations.CommentAutomations, blocking_client.CommentAutomations),
     (docs.Docs, blocking_client.Docs),
+    (client.RawClient, blocking_client.RawClient),
+    (posts.RawPosts, blocking_client.RawPosts),
+    (generations.RawGenerations, blocking_client.RawGenerations),
+    (channels.RawChannels, blocking_client.RawChannels),
+    (comment_automations.RawCommentAutomations, blocking_client.RawCommentAutomations),
 ]
 
 # Objects and states of the loop; ``client.target`` has them, for code that runs there.

@@ -24,13 +24,15 @@ from marketingblocks_async.errors import (
     AuthenticationError,
     BadRequestError,
     CallError,
+    ConflictError,
+    InternalServerError,
     InvalidResponseError,
     NotFoundError,
     Outcome,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
+    UnprocessableEntityError,
     UnreadableResponseError,
 )
 from tests.support.examples import (
@@ -216,7 +218,7 @@ class TestWrites:
         failed = self.failed(429, body, Retry_After="1", Server="cloudflare", Via="1.1 varnish")
         assert failed.outcome is Outcome.REFUSED
         assert failed.pauses_token
-        assert isinstance(failed.error, RateLimitedError)
+        assert isinstance(failed.error, RateLimitError)
         assert not failed.error.may_have_happened
 
     @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ class TestWrites:
         assert failed.outcome is Outcome.UNKNOWN
         assert failed.pauses_token
         assert isinstance(failed.error, OutcomeUnknownError)
-        assert isinstance(failed.error.__cause__, RateLimitedError)
+        assert isinstance(failed.error.__cause__, RateLimitError)
 
     @pytest.mark.parametrize("headers", [{"Proxy_Status": "edge; received-status=429"}, {"x_envoy_attempt_count": "1"}])
     def test_a_proxy_that_only_passed_a_429_on_changes_nothing(self, headers: dict[str, str]) -> None:
@@ -270,17 +272,17 @@ class TestErrors:
         ("status", "kind"),
         [
             (400, BadRequestError),
-            (422, BadRequestError),
+            (409, ConflictError),
+            (422, UnprocessableEntityError),
             (401, AuthenticationError),
             (403, PermissionDeniedError),
             (404, NotFoundError),
-            (429, RateLimitedError),
-            (500, ServerError),
-            (503, ServerError),
-            (599, ServerError),
+            (429, RateLimitError),
+            (500, InternalServerError),
+            (503, InternalServerError),
+            (599, InternalServerError),
             (302, APIError),
             (402, APIError),
-            (409, APIError),
             (418, APIError),
         ],
     )
@@ -326,7 +328,7 @@ class TestErrors:
     @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("garbage", None), (None, None)])
     def test_a_429_knows_how_long_to_wait(self, value: str | None, seconds: float | None) -> None:
         found = error(429, b"", {} if value is None else {"retry-after": value})
-        assert isinstance(found, RateLimitedError)
+        assert isinstance(found, RateLimitError)
         assert found.retry_after == seconds
 
     @pytest.mark.parametrize(

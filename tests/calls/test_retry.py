@@ -18,14 +18,14 @@ from yarl import URL
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.retry import AttemptFailed, RetryBudget, RetryPolicy, RetryRules
 from marketingblocks_async.calls.wire import GenericOperation
-from marketingblocks_async.errors import CallError, ConfigurationError, NotSentError, Outcome, RateLimitedError
+from marketingblocks_async.errors import CallError, ConfigurationError, NotSentError, Outcome, RateLimitError
 
 QUICK = RetryPolicy(max_attempts=5, initial_backoff=1.0, max_backoff=4.0)
 RETRIED = [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN]
 
 
 def failed(outcome: Outcome, what: str = "failed", *, pause: float = 0.0) -> AttemptFailed:
-    kind = RateLimitedError if outcome is Outcome.REFUSED else NotSentError
+    kind = RateLimitError if outcome is Outcome.REFUSED else NotSentError
     failure = AttemptFailed(outcome, kind(what), pauses_token=outcome is Outcome.REFUSED)
     failure.pause = pause
     return failure

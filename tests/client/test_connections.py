@@ -32,6 +32,7 @@ from marketingblocks_async import (
     ConfigurationError,
     HttpAnswer,
     HttpRequest,
+    InternalServerError,
     InvalidResponseError,
     MarketingBlocks,
     MarketingBlocksError,
@@ -40,7 +41,6 @@ from marketingblocks_async import (
     RateLimit,
     RetryPolicy,
     Send,
-    ServerError,
 )
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.clients import CALLS, client_at, client_of, post
@@ -113,7 +113,7 @@ async def test_an_error_does_not_cost_the_connection(sent: bytes) -> None:
 async def test_retries_do_not_leak_connections() -> None:
     async with RawServer(always(answer(b"{}", "500 Error"))) as server, client_at(server.base_url) as client:
         for _ in range(5):
-            with pytest.raises(ServerError):
+            with pytest.raises(InternalServerError):
                 await client.posts.upcoming()
         assert (len(server.requests), server.connections) == (15, 1)
 
@@ -291,7 +291,7 @@ async def test_an_answer_that_comes_before_the_request_was_all_written_spoils_no
         for size in (2_000_000, 10, 5_000_000, 10):
             with contextlib.suppress(APIError):
                 await client.request("POST", "x", json="x" * size)
-        assert all(head.startswith(b"POST /x HTTP/1.1\r\n") for head in read)
+        assert all(head.startswith(b"POST /api/v1/x HTTP/1.1\r\n") for head in read)
         assert len(read) == 4
 
 
@@ -610,7 +610,11 @@ async def test_a_parameter_that_has_no_form_in_a_query_is_refused(value: Any) ->
 
 @pytest.mark.parametrize(
     ("path", "line"),
-    [("", "/social-sparks/post/7"), ("/", "/social-sparks/post/7"), ("/a/b/", "/a/b/social-sparks/post/7")],
+    [
+        ("", "/api/v1/social-sparks/post/7"),
+        ("/", "/api/v1/social-sparks/post/7"),
+        ("/a/b/", "/a/b/social-sparks/post/7"),
+    ],
 )
 async def test_the_api_root_may_have_any_path(path: str, line: str) -> None:
     found = always(answer(b'{"post": {"post_id": 7}}'))

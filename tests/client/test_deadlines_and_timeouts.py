@@ -29,7 +29,7 @@ from marketingblocks_async import (
     OutcomeEvent,
     OutcomeUnknownError,
     RateLimit,
-    RateLimitedError,
+    RateLimitError,
     RetryEvent,
     RetryPolicy,
     Send,
@@ -116,7 +116,7 @@ async def test_no_complete_answer_in_time_is_an_unknown_outcome(server: str) -> 
 
 @pytest.mark.parametrize(
     ("status", "expected", "requests"),
-    [("401 Unauthorized", AuthenticationError, 1), ("429 Slow Down", RateLimitedError, 2)],
+    [("401 Unauthorized", AuthenticationError, 1), ("429 Slow Down", RateLimitError, 2)],
 )
 @pytest.mark.parametrize("body", ["", '{"status": fal'], ids=["no body", "half a body"])
 async def test_a_refusal_is_one_even_if_its_body_never_comes(
@@ -283,7 +283,7 @@ async def test_a_pause_that_ends_after_the_deadline_is_not_begun() -> None:
         settings["rate_limit"] = RateLimit(limit=limit)
         async with Sandbox(faults=[TOO_MANY]) as sandbox, client_of(sandbox, **settings) as client:
             error = await error_of(client.posts.create(post()))
-            assert isinstance(error, RateLimitedError)
+            assert isinstance(error, RateLimitError)
             assert error.retry_after == 25
             assert error.attempts == sandbox.ledger.attempts() == 1
             assert retries == []
@@ -292,7 +292,7 @@ async def test_a_pause_that_ends_after_the_deadline_is_not_begun() -> None:
 async def test_a_deadline_that_passes_in_a_pause_that_another_call_began() -> None:
     settings = {"rate_limit": RateLimit(), "retry": ONCE}
     async with Sandbox(faults=[TOO_MANY]) as sandbox, client_of(sandbox, **settings) as client:
-        assert isinstance(await error_of(client.posts.create(post("first"))), RateLimitedError)
+        assert isinstance(await error_of(client.posts.create(post("first"))), RateLimitError)
         error = await error_of(client.with_options(deadline=10.0).posts.create(post("second")))
         assert isinstance(error, NotSentError)
         assert "queue" in str(error)

@@ -23,6 +23,7 @@ from marketingblocks_async import (
     ConfigurationError,
     HttpAnswer,
     HttpRequest,
+    InternalServerError,
     InvalidResponseError,
     MarketingBlocksError,
     NotFoundError,
@@ -32,11 +33,10 @@ from marketingblocks_async import (
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimit,
-    RateLimitedError,
+    RateLimitError,
     RetryEvent,
     RetryPolicy,
     Send,
-    ServerError,
     ThrottleEvent,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
@@ -190,7 +190,7 @@ def errors() -> list[MarketingBlocksError]:
         AuthenticationError,
         PermissionDeniedError,
         NotFoundError,
-        ServerError,
+        InternalServerError,
     ]
     return [
         MarketingBlocksError("text"),
@@ -199,14 +199,14 @@ def errors() -> list[MarketingBlocksError]:
         NotSentError("text", **details),
         OutcomeUnknownError("text", request=post(), **details),
         InvalidResponseError("text", body=[1], request=post(), status_code=201, **details),
-        RateLimitedError("text", retry_after=1.5, **answered),
+        RateLimitError("text", retry_after=1.5, **answered),
         *(kind("text", status_code=418, **answered) for kind in kinds),
     ]
 
 
 EVENTS = [
     AttemptEvent(1, "create-post", 1, 0.5, 0.7, 200, Outcome.UNKNOWN),
-    RetryEvent(1, "create-post", 2, 0.5, Outcome.REFUSED, RateLimitedError("text", retry_after=1.0)),
+    RetryEvent(1, "create-post", 2, 0.5, Outcome.REFUSED, RateLimitError("text", retry_after=1.0)),
     ThrottleEvent(1, "create-post", None, 1.0, 95.0),
     OutcomeEvent(1, "create-post", 1, 0.5, 0.7, OutcomeUnknownError("text", request=post()), cancelled=True),
 ]
@@ -323,7 +323,7 @@ async def test_a_middleware_may_change_headers_and_body_and_nothing_else() -> No
         (OK, None),
         (HttpAnswer(404, {}, b"{}"), NotFoundError),
         (HttpAnswer(500, {}, b""), OutcomeUnknownError),
-        (HttpAnswer(429, {"retry-after": "0.01"}, b""), RateLimitedError),
+        (HttpAnswer(429, {"retry-after": "0.01"}, b""), RateLimitError),
         (HttpAnswer(200, {}, b"no JSON"), InvalidResponseError),
         (HttpAnswer(200, {}, b'{"status": false}'), APIError),
     ],

@@ -206,7 +206,10 @@ async def test_copies_share_the_pool_and_close_with_the_original() -> None:
     [
         ({"timeout": 0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
-        ({"timeout": None}, "timeout"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"max_retries": 1.0}, "max_retries"),
+        ({"max_retries": True}, "max_retries"),
+        ({"retry": None, "max_retries": 1}, "RetryPolicy"),
         ({"deadline": -1}, "deadline"),
         ({"rate_limit": 100}, "RateLimit"),
         ({"retry": 3}, "RetryPolicy"),

@@ -20,7 +20,9 @@ from marketingblocks_async import (
     AuthenticationError,
     BadRequestError,
     CallError,
+    ConflictError,
     CreatePost,
+    InternalServerError,
     InvalidResponseError,
     MarketingBlocks,
     NotFoundError,
@@ -28,9 +30,9 @@ from marketingblocks_async import (
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimit,
-    RateLimitedError,
+    RateLimitError,
     RetryPolicy,
-    ServerError,
+    UnprocessableEntityError,
     __version__,
 )
 from tests.support.clients import CALLS, TOKEN, WRITES_NOT_RESENT, post
@@ -255,14 +257,15 @@ STATUSES: list[tuple[int, type[CallError], type[CallError]]] = [
     (401, AuthenticationError, AuthenticationError),
     (403, PermissionDeniedError, PermissionDeniedError),
     (404, NotFoundError, NotFoundError),
-    (422, BadRequestError, BadRequestError),
-    (429, RateLimitedError, RateLimitedError),
+    (409, ConflictError, ConflictError),
+    (422, UnprocessableEntityError, UnprocessableEntityError),
+    (429, RateLimitError, RateLimitError),
     (418, APIError, APIError),
     (408, OutcomeUnknownError, APIError),
-    (500, OutcomeUnknownError, ServerError),
-    (502, OutcomeUnknownError, ServerError),
-    (503, OutcomeUnknownError, ServerError),
-    (504, OutcomeUnknownError, ServerError),
+    (500, OutcomeUnknownError, InternalServerError),
+    (502, OutcomeUnknownError, InternalServerError),
+    (503, OutcomeUnknownError, InternalServerError),
+    (504, OutcomeUnknownError, InternalServerError),
 ]
 
 

@@ -25,16 +25,16 @@ from marketingblocks_async import (
     ConfigurationError,
     HttpAnswer,
     HttpRequest,
+    InternalServerError,
     MarketingBlocks,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
     RateLimit,
-    RateLimitedError,
+    RateLimitError,
     RetryEvent,
     RetryPolicy,
     Send,
-    ServerError,
     ThrottleEvent,
 )
 from marketingblocks_async.calls import token
@@ -304,7 +304,7 @@ def test_refusals_without_retry_after_back_off_too(monkeypatch: pytest.MonkeyPat
     retry = RetryPolicy(max_attempts=6, max_elapsed=math.inf, max_backoff=5.0)
     for limit in (None, 100):
         played = play(monkeypatch, [status(429)], retry=retry, rate_limit=RateLimit(limit=limit))
-        assert isinstance(played.error, RateLimitedError)
+        assert isinstance(played.error, RateLimitError)
         for wait, least in zip(played.waits, [1, 2, 4, 5, 5], strict=True):
             assert least <= wait <= least * 1.05 + 0.05
 
@@ -324,7 +324,7 @@ def test_no_call_fails_for_having_waited_as_the_api_asked(
 def test_a_retry_after_of_more_than_an_hour_is_reported_at_once(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in (None, 100):
         played = play(monkeypatch, [status(429, retry_after=value)], rate_limit=RateLimit(limit=limit))
-        assert isinstance(played.error, RateLimitedError)
+        assert isinstance(played.error, RateLimitError)
         assert played.error.retry_after is not None
         assert played.error.retry_after > 3600
         assert (len(played.times), played.ended) == (1, 0.0)
@@ -347,7 +347,7 @@ def test_no_attempt_begins_after_the_time_for_all_of_them(
 def test_a_thousand_refusals_in_a_row_are_still_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     retry = RetryPolicy(max_attempts=1200, max_elapsed=math.inf)
     played = play(monkeypatch, [status(429)], retry=retry)
-    assert isinstance(played.error, RateLimitedError)
+    assert isinstance(played.error, RateLimitError)
     assert played.error.attempts == 1200
 
 
@@ -363,12 +363,12 @@ def test_a_thousand_failures_in_a_row_are_still_failures(monkeypatch: pytest.Mon
 # What the caller learns.
 
 FIRST_AND_LAST: list[tuple[str, list[HttpAnswer], type[CallError], type[CallError] | None]] = [
-    ("create-post", [status(429), status(400)], BadRequestError, RateLimitedError),
-    ("create-post", [status(429), status(500)], OutcomeUnknownError, RateLimitedError),
-    ("create-post", [status(429), status(429)], RateLimitedError, None),
-    ("upcoming-posts", [status(500), status(404)], NotFoundError, ServerError),
-    ("upcoming-posts", [status(500), status(500)], ServerError, None),
-    ("upcoming-posts", [status(500), status(502)], ServerError, ServerError),
+    ("create-post", [status(429), status(400)], BadRequestError, RateLimitError),
+    ("create-post", [status(429), status(500)], OutcomeUnknownError, RateLimitError),
+    ("create-post", [status(429), status(429)], RateLimitError, None),
+    ("upcoming-posts", [status(500), status(404)], NotFoundError, InternalServerError),
+    ("upcoming-posts", [status(500), status(500)], InternalServerError, None),
+    ("upcoming-posts", [status(500), status(502)], InternalServerError, InternalServerError),
     ("update-comment-automation", [status(500), status(401)], AuthenticationError, OutcomeUnknownError),
     ("update-comment-automation", [status(429), status(500), status(401)], AuthenticationError, OutcomeUnknownError),
 ]
@@ -435,8 +435,8 @@ def test_what_was_sent_several_times_does_not_claim_that_it_was_not(
 def test_what_is_told_to_observers_is_what_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, [status(500), status(429, retry_after="2"), OK], CALLS["upcoming-posts"])
     unknown, refused = played.retries
-    assert (unknown.next_attempt, unknown.failure.name, type(unknown.error)) == (2, "UNKNOWN", ServerError)
-    assert (refused.next_attempt, refused.failure.name, type(refused.error)) == (3, "REFUSED", RateLimitedError)
+    assert (unknown.next_attempt, unknown.failure.name, type(unknown.error)) == (2, "UNKNOWN", InternalServerError)
+    assert (refused.next_attempt, refused.failure.name, type(refused.error)) == (3, "REFUSED", RateLimitError)
     assert unknown.call_id == refused.call_id == played.throttles[0].call_id
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,15 +14,23 @@ from hypothesis import strategies as st
 
 from marketingblocks_async.models import (
     ChannelType,
+    ChannelTypeName,
     GenerationPostType,
+    GenerationPostTypeName,
     GenerationStatus,
     PostStatus,
     PostStatusFilter,
+    PostStatusFilterName,
     PostType,
+    PostTypeName,
     PrivacyStatus,
+    PrivacyStatusName,
     PublishMode,
+    PublishModeName,
     TargetType,
+    TargetTypeName,
     TriggerType,
+    TriggerTypeName,
     YouTubeCategory,
 )
 
@@ -39,7 +47,23 @@ DOCUMENTED: list[tuple[type[StrEnum], str]] = [
     (TriggerType, "any keywords"),
 ]
 
+NAMES: list[tuple[type[StrEnum], Any]] = [
+    (ChannelType, ChannelTypeName),
+    (PostType, PostTypeName),
+    (PublishMode, PublishModeName),
+    (PrivacyStatus, PrivacyStatusName),
+    (PostStatusFilter, PostStatusFilterName),
+    (GenerationPostType, GenerationPostTypeName),
+    (TargetType, TargetTypeName),
+    (TriggerType, TriggerTypeName),
+]
+
 DOCUMENTED_CATEGORIES = {1, 2, 10, 15, 17, 18, 19, 20, 21, 22}
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_texts_that_type_checkers_accept_are_the_values(kind: type[StrEnum], name: Any) -> None:
+    assert get_args(name) == tuple(kind)
 
 
 @pytest.mark.parametrize(("kind", "values"), DOCUMENTED, ids=lambda value: getattr(value, "__name__", ""))

@@ -19,11 +19,14 @@ from marketingblocks_async.endpoints import (
     ENDPOINTS,
     UPDATE_COMMENT_AUTOMATION,
 )
+from marketingblocks_async.errors import MarketingBlocksError
 from marketingblocks_async.models import (
     ConnectChannel,
     CreateCommentAutomation,
     CreateGeneration,
+    CreatePost,
     GenerationPostType,
+    InvalidRequestError,
     RequestModel,
     TargetType,
     TriggerType,
@@ -50,6 +53,38 @@ def cyclic() -> list[Any]:
     value: list[Any] = []
     value.append(value)
     return value
+
+
+class TestRefusals:
+    def test_the_constructor_raises_an_error_of_the_package_and_of_pydantic(self) -> None:
+        kind: Any = CreatePost
+        with pytest.raises(InvalidRequestError) as caught:
+            kind(channel_type="x", channel_id=True, twitter_threads=[{"message": 1}])
+        error = caught.value
+        assert isinstance(error, pydantic.ValidationError)
+        assert isinstance(error, MarketingBlocksError)
+        with pytest.raises(pydantic.ValidationError) as plain:
+            CreatePost.model_validate({"channel_type": "x", "channel_id": True, "twitter_threads": [{"message": 1}]})
+        # Pydantic's own class where pydantic's own methods are called, with the same problems.
+        assert not isinstance(plain.value, MarketingBlocksError)
+        shown = [(each["type"], each["loc"], each["msg"]) for each in plain.value.errors()]
+        assert [(each["type"], each["loc"], each["msg"]) for each in error.errors()] == shown
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        assert type(again) is InvalidRequestError
+        assert [(each["loc"], each["msg"]) for each in again.errors()] == [each[1:] for each in shown]
+
+    def test_a_refusal_inside_another_model_has_its_place(self) -> None:
+        class Mine(pydantic.BaseModel):
+            post: CreateGeneration
+
+        with pytest.raises(pydantic.ValidationError) as caught:
+            Mine.model_validate({"post": {"post_type": "x", "input": "y"}})
+        assert [each["loc"] for each in caught.value.errors()] == [("post", "post_type")]
+
+    @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+    def test_validation_does_not_call_the_constructor(self, endpoint: Any) -> None:
+        """It only changes the class of the error, and costs time."""
+        assert not endpoint.request.__pydantic_custom_init__
 
 
 class TestCreateCommentAutomation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from datetime import UTC
 from typing import Any
 
 import pydantic
@@ -164,6 +165,40 @@ class TestPost:
     @pytest.mark.parametrize("value", ["2025-08-01 14:30", "2025-08-01T14:30:00Z", 1754058600, None, {"date": "x"}])
     def test_a_schedule_time_is_kept_as_the_api_wrote_it(self, value: object) -> None:
         assert found(schedule_time=value).post.schedule_time == value
+
+    @pytest.mark.parametrize(
+        ("fields", "moment"),
+        [
+            ({"schedule_time": "2027-01-08 14:30", "time_zone": "Africa/Lagos"}, "2027-01-08T13:30:00+00:00"),
+            ({"schedule_time": "2027-01-08T14:30:00Z"}, "2027-01-08T14:30:00+00:00"),
+            ({"schedule_time": "2027-01-08T14:30:00+02:00", "time_zone": "UTC"}, "2027-01-08T12:30:00+00:00"),
+            ({"schedule_time": 1799418600}, "2027-01-08T14:30:00+00:00"),
+        ],
+    )
+    def test_a_schedule_time_of_a_usual_form_is_an_aware_datetime(self, fields: dict[str, Any], moment: str) -> None:
+        found = Post.model_validate({"post_id": 1, **fields}).scheduled_at
+        assert found is not None
+        assert found.astimezone(UTC).isoformat() == moment
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"schedule_time": None},
+            {"schedule_time": "2027-01-08 14:30"},
+            {"schedule_time": "2027-01-08 14:30", "time_zone": "Mars/Olympus"},
+            {"schedule_time": "2027-01-08 14:30", "time_zone": 3},
+            {"schedule_time": "tomorrow", "time_zone": "UTC"},
+            {"schedule_time": 7},
+            {"schedule_time": True},
+            {"schedule_time": 1e300},
+            {"schedule_time": ["2027-01-08 14:30"]},
+        ],
+    )
+    def test_any_other_schedule_time_is_none_and_kept_raw(self, fields: dict[str, Any]) -> None:
+        post = Post.model_validate({"post_id": 1, **fields})
+        assert post.scheduled_at is None
+        assert post.schedule_time == fields.get("schedule_time")
 
     def test_unknown_fields_are_kept_as_attributes_and_in_raw(self) -> None:
         result = found(failure_reason={"code": 190}, x=None).post
@@ -505,6 +540,16 @@ class TestAnyAnswer:
             use(decoded(endpoint, answer(nested(opening, closing, depth).join(around))))
         except (APIError, InvalidResponseError) as error:
             assert len(str(error)) < 1000  # noqa: PT017 - either way out is fine
+
+
+def test_a_repr_shows_what_was_recognised() -> None:
+    created = CreatedPost.model_validate({"data": {"post_id": 7, "STATUS": "scheduled"}})
+    assert repr(created).startswith("CreatedPost(post_id=7, post_status='scheduled', raw={'data':")
+    listed = PostList.model_validate([{"post_id": 7, "permalink": "https://a.example"}])
+    assert repr(listed).startswith("PostList(posts=[Post(post_id=7,")
+    assert repr(PostList.model_validate({"odd": 1})) == "PostList(posts=[], raw={'odd': 1})"
+    bot = CommentAutomation.model_validate({"comment_bot_id": 3})
+    assert repr(bot) == "CommentAutomation(comment_bot_id=3, raw={'comment_bot_id': 3})"
 
 
 def test_response_models_are_exactly_those_of_the_endpoint_table() -> None:

@@ -26,7 +26,7 @@ from marketingblocks_async import (
     OutcomeEvent,
     OutcomeUnknownError,
     RateLimit,
-    RateLimitedError,
+    RateLimitError,
     RetryPolicy,
     Send,
     observed_by,
@@ -250,7 +250,7 @@ class TestMetrics:
             await client.posts.upcoming()
             await client.request("GET", "social-sparks/upcoming-posts", params={"limit": 1})
             marketingblocks_sandbox.faults.add("too_many_requests:retry_after=20")
-            with pytest.raises(RateLimitedError):
+            with pytest.raises(RateLimitError):
                 await client.with_options(deadline=0.2).channels.connect(user_id="u-1")
         calls = {
             (point.attributes["marketingblocks.operation"], point.attributes["marketingblocks.outcome"]): point.value

@@ -9,12 +9,12 @@ from enum import StrEnum
 from marketingblocks_async import (
     APIError,
     CallError,
+    InternalServerError,
     InvalidResponseError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
 )
 
 OUTAGE_AFTER = 5
@@ -45,7 +45,14 @@ def concerns_all_rows(error: Exception | None) -> bool:
     """
     if isinstance(error, APIError) and 300 <= error.status_code < 400:
         return True
-    kinds = (InvalidResponseError, NotFoundError, NotSentError, OutcomeUnknownError, RateLimitedError, ServerError)
+    kinds = (
+        InvalidResponseError,
+        NotFoundError,
+        NotSentError,
+        OutcomeUnknownError,
+        RateLimitError,
+        InternalServerError,
+    )
     return isinstance(error, kinds)
 
 

@@ -10,12 +10,12 @@ from marketingblocks_async import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    InternalServerError,
     InvalidResponseError,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
-    ServerError,
+    RateLimitError,
 )
 from marketingblocks_async.bulk.errors import JournalError
 from marketingblocks_async.bulk.journal.states import Counts, RowState
@@ -107,8 +107,8 @@ def state_after(error: Exception | None) -> RowState:
     if isinstance(
         error,
         NotSentError
-        | RateLimitedError
-        | ServerError
+        | RateLimitError
+        | InternalServerError
         | AuthenticationError
         | PermissionDeniedError
         | ConfigurationError

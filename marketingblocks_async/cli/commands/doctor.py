@@ -205,7 +205,7 @@ def _permissions(why: str, found: dict[str, Check] | None = None) -> list[Check]
 
 
 async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
-    from marketingblocks_async import AuthenticationError, MarketingBlocksError, PermissionDeniedError, RateLimitedError
+    from marketingblocks_async import AuthenticationError, MarketingBlocksError, PermissionDeniedError, RateLimitError
 
     found: dict[str, Check] = {}
     post_id: int | str | None = None
@@ -218,7 +218,7 @@ async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
     except PermissionDeniedError as error:
         found["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     except MarketingBlocksError as error:
-        status = WARNING if isinstance(error, RateLimitedError) else FAILED
+        status = WARNING if isinstance(error, RateLimitError) else FAILED
         why = "listing posts failed, so nothing is known of the token"
         return [Check("access token", status, f"posts could not be listed: {error}"), *_permissions(why)]
     found["social-view-post"] = await _view(client, post_id)

@@ -42,13 +42,10 @@ def generate(
     brand_id: Annotated[str | None, typer.Option(help="Your brand (inferred, not documented).")] = None,
 ) -> None:
     """Ask for a post made by AI. It is made in the background; the result shows the job."""
-    job = json_of(
-        settings.call(
-            lambda client: client.generations.create(
-                post_type=post_type, input=text, web_hook=web_hook, brand_id=brand_id
-            )
-        )
-    )
+    from marketingblocks_async import CreateGeneration
+
+    fields = {"post_type": post_type, "input": text, "web_hook": web_hook, "brand_id": brand_id}
+    job = json_of(settings.call(lambda client: client.generations.create(CreateGeneration.checked(fields))))
     settings.output.result(job, lambda: settings.output.facts("Generation", job.items()))
 
 

@@ -94,7 +94,8 @@ def list_posts(
     limit: Annotated[int | None, typer.Option(help="Largest number of posts.")] = None,
 ) -> None:
     """List the posts of some platforms."""
-    found = settings.call(lambda client: client.posts.list(channels=channel, status=status or None, limit=limit))
+    states = ",".join(status) if status else None
+    found = settings.call(lambda client: client.posts.list(channels=",".join(channel), status=states, limit=limit))
     settings.output.result(json_of(found), lambda: _show(settings, "Posts", found))
 
 

@@ -42,6 +42,7 @@ from marketingblocks_async import (
     YouTubeCategory,
     YouTubeExtra,
 )
+from marketingblocks_async.blocking import MarketingBlocks as BlockingClient
 
 POST = CreatePost(
     channel_type="youtube",
@@ -116,6 +117,12 @@ async def overrides(client: MarketingBlocks) -> None:
     assert_type(await client.posts.create(POST, **options), CreatedPost)
     assert_type(await client.posts.upcoming(timeout=5.0), UpcomingPosts)
     assert_type(await client.request("GET", "any", deadline=5.0), Any)
+    await client.posts.create(
+        POST, max_retries=0, extra_body={"a": 1}, extra_query={"b": 2}, extra_headers={"X-C": "c"}
+    )
+    await client.posts.upcoming(timeout=None)
+    await client.request("GET", "any", max_retries=0, extra_headers={"X-C": "c"})
+    await client.generations.create(post_type="post", input="x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     response = await client.raw(lambda client: client.posts.get(1))
     assert_type(response, RawResponse[FoundPost])
     assert_type(response.result, FoundPost)
@@ -124,13 +131,59 @@ async def overrides(client: MarketingBlocks) -> None:
     await client.posts.create(POST, timeuot=5.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
+async def raw_responses(client: MarketingBlocks) -> None:
+    assert_type(await client.posts.with_raw_response.create(POST), RawResponse[CreatedPost])
+    assert_type(
+        await client.with_raw_response.posts.create(
+            channel_type="facebook",
+            channel_id=1,
+            post_type="post",
+            caption_text="text",
+            media_urls=[],
+            publish_mode="now",
+            max_retries=0,
+        ),
+        RawResponse[CreatedPost],
+    )
+    response = await client.posts.with_raw_response.get(7)
+    assert_type(response, RawResponse[FoundPost])
+    assert_type(response.parse(), FoundPost)
+    assert_type(response.status_code, int)
+    assert_type(await client.posts.with_raw_response.list(channels=["facebook"]), RawResponse[PostList])
+    assert_type(await client.with_raw_response.posts.upcoming(limit=3), RawResponse[UpcomingPosts])
+    assert_type(
+        await client.with_raw_response.generations.create(post_type="breel", input="x"), RawResponse[Generation]
+    )
+    assert_type(await client.channels.with_raw_response.connect(user_id="u"), RawResponse[ChannelConnection])
+    assert_type(
+        await client.with_raw_response.comment_automations.update(comment_bot_id=7), RawResponse[CommentAutomation]
+    )
+    assert_type(await client.with_raw_response.request("GET", "any"), RawResponse[Any])
+    await client.posts.with_raw_response.get()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def blocking_raw_responses(client: BlockingClient) -> None:
+    assert_type(client.posts.with_raw_response.get(7), RawResponse[FoundPost])
+    assert_type(client.with_raw_response.posts.create(POST), RawResponse[CreatedPost])
+    assert_type(client.with_raw_response.request("GET", "any"), RawResponse[Any])
+
+
+def lists(listed: PostList, upcoming: UpcomingPosts) -> None:
+    assert_type(listed[0], Post)
+    assert_type(listed[1:], list[Post])
+    assert_type(len(upcoming), int)
+    assert_type(upcoming[-1].scheduled_at, datetime | None)
+    assert_type(POST.scheduled_at, datetime | None)
+
+
 async def clients() -> None:
     async with MarketingBlocks(
         "token",
         base_url="http://localhost:1",
         rate_limit=RateLimit(limit=None, guard=math.inf),
         retry=RetryPolicy(max_attempts=2),
-        timeout=5,
+        max_retries=0,
+        timeout=None,
         deadline=10,
         middlewares=[add_header],
         on_attempt=observe,
