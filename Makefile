@@ -10,6 +10,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 TORTURE_ARGS ?=
+MUTATION_ARGS ?=
 
 # Without it, each of the many processes that the tests start would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -98,6 +99,10 @@ bench-quick: $(VENV)/.group-bench ## Run the benchmarks in three minutes, and fa
 .PHONY: torture
 torture: $(VENV)/.group-test ## Kill bulk runs 1,000 times and audit what was published (TORTURE_ARGS="--quick")
 	@$(BIN)/python -m tests.torture $(TORTURE_ARGS)
+
+.PHONY: mutation
+mutation: $(VENV)/.group-test ## Change the code in small ways and list what no test notices (MUTATION_ARGS="limits")
+	@$(BIN)/python tools/mutation.py $(MUTATION_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.group-docs ## Build the documentation into build/site

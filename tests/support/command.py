@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
 import os
@@ -168,6 +169,10 @@ class Terminal:
     stdout: int | None = None
     output: str = ""
     code: int | None = None
+    # What is read may end within a character.
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
     _master: int = field(default=-1)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -241,7 +246,7 @@ class Terminal:
             data = os.read(self._master, 65536)
         except OSError:
             return False  # what Linux says when the last process has closed its side
-        self.output += data.decode("utf-8", "replace")
+        self.output += self._decoder.decode(data)
         return bool(data)
 
 

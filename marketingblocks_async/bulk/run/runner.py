@@ -309,8 +309,7 @@ class BulkRun:
     async def _rows(self) -> AsyncGenerator[CreatePost, None]:
         index = 0
         async for number, request in self._journal.pending():
-            if self._breaker.holds_back(len(self._numbers)):
-                await self._hold_back()
+            await self._hold_back()
             if self._is_pausing:
                 return
             self._numbers[index] = number
@@ -357,8 +356,7 @@ class BulkRun:
                 permalink=outcome.result.permalink,
             )
             self._meter.count(RowState.DONE)
-            if self._suspects:
-                self._fail_suspects()
+            self._fail_suspects()
         else:
             self._note_failure(number, outcome.error)
         if trips:

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
+from marketingblocks_async.bulk.journal import create, writer
 from marketingblocks_async.bulk.journal import journal as journal_module
-from marketingblocks_async.bulk.journal import writer
 from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.files import connect_for_writing
 from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
 from marketingblocks_async.bulk.journal.states import Counts, RowState
 
@@ -557,3 +558,81 @@ async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
     monkeypatch.undo()
     async with Journal(path) as again:
         assert [row.post_id for row in again.rows([RowState.DONE])] == ["9"]
+
+
+def test_a_commit_returns_when_it_is_on_the_disk(path: Path) -> None:
+    with closing(connect_for_writing(make(path))) as connection:
+        # 2 is FULL: at NORMAL, a power cut may take an intent whose post was sent.
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_the_name_of_a_journal_is_on_the_disk_after_its_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, bool]] = []
+    monkeypatch.setattr(create, "sync", lambda place: synced.append((place.name, path.exists())))
+    make(path)
+    (content, renamed_before), folder = synced
+    assert content != path.name
+    assert not renamed_before
+    assert folder == (path.parent.name, True)
+
+
+async def test_a_row_that_is_sent_again_is_judged_by_its_last_sending(path: Path) -> None:
+    async with Journal(make(path)) as journal:
+        await journal.begin_session()
+        sendings: list[tuple[int, float]] = []
+        for _ in range(2):
+            await journal.intend(1)
+            [row] = journal.rows([RowState.SENDING])
+            sendings.append((row.attempts, row.sent_at or 0.0))
+            journal.end(1, RowState.PENDING)
+            await journal.flush()
+    assert [attempts for attempts, _ in sendings] == [1, 2]
+    assert sendings[0][1] < sendings[1][1]
+
+
+def test_invalid_rows_may_have_one_key(path: Path) -> None:
+    builder = JournalBuilder(path)
+    builder.add(1, "a", "h", "{}")
+    for number in (2, 3):
+        builder.add_invalid(number, "a", {}, "not valid")
+    builder.finish({})
+    with JournalReader(path) as reader:
+        assert reader.counts() == Counts(3, 0, 2, 1, 0)
+
+
+async def test_each_session_has_its_own_highest_id(path: Path) -> None:
+    for highest in (10, 20):
+        async with Journal(make(path) if highest == 10 else path) as journal:
+            await journal.begin_session()
+            await journal.note_highest_id(highest)
+            known = [each for _, each in await journal.highest_ids()]
+    assert known == [10, 20]
+
+
+def test_the_controls_of_a_long_run_are_the_rows_sent_around_the_unknown_one(path: Path) -> None:
+    make(path, range(1, 2501))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO states (number, state, mark, sent_at) VALUES (?, 2, ?, ?)",
+            ((number, create.mark(number, 2, None), 1000.0 + number) for number in range(1, 2501)),
+        )
+        connection.execute("COMMIT")
+    with JournalReader(path) as reader:
+        times = sorted(row.sent_at or 0.0 for row in reader.done_around(3000.0))
+    # Every one since then, and the last before it.
+    assert times[-1] == 3500.0
+    assert times == [1000.0 + number for number in range(2501 - len(times), 2501)]
+    assert times[0] < 3000.0
+
+
+async def test_an_intent_does_not_wait_for_a_reader(path: Path) -> None:
+    make(path)
+    async with Journal(path) as journal:
+        await journal.intend(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM states").fetchone()
+        # SQLite would wait half a minute for the reader, which goes on reading.
+        async with asyncio.timeout(20), Journal(path) as journal:
+            await journal.intend(2)

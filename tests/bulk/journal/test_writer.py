@@ -288,3 +288,42 @@ def test_a_failure_after_the_loop_was_closed_is_heard_at_the_closing(path: Path)
     writer = asyncio.run(begin())
     go_on.set()
     asyncio.run(close(writer))
+
+
+async def test_what_was_said_during_a_commit_is_written_after_it(path: Path) -> None:
+    begun, go_on, written = threading.Event(), threading.Event(), threading.Event()
+    commits: list[int] = []
+
+    def hold_up() -> None:
+        commits.append(len(commits))
+        if len(commits) == 1:
+            begun.set()
+            go_on.wait(20)
+        else:
+            written.set()
+
+    writer = Writer(path, before_commit=hold_up).commit
+    first = writer.durably(INSERT, (1,))
+    assert await asyncio.to_thread(begun.wait, 20)
+    writer.soon(INSERT, (2,))
+    # Its own timer finds the connection in use.
+    await asyncio.sleep(2 * writer_module.SOON)
+    go_on.set()
+    await first
+    assert await asyncio.to_thread(written.wait, 20)
+    await writer.close()
+    assert numbers(path) == [1, 2]
+
+
+async def test_another_program_s_lock_does_not_block_the_event_loop(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writer = Writer(path).commit
+        written = writer.durably(INSERT, (1,))
+        # A loop that waits for the lock would never get here to end the wait.
+        await asyncio.sleep(0.05)
+        assert not written.done()
+        other.execute("ROLLBACK")
+        await written
+    await writer.close()
+    assert numbers(path) == [1]

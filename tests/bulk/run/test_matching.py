@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marketingblocks_async import CreatePost, Post
 from marketingblocks_async.bulk.run.matching import ListedPost, SentRow, Verdicts, decide
@@ -255,3 +257,58 @@ def test_every_row_that_stays_unknown_has_a_reason() -> None:
     assert "may still publish it" in judge([young], []).reasons[5]
     assert "does not reach far enough" in judge([sent(5, post())], []).reasons[5]
     assert "2 posts could be this row (105, 106)" in judge([sent(5, post())], [listed(105), listed(106)]).reasons[5]
+
+
+def test_a_post_whose_time_is_listed_in_another_zone_is_not_absent() -> None:
+    row = sent(5, at_nine("one"))
+    done = [sent(1, at_nine("before"), ago=600, post_id="101"), sent(9, at_nine("after"), ago=400, post_id="109")]
+    in_utc = {"schedule_time": "2027-03-01 08:00"}
+    shown = [listed(101, "before", **in_utc), listed(109, "after", **in_utc)]
+    assert judge([row], [*shown, listed(105, "one", **in_utc)], done).found == {5: "105"}
+    # Without it, these controls prove that the row is absent.
+    assert judge([row], shown, done) == Verdicts(absent=(5,))
+
+
+def test_a_post_with_the_highest_id_from_before_the_run_is_not_the_row() -> None:
+    assert judge([sent(5, post(), highest_known_id=105)], [listed(105)]).found == {}
+    assert judge([sent(5, post(), highest_known_id=104)], [listed(105)]).found == {5: "105"}
+
+
+def test_a_post_that_can_be_only_one_of_two_equal_rows_leaves_both_open() -> None:
+    rows = [sent(5, post(), ago=500, highest_known_id=104), sent(6, post(), ago=450, highest_known_id=105)]
+    assert judge(rows, [*ENCLOSING, listed(105)], [BEFORE, AFTER]) == Verdicts(undecided=(5, 6))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.floats(1, 1000), st.sampled_from([None, 100, 102, 104])),
+        min_size=1,
+        max_size=5,
+    ),
+    st.lists(
+        st.tuples(st.integers(100, 107), st.sampled_from(["a", "b", None]), st.booleans()),
+        max_size=8,
+        unique_by=lambda each: each[0],
+    ),
+)
+def test_no_post_is_given_to_two_rows_or_to_one_that_cannot_have_it(
+    sendings: list[tuple[str, float, int | None]], listing: list[tuple[int, str | None, bool]]
+) -> None:
+    rows = [
+        sent(number, post(text), ago=ago, highest_known_id=highest)
+        for number, (text, ago, highest) in enumerate(sendings)
+    ]
+    claimed = {str(number) for number, _, is_claimed in listing if is_claimed}
+    posts = [listed(number, text) for number, text, _ in listing]
+    verdicts = decide(rows, [], [posts], claimed=claimed, now=NOW, settle_after=60.0)
+    taken = list(verdicts.found.values())
+    assert len(set(taken)) == len(taken)
+    assert not claimed & set(taken)
+    assert {*verdicts.found, *verdicts.absent, *verdicts.undecided} == {row.number for row in rows}
+    texts = {str(number): text for number, text, _ in listing}
+    for row in rows:
+        if (post_id := verdicts.found.get(row.number)) is not None:
+            assert texts[post_id] == row.post.caption_text
+            assert row.highest_known_id is not None
+            assert int(post_id) > row.highest_known_id

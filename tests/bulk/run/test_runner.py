@@ -420,3 +420,24 @@ async def test_the_result_as_json(sandbox: Sandbox, path: Path) -> None:
         "total", "done", "failed", "pending", "unknown", "ending", "reason", "seconds", "sent", "reconciliation",
     ]  # fmt: skip
     assert values["reconciliation"]["found"] == 0
+
+
+async def test_rows_that_a_killed_run_had_in_flight_are_sent_again_by_resend(sandbox: Sandbox, path: Path) -> None:
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        await journal.intend(1)
+        await journal.intend(2)
+    result = await run(sandbox, path, unknown="resend")
+    assert (result.counts.done, result.counts.unknown) == (10, 0)
+    assert created(sandbox) == ALL
+
+
+async def test_rows_that_a_killed_run_had_in_flight_are_looked_for(sandbox: Sandbox, path: Path) -> None:
+    async with client_of(sandbox) as client, Journal(path) as journal:
+        await journal.begin_session()
+        await journal.note_highest_id(0)
+        await journal.intend(1)
+        await client.posts.create(posts(1)[0])
+    result = await run(sandbox, path)
+    assert (result.counts.done, result.reconciliation.found) == (10, 1)
+    assert created(sandbox) == ALL
