@@ -16,7 +16,7 @@ POSTS = 1500
 
 
 async def main() -> None:
-    """Publish posts with two tokens, one of which is not careful, and take the pictures."""
+    """Publish posts, of which two meet a fault, and take the pictures."""
     async with Sandbox(
         port=8080, tokens=["careful"], faults=["commit_then_drop:endpoint=create-post,times=2"]
     ) as sandbox:
@@ -39,7 +39,7 @@ async def main() -> None:
                 if outcome.index == POSTS // 2:
                     sandbox.faults.add("slow_answer:endpoint=find-post,delay=2")
             for scheme in SCHEMES:
-                page = await browser.new_page(color_scheme=scheme, viewport={"width": 1100, "height": 1180})
+                page = await browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 1100})
                 await page.goto(sandbox.base_url.removesuffix("/api/v1"))
                 await page.get_by_role("img").first.wait_for()
                 await page.screenshot(path=ASSETS / f"dashboard-{scheme}.png", full_page=True)

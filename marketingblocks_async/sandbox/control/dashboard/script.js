@@ -84,7 +84,7 @@ function explanation(token, state) {
 const age = (ago) => (ago < 90 ? `${Math.round(ago)} s` : `${Math.round(ago / 60)} min`);
 
 function showTokens(state) {
-  say("no-tokens", "No request has arrived yet.");
+  say("no-tokens", "No request has arrived yet. Send one to the API root above.");
   byId("no-tokens").hidden = state.tokens.length > 0;
   byId("over").replaceChildren(
     ...state.tokens.filter((token) => token.worst > state.limit).map((token) => explanation(token, state)));
@@ -110,6 +110,7 @@ function showPosts(state) {
 
 function showLedger(state) {
   say("duplicates", state.duplicates);
+  byId("endpoints").hidden = state.endpoints.length === 0;
   byId("duplicates-note").hidden = !state.duplicates;
   say("firings", state.fault_firings);
   refill("endpoints", state.endpoints.map((endpoint) => {
