@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,19 @@ def test_the_documentation_shows_the_pictures_and_includes_the_tables() -> None:
         assert 10_000 < (PUBLISHED / name).stat().st_size < 150_000
     assert '--8<-- "benchmarks/published/comparison.md"' in page
     assert '--8<-- "benchmarks/published/table.md"' in (DOCS / "reference" / "measurements.md").read_text("utf-8")
+
+
+def test_every_published_table_is_on_one_page_of_the_documentation() -> None:
+    """Pages that repeat figures would disagree after the next measurement."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    for path in PUBLISHED.glob("*.md"):
+        assert pages.count(f'--8<-- "benchmarks/published/{path.name}"') == 1, path.name
+
+
+@pytest.mark.parametrize(
+    "page", ["guides/replicas.md", "guides/tokens.md", "guides/distributed.md", "concepts/limit.md"]
+)
+def test_pages_have_no_measured_table_of_their_own(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert '--8<-- "benchmarks/published/' in text
+    assert not re.search(r"^\| .*\b\d+(\.\d+)? / \d+|^\| worst second", text, re.MULTILINE)
