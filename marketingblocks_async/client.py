@@ -298,7 +298,8 @@ class MarketingBlocks:
         """The same methods; each returns the whole response, a ``RawResponse``, with the result in it.
 
             response = await client.with_raw_response.posts.get(1246)
-            response.result, response.status, response.headers, response.body, response.attempts, response.waited
+            response.result, response.status, response.headers, response.body
+            response.attempts, response.waited
 
         ``client.posts.with_raw_response.get(1246)`` is the same. A call that fails raises what it raises otherwise.
         """

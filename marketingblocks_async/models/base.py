@@ -34,15 +34,15 @@ class InvalidRequestError(InvalidArgumentError, ValidationError):
     It is a ``pydantic.ValidationError`` as well: ``errors()`` lists the fields and what is wrong with each.
     """
 
-    @classmethod
-    def of(cls, error: ValidationError) -> Self:
-        """Return pydantic's refusal as an error of this package."""
-        details: list[InitErrorDetails] = []
-        for each in error.errors(include_url=False):
-            # They are literals where pydantic or a model of this package wrote them.
-            kind = PydanticCustomError(cast("Any", each["type"]), cast("Any", each["msg"]), each.get("ctx"))
-            details.append({"type": kind, "loc": each["loc"], "input": each["input"]})
-        return cls.from_exception_data(error.title, details)
+
+def _invalid(error: ValidationError) -> InvalidRequestError:
+    """Return pydantic's refusal as an error of this package."""
+    details: list[InitErrorDetails] = []
+    for each in error.errors(include_url=False):
+        # They are literals where pydantic or a model of this package wrote them.
+        kind = PydanticCustomError(cast("Any", each["type"]), cast("Any", each["msg"]), each.get("ctx"))
+        details.append({"type": kind, "loc": each["loc"], "input": each["input"]})
+    return InvalidRequestError.from_exception_data(error.title, details)
 
 
 class _BuiltOnFirstUse(BaseModel):
@@ -79,7 +79,7 @@ class RequestModel(_BuiltOnFirstUse):
             try:
                 super().__init__(**fields)
             except ValidationError as error:
-                raise InvalidRequestError.of(error) from None
+                raise _invalid(error) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -93,7 +93,7 @@ class RequestModel(_BuiltOnFirstUse):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise InvalidRequestError.of(error) from None
+            raise _invalid(error) from None
 
     def wire(self) -> dict[str, Any]:
         """Return the fields under the API's names, without those that are ``None``, which is never sent."""

@@ -5,7 +5,8 @@ Use it for tests, demos and benchmarks without an account. In the running event 
 ```python
 from marketingblocks_async.sandbox import Fault, Sandbox
 
-async with Sandbox(faults=[Fault("commit_then_drop", endpoint="create-post", times=1)]) as sandbox:
+drop = Fault("commit_then_drop", endpoint="create-post", times=1)
+async with Sandbox(faults=[drop]) as sandbox:
     async with MarketingBlocks(token=sandbox.token, base_url=sandbox.base_url) as client:
         ...
     assert sandbox.ledger.worst_window() <= 100

@@ -57,7 +57,7 @@ class Sandbox:
     """The documented API as a server in the running event loop.
 
     ```python
-    async with Sandbox(policy="gcra", latency=0.05, faults=["commit_then_drop:times=1"]) as sandbox:
+    async with Sandbox(policy="gcra", faults=["commit_then_drop:times=1"]) as sandbox:
         ...  # a client with base_url=sandbox.base_url and token=sandbox.token
         assert sandbox.ledger.worst_window() <= 100
         assert not sandbox.ledger.duplicates()

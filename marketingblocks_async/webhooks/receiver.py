@@ -44,7 +44,9 @@ class WebhookReceiver:
         app.router.add_post("/hooks/{secret}", receiver.aiohttp_handler)   # aiohttp
         app.mount("/hooks", receiver)                                      # Starlette, FastAPI
 
-        job = await client.generations.create(post_type="breel", input="tulips", web_hook=receiver.url)
+        job = await client.generations.create(
+            post_type="breel", input="tulips", web_hook=receiver.url
+        )
         result = await job.wait(receiver, deadline=600)
 
     The payload is **not documented**, and it is not signed. So the address cannot be guessed, and a body is only a
