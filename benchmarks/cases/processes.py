@@ -23,13 +23,14 @@ async def processes(plan: Plan) -> AsyncIterator[Record]:
             for round_number in range(plan.rounds_of(quick=1, full=3)):
                 for count in counts:
                     token = f"token-{count}-{round_number}"
-                    figures = await _measure(redis.url, token, count, calls // count)
+                    figures = await measure_processes(redis.url, token, count, calls // count)
                     yield Record("processes", OURS, {"processes": count}, round_number, figures)
     except RedisServerMissingError as missing:
         print(f"processes: not measured: {missing}")
 
 
-async def _measure(redis: str, token: str, count: int, calls: int) -> dict[str, float]:
+async def measure_processes(redis: str, token: str, count: int, calls: int) -> dict[str, float]:
+    """Measure so many processes with a full queue each, over one token."""
     async with counting_server() as server:
         order = Order(OURS, server.base_url, token, calls, redis=redis)
         reports = await asyncio.gather(*(work_elsewhere(order) for _ in range(count)))

@@ -17,7 +17,7 @@ from marketingblocks_async.limits.settings import RateLimit
 
 from .worlds import Stalls, World
 
-_TIMER_LATE = 0.0011
+TIMER_LATE = 0.0011
 """Upper bound of how late a timer of the event loop fires, in seconds."""
 
 _TURN = 0.00005
@@ -88,7 +88,7 @@ class SlidingLog:
         return True
 
 
-class _Pacer:
+class TokenBucket:
     """A token bucket in virtual time, as ``pacing.py`` has it."""
 
     def __init__(self, burst: float) -> None:
@@ -134,7 +134,7 @@ class Client:
         self.pool = pool
         self._simulation = simulation
         self._world = world
-        self._grants, self._writes = _Pacer(pool.settings.burst), _Pacer(pool.settings.burst)
+        self._grants, self._writes = TokenBucket(pool.settings.burst), TokenBucket(pool.settings.burst)
         self._looks_at = math.inf
         self._opened = 0
         self._idle = 0
@@ -146,7 +146,7 @@ class Client:
         """Run the dispatcher at an instant, unless it runs before."""
         if when < self._looks_at:
             now = self._simulation.now
-            late = self._simulation.random.random() * _TIMER_LATE if when > now else 0.0
+            late = self._simulation.random.random() * TIMER_LATE if when > now else 0.0
             self._looks_at = max(when, now) + late
             self._simulation.at(self._looks_at, self._dispatch, self._looks_at)
 
@@ -191,7 +191,7 @@ class Client:
         simulation = self._simulation
         rate = WRITE_RATE_FACTOR * self.pool.nominal_rate
         if wait := self._writes.wait(simulation.now, rate):
-            simulation.at(simulation.now + wait + simulation.random.random() * _TIMER_LATE, self._write, request)
+            simulation.at(simulation.now + wait + simulation.random.random() * TIMER_LATE, self._write, request)
             return
         self._writes.take(simulation.now, rate)
         request.permit.sending(str(request.operation))

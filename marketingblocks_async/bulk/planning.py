@@ -3,8 +3,7 @@
 Planning and sending use the same ``parse_row``, and the plan hands each valid row on. So a run that takes its rows from
 here cannot refuse a row that the plan accepted.
 
-Memory grows by one dictionary entry a row for equal posts, and by one more if the source has a key column: about 110 MB
-each for a million rows.
+Memory does not grow with the rows: repetitions are found with a table on the disk, see ``seen.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TypeAlias, Unpack
 
 from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE
 from marketingblocks_async.models import CreatePost
-from marketingblocks_async.models.schedule import zone_of
+from marketingblocks_async.models.schedule import plain_moment, zone_of
 
 from .errors import SourceError
 from .media import MediaCheck
@@ -34,6 +33,7 @@ from .plan import (
     ScheduledRow,
     SourceInfo,
 )
+from .seen import Seen
 from .sheets.display import readable
 from .sheets.layout import RawRow
 from .sheets.reading import key_of
@@ -85,8 +85,8 @@ class PlanBuilder:
         self._last_row = 0
         self._warning_count = 0
         self._warnings: list[RowWarning] = []
-        # Hash of a key → the first row that has it, for all rows from the first one with a key column.
-        self._keys: dict[int, int] = {}
+        # Hashes of the keys of all rows from the first one with a key column.
+        self._keys = Seen()
         self._has_keys = False
         self._rows_before_keys = 0
         self._channels: dict[tuple[str, int, str], int] = {}
@@ -154,8 +154,8 @@ class PlanBuilder:
             return int(text)
         # A key that will be refused may hold half of a surrogate pair.
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        first = self._keys.setdefault(int.from_bytes(digest), number)
-        return None if first == number else first
+        found = self._keys.add(int.from_bytes(digest), number)
+        return None if found is None else found[0]
 
     def add_warnings(self, warnings: Sequence[RowWarning]) -> None:
         """Add warnings that were found outside of the rows, for example about media."""
@@ -214,20 +214,17 @@ class _Duplicates:
     def __init__(self) -> None:
         self.rows = 0
         self.group_count = 0
-        # 64 bits of the content's hash → the first row with it, negative once it was repeated. Among a million rows,
-        # two different posts share 64 bits with a probability of 3 in 100 million.
-        self._first_rows: dict[int, int] = {}
+        # 64 bits of the content's hashes. Among a million rows, two different posts share 64 bits with a probability of
+        # 3 in 100 million.
+        self._seen = Seen()
         self._groups: dict[int, tuple[list[int], int]] = {}
 
     def add(self, row: Row) -> None:
-        digest = int(row.content_hash[:16], 16)
-        first = self._first_rows.setdefault(digest, row.number)
-        if first == row.number:
+        found = self._seen.add(int(row.content_hash[:16], 16), row.number)
+        if found is None:
             return
-        if first > 0:
-            self._first_rows[digest] = -first
-            self.group_count += 1
-        first = abs(first)
+        first, is_new_group = found
+        self.group_count += is_new_group
         self.rows += 1
         numbers, count = self._groups.get(first, ([first], 1))
         if count == 1 and len(self._groups) >= GROUPS_LIMIT:
@@ -274,6 +271,8 @@ class _Schedule:
 
 def _moment(post: CreatePost) -> datetime | None:
     """Return the moment at which a post goes out; ``None`` at the ends of the calendar."""
+    if (plain := plain_moment(post.schedule_time or "", post.time_zone or "")) is not None:
+        return plain
     try:
         local = datetime.fromisoformat(post.schedule_time or "")
         return local.replace(tzinfo=zone_of(post.time_zone or "")).astimezone(UTC)

@@ -171,12 +171,37 @@ def split_text(text: str, time_zone: str) -> tuple[str, str]:
         ValueError: the form is another one, the date is not real, the zone is not known, or the clocks skip the time.
 
     """
+    if plain_moment(text, time_zone) is not None:
+        return text, time_zone
     moment = _local_time(text).replace(tzinfo=zone_of(time_zone))
     if not isinstance(moment.tzinfo, ZoneInfo) or is_unique(moment):
+        # At the ends of the calendar.
         return text, time_zone
     _refuse_skipped(moment)
     warn_if_ambiguous(moment, time_zone)
     return _express(moment, None)
+
+
+# A row of a spreadsheet asks several times: when it is read, when its request is made, and for the plan.
+@lru_cache(maxsize=1024)
+def plain_moment(text: str, time_zone: str) -> datetime | None:
+    """Return the moment, in UTC, that a text in the documented form means if the clocks show it exactly once.
+
+    Args:
+        text: local to ``time_zone``.
+        time_zone: IANA name.
+
+    Returns:
+        ``None`` for all other texts and zones.
+
+    """
+    try:
+        local = _local_time(text).replace(tzinfo=zone_of(time_zone))
+        if isinstance(local.tzinfo, ZoneInfo) and not is_unique(local):
+            return None
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_unique(moment: datetime) -> bool:

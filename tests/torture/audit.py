@@ -1,4 +1,4 @@
-"""Audit one case: compare the journal and the server's ledger with the file."""
+"""Audit one case: compare its journals and the server's ledger with the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.torture.rows import identity, request_of
+from tests.torture.rows import identity
 
 _WORDS = {0: "pending", 1: "unknown", 2: "done", 3: "failed", 4: "unknown"}
 
@@ -44,27 +44,34 @@ class _Group:
 
 
 def audit(
-    journal: Path, rows: Sequence[Mapping[str, str]], posts: Iterable[Mapping[str, Any]], *, policy: str
+    journals: Sequence[Path], requests: Sequence[Mapping[str, Any]], posts: Iterable[Mapping[str, Any]], *, policy: str
 ) -> Verdict:
-    """Compare the journal with the posts at the server.
+    """Compare the journals with the posts at the server.
 
     Args:
-        journal: the journal, not running.
-        rows: the rows of the file, in order.
+        journals: the journals, not running: that of the file, and each further one of the failures of the one before.
+        requests: what the server has to receive for each post of the file, in order.
         posts: the posts at the server, without those of other programs.
         policy: ``--unknown`` of the runs.
 
     """
     verdict = Verdict()
     complain = verdict.violations.append
-    stored = _read(journal)
-    if (numbers := [number for number, *_ in stored]) != list(range(1, len(rows) + 1)):
-        complain(f"the journal holds the rows {numbers}, and the file {len(rows)}")
-        return verdict
+    # Each post's place in the file, its state, and its id; failed ones are replaced by what became of them later.
+    outcomes: dict[int, tuple[str, str | None]] = {}
+    places = list(range(len(requests)))
+    for journal in journals:
+        stored = _read(journal)
+        if len(stored) != len(places) or [number for number, *_ in stored] != sorted({number for number, *_ in stored}):
+            complain(f"{journal.name} holds the posts {[number for number, *_ in stored]}, and not {len(places)}")
+            return verdict
+        words = [_WORDS.get(state, f"state {state}") for _, state, _ in stored]
+        outcomes |= {place: (word, post_id) for place, word, (*_, post_id) in zip(places, words, stored, strict=True)}
+        places = [place for place, word in zip(places, words, strict=True) if word == "failed"]
     groups: defaultdict[str, _Group] = defaultdict(_Group)
-    for number, state, post_id in stored:
-        group = groups[identity(request_of(rows[number - 1]))]
-        word = _WORDS.get(state, f"state {state}")
+    for place, (word, post_id) in sorted(outcomes.items()):
+        number = place + 1
+        group = groups[identity(requests[place])]
         verdict.states[word] += 1
         group.numbers.append(number)
         group.states[word] += 1

@@ -56,6 +56,7 @@ class Campaign:
         violating: labels of the cases that broke a promise.
         kills: kills by phase.
         steps: kills at a step, by step.
+        outages: processes that met an outage, by kind.
         states: rows by state.
         worst_second: the most requests in any second of a run that kept the limit.
 
@@ -74,6 +75,9 @@ class Campaign:
         self._processes = 0
         self._stops = 0
         self._limited = 0
+        self._several = 0
+        self._corrected = 0
+        self.outages: Counter[str] = Counter()
         self._lagged = 0
         self._duplicates = 0
         self._losses = 0
@@ -122,6 +126,9 @@ class Campaign:
         self._stops += outcome.stops
         self._limited += outcome.worst_second > 0
         self._lagged += outcome.lagged
+        self._several += outcome.several
+        self._corrected += outcome.corrected
+        self.outages += outcome.outages
         self.kills += outcome.kills
         self.steps += outcome.steps
         self.states += outcome.verdict.states
@@ -151,7 +158,9 @@ class Campaign:
             f"seed {self._options.seed}\n"
             f"kills by phase:  {listed(self.kills)}\n"
             f"kills at a step: {listed(self.steps)}\n"
-            f"rows:            {self.states.total()} in all, {listed(self.states)}\n"
+            f"outages:         {listed(self.outages)}\n"
+            f"rows:            {self.states.total()} in all, {listed(self.states)}; {self._corrected} corrected and "
+            f"sent again; {self._several} files whose rows make several posts\n"
             f"duplicates {self._duplicates}, losses {self._losses}\n"
             f"limit:           worst second {self.worst_second} in {self._limited} cases that kept it "
             f"({self._lagged} of them on a server that lagged), stopped and continued {self._stops}\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
 import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +21,14 @@ from typing import Any
 
 import aiohttp
 
+from marketingblocks_async.bulk.run.breaker import FIRST_ROWS
 from marketingblocks_async.endpoints import CREATE_POST
 from marketingblocks_async.sandbox import SandboxProcess
 from marketingblocks_async.sandbox.state.tokens import DEFAULT_TOKEN
 from tests.torture.audit import Verdict, audit
 from tests.torture.forkserver import Child, ForkServer, Job
 from tests.torture.limit import LimitWatch
-from tests.torture.rows import make_rows, request_of, write_csv
+from tests.torture.rows import correct, make_source
 from tests.torture.steps import STATEMENTS, STEPS
 
 SLOWEST = 0.25
@@ -34,7 +37,10 @@ SLOWEST = 0.25
 SETTLE_AFTER = 2.0
 """``--settle-after`` of all runs: much more than ``SLOWEST``, also on a busy machine."""
 
-_MOST_RESUMES = 8
+_MOST_RESUMES = 10
+_MOST_OUTAGES = 3
+"""Resumes at the end of a case that an outage may befall."""
+
 _DEADLINE = 120.0
 _CODES = {0, 2, 3}
 
@@ -61,6 +67,30 @@ _FAULTS = (
     "error_500:endpoint=get-posts,rate=0.1",
     "drop_before:endpoint=upcoming-posts,rate=0.1",
 )
+
+
+_OUTAGES = (
+    "error_503",
+    "error_500",
+    "html_502",
+    "redirect",
+    "not_found",
+    "drop_before",
+    "reset:commit=true",
+    "commit_then_500",
+    "commit_then_stall",
+    "refused",
+)
+"""What every request to create a post meets during an outage; ``refused`` stands for a port where no server listens."""
+
+_OUTAGE = 0.25
+"""Share of the processes that meet one."""
+
+_TIMEOUT = 0.6
+"""``--timeout`` during an outage, for requests that get no response."""
+
+_CORRECTIONS = 2
+"""Number of times that the failed rows of a file are corrected and sent again."""
 
 
 Process = Child | asyncio.subprocess.Process
@@ -97,6 +127,9 @@ class Outcome:
         stops: processes that were stopped for a while.
         worst_second: the most requests in a second, 0 if they were not limited.
         lagged: whether the server lagged too much to judge that to the millisecond.
+        outages: processes that met an outage, by kind.
+        corrected: rows that were corrected and sent again.
+        several: whether the rows of the file make several posts.
         verdict: verdict of the audit.
 
     """
@@ -107,6 +140,9 @@ class Outcome:
     stops: int = 0
     worst_second: int = 0
     lagged: bool = False
+    outages: Counter[str] = field(default_factory=Counter[str])
+    corrected: int = 0
+    several: bool = False
     verdict: Verdict = field(default_factory=Verdict)
 
 
@@ -125,35 +161,69 @@ class Case:
         self._setup = setup
         self._chance = chance = Random(f"{seed}/{label}")
         self._label = label
-        self._rows = make_rows(chance, rows, label)
+        self._corrects = chance.random() < 0.5
+        self._source = make_source(chance, rows, label, spoilt=self._corrects)
         self._policy = chance.choices(("report", "resend", "skip"), (0.86, 0.07, 0.07))[0]
         self._planned_kills = chance.randint(1, 5)
         self._concurrency = chance.choice((1, 4, 16, None))
         self.folder: Path = setup.folder / label
-        self.journal: Path = self.folder / "run.journal"
         self._file = self.folder / "posts.csv"
+        self._reading: Sequence[str] = ()
+        self._journals: list[Path] = [self.folder / "run.journal"]
+        self._faults: list[str] = []
+        self._is_down = False
         self._environment: dict[str, str] = {}
         self._log: list[str] = []
         self._last = (0, "", "")
         self._watch: LimitWatch | None = None
         self._foreign: set[str] = set()
-        self.outcome = Outcome()
+        self.outcome = Outcome(several=bool(self._source.recipe))
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the present file."""
+        return self._journals[-1]
 
     async def run(self) -> Outcome:
         """Run the case to its end and audit it."""
         self.folder.mkdir(parents=True)
-        write_csv(self._file, self._rows)
+        self._source.write(self._file)
+        if self._source.recipe:
+            recipe = self.folder / "recipe.toml"
+            recipe.write_text(self._source.recipe, encoding="utf-8")
+            self._reading = ["--recipe", str(recipe), *self._source.options]
         await self._prepare_sandbox()
         async with AsyncExitStack() as stack:
             if self._setup.limited:
                 self._watch = await stack.enter_async_context(LimitWatch(self._setup.sandbox))
-            for _ in range(self._planned_kills):
-                if await self._run_and_kill():
+            await self._send(self._planned_kills)
+            # A skipped row counts as failed and may exist, so sending it again is not safe.
+            while self._corrects and self._policy != "skip" and len(self._journals) <= _CORRECTIONS:
+                if not await self._correct():
                     break
-            await self._run_to_the_end()
+                await self._send(self._chance.randint(0, 2))
         await self._judge()
         (self.folder / "log.txt").write_text("\n".join(self._log), encoding="utf-8")
         return self.outcome
+
+    async def _send(self, kills: int) -> None:
+        """Send the present file: killed ``kills`` times at most, then to the end."""
+        for _ in range(kills):
+            if await self._run_and_kill():
+                break
+        await self._run_to_the_end()
+
+    async def _correct(self) -> bool:
+        """Make the corrected failures the present file; return whether there are any."""
+        file = self.folder / f"failed-{len(self._journals)}.csv"
+        code = await self._execute(arguments=["bulk", "report", str(self.journal), "--failures", str(file), "--json"])
+        if code != 0 or not (rows := correct(file)):
+            return False
+        self.outcome.corrected += rows
+        self._file, self._reading = file, ()
+        # The one that the command chooses by itself.
+        self._journals.append(file.with_name(f"{file.name}.journal"))
+        return True
 
     async def _prepare_sandbox(self) -> None:
         sandbox, chance = self._setup.sandbox, self._chance
@@ -167,14 +237,39 @@ class Case:
         }
         # Posts of another program with the same contents, which must not be taken for those of this run.
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {DEFAULT_TOKEN}"}) as session:
-            for row in chance.sample(self._rows, 2):
-                async with session.post(f"{sandbox.base_url}/{CREATE_POST.path}", json=request_of(row)) as answer:
+            for request in chance.sample(self._source.requests, min(2, len(self._source.requests))):
+                async with session.post(f"{sandbox.base_url}/{CREATE_POST.path}", json=request) as answer:
                     answer.raise_for_status()
         self._foreign = {str(post["post_id"]) for post in await sandbox.posts()}
         for fault in chance.sample(_FAULTS, chance.randint(0, 9)):
             # A request that is held before it is counted breaks the assumption under which the limit can be kept.
             if not self._setup.limited or not fault.startswith("slow:"):
-                await sandbox.add_fault(f"{fault},token={self._label}")
+                self._faults.append(f"{fault},token={self._label}")
+                await sandbox.add_fault(self._faults[-1])
+
+    async def _begin_outage(self) -> str | None:
+        """Perhaps let the API be down for the next process; return how."""
+        chance, sandbox = self._chance, self._setup.sandbox
+        kind = chance.choice(_OUTAGES)
+        if chance.random() >= _OUTAGE or (kind == "refused" and chance.random() < 0.7):
+            # Refused connections are tried again for several seconds.
+            return None
+        self.outcome.outages[kind.split(":")[0]] += 1
+        if kind == "refused":
+            return kind
+        after = chance.choice((0, 0, chance.randint(1, len(self._source.requests))))
+        times = chance.choice(("", f",times={chance.randint(3, 20)}"))
+        await sandbox.clear_faults()
+        scope = f"{'' if chance.random() < 0.3 else 'endpoint=create-post,'}token={self._label}"
+        await sandbox.add_fault(f"{kind}{',' if ':' in kind else ':'}{scope},after={after}{times}")
+        self._is_down = after == 0 and not times
+        return kind
+
+    async def _end_outage(self) -> None:
+        self._is_down = False
+        await self._setup.sandbox.clear_faults()
+        for fault in self._faults:
+            await self._setup.sandbox.add_fault(fault)
 
     def _arguments(self) -> list[str]:
         shared = ["--json", "--unknown", self._policy, "--settle-after", str(SETTLE_AFTER)]
@@ -184,7 +279,10 @@ class Case:
             shared += ["--concurrency", str(self._concurrency)]
         if self.journal.exists():
             return ["bulk", "resume", str(self.journal), *shared]
-        return ["bulk", "run", str(self._file), "--journal", str(self.journal), "--allow-duplicates", *shared]
+        if self._corrects:
+            shared += ["--skip-invalid"]
+        named = ["--journal", str(self.journal)] if len(self._journals) == 1 else []
+        return ["bulk", "run", str(self._file), *named, *self._reading, "--allow-duplicates", *shared]
 
     async def _run_and_kill(self) -> bool:
         """Run once and kill the process on the way; return whether it ended before the kill."""
@@ -192,16 +290,25 @@ class Case:
         if chance.random() < 0.5:
             name = chance.choice([*STEPS, *STATEMENTS])
             each_row = name in STATEMENTS or STEPS[name].each_row
-            nth = chance.randint(1, max(1, int(len(self._rows) * 0.8))) if each_row else chance.choice((1, 1, 1, 2))
-            code = await self._execute(kill=(name, chance.choice(("before", "after")), nth))
+            nth = (
+                chance.randint(1, max(1, int(len(self._source.requests) * 0.8)))
+                if each_row
+                else chance.choice((1, 1, 1, 2))
+            )
+            outage = await self._begin_outage()
+            code = await self._execute(kill=(name, chance.choice(("before", "after")), nth), outage=outage)
             if code == -signal.SIGKILL:
                 self.outcome.steps[name] += 1
                 self.outcome.kills[STEPS[name].phase if name in STEPS else "send"] += 1
         else:
-            code = await self._execute(killer=self._kill_some_time)
+            outage = await self._begin_outage()
+            code = await self._execute(killer=self._kill_some_time, outage=outage)
             if code == -signal.SIGKILL:
                 self.outcome.kills[f"{self._phase()} (any time)"] += 1
-        return code != -signal.SIGKILL
+        if outage is not None:
+            await self._end_outage()
+        # A run that an outage has stopped is not at its end.
+        return code != -signal.SIGKILL and outage is None
 
     async def _kill_some_time(self, process: Process) -> None:
         """Kill a process at a random moment, or soon after one of its files appeared."""
@@ -231,13 +338,21 @@ class Case:
         *,
         kill: tuple[str, str, int] | None = None,
         killer: Callable[[Process], Coroutine[Any, Any, None]] | None = None,
+        outage: str | None = None,
+        arguments: Sequence[str] | None = None,
     ) -> int:
         """Run the command line once; return its exit code."""
         output, errors = self.folder / "output.txt", self.folder / "errors.txt"
         # The process may be killed before it has made them.
         output.touch()
         errors.touch()
-        job = Job(self._arguments(), self._environment, str(output), str(errors), kill)
+        words = list(arguments or self._arguments())
+        environment = dict(self._environment)
+        if outage is not None:
+            words += ["--timeout", str(_TIMEOUT)]
+        if outage == "refused":
+            environment["MARKETINGBLOCKS_BASE_URL"] = f"http://127.0.0.1:{_closed_port()}/api/v1"
+        job = Job(words, environment, str(output), str(errors), kill)
         async with self._setup.processes:
             self.outcome.processes += 1
             began = time.monotonic()
@@ -256,8 +371,10 @@ class Case:
         self._log.append(f"{began:.3f} to {time.monotonic():.3f} {kill} {' '.join(job.arguments)}\n  {self._last}")
         output.unlink()
         errors.unlink()
-        if code != -signal.SIGKILL:
+        if code != -signal.SIGKILL and arguments is None:
             self._check_ending(*self._last)
+        elif arguments is not None and code:
+            self._complain(f"{words[:2]} ended with {code}: {self._last}")
         return code
 
     def _check_ending(self, code: int, output: str, errors: str) -> None:
@@ -274,15 +391,20 @@ class Case:
         expected = 3 if told["unknown"] else 2 if told["failed"] or told["pending"] else 0
         if code != expected:
             self._complain(f"exit code {code} instead of {expected}: {output}")
+        if self._is_down and told["sent"] > FIRST_ROWS:
+            self._complain(f"{told['sent']} rows were sent to an API that was down: {output}")
 
     async def _run_to_the_end(self) -> None:
         """Resume until no row is pending, and no row is unknown that time could decide."""
-        for _ in range(_MOST_RESUMES):
-            code = await self._execute()
+        for number in range(_MOST_RESUMES):
+            outage = await self._begin_outage() if number < _MOST_OUTAGES else None
+            code = await self._execute(outage=outage)
+            if outage is not None:
+                await self._end_outage()
             if code not in _CODES:
                 return
             counts, until = self._last_result()
-            if not counts["pending"] and until is None:
+            if not counts["pending"] and until is None and outage is None:
                 return
             await asyncio.sleep(max(0.0, (until or 0.0) - time.time()))
         if self._last_result()[0]["pending"]:
@@ -297,15 +419,16 @@ class Case:
         # Requests that are still under way at the server come to their end.
         await asyncio.sleep(2 * SLOWEST)
         posts = [post for post in await sandbox.posts() if str(post["post_id"]) not in self._foreign]
-        if not self.journal.exists():
-            self._complain("there is no journal")
+        if missing := [journal.name for journal in self._journals if not journal.exists()]:
+            self._complain(f"there is no {missing}")
             return
-        found = audit(self.journal, self._rows, posts, policy=self._policy)
+        found = audit(self._journals, self._source.requests, posts, policy=self._policy)
         found.violations[:0] = verdict.violations
         self.outcome.verdict = found
-        leftovers = sorted(each.name for each in self.folder.iterdir())
-        if leftovers != ["posts.csv", "run.journal"]:
-            self._complain(f"files are left over: {leftovers}")
+        expected = {"posts.csv", "recipe.toml", *(journal.name for journal in self._journals)}
+        leftovers = {each.name for each in self.folder.iterdir() if not re.fullmatch(r"failed-\d\.csv", each.name)}
+        if not leftovers <= expected:
+            self._complain(f"files are left over: {leftovers - expected}")
         if self._watch is not None:
             self.outcome.lagged = self._watch.lagged
             self.outcome.worst_second, complaint = await self._watch.verdict(self._label)
@@ -332,7 +455,7 @@ class Case:
             return "start"
         if states.get(1):
             return "send"
-        if sum(states.values()) < len(self._rows):
+        if sum(states.values()) < len(self._source.requests):
             return "prepare"
         return "reconcile" if states.get(4) else "end"
 
@@ -347,6 +470,12 @@ async def _start_cold(job: Job) -> asyncio.subprocess.Process:
     finally:
         os.close(output)
         os.close(errors)
+
+
+def _closed_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 def _signal(process: Process, number: signal.Signals) -> bool:

@@ -79,7 +79,7 @@ def test_the_audit_sees_what_is_wrong(
     rows = make_rows(Random(1), 1, "audit")
     journal = journal_of(tmp_path / "run.journal", {1: (state, post_id)}, 1)
     there = [{"post_id": number + 1, "request": request_of(rows[0])} for number in range(posts)]
-    violations = audit(journal, rows, there, policy="report").violations
+    violations = audit([journal], [request_of(row) for row in rows], there, policy="report").violations
     assert bool(violations) == bool(complaint)
     assert complaint is None or any(complaint in violation for violation in violations)
 
@@ -87,6 +87,18 @@ def test_the_audit_sees_what_is_wrong(
 def test_the_audit_sees_posts_of_nobody_and_rows_that_are_missing(tmp_path: Path) -> None:
     rows = make_rows(Random(1), 2, "audit")
     journal = journal_of(tmp_path / "run.journal", {}, 2)
-    foreign = {"post_id": 1, "request": {**request_of(rows[0]), "caption_text": "changed"}}
-    assert "belongs to no row" in audit(journal, rows, [foreign], policy="report").violations[0]
-    assert "the journal holds" in audit(journal, rows * 2, [], policy="report").violations[0]
+    requests = [request_of(row) for row in rows]
+    foreign = {"post_id": 1, "request": {**requests[0], "caption_text": "changed"}}
+    assert "belongs to no row" in audit([journal], requests, [foreign], policy="report").violations[0]
+    assert "run.journal holds" in audit([journal], requests * 2, [], policy="report").violations[0]
+
+
+def test_the_audit_follows_failed_rows_into_the_run_that_corrects_them(tmp_path: Path) -> None:
+    requests = [request_of(row) for row in make_rows(Random(2), 3, "audit")]
+    first = journal_of(tmp_path / "first", {1: (DONE, "1"), 2: (FAILED, None), 3: (FAILED, None)}, 3)
+    second = journal_of(tmp_path / "second", {1: (DONE, "2"), 2: (FAILED, None)}, 2)
+    posts = [{"post_id": number + 1, "request": requests[number]} for number in range(2)]
+    assert audit([first, second], requests, posts, policy="report").violations == []
+    assert audit([first, second], requests, posts[:1], policy="report").losses == 1
+    twice = [*posts, {"post_id": 3, "request": requests[1]}]
+    assert audit([first, second], requests, twice, policy="report").duplicates == 1

@@ -520,7 +520,7 @@ class Journal(JournalReader):
 
 def _storable(text: str) -> str:
     """Return text as SQLite takes it: a server can send halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 class _KilledError(Exception):

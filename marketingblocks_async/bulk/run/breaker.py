@@ -37,7 +37,7 @@ class OutagePolicy(StrEnum):
     WAIT = "wait"
 
 
-def concerns_all_rows(error: Exception | None) -> bool:
+def concerns_all_rows(error: Exception) -> bool:
     """Return whether a row's error says something about the API rather than about the row.
 
     No connection, no response in time, a 5xx, a response that makes no sense, a redirect, a 404 (the address of the
@@ -89,11 +89,14 @@ class Breaker:
 
         """
         self._last_outcome = self._clock()
-        if not concerns_all_rows(error):
-            if error is None or isinstance(error, CallError):
-                self._in_a_row, self._proven = 0, True
-            if error is None and seconds is not None:
+        if error is None:
+            self._in_a_row, self._proven = 0, True
+            if seconds is not None:
                 self._slowest = max(seconds, 0.9 * self._slowest)
+            return False
+        if not concerns_all_rows(error):
+            if isinstance(error, CallError):
+                self._in_a_row, self._proven = 0, True
             return False
         self._in_a_row += 1
         if self._in_a_row < OUTAGE_AFTER or self.is_open:

@@ -49,7 +49,6 @@ class ProgressMeter:
         on_progress: called with the progress; ``None`` to report nothing.
 
     Attributes:
-        counts: rows by state; rows in flight count as pending.
         in_flight: numbers of the rows that are being sent.
 
     """
@@ -59,7 +58,8 @@ class ProgressMeter:
         self._on_progress = on_progress
         self._began = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
-        self.counts: Counts = Counts(0, 0, 0, 0, 0)
+        # Whole numbers of their own, since a frozen object for each row would cost as much as a row's writes.
+        self._done = self._failed = self._pending = self._unknown = 0
         self.in_flight: set[int] = set()
 
     def begin(self) -> None:
@@ -71,17 +71,29 @@ class ProgressMeter:
         """Seconds since the beginning."""
         return time.monotonic() - self._began
 
+    @property
+    def counts(self) -> Counts:
+        """Rows by state; rows in flight count as pending."""
+        done, failed, pending, unknown = self._done, self._failed, self._pending, self._unknown
+        return Counts(done + failed + pending + unknown, done, failed, pending, unknown)
+
+    @counts.setter
+    def counts(self, counts: Counts) -> None:
+        self._done, self._failed, self._pending, self._unknown = (
+            counts.done, counts.failed, counts.pending, counts.unknown,
+        )  # fmt: skip
+
     def count(self, state: RowState) -> None:
         """Count a pending row that is in ``state`` now."""
-        counts = self.counts
-        if state is not RowState.PENDING:
-            self.counts = Counts(
-                counts.total,
-                counts.done + (state is RowState.DONE),
-                counts.failed + (state is RowState.FAILED),
-                counts.pending - 1,
-                counts.unknown + (state is RowState.UNKNOWN),
-            )
+        if state is RowState.PENDING:
+            return
+        self._pending -= 1
+        if state is RowState.DONE:
+            self._done += 1
+        elif state is RowState.FAILED:
+            self._failed += 1
+        else:
+            self._unknown += 1
 
     def snapshot(self) -> BulkProgress:
         """Return the progress at this moment."""

@@ -309,7 +309,8 @@ class BulkRun:
     async def _rows(self) -> AsyncGenerator[CreatePost, None]:
         index = 0
         async for number, request in self._journal.pending():
-            await self._hold_back()
+            if self._breaker.holds_back(len(self._numbers)):
+                await self._hold_back()
             if self._is_pausing:
                 return
             self._numbers[index] = number
@@ -356,7 +357,8 @@ class BulkRun:
                 permalink=outcome.result.permalink,
             )
             self._meter.count(RowState.DONE)
-            self._fail_suspects()
+            if self._suspects:
+                self._fail_suspects()
         else:
             self._note_failure(number, outcome.error)
         if trips:

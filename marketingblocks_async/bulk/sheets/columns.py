@@ -79,7 +79,7 @@ _THREAD_COLUMN = re.compile(r"(?:twitterthreads?|threads?|tweets?)([0-9]{1,4})(m
 def normal_name(name: str) -> str:
     """Return ``name`` without the differences that do not matter in a column's name."""
     # Only the head: the name of a column may be a text of megabytes.
-    folded = unicodedata.normalize("NFKC", name[:200]).casefold()
+    folded = unicodedata.normalize("NFKC", name[:200]).casefold().replace("(s)", "s")
     return "".join(
         character
         for character in folded
@@ -124,8 +124,10 @@ def target_of(name: str) -> str | None:
 @lru_cache(maxsize=1024)
 def nearest_target(name: str) -> str | None:
     """Return the field whose name, or other name, is most like ``name``; ``None`` if none is like it."""
-    close = difflib.get_close_matches(normal_name(name), _TARGETS, n=1, cutoff=0.6)
-    return _TARGETS[close[0]] if close else None
+    normal = normal_name(name)
+    if close := difflib.get_close_matches(normal, _TARGETS, n=1, cutoff=0.7):
+        return _TARGETS[close[0]]
+    return "schedule_time" if normal.endswith(("time", "date")) else None
 
 
 def _similar_name(name: str) -> tuple[bool, str]:

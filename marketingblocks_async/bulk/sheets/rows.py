@@ -20,7 +20,7 @@ from marketingblocks_async.bulk.numbers import post_number
 from marketingblocks_async.bulk.plan import RowError, RowWarning
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PublishMode
 from marketingblocks_async.models.base import is_array, is_object
-from marketingblocks_async.models.schedule import explain_ambiguity, split_moment, split_text, zone_of
+from marketingblocks_async.models.schedule import explain_ambiguity, plain_moment, split_moment, split_text, zone_of
 
 from .captions import text_doubts
 from .cells import TOO_LONG_NUMBER, CellError, check_characters
@@ -120,6 +120,8 @@ def _settle_time(values: dict[str, Any]) -> str | None:
     """
     moment, name = values.get("schedule_time"), values.get("time_zone")
     if isinstance(moment, str) and isinstance(name, str):
+        if plain_moment(moment, name) is not None:
+            return None
         moment = datetime.fromisoformat(moment)
     if not (isinstance(moment, datetime) and isinstance(name, str)) or moment.tzinfo is not None or moment.fold:
         return None

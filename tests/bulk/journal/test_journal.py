@@ -23,7 +23,7 @@ from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, 
 from marketingblocks_async.bulk.journal import create, writer
 from marketingblocks_async.bulk.journal import journal as journal_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
-from marketingblocks_async.bulk.journal.files import connect_for_writing
+from marketingblocks_async.bulk.journal.files import connect_for_writing, mark
 from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
 from marketingblocks_async.bulk.journal.states import Counts, RowState
 
@@ -615,7 +615,7 @@ def test_the_controls_of_a_long_run_are_the_rows_sent_around_the_unknown_one(pat
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO states (number, state, mark, sent_at) VALUES (?, 2, ?, ?)",
-            ((number, create.mark(number, 2, None), 1000.0 + number) for number in range(1, 2501)),
+            ((number, mark(number, 2, None), 1000.0 + number) for number in range(1, 2501)),
         )
         connection.execute("COMMIT")
     with JournalReader(path) as reader:

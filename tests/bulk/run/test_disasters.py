@@ -26,7 +26,7 @@ from marketingblocks_async.bulk.journal.files import mark
 from marketingblocks_async.sandbox import SandboxProcess
 from tests.torture.audit import audit
 from tests.torture.limit import LimitWatch
-from tests.torture.rows import make_rows, write_csv
+from tests.torture.rows import make_rows, request_of, write_csv
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and file size limits")
 
@@ -89,7 +89,8 @@ class Run:
         return await self.end(await self.start(command, *options, by=by))
 
     async def judge(self) -> None:
-        found = audit(self.journal, self.rows, await self.sandbox.posts(), policy="report")
+        requests = [request_of(row) for row in self.rows]
+        found = audit([self.journal], requests, await self.sandbox.posts(), policy="report")
         assert not found.violations
 
 

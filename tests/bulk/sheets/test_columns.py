@@ -311,3 +311,20 @@ def test_the_columns_of_a_flattened_post_are_known() -> None:
     layout = compile_layout([*FLAT_COLUMNS, "key"], ColumnRules())
     assert not layout.problems
     assert list(layout.fields.values()) == [*FLAT_COLUMNS, "key"]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("Posting Time", "schedule_time"),
+        ("Publish date", "schedule_time"),
+        ("captoin", "caption_text"),
+        ("Notes", None),
+    ],
+)
+def test_the_field_that_is_suggested_is_one_that_the_name_may_mean(name: str, field: str | None) -> None:
+    assert nearest_target(name) == field
+
+
+def test_a_plural_in_parentheses_is_a_plural() -> None:
+    assert target_of("Media URL(s)") == "media_urls"
