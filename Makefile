@@ -11,6 +11,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 TORTURE_ARGS ?=
 MUTATION_ARGS ?=
+SIMULATION_ARGS ?=
 
 # Without it, each of the many processes that the tests start would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -103,6 +104,10 @@ torture: $(VENV)/.group-test ## Kill bulk runs 1,000 times and audit what was pu
 .PHONY: mutation
 mutation: $(VENV)/.group-test ## Change the code in small ways and list what no test notices (MUTATION_ARGS="limits")
 	@$(BIN)/python tools/mutation.py $(MUTATION_ARGS)
+
+.PHONY: simulation
+simulation: $(VENV)/.group-test ## Play 100,000 simulated worlds: network, disk and processes that fail (SIMULATION_ARGS="--seed 17")
+	@$(BIN)/python -m tests.simulation --seeds 100000 $(SIMULATION_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.group-docs ## Build the documentation into build/site

@@ -14,7 +14,7 @@ from marketingblocks_async.sandbox import Sandbox, SandboxOptions, SandboxProces
 from marketingblocks_async.sandbox.state.files import StateFileError
 from tests.support.sandbox import FakeClock, Running, create_request
 
-CHANCY: SandboxOptions = {
+CHANCY: dict[str, Any] = {
     "policy": "sliding_log",
     "limit": 4,
     "faults": [
@@ -59,20 +59,22 @@ async def script(running: Running, clock: FakeClock, *, pace: float, changes: bo
     return found
 
 
-async def played(*, pace: float, changes: bool = True, **options: Any) -> tuple[list[Any], Running]:
+async def played(
+    options: dict[str, Any], *, pace: float, changes: bool = True, **more: Any
+) -> tuple[list[Any], Running]:
     clock = FakeClock()
-    async with Running(clock=clock, **options) as running:
+    async with Running(clock=clock, **options, **more) as running:
         return await script(running, clock, pace=pace, changes=changes), running
 
 
 async def test_the_same_seed_and_requests_give_the_same_answers_and_ledger() -> None:
     options: dict[str, Any] = {**CHANCY, "clock_start": 1_800_000_000.0}
-    one, first = await played(pace=0.1, **options)
-    two, second = await played(pace=0.1, **options)
+    one, first = await played(options, pace=0.1)
+    two, second = await played(options, pace=0.1)
     assert one == two
     assert first.sandbox.ledger.report() == second.sandbox.ledger.report()
     assert {(None,), 500, 429} <= {each if each == (None,) else each[0] for each in one}
-    three, _ = await played(pace=0.1, **{**options, "seed": 8})
+    three, _ = await played({**options, "seed": 8}, pace=0.1)
     assert three != one
 
 
@@ -80,8 +82,8 @@ async def test_the_same_seed_and_requests_give_the_same_answers_and_ledger() -> 
 @pytest.mark.parametrize(("pace", "changes"), [(0.1, True), (0.9, True), (0.9, False)])
 async def test_a_replay_meets_the_same_requests_with_the_same(tmp_path: Path, pace: float, *, changes: bool) -> None:
     file = str(tmp_path / "scenario.jsonl")
-    recorded, original = await played(pace=0.1, **CHANCY, record_file=file)
-    again, running = await played(pace=pace, changes=changes, replay_file=file, policy="none")
+    recorded, original = await played(CHANCY, pace=0.1, record_file=file)
+    again, running = await played({}, pace=pace, changes=changes, replay_file=file, policy="none")
     assert [each[:1] for each in again] == [each[:1] for each in recorded]
     assert again == recorded
     report = running.sandbox.replayed()
@@ -168,8 +170,8 @@ async def test_a_recording_takes_no_files_place(tmp_path: Path) -> None:
 
 async def test_a_replay_can_be_recorded(tmp_path: Path) -> None:
     one, two = str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl")
-    await played(pace=0.1, **CHANCY, record_file=one)
-    await played(pace=0.1, replay_file=one, record_file=two)
+    await played(CHANCY, pace=0.1, record_file=one)
+    await played({}, pace=0.1, replay_file=one, record_file=two)
 
     def lines(file: str) -> list[Any]:
         return [

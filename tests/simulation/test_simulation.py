@@ -1,0 +1,56 @@
+"""The promises hold in many simulated worlds, and do not where a bug is planted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation import scenarios
+from tests.simulation.bugs import BUGS, planted
+from tests.simulation.world import simulate
+
+ROOT = Path(__file__).parents[2]
+
+SEEDS = 150
+"""Seeds of a test run; make simulation plays more."""
+
+PARTS = 5
+
+MOST_TRIED = 300
+"""Seeds in which each bug has to show. Most show in the first ten."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_promises_hold(part: int) -> None:
+    violations = {seed: world.violations for seed in range(part, SEEDS, PARTS) if (world := simulate(seed)).violations}
+    assert not violations, "replay with: python -m tests.simulation --seed N"
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    scenario = getattr(scenarios, BUGS[name][0])
+    with planted(name):
+        assert any(simulate(seed, scenario).violations for seed in range(MOST_TRIED))
+
+
+@pytest.mark.parametrize("seed", [1, 6, 12])
+def test_a_seed_plays_the_same_each_time(seed: int) -> None:
+    one, two = simulate(seed), simulate(seed)
+    assert (one.loop.turns, one.loop.now, one.story) == (two.loop.turns, two.loop.now, two.story)
+    assert one.sandbox.ledger.arrivals() == two.sandbox.ledger.arrivals()
+
+
+def test_worlds_differ() -> None:
+    stories = [" ".join(simulate(seed).story) for seed in range(40)]
+    assert sum("died" in story for story in stories) > 5
+    assert sum("fault" in story for story in stories) > 20
+
+
+def test_a_seed_can_be_replayed_from_the_command_line() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)  # noqa: S603
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 violations in seed 3" in done.stdout
