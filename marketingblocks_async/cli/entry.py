@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, TextIO
 
 from . import streams
 from .errors import CommandEnded, ExitCode, report
@@ -39,8 +40,10 @@ def _run() -> ExitCode:
         sys.stderr.write(_MISSING)
         return ExitCode.USAGE
     try:
-        # Not in typer's standalone mode, which shows errors without regard to --json.
-        code = app(prog_name="marketingblocks", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            # Not in typer's standalone mode, which shows errors without regard to --json.
+            code = app(prog_name="marketingblocks", standalone_mode=False)
     except CommandEnded as ended:
         return ended.code
     except SystemExit as exit_:
@@ -51,6 +54,21 @@ def _run() -> ExitCode:
     if code == ExitCode.INTERRUPTED:
         return ExitCode.INTERRUPTED
     return ExitCode.USAGE if code else ExitCode.DONE
+
+
+def _show_warning(  # noqa: PLR0917 - as warnings.showwarning is called
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as a remark: its place in the package says nothing to who types a command."""
+    if issubclass(category, UserWarning):
+        Output(as_json="--json" in sys.argv[1:]).note(f"Warning: {message}")
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def make_app() -> typer.Typer:
@@ -72,8 +90,9 @@ def make_app() -> typer.Typer:
 
     app = new_app(
         "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests "
-        "per second and never twice.\n\nExit codes: 0 all done; 1 usage, configuration or token; 2 something failed "
-        "or is still to be sent; 3 an outcome is unknown; 130 interrupted."
+        "per second. If it cannot tell whether a post was published, it says so and does not send it again.\n\n"
+        "Exit codes: 0 all done; 1 usage, configuration or token; 2 something failed or is still to be sent; 3 an "
+        "outcome is unknown; 130 interrupted."
     )
     app.callback()(version_option)
     app.add_typer(bulk.app, name="bulk")

@@ -136,9 +136,7 @@ def _message(error: BaseException) -> str:
 
     if isinstance(error, ValidationError):
         # A field that may be of several types has one problem for each of them; the last one is shown.
-        problems = {
-            _place(each["loc"]): each["msg"].removeprefix("Value error, ") for each in error.errors(include_url=False)
-        }
+        problems = {_place(each["loc"]): _problem(each["msg"]) for each in error.errors(include_url=False)}
         return "\n".join(f"{place}: {problem}".removeprefix(": ") for place, problem in problems.items())
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
@@ -146,9 +144,35 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
+def _problem(message: str) -> str:
+    """Return what is wrong, in fewer words than pydantic's."""
+    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return re.sub(r"^Input should be (?=')", "give one of ", text).replace("Field required", "it is missing")
+
+
+_REPEATED = {
+    "campaign_ids": "--campaign-id",
+    "channels": "--channel",
+    "hash_tags": "--hash-tag",
+    "keywords": "--keyword",
+    "media_urls": "--media-url",
+    "post_ids": "--post-id",
+}
+_ARGUMENTS = ("comment_bot_id", "input", "post_id", "user_id")
+"""Fields that a command takes by their place, and not as an option."""
+
+
 def _place(steps: Sequence[int | str]) -> str:
-    """Return where in a request something is wrong, without the names of the checks on the way."""
-    return ".".join(str(step) for step in steps if not re.search(r"[\[(]", str(step)))
+    """Return where in a request something is wrong: its option, and the place in it."""
+    # Without the names of the checks on the way.
+    shown = [str(step) for step in steps if not re.search(r"[\[(]", str(step))]
+    if not shown or shown[0] in _ARGUMENTS:
+        return ".".join(shown)
+    field, *inner = shown
+    if field in _REPEATED:
+        return _REPEATED[field]
+    option = f"--{field.replace('_', '-')}"
+    return f"{option} ({'.'.join(inner)})" if inner else option
 
 
 def _details(error: BaseException) -> dict[str, Any]:

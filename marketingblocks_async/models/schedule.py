@@ -264,7 +264,7 @@ def explain_past(moment: datetime | None) -> str | None:
     if moment is None or (late := datetime.now(UTC) - moment) < timedelta(minutes=1):
         return None
     return (
-        f"schedule_time {moment:%Y-%m-%d %H:%M} ({moment.tzinfo}) is past by {str(late).partition('.')[0]}; "
+        f"schedule_time {moment:%Y-%m-%d %H:%M} ({moment.tzinfo}) is past by {re.split('[.,]', str(late))[0]}; "
         "the API may publish the post at once"
     )
 

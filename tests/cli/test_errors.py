@@ -17,7 +17,7 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("posts", "create"), 1, "channel_type: Field required"),
+        (("posts", "create"), 1, "--channel-type: it is missing"),
         ((*CREATE, "--post-extra", "{"), 1, "is no JSON"),
         ((*CREATE, "--post-extra", "@nowhere.json"), 1, "nowhere.json: No such file"),
         ((*CREATE, "--post-extra", "@."), 1, "Is a directory"),
@@ -25,15 +25,21 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         ((*CREATE, "--from-json", "list.json"), 1, "must hold a JSON object"),
         ((*CREATE, "--from-json", "binary.json"), 1, "it is not text in UTF-8"),
         ((*CREATE, "--publish-mode", "scheduled"), 1, "schedule_time"),
-        ((*CREATE, "--schedule-time", "tomorrow"), 1, "schedule_time"),
-        ((*CREATE, "--schedule-time", "2027-01-08 14:30", "--time-zone", "Mars/Base"), 1, "time_zone"),
-        ((*CREATE, "--caption-text", "\udcff"), 1, "caption_text"),
-        (("posts", "create", "--channel-type", "x\x1b[31m", "--channel-id", "1"), 1, "channel_type"),
+        ((*CREATE, "--schedule-time", "tomorrow"), 1, "--schedule-time: "),
+        ((*CREATE, "--schedule-time", "2027-01-08 14:30", "--time-zone", "Mars/Base"), 1, "--time-zone: "),
+        ((*CREATE, "--caption-text", "\udcff"), 1, "--caption-text: "),
+        (
+            ("posts", "create", "--channel-type", "x\x1b[31m", "--channel-id", "1"),
+            1,
+            "--channel-type: give one of 'facebook'",
+        ),
         (("posts", "get", ""), 1, "post_id: is blank"),
         (("posts", "get", "\udcff"), 1, "post_id"),
         (("posts", "get", "../../x"), 2, "404"),
-        (("posts", "list", "--channel", "nope"), 1, "channels"),
-        (("posts", "list", "--channel", "facebook", "--limit", "-1"), 1, "limit"),
+        (("posts", "list", "--channel", "nope"), 1, "--channel: give one of"),
+        ((*CREATE, "--twitter-threads", '[{"message": 1}]'), 1, "--twitter-threads (0.message): "),
+        ((*CREATE, "--media-url", "n/a"), 1, "--media-url: "),
+        (("posts", "list", "--channel", "facebook", "--limit", "-1"), 1, "--limit: "),
         (("request", "FETCH", "x"), 1, "method='FETCH'"),
         (("request", "GET", "a\nb"), 1, "path="),
         (("request", "GET", "https://example.com/"), 1, "path="),
@@ -41,7 +47,7 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         (("request", "GET", "x", "--param", "a"), 1, "--param 'a': write NAME=VALUE"),
         (("automations", "update", "1", "--field", "a=nonsense"), 1, "is no JSON"),
         (("generate", ""), 1, "input"),
-        (("generate", "x", "--post-type", "nonsense"), 1, "post_type"),
+        (("generate", "x", "--post-type", "nonsense"), 1, "--post-type: "),
         (("channels", "connect", ""), 1, "user_id"),
         (("docs", "ask", ""), 1, "question"),
         (("docs", "ask", "x", "--docs-url", "http://example.com"), 1, "docs_url"),
@@ -106,3 +112,12 @@ def test_unexpected_errors_are_a_panel_too(command: Command, monkeypatch: pytest
     monkeypatch.setenv("MARKETINGBLOCKS_DEBUG", "1")
     with pytest.raises(AssertionError, match="Traceback"):
         command("doctor")
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_past_time_is_a_remark_and_not_a_warning_of_python(command: Command, sandbox: Sandbox) -> None:
+    del sandbox
+    ran = command(*CREATE, "--schedule-time", "2020-01-01 10:00", "--time-zone", "UTC")
+    assert ran.code == 0
+    assert ran.err.startswith("Warning: schedule_time 2020-01-01 10:00 (UTC) is past by")
+    assert ".py" not in ran.err

@@ -48,17 +48,20 @@ def create(
     """Create an automation."""
     from marketingblocks_async import CreateCommentAutomation
 
-    options = {
-        "name": name,
-        "channels": channel,
-        "target_type": target_type,
-        "post_ids": post_id,
-        "campaign_ids": campaign_id,
-        "trigger_type": trigger_type,
-        "keywords": keyword,
-        "response_type": response_type,
-    }
-    request = CreateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    request = CreateCommentAutomation.checked(
+        _fields(
+            from_json,
+            field,
+            name=name,
+            channels=channel,
+            target_type=target_type,
+            post_ids=post_id,
+            campaign_ids=campaign_id,
+            trigger_type=trigger_type,
+            keywords=keyword,
+            response_type=response_type,
+        )
+    )
     created = json_of(settings.call(lambda client: client.comment_automations.create(request)))
     settings.output.result(created, lambda: settings.output.facts("Created", created.items()))
 
@@ -81,20 +84,25 @@ def update(
     """Change an automation; only what is given is sent. The API may reset a target or trigger that is left out."""
     from marketingblocks_async import UpdateCommentAutomation
 
-    options = {
-        "comment_bot_id": comment_bot_id,
-        "name": name,
-        "target_type": target_type,
-        "post_ids": post_id,
-        "campaign_ids": campaign_id,
-        "trigger_type": trigger_type,
-        "keywords": keyword,
-        "response_type": response_type,
-    }
-    request = UpdateCommentAutomation.model_validate(request_fields(from_json, options | _further(field)))
+    request = UpdateCommentAutomation.checked(
+        _fields(
+            from_json,
+            field,
+            comment_bot_id=comment_bot_id,
+            name=name,
+            target_type=target_type,
+            post_ids=post_id,
+            campaign_ids=campaign_id,
+            trigger_type=trigger_type,
+            keywords=keyword,
+            response_type=response_type,
+        )
+    )
     changed = json_of(settings.call(lambda client: client.comment_automations.update(request)))
     settings.output.result(changed, lambda: settings.output.facts("Changed", changed.items()))
 
 
-def _further(given: list[str] | None) -> dict[str, Any]:
-    return {name: read_json(value) for name, value in pairs(given or (), "--field").items()}
+def _fields(from_json: str | None, further: list[str] | None, **options: object) -> dict[str, Any]:
+    """Return the fields of a request, of which ``--field`` gives those that the documentation does not name."""
+    given = {name: read_json(value) for name, value in pairs(further or (), "--field").items()}
+    return request_fields(from_json, options | given)
