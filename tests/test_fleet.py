@@ -10,6 +10,7 @@ import pytest
 from marketingblocks_async import ConfigurationError, NotSentError, RateLimit, TokenFleet
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.sandbox import Sandbox, SandboxProcess
+from tests.support.clients import post
 from tests.support.polling import until
 
 
@@ -84,3 +85,17 @@ async def test_saturated_tokens_keep_their_limits_each() -> None:
 def test_a_fleet_without_a_limit_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="limit"):
         TokenFleet(rate_limit=RateLimit(limit=None))
+
+
+async def test_a_post_that_its_hook_refuses_keeps_no_connection_and_no_permit() -> None:
+    async def refuse(_index: int, _item: object) -> None:
+        msg = "not this one"
+        raise ValueError(msg)
+
+    async with Sandbox() as sandbox, TokenFleet(base_url=sandbox.base_url, max_connections=1) as fleet:
+        client = fleet.client(sandbox.token)
+        outcomes = [each async for each in client.posts.create_many([post("a"), post("b")], before_send=refuse)]
+        assert [type(each.error) for each in outcomes] == [ValueError, ValueError]
+        assert fleet.snapshot().connections == 0
+        assert client.rate_limiter.snapshot().in_use == 0
+        assert (await client.posts.create(post("c"))).post_id is not None

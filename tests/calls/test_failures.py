@@ -35,6 +35,7 @@ from marketingblocks_async.errors import (
     UnprocessableEntityError,
     UnreadableResponseError,
 )
+from marketingblocks_async.middleware import DEEPEST_JSON, HttpResponse
 from tests.support.examples import (
     DOCUMENTED_ERROR,
     DOCUMENTED_FOUND_POST,
@@ -426,3 +427,13 @@ class TestErrors:
         found = error(status, body)
         assert isinstance(found, CallError)
         assert str(found).startswith(f"create-post: {status}")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_what_is_nested_too_deeply_to_be_pickled_is_refused(opening: str, closing: str) -> None:
+    def response(depth: int) -> HttpResponse:
+        return HttpResponse(200, {}, (opening * depth + "1" + closing * depth).encode())
+
+    assert pickle.loads(pickle.dumps(response(DEEPEST_JSON - 1).json()))  # noqa: S301 - our own words
+    with pytest.raises(ValueError, match="nested deeper"):
+        response(DEEPEST_JSON + 1).json()

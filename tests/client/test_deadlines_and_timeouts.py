@@ -404,3 +404,27 @@ async def test_a_client_that_closes_while_a_middleware_lingers_lets_nothing_out(
         assert isinstance(error, NotSentError)
         assert "closed" in str(error)
         assert not sandbox.ledger.endpoints
+
+
+async def test_a_timeout_in_the_clean_up_of_a_cancelled_task_is_one() -> None:
+    raised: list[Exception] = []
+
+    async def work(client: MarketingBlocks) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await client.posts.upcoming()
+            except CallError as error:
+                raised.append(error)
+
+    async with (
+        Sandbox(faults=["slow_answer:delay=30"]) as sandbox,
+        client_of(sandbox, timeout=0.05, retry=RetryPolicy(max_attempts=1)) as client,
+    ):
+        task = asyncio.create_task(work(client))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert [type(error) for error in raised] == [APITimeoutError]

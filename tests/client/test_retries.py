@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -534,3 +535,28 @@ def test_no_backoff_at_all_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     retry = RetryPolicy(initial_backoff=0, max_backoff=0)
     played = play(monkeypatch, [status(500)], CALLS["upcoming-posts"], retry=retry)
     assert played.times == pytest.approx([0.0] * 5, abs=1e-4)
+
+
+def test_a_retry_goes_before_the_calls_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def give(request: HttpRequest, _send: Send) -> HttpAnswer:
+        asked.append(request.url)
+        return status(500) if len(asked) == 1 else OK
+
+    async def main() -> None:
+        monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())
+        settings: dict[str, Any] = {"rate_limit": RateLimit(limit=5), "middlewares": [give]}
+        async with client_at("http://localhost:1", **settings) as client:
+            await asyncio.gather(*(client.posts.get(number) for number in range(40)))
+
+    run(main())
+    assert len(asked) == 41
+    # Those that were granted before it was asked for are ahead of it, and no others.
+    assert asked.index(asked[0], 1) < 10
+
+
+def test_a_pause_is_longer_than_asked_for_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "random", lambda: 1.0)
+    played = play(monkeypatch, [status(429, Retry_After="10"), OK], rate_limit=RateLimit())
+    assert [event.pause for event in played.throttles] == [pytest.approx(10.5)]

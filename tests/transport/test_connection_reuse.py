@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
+from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport.aiohttp_hooks import KEEPALIVE, LESSON, LONGEST_LESSON, KeepaliveLesson
 from tests.support.clients import client_at, post
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
@@ -168,3 +169,27 @@ class TestLesson:
         lesson = KeepaliveLesson()
         lesson.read_offer(offer)
         assert lesson.allows(KEEPALIVE - 0.1)
+
+
+async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    writers: list[asyncio.StreamWriter] = []
+    wait_to_write = RateLimiter.wait_to_write
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writers.append(writer)
+        writer.write(OK)
+        return True
+
+    async def lose(self: RateLimiter, *, owner: object = None) -> None:
+        await wait_to_write(self, owner=owner)
+        if len(writers) == 1:
+            writers[0].transport.abort()
+            # Until this side has heard of it, and shorter than after what it would look for itself.
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr(RateLimiter, "wait_to_write", lose)
+    async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        for _ in range(2):
+            assert (await client.posts.create(post())).post_id == 1
+        assert server.connections == 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, RateLimit
+from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, OutcomeEvent, RateLimit
 from marketingblocks_async.bulk import (
     BulkProgress,
     BulkResult,
@@ -441,3 +441,35 @@ async def test_rows_that_a_killed_run_had_in_flight_are_looked_for(sandbox: Sand
     result = await run(sandbox, path)
     assert (result.counts.done, result.reconciliation.found) == (10, 1)
     assert created(sandbox) == ALL
+
+
+async def test_an_outcome_that_came_with_the_abort_is_recorded(sandbox: Sandbox, path: Path) -> None:
+    told: list[OutcomeEvent] = []
+
+    def note(event: OutcomeEvent) -> None:
+        if event.endpoint == "create-post":
+            told.append(event)
+            if len(told) == 3:
+                # The response is there, and the run has not fetched it yet.
+                bulk.abort()
+
+    async with client_of(sandbox, on_outcome=note) as client, Journal(path) as journal:
+        bulk = BulkRun(client, journal, concurrency=1)
+        result = await bulk.run()
+    assert result.ending is Ending.ABORTED
+    assert (result.counts.done, result.counts.unknown) == (3, 0)
+
+
+async def test_a_stop_in_a_pause_waits_for_what_is_in_flight_only(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.2")
+    async with client_of(sandbox, rate_limit=RateLimit(limit=2, burst=1)) as client, Journal(path) as journal:
+        bulk = BulkRun(client, journal, concurrency=10)
+        task = asyncio.create_task(bulk.run())
+        await started(sandbox, 1)
+        client.rate_limiter.pause(600.0)
+        bulk.stop()
+        # Minutes before the end of the pause.
+        result = await asyncio.wait_for(task, 60)
+    assert result.ending is Ending.INTERRUPTED
+    assert 1 <= result.counts.done == len(sandbox.ledger.commits) < 10
+    assert result.counts.unknown == 0
