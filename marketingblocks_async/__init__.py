@@ -1,10 +1,9 @@
 """Asyncio client for the MarketingBlocks API.
 
-It keeps the API's rate limit where the server counts, and never publishes a post twice. Start with
-``MarketingBlocks``; everything public is importable from here.
+It keeps the API's rate limit as the server counts it. If it cannot tell whether a post was published, it says so
+instead of publishing it twice. Start with ``MarketingBlocks``; everything public is importable from here.
 
-The names are loaded when they are first asked for. So a command line that only prints its help need not wait for an
-HTTP client, and a program that only checks a spreadsheet loads the models and nothing else.
+A name is loaded when it is first used, so that a program which needs only the models does not load the HTTP client.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The client: wires token, limiter, pool and options, and carries the resources."""
+"""The client: puts token, limiter, connections and options together, and has the groups of operations."""
 
 from __future__ import annotations
 
@@ -205,10 +205,10 @@ class MarketingBlocks:
         return self._executor.context.base_url
 
     def token_fingerprint(self, key: bytes) -> str:
-        """Return a keyed hash of the access token, by which a program can recognise the token without keeping it.
+        """Return a keyed hash of the access token. A program can recognise the token by it without storing the token.
 
         Args:
-            key: at most 64 bytes; of another key's hash nothing can be told.
+            key: at most 64 bytes. Hashes with different keys cannot be compared.
 
         """
         return self._executor.context.fingerprint(key)

@@ -23,7 +23,7 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
 class Secret(str):
-    """A string that shows stars wherever Python shows it by itself, and that refuses to be pickled.
+    """A string whose ``repr`` is stars, and which cannot be pickled.
 
     ``repr`` is what ends up in logs of containers, in tracebacks with local variables and in crash reports; the header
     dictionary of a request is often among them.
@@ -91,7 +91,7 @@ def resolve_base_url(base_url: str | None) -> str:
     An address without a path gets that of the documented API root.
 
     Raises:
-        ConfigurationError: it is no URL that a token may be sent to.
+        ConfigurationError: the token must not be sent to this address, or it is not an address.
 
     """
     source = "base_url"

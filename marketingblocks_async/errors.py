@@ -36,7 +36,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 from multidict import CIMultiDict
 
 BODY_EXCERPT_LENGTH = 300
-"""How many characters of an answer's body an error message shows; the attribute holds all of it."""
+"""How many characters of a response's body an error message shows; the attribute ``body`` has all of it."""
 
 
 class Headers(CIMultiDict[str]):
@@ -78,7 +78,7 @@ class Outcome(Enum):
 
     NOT_SENT = "not sent"
     """It cannot have reached the API: DNS, refused, TLS, no connection in time. Sending again is safe."""
-    REFUSED = "refused unstarted"
+    REFUSED = "rejected before processing"
     """The API rejected it before processing: 429. Sending again is safe, later."""
     UNKNOWN = "unknown"
     """It may have been carried out: connection lost after sending, no response in time, 5xx."""
@@ -87,7 +87,7 @@ class Outcome(Enum):
 
 
 class StatusRule(NamedTuple):
-    """What a status that is no success means for what happened.
+    """The meaning of an error status: what the API may have done.
 
     Attributes:
         outcome: what may have happened.
@@ -148,7 +148,7 @@ STATUS_RULES: dict[str, StatusRule] = {
     "530": StatusRule(Outcome.UNKNOWN, "Cloudflare's own errors of several kinds."),
     "5XX": StatusRule(Outcome.UNKNOWN, "The API or something in front of it failed, and does not say at which step."),
 }
-"""What a status that is no success means for what happened: by status, else by its class.
+"""What the API may have done when it answers with an error status: by status, else by its class.
 
 The question behind each entry is what a cache, proxy or load balancer in front of the API could mean by it. Only what
 cannot come after the API has begun counts as rejected before processing.
@@ -348,7 +348,7 @@ class OutcomeUnknownError(CallError):
     Look it up (``posts.upcoming``, ``posts.list``) before you send it again.
 
     Attributes:
-        request: what was sent: the request object, or for ``client.request()`` a mapping of method, path, params, json.
+        request: the request object that was sent; for ``client.request()`` a mapping of method, path, params and json.
 
     """
 
@@ -372,12 +372,12 @@ class OutcomeUnknownError(CallError):
 
 
 class InvalidResponseError(CallError):
-    """A success status whose body is no JSON, or not of the documented shape.
+    """A success status with a body that is not JSON, or not of the documented shape.
 
     For a write it is an ``UnreadableResponseError``.
 
     Attributes:
-        body: the decoded JSON, or the text when it was no JSON, whole.
+        body: the decoded JSON, or the text if it was not JSON, whole.
         request: what was sent, as on ``OutcomeUnknownError``.
         status_code: HTTP status of the answer.
 

@@ -1,4 +1,4 @@
-"""Objects that are told what happens to calls: ``Observer``, and ``EventLog``, which logs it."""
+"""Observers receive the events of calls: ``Observer`` is the base class, ``EventLog`` logs the events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger.addHandler(logging.NullHandler())
 
 
 class Observer:
-    """Base class of objects that are told what happens to calls. Override the methods that you need.
+    """Base class of objects that receive the events of calls. Override the methods that you need.
 
     The methods are called in the event loop and should be quick. An exception in one is logged and does not reach the
     call.

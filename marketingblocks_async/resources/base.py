@@ -100,5 +100,5 @@ def request_from(
 
 
 def take_overrides(further: dict[str, Any]) -> CallOverrides:
-    """Take what is no field out of the keyword arguments of a call whose fields are not all documented."""
+    """Remove the options of the call from its keyword arguments, and return them; the rest are fields."""
     return cast("CallOverrides", {name: further.pop(name) for name in OVERRIDES & further.keys()})

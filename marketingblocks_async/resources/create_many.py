@@ -38,7 +38,7 @@ WAITING_FOR_PERMIT = 32
 
 @dataclass(frozen=True, slots=True)
 class PostOutcome:
-    """What became of one post of ``create_many()``.
+    """The outcome of one post of ``create_many()``.
 
     Attributes:
         index: its place in the input, from 0.
@@ -163,9 +163,9 @@ class _Run:
         self._items = items
         self._call_of = call_of
         self._before_send = before_send
-        # One of these for every post from being taken out of the input until its outcome is fetched.
+        # A slot for each post, from the time it is taken from the input until its outcome is fetched.
         self._room = asyncio.Semaphore(concurrency)
-        # One of these for every post that waits for its permit.
+        # A slot for each post that waits for its permit.
         self._line = asyncio.Semaphore(WAITING_FOR_PERMIT)
         self._in_flight: dict[asyncio.Task[CreatedPost], _Post] = {}
         self._finished: deque[PostOutcome] = deque()
@@ -254,7 +254,7 @@ class _Run:
         post = self._in_flight.pop(task)
         call = post.call
         if call.on_grant is not None:
-            # It never got a permit.
+            # It did not get a permit.
             self._line.release()
         result: CreatedPost | None = None
         error: BaseException | None = None

@@ -36,9 +36,9 @@ class Docs:
 
         Raises:
             InvalidArgumentError: the question is blank, or the page leads out of the documentation.
-            NotSentError: the documentation cannot be reached.
+            NotSentError: there is no connection to the documentation.
             APIError: it answered with an error status.
-            OutcomeUnknownError: no answer came; it can simply be asked again.
+            APIConnectionError: no response came; ask again.
 
         Documented on the page "Authentication" of the API reference, which shows the address of such a question.
 

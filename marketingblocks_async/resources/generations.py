@@ -60,7 +60,7 @@ class Generations(Resource):
                 ``faceless_reel``.
             input: theme or subject.
             web_hook: address that receives the result; what is posted there is not documented.
-            brand_id: brand to write for; inferred from the answer, which echoes it.
+            brand_id: brand to write for; inferred from the response, which echoes it.
             overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:

@@ -246,7 +246,7 @@ class Posts(Resource):
             PastTimeWarning: a ``schedule_time`` is past; once, and not with ``before_send``.
 
         Raises:
-            ValueError: ``concurrency`` is no whole number of 1 or more.
+            InvalidArgumentError: ``concurrency`` is not a whole number of 1 or more.
             TypeError: ``posts`` is not iterable, or is one post.
 
         """

@@ -17,7 +17,7 @@ LONG_JUMP = 0.25
 """Seconds from which on a jump is preceded by a moment of real waiting, should the machine be slow with a packet."""
 
 _MOMENT = 0.02
-# The clock of every process; it goes on being it for whoever asks outside of the fake time.
+# The machine's clock, which code outside of the fake time still reads.
 _real_monotonic = time.monotonic
 
 

@@ -12,8 +12,8 @@ from marketingblocks_async.sandbox import Sandbox
 def assert_published(sandbox: Sandbox, *posts: str | CreatePost | Mapping[str, Any], only: bool = True) -> None:
     """Assert that the API was made to create these posts, each exactly as often as it is given.
 
-    What counts is what the sandbox carried out, whatever the client was told: a post whose answer was lost is there, a
-    post that was sent twice is there twice.
+    It looks at the sandbox's posts and not at the client's results: a post whose response was lost counts, and a post
+    that was sent twice counts twice.
 
     Args:
         sandbox: where they should be.

@@ -234,12 +234,11 @@ class ObservedConnector(aiohttp.TCPConnector):
 
 
 class KeepaliveLesson:
-    """How long a connection may have been idle for a write, learned from those that turned out dead.
+    """Learns from dead connections how long one may be idle before a write should use a new one.
 
-    A write on a connection that the server is closing ends with an unknown outcome, so it is worth a new connection.
-    While it is not proven that the server answers on connections as old and as much used as this one, one write at a
-    time tries, and the others wait a moment for what it finds. So one outcome is unknown, and not as many as there are
-    writes at once.
+    A write on a connection that the server is closing ends with an unknown outcome; a new connection avoids that. Until
+    a response has come on a connection that was idle as long and used as often as this one, one write at a time tries
+    it, and the others wait for the result. So one outcome is unknown, instead of one for each write in flight.
 
     Attributes:
         distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle
@@ -253,7 +252,7 @@ class KeepaliveLesson:
         self._learned = KEEPALIVE
         self._forget_at = math.inf
         self._lasts = LESSON
-        # What a reused connection has brought a response after: seconds of idleness, and earlier responses.
+        # The longest idle time, and the most earlier responses, after which a reused connection brought a response.
         self._proven_idle = 0.0
         self._proven_uses = 0
         self._trying: Attempt | None = None
@@ -281,7 +280,7 @@ class KeepaliveLesson:
         return True
 
     async def wait(self) -> bool:
-        """Wait for what the write that tries finds; return whether it has found it in time."""
+        """Wait for the result of the write that tries a connection; return whether it came within ``LONGEST_TRY``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_TRY):
                 return await self._tried.wait()

@@ -41,7 +41,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, so
 
 
 def most_connections() -> int | None:
-    """Return the number of connections that the process's limit of open files leaves; ``None`` if that is no concern.
+    """Return how many connections the process's limit of open files allows; ``None`` if it is high enough for all.
 
     Three quarters of the limit (``ulimit -n``): the rest is for what else the program has open.
     """

@@ -66,7 +66,7 @@ async def create_journal(
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one.
-        check_media: whether to ask the addresses of media whether there is a file, and accept no row without.
+        check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.

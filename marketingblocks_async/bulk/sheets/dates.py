@@ -188,7 +188,7 @@ class DateColumn:
         words: how errors name the options.
 
     Raises:
-        ConfigurationError: a form is none.
+        ConfigurationError: a form has no such notation.
 
     """
 

@@ -16,7 +16,7 @@ from marketingblocks_async.cli.settings import Settings
 
 
 class Confirm(StrEnum):
-    """What is not sent when the client cannot ask the person."""
+    """The calls to refuse if the MCP client cannot ask the person."""
 
     NEVER = "never"
     WRITES = "writes"
@@ -50,7 +50,7 @@ def mcp(
     confirm: Annotated[
         Confirm,
         typer.Option(
-            help="What is refused when the client cannot ask the person: posts that are published now and bulk runs "
+            help="Calls to refuse if the client cannot ask the person: posts that are published now and bulk runs "
             "(writes), bulk runs (bulk), or nothing (never)."
         ),
     ] = Confirm.BULK,
