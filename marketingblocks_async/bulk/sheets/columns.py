@@ -1,7 +1,7 @@
 """Map the columns of a file to the fields of a post.
 
-The names are the fields of ``CreatePost``; capitals, spaces, ``-``, ``_`` and ``.`` do not matter. ``ALIASES`` is the table
-of all names. A name that is not in it is refused: otherwise a misspelt column would silently be left out of every post.
+The names are the fields of ``CreatePost``; capitals, spaces, ``-``, ``_`` and ``.`` do not matter. ``ALIASES`` has them
+all. Any other name is refused: otherwise a misspelt column would silently be left out of every post.
 
 A column whose name begins with an underscore (``_row``, ``_error``) is a note and is ignored, in files and in objects
 alike, unless a mapping names it with its underscore. Files of failures carry such notes and can be read in as they are.
