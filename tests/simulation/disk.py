@@ -9,8 +9,11 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from marketingblocks_async.bulk.journal.files import lock_path, wal_path
 
 from .loop import PROCESS, Process, SimulatedLoop
 
@@ -141,6 +144,15 @@ class Sqlite:
         return connection
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A journal and the files beside it; ``None`` for one that is not there."""
+
+    journal: bytes
+    log: bytes | None
+    lock: bytes | None
+
+
 class Disk:
     """The files of a journal, as a process sees them and as they are after its death.
 
@@ -151,7 +163,7 @@ class Disk:
         chance: decides what of the interrupted statement is on the disk.
 
     Attributes:
-        image: the files after the death: journal and log.
+        image: the files after the death.
 
     """
 
@@ -160,12 +172,12 @@ class Disk:
         self._path = path
         self._dies_in = dies_in
         self._chance = chance
-        self._before: tuple[bytes, bytes | None] | None = None
+        self._before: Files | None = None
         # The files before what the thread did last, and when that is on the disk.
-        self._last_step: tuple[bytes, bytes | None] | None = None
+        self._last_step: Files | None = None
         self._written_at = 0.0
         self.statements = 0
-        self.image: tuple[bytes, bytes | None] | None = None
+        self.image: Files | None = None
         disks[process] = self
         process.when_dying.append(self._keep)
 
@@ -196,17 +208,22 @@ class Disk:
             is_on_the_way = self._last_step is not None and StepThread.loop.now < self._written_at
             self.image = self._between(self._last_step) if is_on_the_way and self._last_step else self._files()
 
-    def _between(self, before: tuple[bytes, bytes | None]) -> tuple[bytes, bytes | None]:
+    def _between(self, before: Files) -> Files:
         """Return the files as an interruption leaves them that came after ``before``."""
-        (old, old_log), (new, new_log) = before, self._files()
-        if old_log is None or new_log is None or (old != new and old_log != new_log):
+        old, new = before, self._files()
+        if old.log is None or new.log is None or (old.journal != new.journal and old.log != new.log):
             # The log begins or ends: all of it or nothing.
-            return self._chance.choice([before, (new, new_log)])
-        return self._torn(old, new), self._torn(old_log, new_log)
+            return self._chance.choice([old, new])
+        lock = self._chance.choice([old.lock, new.lock])
+        return Files(self._torn(old.journal, new.journal), self._torn(old.log, new.log), lock)
 
-    def _files(self) -> tuple[bytes, bytes | None]:
-        log = self._path.with_name(f"{self._path.name}-wal")
-        return self._path.read_bytes(), log.read_bytes() if log.exists() else None
+    def _files(self) -> Files:
+        log, lock = wal_path(self._path), lock_path(self._path)
+        return Files(
+            self._path.read_bytes(),
+            log.read_bytes() if log.exists() else None,
+            lock.read_bytes() if lock.exists() else None,
+        )
 
     def _torn(self, old: bytes, new: bytes) -> bytes:
         """Return a file of which not all sectors were written, in any order."""
@@ -225,7 +242,7 @@ class Disk:
     def restore(self, path: Path) -> None:
         """Write the files as the disk has them."""
         assert self.image is not None
-        data, log = self.image
-        path.write_bytes(data)
-        if log is not None:
-            path.with_name(f"{path.name}-wal").write_bytes(log)
+        path.write_bytes(self.image.journal)
+        for beside, content in ((wal_path(path), self.image.log), (lock_path(path), self.image.lock)):
+            if content is not None:
+                beside.write_bytes(content)
