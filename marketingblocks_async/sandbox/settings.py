@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, TypedDict, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -202,7 +203,7 @@ class SandboxSettings:
         if "tokens" in values:
             values["tokens"] = _token_specs(values["tokens"])
         try:
-            return TypeAdapter(cls).validate_python(values)
+            return _adapter().validate_python(values)
         except ValidationError as exc:
             raise ValueError(readable(exc)) from None
 
@@ -224,9 +225,14 @@ class SandboxSettings:
 
         """
         try:
-            return TypeAdapter(cls).validate_json(text)
+            return _adapter().validate_json(text)
         except ValidationError as exc:
             raise ValueError(readable(exc)) from None
+
+
+@cache
+def _adapter() -> TypeAdapter[SandboxSettings]:
+    return TypeAdapter(SandboxSettings)
 
 
 def readable(exc: ValidationError) -> str:

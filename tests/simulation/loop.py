@@ -49,6 +49,7 @@ class Process:
         self.when_dying: list[Callable[[], None]] = []
         self.at_step: dict[int, Callable[[], object]] = {}
         self._outside = contextvars.copy_context()
+        self._main: asyncio.Task[Any] | None = None
 
     def step(self) -> None:
         """Count a callback; do what is to be done at this one."""
@@ -72,7 +73,13 @@ class Process:
         """Begin a coroutine in it."""
         context = contextvars.copy_context()
         context.run(PROCESS.set, self)
-        return self._loop.create_task(work, context=context)
+        self._main = self._loop.create_task(work, context=context)
+        return self._main
+
+    def cancel(self) -> None:
+        """Cancel what it does, as Ctrl-C would."""
+        if self._main is not None:
+            self._main.cancel()
 
 
 class _Selector:

@@ -199,8 +199,9 @@ async def bulk(world: World) -> None:
             world.sandbox.faults.add("slow:endpoint=create-post,rate=0.4,delay=4")
         process = world.process(may_die=world.is_late or chance.random() < 0.8, journal_path=path)
         run_of: list[BulkRun] = []
-        if chance.random() < 0.2:
-            process.at_step[int(chance.expovariate(1 / 600)) + 1] = partial(_stop, run_of)
+        if chance.random() < 0.3:
+            acts: list[Callable[[], object]] = [partial(_stop, run_of), partial(_abort, run_of), process.cancel]
+            process.at_step[int(chance.expovariate(1 / 400)) + 1] = chance.choice(acts)
         ended = await world.until_over(process, _run(world, path, run_of))
         world.tell(f"life {life} ended: {ended!r}")
         if process.is_dead:
@@ -221,6 +222,11 @@ async def bulk(world: World) -> None:
 def _stop(run_of: list[BulkRun]) -> None:
     for run in run_of:
         run.stop()
+
+
+def _abort(run_of: list[BulkRun]) -> None:
+    for run in run_of:
+        run.abort()
 
 
 def _after_death(world: World, process: Any, life: int) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -46,6 +47,8 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
 )
 
 
+# Most of the time that a sandbox needs to be made, and tests make hundreds.
+@cache
 def body_check(endpoint_name: str, model: type[RequestModel]) -> BodyCheck:
     """Return the check of an operation's bodies.
 
