@@ -236,7 +236,8 @@ def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bo
         return f"posts {ids} could be this row or another one: the listing does not show their texts"
     if len(posts) > expected:
         return f"{len(posts)} posts could be this row ({ids}), more than there are rows like it"
-    return f"post {ids} could be this row, but the listing shows too little of it to be sure"
+    which, of_it = ("post", "it") if len(posts) == 1 else ("posts", "them")
+    return f"{which} {ids} could be this row, but the listing shows too little of {of_it} to be sure"
 
 
 def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:

@@ -23,6 +23,7 @@ from marketingblocks_async.models import ChannelType, PostType
 from .display import readable, visible
 from .json_text import JsonError, load_json
 from .spellings import PLATFORMS, POST_TYPES, spelled
+from .words import PYTHON, Words
 
 CellReader: TypeAlias = Callable[[object], Any]
 
@@ -68,7 +69,7 @@ _MOMENT = re.compile(
 )
 _DAY_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:[0-9]{4}|[0-9]{2})\b.*", re.DOTALL)
-_SEVERAL_ADDRESSES = re.compile(r"https?://.*[\s,;|]https?://", re.IGNORECASE | re.DOTALL)
+_SEVERAL_ADDRESSES = re.compile(r"https?://.*?([,;|]?)\s*(?<=[\s,;|])https?://", re.IGNORECASE | re.DOTALL)
 
 _WRITE_TIME_AS = "write it as YYYY-MM-DD HH:MM, for example 2027-01-08 14:30"
 
@@ -392,7 +393,7 @@ def _moment_message(text: str) -> str:
     return f'"{visible(text)}" is not a point in time that is clear to everyone; {_WRITE_TIME_AS}'
 
 
-def media_reader(separator: str) -> CellReader:
+def media_reader(separator: str, words: Words = PYTHON) -> CellReader:
     """Return the reader of a list of addresses: text with ``separator`` between them, or a JSON array."""
 
     def read(value: object) -> Any:
@@ -405,9 +406,12 @@ def media_reader(separator: str) -> CellReader:
             return _json_cell(text, list, '["https://…", "https://…"]')
         addresses = [address for part in text.split(separator) if (address := part.strip(BLANKS))]
         for address in addresses:
-            if _SEVERAL_ADDRESSES.search(address):
+            if found := _SEVERAL_ADDRESSES.search(address):
+                sign = found[1] or " "
+                # Without the addresses, so that all rows with this fault count as one.
                 msg = (
-                    f'"{visible(address)}" looks like several addresses; put {separator} between them '
+                    f"it looks like several addresses; put {separator} between them, or say what separates lists in "
+                    f"this file: {words.option('list_separator', f'{sign!r}' if words.command_line else sign)} "
                     "(a comma inside an address is written %2C)"
                 )
                 raise CellError(msg)

@@ -162,7 +162,7 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
             indexes[target] = index
             column_of[target] = shown
         fields[shown] = target
-    readers = _readers(rules.list_separator)
+    readers = _readers(rules.list_separator, rules.words)
     return Layout(
         names=tuple(names),
         fields=fields,
@@ -188,13 +188,13 @@ _PLAIN_FIELDS = tuple(target for target in ALIASES if target != KEY and "." not 
 
 
 @lru_cache(maxsize=16)
-def _readers(separator: str) -> dict[str, CellReader]:
+def _readers(separator: str, words: Words) -> dict[str, CellReader]:
     return {
         "channel_type": enum_reader(ChannelType),
         "channel_id": read_whole_number,
         "post_type": enum_reader(PostType),
         "caption_text": read_caption,
-        "media_urls": media_reader(separator),
+        "media_urls": media_reader(separator, words),
         "publish_mode": enum_reader(PublishMode),
         "schedule_time": read_schedule_time,
         "time_zone": read_text,

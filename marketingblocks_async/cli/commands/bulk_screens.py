@@ -118,7 +118,7 @@ def show_result(
         [
             *_numbers(result.counts),
             ("looked for", f"{found.found:,} found, {found.absent:,} absent" if found.found or found.absent else None),
-            ("took", f"{duration(result.seconds)} for {number_of_rows(result.sent)}" if result.sent else None),
+            ("took", f"{_length(result.seconds)} for {number_of_rows(result.sent)}" if result.sent else None),
             ("because", result.reason),
         ],
     )
@@ -219,7 +219,11 @@ def rows_are(count: int) -> str:
 
 def at_least(seconds: float) -> str:
     """Return how long something takes, in words."""
-    return "less than a second" if seconds < 1 else f"at least {duration(seconds)}"
+    return _length(seconds) if seconds < 1 else f"at least {duration(seconds)}"
+
+
+def _length(seconds: float) -> str:
+    return "less than a second" if seconds < 1 else duration(seconds)
 
 
 def _list(numbers: Sequence[int], count: int) -> str:
