@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from collections.abc import Callable, Collection
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -13,6 +14,9 @@ from .errors import CommandEnded, ExitCode, report
 from .help import Group, Page, command_class
 from .output import Output
 from .settings import BaseUrl, FormerRate, Json, Rate, Settings, TokenFile
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 P = ParamSpec("P")
 
@@ -87,6 +91,40 @@ def _with_settings(function: Callable[..., ExitCode | None], shared: Collection[
         raise CommandEnded(code or ExitCode.DONE)
 
     return run
+
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def takes_options(kind: type[DataclassInstance], name: str) -> Callable[[CommandT], CommandT]:
+    """Give a command options that belong together; one parameter takes all of them.
+
+    Args:
+        kind: a dataclass whose fields are the options.
+        name: of the parameter.
+
+    """
+    hints = inspect.get_annotations(kind, eval_str=True)
+    options = [
+        inspect.Parameter(
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+        )
+        for each in dataclasses.fields(kind)
+    ]  # fmt: skip
+
+    def register(function: CommandT) -> CommandT:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            taken = kind(**{each.name: kwargs.pop(each.name) for each in options})
+            return function(*args, **{name: taken}, **kwargs)
+
+        signature = inspect.signature(function, eval_str=True)
+        others = [each for each in signature.parameters.values() if each.name != name]
+        run.__doc__ = function.__doc__
+        # The parser reads the signature; the function itself takes one parameter instead of many.
+        run.__dict__["__signature__"] = signature.replace(parameters=[*others, *options])
+        return run  # type: ignore[return-value]  # called by the parser only
+
+    return register
 
 
 def _print_version(value: bool) -> None:

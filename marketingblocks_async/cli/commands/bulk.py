@@ -2,102 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from marketingblocks_async.cli.command import command, new_app
-from marketingblocks_async.cli.errors import ExitCode, Interrupted, code_of
+from marketingblocks_async.cli.errors import ExitCode, Interrupted
 from marketingblocks_async.cli.settings import Settings, run_async
 
 from .bulk_journals import JournalOption, JournalPath, find_journal, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
+from .bulk_sending import NewToken, Results, Sending, check_target, send, takes_sending
 
 if TYPE_CHECKING:
-    from marketingblocks_async import MarketingBlocks
-    from marketingblocks_async.bulk import BulkResult, JournalReader, Plan
+    from marketingblocks_async.bulk import JournalReader, Plan
 
 app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, and resume it after a crash or a stop.")
 app.add_typer(recipe_app, name="recipe")
 
 
-class Unknown(StrEnum):
-    """What to do with rows whose outcome stays unknown."""
-
-    REPORT = "report"
-    RESEND = "resend"
-    SKIP = "skip"
-
-
-UnknownOption = Annotated[
-    Unknown,
-    typer.Option(
-        help="Rows whose outcome cannot be determined: report them, resend them (at the risk of publishing twice), or "
-        "skip them."
-    ),
-]
-MaxFailures = Annotated[int | None, typer.Option(min=1, help="Stop after this number of failed rows.")]
-Concurrency = Annotated[
-    int | None, typer.Option(min=1, help="Largest number of rows in flight; by default as many as the rate needs.")
-]
-Timeout = Annotated[float, typer.Option(help="Seconds for one attempt.")]
-
-
-def _not_negative(seconds: float) -> float:
-    """Check before a journal is made: afterwards it would have to be resumed."""
-    if not 0 <= seconds < float("inf"):
-        msg = f"{seconds} is not 0 or more seconds"
-        raise typer.BadParameter(msg)
-    return seconds
-
-
-SettleAfter = Annotated[
-    float,
-    typer.Option(
-        callback=_not_negative, help="How many seconds to wait before a post that is not listed counts as not created."
-    ),
-]
-
-
-class OnOutage(StrEnum):
-    """What to do when the API seems to be down."""
-
-    STOP = "stop"
-    WAIT = "wait"
-
-
-OnOutageOption = Annotated[
-    OnOutage,
-    typer.Option(help="When several rows in a row get no usable response: stop, or wait until the API is well again."),
-]
-NewToken = Annotated[
-    bool,
-    typer.Option(
-        "--accept-new-token", help="The account has got a new access token since the run began; go on with this one."
-    ),
-]
 CheckMedia = Annotated[
     bool, typer.Option("--check-media", help="Ask the addresses of media whether there is a file (HEAD requests).")
 ]
-Results = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Write the result of each row: .json for JSON, any other name for CSV."),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class _RunOptions:
-    unknown: str
-    max_failures: int | None
-    concurrency: int | None
-    settle_after: float
-    on_outage: str
-    accept_new_token: bool = False
 
 
 @command(
@@ -142,15 +70,17 @@ def plan(
     "run",
     examples="""
     marketingblocks bulk run posts.csv
-    marketingblocks bulk run posts.xlsx --journal ~/runs/may.journal --skip-invalid --max-failures 10
+    marketingblocks bulk run posts.xlsx --journal may.journal --skip-invalid --max-failures 10
     """,
 )
+@takes_sending
 @takes_reading
 def run(
     settings: Settings,
     *,
     file: File,
     reading: Reading,
+    sending: Sending,
     journal: JournalOption = None,
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
@@ -160,13 +90,6 @@ def run(
         bool, typer.Option("--allow-duplicates", help="Send rows that are the same post as an earlier one.")
     ] = False,
     check_media: CheckMedia = False,
-    results: Results = None,
-    unknown: UnknownOption = Unknown.REPORT,
-    max_failures: MaxFailures = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = 30.0,
-    settle_after: SettleAfter = 60.0,
-    on_outage: OnOutageOption = OnOutage.STOP,
 ) -> ExitCode:
     """Send the rows of a file, each once.
 
@@ -181,7 +104,7 @@ def run(
     from .bulk_screens import rows_are, show_plan
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
-    client = settings.client(timeout=timeout)
+    client = settings.client(timeout=sending.timeout)
     try:
         with (
             ended_like_ctrl_c(),
@@ -205,8 +128,7 @@ def run(
         show_plan(settings.output, made)
     if made.invalid:
         settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
-    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage)
-    return _send(settings, client, made_at, options, results)
+    return send(settings, client, made_at, sending)
 
 
 @command(
@@ -217,17 +139,12 @@ def run(
     marketingblocks bulk resume posts.csv --unknown resend
     """,
 )
+@takes_sending
 def resume(
     settings: Settings,
     *,
     journal: JournalPath,
-    results: Results = None,
-    unknown: UnknownOption = Unknown.REPORT,
-    max_failures: MaxFailures = None,
-    concurrency: Concurrency = None,
-    timeout: Timeout = 30.0,
-    settle_after: SettleAfter = 60.0,
-    on_outage: OnOutageOption = OnOutage.STOP,
+    sending: Sending,
     accept_new_token: NewToken = False,
 ) -> ExitCode:
     """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
@@ -236,9 +153,8 @@ def resume(
     sent, and the others stay unknown.
     """
     journal = find_journal(journal)
-    client = settings.client(timeout=timeout)
-    options = _RunOptions(unknown, max_failures, concurrency, settle_after, on_outage, accept_new_token)
-    return _send(settings, client, journal, options, results, resumed=True)
+    client = settings.client(timeout=sending.timeout)
+    return send(settings, client, journal, sending, resumed=True, accept_new_token=accept_new_token)
 
 
 @command(app, "status", examples="marketingblocks bulk status posts.csv --json")
@@ -296,7 +212,7 @@ def report(
         made = make_report(reader)
         for path in (html, failures, unknowns, results):
             if path is not None:
-                _check_target(path, (journal, Path(made.source) if made.source else None))
+                check_target(path, (journal, Path(made.source) if made.source else None))
         if html is not None:
             html.write_text(html_report(made), encoding="utf-8", errors="backslashreplace")
         if failures is not None:
@@ -308,55 +224,6 @@ def report(
     settings.output.result(made.to_dict(), lambda: show_report(settings.output, made))
 
 
-def _send(
-    settings: Settings,
-    client: MarketingBlocks,
-    journal: Path,
-    options: _RunOptions,
-    results: Path | None,
-    *,
-    resumed: bool = False,
-) -> ExitCode:
-    from marketingblocks_async import AuthenticationError, ConfigurationError
-    from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
-
-    from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
-    from .bulk_screens import name_for_failures, show_result
-
-    with JournalReader(journal) as reader:
-        source = reader.meta.get("source", "")
-    if results is not None:
-        _check_target(results, (journal, Path(source) if source else None))
-
-    async def send() -> BulkResult:
-        async with client, Journal(journal) as opened:
-            with shown_progress(settings.output) as show:
-                bulk_run = BulkRun(client, opened, **asdict(options), on_progress=show)
-
-                def first() -> None:
-                    bulk_run.stop()
-                    settings.output.note("Finishing the rows in flight; press Ctrl-C again to stop at once.")
-
-                with interrupts(first, bulk_run.abort):
-                    return await bulk_run.run()
-
-    with ended_like_ctrl_c():
-        result = asyncio.run(send())
-    settings.output.result(
-        {**result.to_dict(), "journal": str(journal)},
-        lambda: show_result(settings.output, result, str(journal), resumed=resumed, failed=name_for_failures(source)),
-    )
-    if results is not None:
-        with JournalReader(journal) as reader:
-            write_results(reader, results)
-    if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
-        return ExitCode.INTERRUPTED
-    code = code_of(result.counts)
-    if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
-        return ExitCode.USAGE
-    return code
-
-
 def _state_of(reader: JournalReader) -> str:
     if reader.is_running():
         return "running"
@@ -364,16 +231,3 @@ def _state_of(reader: JournalReader) -> str:
     if not sessions:
         return "not begun"
     return sessions[-1][2] or "killed"
-
-
-def _check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
-    """Refuse to write over the journal or the file that its rows came from.
-
-    Raises:
-        ValueError: it is one of them.
-
-    """
-    for each in precious:
-        if each is not None and path.exists() and each.exists() and path.samefile(each):
-            msg = f"{path} would be written over, and the run needs it; give another name"
-            raise ValueError(msg)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from marketingblocks_async.cli.command import takes_options
 from marketingblocks_async.cli.fields import pairs
 
 if TYPE_CHECKING:
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
 
 _PANEL = "How the file is read"
 STANDARD_INPUT = "-"
+
+
+def _option(*names: str, **how: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=_PANEL, **how)
 
 
 class Format(StrEnum):
@@ -50,91 +53,79 @@ class Reading:
 
     recipe: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|FILE", rich_help_panel=_PANEL,
+        _option(
+            metavar="NAME|FILE",
             help="How the file of another program becomes posts: a name from 'bulk recipe list', or a .toml file.",
         ),
     ] = None  # fmt: skip
     columns: Annotated[
         list[str] | None,
-        typer.Option(
-            "--map", metavar="COLUMN=FIELD", rich_help_panel=_PANEL,
+        _option(
+            "--map", metavar="COLUMN=FIELD",
             help="Which field a column is; COLUMN= leaves it out. May be repeated.",
         ),
     ] = None  # fmt: skip
     fixed: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="FIELD=VALUE", rich_help_panel=_PANEL,
+        _option(
+            "--set", metavar="FIELD=VALUE",
             help="The same value in every row, for example publish_mode=scheduled. May be repeated.",
         ),
     ] = None  # fmt: skip
     defaults: Annotated[
         list[str] | None,
-        typer.Option(
-            "--default", metavar="FIELD=VALUE", rich_help_panel=_PANEL,
+        _option(
+            "--default", metavar="FIELD=VALUE",
             help="The value where the cell is empty, for example time_zone=Europe/Berlin. May be repeated.",
         ),
     ] = None  # fmt: skip
     channels: Annotated[
         list[str] | None,
-        typer.Option(
-            "--channel", metavar="[NAME=]PLATFORM:ID", rich_help_panel=_PANEL,
+        _option(
+            "--channel", metavar="[NAME=]PLATFORM:ID",
             help="Where the posts go, or what a name in the file stands for. May be repeated: a row for several "
             "channels becomes several posts.",
         ),
     ] = None  # fmt: skip
     date_formats: Annotated[
         list[str] | None,
-        typer.Option(
-            "--date-format", metavar="FORM", rich_help_panel=_PANEL,
+        _option(
+            "--date-format", metavar="FORM",
             help="How dates are written, for example DD/MM/YYYY or 'MM/DD/YYYY hh:mm a'; by default found from the "
             "whole column.",
         ),
     ] = None  # fmt: skip
     where: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE", rich_help_panel=_PANEL,
+        _option(
+            metavar="COLUMN=VALUE",
             help="Take only rows that say so, for example Approved=yes; != for the others. May be repeated.",
         ),
     ] = None  # fmt: skip
     no_header: Annotated[
         bool,
-        typer.Option(
-            "--no-header", rich_help_panel=_PANEL, help="The file has no header; its columns are called A, B, C, ..."
-        ),
+        _option("--no-header", help="The file has no header; its columns are called A, B, C, ..."),
     ] = False
     header_row: Annotated[
         int | None,
-        typer.Option(min=1, rich_help_panel=_PANEL, help="Row of the header among those that are not blank."),
+        _option(min=1, help="Row of the header among those that are not blank."),
     ] = None
-    sheet: Annotated[
-        str | None, typer.Option(rich_help_panel=_PANEL, help="Worksheet; the first one that is shown by default.")
-    ] = None
+    sheet: Annotated[str | None, _option(help="Worksheet; the first one that is shown by default.")] = None
     skip_hidden: Annotated[
         bool,
-        typer.Option("--skip-hidden", rich_help_panel=_PANEL, help="Leave rows out that the workbook does not show."),
+        _option("--skip-hidden", help="Leave rows out that the workbook does not show."),
     ] = False
     include_hidden: Annotated[
         bool,
-        typer.Option("--include-hidden", rich_help_panel=_PANEL, help="Send rows that the workbook does not show."),
+        _option("--include-hidden", help="Send rows that the workbook does not show."),
     ] = False
-    list_separator: Annotated[
-        str, typer.Option(metavar="TEXT", rich_help_panel=_PANEL, help="What separates lists inside a cell.")
-    ] = "|"
-    encoding: Annotated[
-        str | None, typer.Option(rich_help_panel=_PANEL, help="Of a text file; found out by default.")
-    ] = None
+    list_separator: Annotated[str, _option(metavar="TEXT", help="What separates lists inside a cell.")] = "|"
+    encoding: Annotated[str | None, _option(help="Of a text file; found out by default.")] = None
     delimiter: Annotated[
         str | None,
-        typer.Option(
-            metavar="SIGN", rich_help_panel=_PANEL, help="The sign between the columns; found out by default."
-        ),
+        _option(metavar="SIGN", help="The sign between the columns; found out by default."),
     ] = None
-    format: Annotated[
-        Format | None, typer.Option(rich_help_panel=_PANEL, help="Kind of file; by default its ending.")
-    ] = None
+    format: Annotated[Format | None, _option(help="Kind of file; by default its ending.")] = None
 
     def options(self) -> ReadOptions:
         """Return what the library takes.
@@ -187,34 +178,7 @@ def _sign(given: str | None) -> str | None:
     return {"\\t": "\t", "tab": "\t"}.get(given, given) if given is not None else None
 
 
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-
-def takes_reading(function: CommandT) -> CommandT:
-    """Give a command the options of ``Reading``; its parameter ``reading`` takes them together.
-
-    Args:
-        function: the command.
-
-    """
-    signature = inspect.signature(function, eval_str=True)
-    hints = inspect.get_annotations(Reading, eval_str=True)
-    options = [
-        inspect.Parameter(
-            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
-        )
-        for each in dataclasses.fields(Reading)
-    ]  # fmt: skip
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        reading = Reading(**{each.name: kwargs.pop(each.name) for each in options})
-        return function(*args, reading=reading, **kwargs)
-
-    others = [each for each in signature.parameters.values() if each.name != "reading"]
-    run.__doc__ = function.__doc__
-    # The parser reads the signature; the function itself takes one parameter instead of many.
-    run.__dict__["__signature__"] = signature.replace(parameters=[*others, *options])
-    return run  # type: ignore[return-value]  # called by the parser only
+takes_reading = takes_options(Reading, "reading")
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""Send the rows of a journal: the options of ``bulk run`` and ``bulk resume``, and the run itself."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from marketingblocks_async.cli.command import takes_options
+from marketingblocks_async.cli.errors import ExitCode, code_of
+from marketingblocks_async.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from marketingblocks_async import MarketingBlocks
+    from marketingblocks_async.bulk import BulkResult
+
+
+class Unknown(StrEnum):
+    """What to do with rows whose outcome stays unknown."""
+
+    REPORT = "report"
+    RESEND = "resend"
+    SKIP = "skip"
+
+
+class OnOutage(StrEnum):
+    """What to do when the API seems to be down."""
+
+    STOP = "stop"
+    WAIT = "wait"
+
+
+def _not_negative(seconds: float) -> float:
+    """Check before a journal is made: afterwards it would have to be resumed."""
+    if not 0 <= seconds < float("inf"):
+        msg = f"{seconds} is not 0 or more seconds"
+        raise typer.BadParameter(msg)
+    return seconds
+
+
+Results = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the result of each row: .json for JSON, any other name for CSV."),
+]
+NewToken = Annotated[
+    bool,
+    typer.Option(
+        "--accept-new-token", help="The account has got a new access token since the run began; go on with this one."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How rows are sent; each field is an option."""
+
+    results: Results = None
+    unknown: Annotated[
+        Unknown,
+        typer.Option(
+            help="Rows whose outcome cannot be determined: report them, resend them (at the risk of publishing twice), "
+            "or skip them."
+        ),
+    ] = Unknown.REPORT
+    max_failures: Annotated[int | None, typer.Option(min=1, help="Stop after this number of failed rows.")] = None
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Largest number of rows in flight; by default as many as the rate needs.")
+    ] = None
+    timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 30.0
+    settle_after: Annotated[
+        float,
+        typer.Option(
+            callback=_not_negative,
+            help="How many seconds to wait before a post that is not listed counts as not created.",
+        ),
+    ] = 60.0
+    on_outage: Annotated[
+        OnOutage,
+        typer.Option(
+            help="When several rows in a row get no usable response: stop, or wait until the API is well again."
+        ),
+    ] = OnOutage.STOP
+
+
+takes_sending = takes_options(Sending, "sending")
+
+
+def send(
+    settings: Settings,
+    client: MarketingBlocks,
+    path: Path,
+    how: Sending,
+    *,
+    resumed: bool = False,
+    accept_new_token: bool = False,
+) -> ExitCode:
+    """Send what is pending in a journal, and show progress, result and next step."""
+    from marketingblocks_async import AuthenticationError, ConfigurationError
+    from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
+
+    from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
+    from .bulk_screens import name_for_failures, show_result
+
+    async def run() -> tuple[BulkResult, str]:
+        async with client, Journal(path) as journal:
+            source = journal.meta.get("source", "")
+            if how.results is not None:
+                check_target(how.results, (path, Path(source) if source else None))
+            with shown_progress(settings.output) as show:
+                bulk_run = BulkRun(
+                    client,
+                    journal,
+                    unknown=how.unknown,
+                    max_failures=how.max_failures,
+                    concurrency=how.concurrency,
+                    settle_after=how.settle_after,
+                    on_outage=how.on_outage,
+                    accept_new_token=accept_new_token,
+                    on_progress=show,
+                )
+
+                def first() -> None:
+                    bulk_run.stop()
+                    settings.output.note("Finishing the rows in flight; press Ctrl-C again to stop at once.")
+
+                with interrupts(first, bulk_run.abort):
+                    return await bulk_run.run(), source
+
+    with ended_like_ctrl_c():
+        result, source = asyncio.run(run())
+    settings.output.result(
+        {**result.to_dict(), "journal": str(path)},
+        lambda: show_result(settings.output, result, str(path), resumed=resumed, failed=name_for_failures(source)),
+    )
+    if how.results is not None:
+        with JournalReader(path) as reader:
+            write_results(reader, how.results)
+    if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
+        return ExitCode.INTERRUPTED
+    code = code_of(result.counts)
+    if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
+        return ExitCode.USAGE
+    return code
+
+
+def check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
+    """Refuse to write over the journal or the file that its rows came from.
+
+    Raises:
+        ValueError: it is one of them.
+
+    """
+    for each in precious:
+        if each is not None and path.exists() and each.exists() and path.samefile(each):
+            msg = f"{path} would be written over, and the run needs it; give another name"
+            raise ValueError(msg)
