@@ -27,6 +27,7 @@ from marketingblocks_async.bulk import (
     create_journal,
 )
 from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
+from marketingblocks_async.bulk.run.reconcile import LISTING_DEADLINE
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.clients import client_of
 
@@ -473,3 +474,12 @@ async def test_a_stop_in_a_pause_waits_for_what_is_in_flight_only(sandbox: Sandb
     assert result.ending is Ending.INTERRUPTED
     assert 1 <= result.counts.done == len(sandbox.ledger.commits) < 10
     assert result.counts.unknown == 0
+
+
+@pytest.mark.usefixtures("fake_time")
+async def test_a_run_that_begins_in_a_pause_knows_what_was_listed_before_it(path: Path) -> None:
+    async with Sandbox() as sandbox, client_of(sandbox, rate_limit=RateLimit()) as client, Journal(path) as journal:
+        # Longer than a listing may wait.
+        client.rate_limiter.pause(LISTING_DEADLINE + 1.0, over_limit=False)
+        await BulkRun(client, journal).run()
+        assert [highest for _, highest in await journal.highest_ids()] == [0]
