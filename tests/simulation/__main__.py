@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from .world import simulate, violations_of
+from .play import play, violations_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)")
     given = parser.parse_args(arguments)
     if given.seed is not None:
-        world = simulate(given.seed)
+        world = play(given.seed)
         sys.stdout.write("\n".join([*world.story, *(f"VIOLATED: {words}" for words in world.violations), ""]))
         sys.stdout.write(f"{len(world.violations)} violations in seed {given.seed}, {world.loop.turns} turns\n")
         return 1 if world.violations else 0

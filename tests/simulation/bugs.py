@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
@@ -173,6 +174,15 @@ def _sessions_begin_with_a_full_limit() -> list[Patch]:
     return [(BulkRun, "_pause_for_previous_session", _always(None))]
 
 
+def _intents_of_tools_are_not_recorded() -> list[Patch]:
+    """The journal of the MCP server does not know that a request goes out."""
+    if find_spec("mcp") is None:
+        return []
+    from marketingblocks_async.mcp.journal import WriteJournal  # noqa: PLC0415 - an extra
+
+    return [(WriteJournal, "intend", _always(None))]
+
+
 BUGS: dict[str, tuple[str, Callable[[], list[Patch]]]] = {
     "permits return with the response": ("calls", _permits_return_with_the_response),
     "permits are kept without a response": ("calls", _permits_are_kept_without_a_response),
@@ -186,6 +196,7 @@ BUGS: dict[str, tuple[str, Callable[[], list[Patch]]]] = {
     "commits are told early": ("bulk", _commits_are_told_early),
     "killed rows are pending": ("bulk", _killed_rows_are_pending),
     "unlisted is absent at once": ("bulk", _unlisted_is_absent_at_once),
+    "intents of tools are not recorded": ("tools", _intents_of_tools_are_not_recorded),
     "sessions begin with a full limit": ("bulk", _sessions_begin_with_a_full_limit),
 }
 """Each bug with the scenario that shows it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,6 @@ from marketingblocks_async.bulk.run.outcomes import Ending
 
 from . import disk
 from .world import SETTLE, World
-
-Scenario = Callable[[World], Awaitable[None]]
-
-
-def choose(world: World) -> Scenario:
-    """Return the scenario of a seed."""
-    return world.chance.choice([calls, calls, many, bulk, bulk])
 
 
 def post(text: str, channel: int = 1) -> CreatePost:

@@ -11,7 +11,7 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -294,33 +294,29 @@ def simulated(seed: int) -> Generator[World]:
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of its own is made there
 
 
-def simulate(seed: int, scenario: Any = None) -> World:
+Scenario = Callable[[World], Awaitable[None]]
+
+
+def simulate(seed: int, choose: Callable[[World], Scenario]) -> World:
     """Play a seed; return the world with what was violated.
 
     Args:
         seed: the seed.
-        scenario: what happens in it; by default the seed decides.
+        choose: returns what happens in the world.
 
     """
-    from .scenarios import choose  # noqa: PLC0415 - the scenarios need the world
-
     with simulated(seed) as world:
-        chosen = scenario or choose(world)
+        scenario = choose(world)
         loop = world.loop
         try:
-            loop.run_until_complete(_play(world, chosen))
+            loop.run_until_complete(_play(world, scenario))
         except NothingCanHappenError as error:
             world.complain(str(error))
         except Exception as error:  # noqa: BLE001 - a scenario that fails is a finding
-            world.complain(f"{chosen.__name__}: {type(error).__name__}: {error}")
+            world.complain(f"{type(error).__name__}: {error}")
         finally:
             world.check()
         return world
-
-
-def violations_of(seed: int) -> tuple[int, list[str]]:
-    """Play a seed; return it with what was violated."""
-    return seed, simulate(seed).violations
 
 
 def _ignore(*_: object) -> None:
@@ -374,7 +370,7 @@ def _bury(world: World) -> None:
     sys.unraisablehook = hook
 
 
-async def _play(world: World, scenario: Any) -> None:
+async def _play(world: World, scenario: Scenario) -> None:
     async with world.sandbox:
         await scenario(world)
         world.calm()
