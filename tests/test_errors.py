@@ -119,6 +119,29 @@ class TestHierarchy:
         documented = {kind: (parent,) for kind, parent in PARENTS.items()} | BESIDES
         assert {kind: kind.__bases__ for kind in documented} == documented
 
+    @pytest.mark.parametrize(
+        "package",
+        [
+            "marketingblocks_async",
+            "marketingblocks_async.blocking",
+            "marketingblocks_async.bulk",
+            "marketingblocks_async.distributed",
+            "marketingblocks_async.mcp",
+            "marketingblocks_async.openapi",
+            "marketingblocks_async.otel",
+            "marketingblocks_async.redis",
+            "marketingblocks_async.sandbox",
+            "marketingblocks_async.testing",
+            "marketingblocks_async.webhooks",
+        ],
+    )
+    def test_every_public_error_is_one_of_the_package(self, package: str) -> None:
+        module = pytest.importorskip(package, reason="an extra is not installed")
+        public = [getattr(module, name) for name in module.__all__]
+        for kind in public:
+            if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning):
+                assert issubclass(kind, MarketingBlocksError), kind
+
     def test_former_names_stay(self) -> None:
         assert marketingblocks_async.RateLimitedError is RateLimitError
         assert marketingblocks_async.ServerError is InternalServerError

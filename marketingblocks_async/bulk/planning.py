@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import TypeAlias, Unpack
 
 from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.schedule import plain_moment, zone_of
 
@@ -59,7 +60,7 @@ class PlanBuilder:
         max_errors: number of errors to list, and of warnings.
 
     Raises:
-        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
+        InvalidArgumentError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
 
@@ -67,13 +68,13 @@ class PlanBuilder:
         now = datetime.now(UTC) if now is None else now
         if now.utcoffset() is None:
             msg = "now is a naive datetime; give it a zone, for example datetime.now(UTC)"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if rate is not None and not rate > 0:
             msg = f"rate={rate}: give requests per second above 0, or None for no limit"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if max_errors < 0:
             msg = f"max_errors={max_errors}: give 0 or more"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         self._rate = rate
         self._max_errors = max_errors
         self._rows = 0
@@ -329,7 +330,7 @@ def make_plan(
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
         ConfigurationError: an option of reading cannot be meant.
         TypeError: ``source`` is none of these.
-        ValueError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
+        InvalidArgumentError: ``now`` is naive, or ``rate`` or ``max_errors`` is out of range.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
@@ -378,7 +379,7 @@ async def amake_plan(
         SourceError: as for ``make_plan()``.
         ConfigurationError: as for ``make_plan()``.
         TypeError: as for ``make_plan()``.
-        ValueError: as for ``make_plan()``.
+        InvalidArgumentError: as for ``make_plan()``.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)

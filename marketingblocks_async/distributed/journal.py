@@ -24,6 +24,7 @@ from typing import Any, Self
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from marketingblocks_async import MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 
 _CHUNK = 1000
@@ -38,7 +39,7 @@ def _script(name: str) -> str:
     return "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
 
 
-class RowTakenError(Exception):
+class RowTakenError(MarketingBlocksError):
     """The row is not pending any more: another worker has it, or it has its outcome. Nothing was sent."""
 
 

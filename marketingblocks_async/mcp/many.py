@@ -32,6 +32,7 @@ from marketingblocks_async.bulk import (
     amake_plan,
     create_journal,
 )
+from marketingblocks_async.errors import InvalidArgumentError
 
 from .results import Outcome, ToolResult, key_of, result
 
@@ -61,10 +62,10 @@ class ManyArguments(BaseModel):
     def _check_together(self) -> Self:
         if self.action == "plan" and (self.posts is None) == (self.file is None):
             msg = "plan needs either posts or file"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if self.action != "plan" and (self.request_key is None or self.posts is not None or self.file is not None):
             msg = f"{self.action} takes the request_key that plan returned, and neither posts nor file"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         return self
 
 

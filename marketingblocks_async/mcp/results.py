@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
+from marketingblocks_async.errors import InvalidArgumentError
+
 LONGEST_DATA = 6_000
 """Characters of JSON that a result may carry from outside."""
 
@@ -67,7 +69,7 @@ def key_of(text: object) -> str:
     key = unicodedata.normalize("NFC", text).strip() if isinstance(text, str) else ""
     if not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
         msg = f"request_key must be a printable text of 1 to {LONGEST_KEY} characters"
-        raise ValueError(msg)
+        raise InvalidArgumentError(msg)
     return key
 
 

@@ -48,6 +48,7 @@ and meanings of a post's states.
 Everything under ``/_sandbox`` belongs to the sandbox alone.
 """
 
+from .errors import SandboxError, SandboxProcessError
 from .faults import FAULT_KINDS, ArmedFault, Fault, FaultKind, FaultPlan
 from .ledger import (
     MISSING_TOKEN,
@@ -82,7 +83,7 @@ from .policies import (
     Unlimited,
     make_policy,
 )
-from .process import SandboxProcess, SandboxProcessError
+from .process import SandboxProcess
 from .scenario import ScenarioReport
 from .server import Sandbox
 from .settings import CreatePostShape, GetPostsShape, SandboxOptions, SandboxSettings, Variants
@@ -126,6 +127,7 @@ __all__ = [
     "PostTimings",
     "Sandbox",
     "SandboxConnection",
+    "SandboxError",
     "SandboxGeneration",
     "SandboxOptions",
     "SandboxPost",

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from marketingblocks_async.models import RequestModel
 
 from .control import CONTROL_PREFIX, armed_faults
+from .errors import SandboxError, SandboxProcessError
 from .faults import ArmedFault, Fault
 from .ledger import Comparison, Expected, LedgerReport
 from .scenario import ScenarioReport, settings_of
@@ -32,10 +33,6 @@ _STOP_SECONDS = 5.0
 _STDERR_LINES = 200
 
 _ModelT = TypeVar("_ModelT")
-
-
-class SandboxProcessError(RuntimeError):
-    """The sandbox process did not start, ended, or refused what it was asked. The message holds its error output."""
 
 
 class SandboxProcess:
@@ -79,7 +76,7 @@ class SandboxProcess:
         """
         if self._process is not None:
             msg = "this sandbox process is running already"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         self._stderr.clear()
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -96,7 +93,7 @@ class SandboxProcess:
         stdout, stderr = process.stdout, process.stderr
         if stdout is None or stderr is None:  # pragma: no cover - both were asked for
             msg = "the pipes of the sandbox process are missing"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         self._drains = (asyncio.create_task(self._keep_last_lines(stderr), name="sandbox stderr"),)
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -169,7 +166,7 @@ class SandboxProcess:
         """Id of the process."""
         if self._process is None:
             msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         return self._process.pid
 
     @property
@@ -269,7 +266,7 @@ class SandboxProcess:
     async def _ask(self, method: str, name: str, body: object = None, *, query: dict[str, str] | None = None) -> Any:
         if self._session is None:
             msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         url = f"{self._told('control_url')}{name}"
         try:
             async with self._session.request(method, url, json=body, params=query) as response:
@@ -284,7 +281,7 @@ class SandboxProcess:
     def _told(self, name: str) -> Any:
         if self._process is None:
             msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         return self._ready[name]
 
     def _explain(self, what: str) -> str:

@@ -26,6 +26,7 @@ from .api.routes import Routes
 from .api.validation import body_check
 from .control import CONTROL_PREFIX, Control
 from .control.dashboard import DASHBOARD_PREFIX, DashboardState, dashboard_page
+from .errors import SandboxError
 from .faults import FaultPlan
 from .ledger import Ledger
 from .policies import Policy, make_policy
@@ -182,7 +183,7 @@ class Sandbox:
         """
         if self._runner is not None:
             msg = "this sandbox is running already"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         server = web.Server(
             self._handle,
             access_log=None,
@@ -374,7 +375,7 @@ class Sandbox:
     def _root(self) -> str:
         if self._address is None:
             msg = "the sandbox is not running; use it inside 'async with Sandbox() as sandbox:'"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         host, port = self._address
         # A server that listens everywhere is reached at the loopback address.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
@@ -401,7 +402,7 @@ class Sandbox:
         task = asyncio.current_task()
         if task is None:  # pragma: no cover - aiohttp runs handlers in tasks
             msg = "a request is handled outside of a task"
-            raise RuntimeError(msg)
+            raise SandboxError(msg)
         self._in_flight.add(task)
         try:
             return await self._dispatch(request)

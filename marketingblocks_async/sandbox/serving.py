@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from .control import CONTROL_PREFIX
+from .errors import SandboxError
 from .server import API_PREFIX, Sandbox
 from .settings import SandboxSettings
 from .state.files import StateFileError
@@ -20,7 +21,7 @@ from .state.files import StateFileError
 _PARENT_CHECK_SECONDS = 1.0
 
 
-class StartError(Exception):
+class StartError(SandboxError):
     """The sandbox cannot listen on its address, or cannot read its files."""
 
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, TypedDict, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from marketingblocks_async.errors import InvalidArgumentError
+
 from .faults import Fault
 from .policies import PolicyName
 from .state.posts import PostTimings
@@ -205,7 +207,7 @@ class SandboxSettings:
         try:
             return _adapter().validate_python(values)
         except ValidationError as exc:
-            raise ValueError(readable(exc)) from None
+            raise InvalidArgumentError(readable(exc)) from None
 
     def to_options(self) -> SandboxOptions:
         """Return the settings as keyword arguments of ``Sandbox``."""
@@ -227,7 +229,7 @@ class SandboxSettings:
         try:
             return _adapter().validate_json(text)
         except ValidationError as exc:
-            raise ValueError(readable(exc)) from None
+            raise InvalidArgumentError(readable(exc)) from None
 
 
 @cache

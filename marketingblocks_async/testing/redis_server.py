@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import redis.asyncio
 
+from marketingblocks_async.errors import MarketingBlocksError
+
 _START_SECONDS = 20.0
 
 _SETTLE = """
@@ -22,7 +24,7 @@ redis.call('SET', KEYS[1], cmsgpack.pack({run = run, born = 0, seen = now}))
 """
 
 
-class RedisServerMissingError(RuntimeError):
+class RedisServerMissingError(MarketingBlocksError, RuntimeError):
     """There is no ``redis-server`` on this machine."""
 
 

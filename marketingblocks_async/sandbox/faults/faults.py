@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from marketingblocks_async.endpoints import ENDPOINTS
+from marketingblocks_async.errors import InvalidArgumentError
 
 from .kinds import FAULT_KINDS, FaultKind
 
@@ -53,18 +54,18 @@ class Fault:
         kind = FAULT_KINDS.get(self.kind)
         if kind is None:
             msg = f"{self.kind!r} is no kind of fault; there are {', '.join(FAULT_KINDS)}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if self.endpoint is not None and self.endpoint not in ENDPOINT_NAMES:
             msg = f"{self.endpoint!r} is no endpoint; there are {', '.join(sorted(ENDPOINT_NAMES))}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if kind.only is not None:
             if self.endpoint not in {None, kind.only}:
                 msg = f"{self.kind} is only for {kind.only}, not for {self.endpoint}"
-                raise ValueError(msg)
+                raise InvalidArgumentError(msg)
             object.__setattr__(self, "endpoint", kind.only)
         if (self.times is not None and self.times < 1) or self.after < 0 or not 0 <= self.rate <= 1:
             msg = "a fault needs times of at least 1 (or none for always), after of at least 0, rate from 0 to 1"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         object.__setattr__(self, "params", _complete(self.kind, kind, self.params))
 
     @property
@@ -88,7 +89,7 @@ class Fault:
             key, equals, value = part.partition("=")
             if not equals:
                 msg = f"{part!r} in the fault {text!r} is not key=value"
-                raise ValueError(msg)
+                raise InvalidArgumentError(msg)
             pairs[key.strip()] = value
         times = pairs.pop("times", "")
         return cls(
@@ -219,7 +220,7 @@ def _complete(name: str, kind: FaultKind, given: Mapping[str, Any]) -> Mapping[s
     unknown = given.keys() - known.keys()
     if unknown:
         msg = f"{name} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(known) or 'none'}"
-        raise ValueError(msg)
+        raise InvalidArgumentError(msg)
     return {key: _coerce(key, given[key], default) if key in given else default for key, default in known.items()}
 
 
@@ -228,12 +229,12 @@ def _coerce(key: str, value: Any, default: Any) -> Any:
         text = None if value is None or value == "none" else str(value)
         if text is not None and not text.isprintable():
             msg = f"{key} is sent in a header and must be printable, not {value!r}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         return text
     if isinstance(default, bool):
         if str(value).lower() not in {"true", "false"}:
             msg = f"{key} is true or false, not {value!r}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         return str(value).lower() == "true"
     return _convert(key, value, float if isinstance(default, float) else int if isinstance(default, int) else str)
 
@@ -243,4 +244,4 @@ def _convert(key: str, value: Any, kind: type[Any]) -> Any:
         return kind(value)
     except (TypeError, ValueError):
         msg = f"{key} is of type {kind.__name__}, not {value!r}"
-        raise ValueError(msg) from None
+        raise InvalidArgumentError(msg) from None

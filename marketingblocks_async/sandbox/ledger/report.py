@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from marketingblocks_async.endpoints import CREATE_POST
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import CreatePost, RequestModel
 
 from .records import Commit, FaultFiring, WebHookDelivery
@@ -35,7 +36,7 @@ def worst_window(times: Sequence[float], seconds: float = 1.0) -> int:
     """
     if not seconds > 0:
         msg = f"a window is longer than 0 seconds, not {seconds}"
-        raise ValueError(msg)
+        raise InvalidArgumentError(msg)
     worst = first = 0
     # Some fullest window ends with an arrival, so it is enough to look back from each one.
     for last, time in enumerate(times):
@@ -216,7 +217,7 @@ class CreatedPosts:
         captions = [item for item in items if isinstance(item, str)]
         if captions and len(captions) < len(items):
             msg = "give either captions or whole requests, not some of each"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if captions or not items:
             return _compare(Counter(captions), self._captions, {caption: caption for caption in captions}, str)
         wanted: Counter[str] = Counter()

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from marketingblocks_async.errors import InvalidArgumentError
+
 Clock = Callable[[], float]
 """Returns seconds on some scale that never runs backwards, such as ``monotonic``."""
 
@@ -53,7 +55,7 @@ class SandboxClock:
         """
         if not 0 <= seconds <= _CENTURY - self._advanced:
             msg = f"time moves forward, and a hundred years at most: cannot advance by {seconds} seconds"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         self._advanced += seconds
         self._moved.set()
         self._moved = asyncio.Event()

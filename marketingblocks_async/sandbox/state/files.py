@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models.base import is_array, is_object
 
 from .automations import Automations
@@ -23,7 +24,7 @@ Check = Callable[[dict[str, Any]], dict[str, list[str]]]
 """Returns the errors of a create-post request, by field."""
 
 
-class StateFileError(ValueError):
+class StateFileError(InvalidArgumentError):
     """A file of seeds or state cannot be read. The message names the file and the reason."""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import GenerationStatus
 from marketingblocks_async.sandbox.ledger import WebHookDelivery
 from marketingblocks_async.urls import is_loopback
@@ -167,10 +168,10 @@ class Generations:
         url = URL(web_hook)
         if url.scheme not in {"http", "https"} or not url.host:
             msg = "a web hook is an http or https address"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if not self.allow_external_web_hooks and not is_loopback(url.host):
             msg = "not called: the sandbox calls web hooks on this machine only"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
 
     async def _post(self, web_hook: str, payload: dict[str, Any]) -> int:
         if self._session is None:

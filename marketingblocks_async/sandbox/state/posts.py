@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict
 
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import PostStatus, PublishMode
 from marketingblocks_async.models.base import is_object
 
@@ -43,7 +44,7 @@ def zone_of(name: str) -> tzinfo:
         except ZoneInfoNotFoundError:
             return UTC
         msg = f"{name!r} is not an IANA time zone name"
-        raise ValueError(msg) from None
+        raise InvalidArgumentError(msg) from None
 
 
 def schedule_moment(schedule_time: str, time_zone: str) -> float:
@@ -61,7 +62,7 @@ def schedule_moment(schedule_time: str, time_zone: str) -> float:
         return datetime.strptime(schedule_time, SCHEDULE_FORMAT).replace(tzinfo=zone).timestamp()
     except (ValueError, OverflowError):
         msg = f"{schedule_time!r} is not a time like '2025-08-01 14:30'"
-        raise ValueError(msg) from None
+        raise InvalidArgumentError(msg) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.sandbox.policies import Policy
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - made up, and known to all
@@ -45,12 +46,12 @@ class TokenSpec:
         """Fill in the secret and check that it can be sent."""
         if not self.name:
             msg = "a token needs a name, which is its label in the ledger"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         if not self.secret:
             object.__setattr__(self, "secret", DEFAULT_TOKEN if self.name == DEFAULT_TOKEN_NAME else _secret(self.name))
         if not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
             msg = f"the token of {self.name!r} must be printable ASCII without spaces to fit into a header"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
 
     @classmethod
     def parse(cls, text: str) -> TokenSpec:
@@ -66,7 +67,7 @@ class TokenSpec:
             expires_in = float(seconds) if at else None
         except ValueError:
             msg = f"{seconds!r} is not a number of seconds; write NAME[:permission,permission][@seconds]"
-            raise ValueError(msg) from None
+            raise InvalidArgumentError(msg) from None
         names = tuple(part.strip() for part in permissions.split(",") if part.strip())
         return cls(name=name.strip(), permissions=names if colon else None, expires_in=expires_in)
 
@@ -140,7 +141,7 @@ class TokenBook:
         """
         if spec.secret in self._by_secret or any(token.name == spec.name for token in self):
             msg = f"there is a token named {spec.name!r}, or with its secret, already"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
         token = Token(spec, self._make_policy(), self._world())
         self._by_secret[spec.secret] = token
         return token
