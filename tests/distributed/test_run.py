@@ -136,4 +136,4 @@ async def test_a_row_that_the_api_refuses_is_failed(sandbox: Sandbox, journal: S
     result = await play(sandbox, journal)
     assert (result.counts.failed, result.counts.done) == (1, ROWS - 1)
     (number,) = await journal.numbers(RowState.FAILED)
-    assert (await journal.row(number)).error_type == "BadRequestError"
+    assert (await journal.row(number)).error_type == "UnprocessableEntityError"
