@@ -22,6 +22,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import cast
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "marketingblocks_async"
@@ -150,7 +151,7 @@ def _code(tree: ast.Module) -> Iterator[ast.AST]:
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list", "type_params"):
                 continue
-            children = value if isinstance(value, list) else [value]
+            children = cast("list[object]", value) if isinstance(value, list) else [value]
             waiting += [each for each in children if isinstance(each, ast.AST) and not _says_something_only(each)]
 
 

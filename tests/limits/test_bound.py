@@ -12,10 +12,16 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from marketingblocks_async.limits import release
-from marketingblocks_async.limits.release import FRESH_CONNECTION_GUARD, RELEASED_UNSEEN_HOLD, UNKNOWN_GUARD
-from marketingblocks_async.limits.settings import Lane
+from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import PermitPool
+from marketingblocks_async.limits.release import (
+    FRESH_CONNECTION_GUARD,
+    RELEASED_UNSEEN_HOLD,
+    UNKNOWN_GUARD,
+    ReleaseRule,
+)
+from marketingblocks_async.limits.settings import Lane, RateLimit
 from marketingblocks_async.testing import FakeTime
-from tests.support.limits import limiter_of
 from tests.support.windows import worst_window
 
 FEW_ANSWERS = 3
@@ -123,9 +129,14 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             if not scenario.credit:
                 patch.setattr(release, "CREDIT_WINDOWS", 0)
-            self.limiter = limiter_of(limit=scenario.limit, burst=scenario.burst, guard=scenario.guard)
+            settings = RateLimit(limit=scenario.limit, burst=scenario.burst, guard=scenario.guard)
+            self.limiter = RateLimiter(PermitPool(settings, make_rule=self.make_rule))
         self.seen = Seen()
         self.paused_at = self.paused_until = -math.inf
+
+    def make_rule(self, settings: RateLimit) -> ReleaseRule:
+        self.rule = ReleaseRule(settings)
+        return self.rule
 
     async def play(self) -> Seen:
         if self.scenario.warm:
@@ -177,7 +188,7 @@ class World:
             if not request.fails:
                 await asyncio.sleep(self.scenario.floor + request.latency if request.answered else 1e6)
             permit.answered(success=not request.fails)
-            base = self.limiter._pool._rule.base_of("operation")
+            base = self.rule.base_of("operation")
             self.seen.highest_base = max(self.seen.highest_base, base or 0.0)
         finally:
             permit.release()

@@ -568,7 +568,11 @@ def test_a_commit_returns_when_it_is_on_the_disk(path: Path) -> None:
 
 def test_the_name_of_a_journal_is_on_the_disk_after_its_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[tuple[str, bool]] = []
-    monkeypatch.setattr(create, "sync", lambda place: synced.append((place.name, path.exists())))
+
+    def sync(place: Path) -> None:
+        synced.append((place.name, path.exists()))
+
+    monkeypatch.setattr(create, "sync", sync)
     make(path)
     (content, renamed_before), folder = synced
     assert content != path.name

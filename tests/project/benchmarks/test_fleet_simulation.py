@@ -66,7 +66,11 @@ def test_a_script_that_gives_permits_away_too_early_is_found(
     # Permits move all the time.
     layout = Layout(tokens=2, processes=4, spread=4, burst=150, pause=1.5, seconds=10)
     assert Fleet(layout).run().worst <= 100
-    monkeypatch.setattr(redis_server, "files", lambda _package: tmp_path)
+
+    def files_of(_package: str) -> Path:
+        return tmp_path
+
+    monkeypatch.setattr(redis_server, "files", files_of)
     assert Fleet(layout).run().worst > 100
 
 

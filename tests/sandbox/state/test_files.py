@@ -54,7 +54,8 @@ def test_a_kept_state_takes_the_place_of_the_seeds(tmp_path: Path) -> None:
     seeds.write_text(json.dumps({"posts": [create_request("first")]}))
     state = tmp_path / "state.json"
     empty: dict[str, object] = {"posts": [], "first_slot": 0.0, "next_slot": 1e12}
-    kept = {"version": 2, "advanced": 0.0, "posts": empty, "automations": [], "generations": [], "tokens": []}
+    kept: dict[str, object] = {"version": 2, "advanced": 0.0, "posts": empty}
+    kept |= {"automations": [], "generations": [], "tokens": []}
     state.write_text(json.dumps(kept))
     assert len(Sandbox(seeds=str(seeds), state_file=str(state)).posts) == 0
 
