@@ -106,7 +106,7 @@ mutation: $(VENV)/.group-test ## Change the code in small ways and list what no 
 	@$(BIN)/python tools/mutation.py $(MUTATION_ARGS)
 
 .PHONY: simulation
-simulation: $(VENV)/.group-test ## Play 100,000 simulated worlds: network, disk and processes that fail (SIMULATION_ARGS="--seed 17")
+simulation: $(VENV)/.group-test $(VENV)/.group-agents ## Play 100,000 simulated worlds: network, disk and processes that fail (SIMULATION_ARGS="--seed 17")
 	@$(BIN)/python -m tests.simulation --seeds 100000 $(SIMULATION_ARGS)
 
 .PHONY: docs

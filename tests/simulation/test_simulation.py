@@ -14,8 +14,8 @@ from tests.support.tools import need
 
 ROOT = Path(__file__).parents[2]
 
-SEEDS = 100
-"""Seeds of a test run, in 8 s of processor time; make simulation plays 100,000."""
+SEEDS = 75
+"""Seeds of a test run, in 6 s of processor time; make simulation plays 100,000."""
 
 PARTS = 5
 
