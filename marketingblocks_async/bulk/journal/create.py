@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -338,7 +339,7 @@ class JournalBuilder:
         """
         with self._reported():
             self._write_rows()
-            whole = {**meta, "rows": str(self._count)}
+            whole = {**meta, "rows": str(self._count), "id": secrets.token_hex(8)}
             self._connection.executemany(QUERIES["set_meta"], starmap(meta_line, whole.items()))
             self._connection.execute(QUERIES["keys_are_unique"])
             self._connection.execute("COMMIT")

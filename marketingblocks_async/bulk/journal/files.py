@@ -27,8 +27,9 @@ SCHEMA_VERSION = 3
 WAL_MARK, BESIDE, HERE = "wal", "beside", "here"
 """Name and values of the entry in ``meta`` that says where the latest writes are, see ``seal()``."""
 
-_PID_WIDTH, _STAMP_WIDTH = 20, 24
-"""Width of the two lines of a lock's file: the holder's process id, and the time of its last commit."""
+_PID_WIDTH, _STAMP_WIDTH = 20, 44
+"""Width of the two lines of a lock's file: the holder's process id, and the journal's id with the time of its last
+commit."""
 
 _LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
 """Number of attempts to take the lock, and seconds between them: half a second, since a process that only asks whether
@@ -79,16 +80,17 @@ class FileLock:
         self._descriptor = descriptor
         self._write(0, f"{os.getpid():<{_PID_WIDTH}}\n")
 
-    def note(self, stamp: float) -> None:
+    def note(self, journal: str, stamp: float) -> None:
         """Note the time of the last commit; it stays behind if this process is killed.
 
         A journal that is opened without this commit then shows that its end is missing.
 
         Args:
+            journal: id of the journal, since another one may be moved to its place.
             stamp: Unix time.
 
         """
-        self._write(_PID_WIDTH + 1, f"{stamp!r:<{_STAMP_WIDTH}}\n")
+        self._write(_PID_WIDTH + 1, f"{f'{journal} {stamp!r}':<{_STAMP_WIDTH}}\n")
 
     def _write(self, place: int, line: str) -> None:
         # Error messages and checks can do without, so a full disk may leave it out.
@@ -174,13 +176,13 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def noted_stamp(path: Path) -> float:
-    """Return the time of the last commit that a killed or running process noted; 0 if there is none."""
+def noted_stamp(path: Path) -> tuple[str, float]:
+    """Return a journal's id and the time of its last commit, as a killed or running process noted them; else 0."""
     try:
-        text = lock_path(path).read_bytes()[_PID_WIDTH + 1 :].decode("ascii")
-        return float(text)
+        journal, stamp = lock_path(path).read_bytes()[_PID_WIDTH + 1 :].decode("ascii").split()
+        return journal, float(stamp)
     except (OSError, ValueError):
-        return 0.0
+        return "", 0.0
 
 
 def lock_journal(path: Path) -> FileLock:

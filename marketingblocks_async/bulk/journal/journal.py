@@ -24,6 +24,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -97,14 +98,14 @@ class JournalReader:
         self._lock = threading.Lock()
         self.damage: str | None = None
         # Before anything is read, since a process that runs it goes on.
-        stamp, has_wal = noted_stamp(path), wal_path(path).exists()
+        noted, has_wal = noted_stamp(path), wal_path(path).exists()
         self._connection = connect_for_reading(path, read_only=has_wal)
         try:
             self._check_kind()
             if not self.is_running():
                 # Otherwise the process that runs it has checked it.
                 self._check_content()
-                self.damage = self._missing_end(stamp, has_wal=has_wal)
+                self.damage = self._missing_end(noted, has_wal=has_wal)
             if has_wal and self.damage is None and self.meta.get(WAL_MARK) != BESIDE:
                 # The last process that closes a journal moves the log into the file, unless it may only read. That is
                 # welcome, except after a kill in the middle of such a move (see seal): then only the log says so.
@@ -150,13 +151,14 @@ class JournalReader:
         )
         raise JournalError(msg)
 
-    def _missing_end(self, stamp: float, *, has_wal: bool) -> str | None:
+    def _missing_end(self, noted: tuple[str, float], *, has_wal: bool) -> str | None:
         """Return what is wrong if the latest entries are missing; ``None`` if the journal is whole."""
         log = wal_path(self.path)
-        beside = self.meta.get(WAL_MARK) == BESIDE
+        meta = self.meta
+        beside = meta.get(WAL_MARK) == BESIDE
         if not has_wal and beside:
             what = f"{log} is missing"
-        elif self._latest_time() < stamp:
+        elif noted[0] == meta.get("id") and self._latest_time() < noted[1]:
             what = f"{self.path} or {log} was cut off, damaged or replaced by an older copy"
         elif beside and not lock_path(self.path).exists():
             # Only a kill in the middle of a move (see seal) looks the same, and leaves the lock's file behind.
@@ -295,7 +297,7 @@ class Journal(JournalReader):
             tidy=seal,
             error=self._write_error,
             stamp=lambda: self._latest,
-            committed=self._file_lock.note,
+            committed=partial(self._file_lock.note, self.meta.get("id", "")),
             ended=self._file_lock.release,
         )
         self._session: int | None = None

@@ -140,6 +140,16 @@ async def test_a_log_that_was_cut_off_is_not_run(killed: Path, tmp_path: Path) -
         assert whole.counts().pending == ROWS - SENT
 
 
+async def test_another_journal_in_the_place_of_a_killed_one_is_whole(ended: Path, killed: Path, tmp_path: Path) -> None:
+    journal = copied(killed, tmp_path / "copy")
+    journal.with_name(f"{journal.name}-wal").unlink()
+    shutil.copy(ended, journal)
+    # The lock of the killed run is still there, and notes a later time.
+    assert journal.with_name(f"{journal.name}.lock").exists()
+    with JournalReader(journal) as reader:
+        assert reader.damage is None
+
+
 async def test_a_request_that_is_not_as_it_was_written_is_not_sent(ended: Path, tmp_path: Path) -> None:
     journal = copied(ended, tmp_path / "copy")
     content = journal.read_bytes()
