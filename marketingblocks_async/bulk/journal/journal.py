@@ -327,7 +327,10 @@ class Journal(JournalReader):
 
     def _write_error(self, cause: BaseException) -> JournalError:
         words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"
-        error = JournalError(f"cannot write to {self.path}: {words}")
+        error = JournalError(
+            f"cannot write to {self.path}: {words}; no further row was sent, and rows in flight are unknown; "
+            f"make room or remove the cause, then go on: bulk resume {self.path}"
+        )
         error.__cause__ = cause
         return error
 
