@@ -79,7 +79,9 @@ async def run(variables: dict[str, str], *words: str, folder: Path) -> tuple[int
 
 
 def test_there_are_snippets_in_every_guide() -> None:
-    assert {page for page in PAGES if page.parent.name == "guides"} <= set(WITH_SNIPPETS)
+    # The layout of a fleet of processes is no code.
+    guides = {page for page in PAGES if page.parent.name == "guides"} - {DOCS / "guides" / "fleet.md"}
+    assert guides <= set(WITH_SNIPPETS)
 
 
 def pages_of(nav: list[Any]) -> list[str]:
