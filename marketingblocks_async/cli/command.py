@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import inspect
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import typer
 
@@ -96,7 +96,15 @@ def _with_settings(function: Callable[..., ExitCode | None], shared: Collection[
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-def takes_options(kind: type[DataclassInstance], name: str) -> Callable[[CommandT], CommandT]:
+class TakesOptions(Protocol):
+    """A decorator that gives a command more options."""
+
+    def __call__(self, function: CommandT, /) -> CommandT:
+        """Return the command."""
+        ...
+
+
+def takes_options(kind: type[DataclassInstance], name: str) -> TakesOptions:
     """Give a command options that belong together; one parameter takes all of them.
 
     Args:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketingblocks_async.cli.command import takes_options
+from marketingblocks_async.cli.command import TakesOptions, takes_options
 from marketingblocks_async.cli.fields import pairs
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _sign(given: str | None) -> str | None:
     return {"\\t": "\t", "tab": "\t"}.get(given, given) if given is not None else None
 
 
-takes_reading = takes_options(Reading, "reading")
+takes_reading: TakesOptions = takes_options(Reading, "reading")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import takes_options
+from marketingblocks_async.cli.command import TakesOptions, takes_options
 from marketingblocks_async.cli.errors import ExitCode, code_of
 from marketingblocks_async.cli.settings import Settings
 
@@ -86,7 +86,7 @@ class Sending:
     ] = OnOutage.STOP
 
 
-takes_sending = takes_options(Sending, "sending")
+takes_sending: TakesOptions = takes_options(Sending, "sending")
 
 
 def send(
