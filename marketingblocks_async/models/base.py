@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, cast
 
@@ -34,15 +35,23 @@ class InvalidRequestError(InvalidArgumentError, ValidationError):
     It is a ``pydantic.ValidationError`` as well: ``errors()`` lists the fields and what is wrong with each.
     """
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Older releases of pydantic cannot unpickle errors of types that a model made up.
+        return _invalid_from, (self.title, self.errors(include_url=False))
+
 
 def _invalid(error: ValidationError) -> InvalidRequestError:
     """Return pydantic's refusal as an error of this package."""
+    return _invalid_from(error.title, error.errors(include_url=False))
+
+
+def _invalid_from(title: str, errors: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
     details: list[InitErrorDetails] = []
-    for each in error.errors(include_url=False):
+    for each in errors:
         # They are literals where pydantic or a model of this package wrote them.
         kind = PydanticCustomError(cast("Any", each["type"]), cast("Any", each["msg"]), each.get("ctx"))
         details.append({"type": kind, "loc": each["loc"], "input": each["input"]})
-    return InvalidRequestError.from_exception_data(error.title, details)
+    return InvalidRequestError.from_exception_data(title, details)
 
 
 class _BuiltOnFirstUse(BaseModel):
