@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
 
 import pydantic
 from pydantic import (
@@ -48,8 +48,7 @@ def _invalid(error: ValidationError) -> InvalidRequestError:
 def _invalid_from(title: str, errors: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
     details: list[InitErrorDetails] = []
     for each in errors:
-        # They are literals where pydantic or a model of this package wrote them.
-        kind = PydanticCustomError(cast("Any", each["type"]), cast("Any", each["msg"]), each.get("ctx"))
+        kind = PydanticCustomError(each["type"], each["msg"], each.get("ctx"))
         details.append({"type": kind, "loc": each["loc"], "input": each["input"]})
     return InvalidRequestError.from_exception_data(title, details)
 
