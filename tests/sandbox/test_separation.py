@@ -13,7 +13,8 @@ import marketingblocks_async.sandbox
 
 PACKAGE = "marketingblocks_async"
 FILES = sorted(Path(marketingblocks_async.sandbox.__file__).parent.rglob("*.py"))
-SHARED = {f"{PACKAGE}.{name}" for name in ("models", "models.base", "endpoints", "urls")}
+SHARED = {f"{PACKAGE}.{name}" for name in ("errors", "models", "models.base", "endpoints", "urls")}
+SHARED_ERRORS = {"InvalidArgumentError", "MarketingBlocksError"}
 
 
 def imported(file: Path) -> set[str]:
@@ -26,11 +27,14 @@ def imported(file: Path) -> set[str]:
             assert node.level <= 1, f"{file.name} imports from a parent package with dots"
             if node.level == 0:
                 found.add(str(node.module))
+            if node.module == f"{PACKAGE}.errors":
+                # Not what the client makes of a status.
+                assert {alias.name for alias in node.names} <= SHARED_ERRORS
     return found
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
-def test_shares_only_models_and_endpoints(file: Path) -> None:
+def test_shares_only_models_endpoints_and_bases_of_errors(file: Path) -> None:
     ours = {
         name for name in imported(file) if name.split(".")[0] == PACKAGE and not name.startswith(f"{PACKAGE}.sandbox")
     }
