@@ -257,6 +257,8 @@ class KeepaliveLesson:
         self._proven_uses = 0
         self._trying: Attempt | None = None
         self._tried = asyncio.Event()
+        # Whether the result takes too long to wait for it: each that waited would hold a permit meanwhile.
+        self._is_slow = False
 
     def allows(self, idle: float) -> bool:
         """Return whether a write may use a connection that has been idle for so many seconds."""
@@ -281,9 +283,12 @@ class KeepaliveLesson:
 
     async def wait(self) -> bool:
         """Wait for the result of the write that tries a connection; return whether it came within ``LONGEST_TRY``."""
+        if self._is_slow:
+            return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_TRY):
                 return await self._tried.wait()
+        self._is_slow = True
         return False
 
     def prove(self, idle: float, uses: int) -> None:
@@ -295,6 +300,7 @@ class KeepaliveLesson:
 
     def _end_try(self) -> None:
         self._trying = None
+        self._is_slow = False
         self._tried.set()
 
     def learn(self, idle: float) -> None:
