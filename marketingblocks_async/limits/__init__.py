@@ -54,7 +54,7 @@ than ``limit`` and those requests in it that were later than they were held. So 
 * *An unanswered request* shows by itself that it is late. It holds its permit while the credit lasts.
 * *New connections*: their first request has a guard of a second at least, since accept queues and proxies delay it.
 * *Failures* may be faster than any success. They are no evidence of the base, and hold ``per`` after ``z``.
-* *Nothing known yet* (fewer than 50 answers in a minute; one on a new connection counts a quarter, since all of those
+* *Nothing known yet* (fewer than 50 answers in a minute; one on a new connection counts half, since all of those
   may be late): a permit comes back ``per`` after the answer, or after a guard of at least 0.2 s. On a new connection
   the guard is a second as soon as an answer has come within two.
 * *Answers slower than per* come too late to be evidence. Then a permit is held for the largest lateness seen lately, at

@@ -20,7 +20,7 @@ BASE_WINDOW = 60.0
 ANSWERS_FOR_A_BASE = 50
 """Number of successful answers on reused connections within the window from which on a base counts as known."""
 
-FRESH_ANSWER_COUNTS = 0.25
+FRESH_ANSWER_COUNTS = 0.5
 """What an answer on a new connection counts for that number: all of these may be slower than what follows."""
 
 TRACKED_OPERATIONS = 64
