@@ -112,7 +112,7 @@ class TokenFleet:
         )
         self._rate_limit = rate_limit
         self._idle_after = check_seconds(idle_after, "idle_after")
-        # A client that is still referenced must be found again, so that it is not made twice.
+        # Clients that the program still uses: asking for such a token again returns the same client.
         self._alive: weakref.WeakValueDictionary[bytes, MarketingBlocks] = weakref.WeakValueDictionary()
         self._names: dict[bytes, str] = {}
         # When each was last asked for, the longest ago first.

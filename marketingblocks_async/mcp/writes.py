@@ -145,7 +145,7 @@ class Writes:
             # Another server bound the key meanwhile.
 
     async def _look(self, client: MarketingBlocks, request_key: str) -> StoredWrite | None:
-        """Return what is known of a key, once nobody is sending it any more or ``BUSY_FOR`` seconds have passed."""
+        """Return what is known of a key, once it is no longer being sent or ``BUSY_FOR`` seconds have passed."""
         until = time.monotonic() + BUSY_FOR
         while True:
             job = self.jobs.get(request_key)

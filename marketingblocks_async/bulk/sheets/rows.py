@@ -189,7 +189,7 @@ def _row_error(raw: RawRow, problem: CellProblem) -> tuple[int, RowError]:
 
 
 def _column_of(raw: RawRow, target: str) -> tuple[int | None, str]:
-    """Return the column of ``target``, or of a field that it is part of, and the name of the part."""
+    """Return the index of the column for ``target``, or for the field that contains it, and the rest of its name."""
     parts = target.split(".")
     for length in range(len(parts), 0, -1):
         if (index := raw.layout.index_of.get(".".join(parts[:length]))) is not None:

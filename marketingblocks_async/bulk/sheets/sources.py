@@ -126,8 +126,8 @@ class ReadOptions(TypedDict, total=False):
         encoding: of a text file; ``None`` for what its first bytes say, else UTF-8, or cp1252 if it is plainly that.
         sheet: name of the worksheet, ``None`` for the first one that is not hidden.
         list_separator: what separates the entries of a list inside one cell.
-        recipe: how the spreadsheet of another program becomes posts: the name of a recipe, the path of one's own
-            (``.toml``), or a ``Recipe``.
+        recipe: how to read another program's spreadsheet: the name of a recipe, the path of your own (``.toml``), or a
+            ``Recipe``.
         format: ``csv``, ``tsv``, ``jsonl``, ``json`` or ``xlsx``; ``None`` for what the file's name ends with.
         hidden: what to do about rows that a workbook does not show: ``refuse``, ``skip`` or ``send`` them.
         name: what the plan and errors call the file, instead of its path.

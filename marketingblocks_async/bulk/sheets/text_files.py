@@ -174,7 +174,7 @@ def _encoding_of(head: bytes, given: str | None, file: str) -> str:
         return given
     family = marked.removesuffix("-le").removesuffix("-be")
     if not name.startswith(family):
-        msg = f"the first bytes of the file say that it is {family.upper()}, not {given}; leave the encoding out"
+        msg = f"the file starts with the mark of {family.upper()}, not {given}; leave the encoding out"
         raise SourceError(msg, file=file)
     return marked
 

@@ -296,7 +296,7 @@ def _unescape(text: str) -> object:
 
     decoded = _ESCAPE.sub(decode, text)
     if unclear:
-        # The file format says that it is a character, but most programs show it as text.
+        # By the file format it is one character, but most programs show the code itself.
         return UnusableCell(
             visible(text), f"it holds the code {unclear[0]}, which programs read differently; remove it"
         )
