@@ -18,11 +18,11 @@ counting.
 
 **Permits.** There are ``limit`` permits. A grant takes one. ``per`` after ``z`` it may certainly come back, but that
 would cost a token ``limit / (per + latency)``. Most of a round trip is the same for all requests, though: the next
-request with the permit takes as long to be counted. So the permit comes back **by evidence** at ``z + per - base``, where
-``base`` is the fastest round trip ``z - l`` of that operation in the last 30 to 60 seconds, less 5 ms (``MARGIN``). An
-answer that took ``late`` seconds longer than the base holds its permit ``late`` seconds beyond ``per``, for whatever
-reason it took longer. A request that is cancelled before its first byte was written cannot be counted, so its permit
-is **released** at once.
+request with the permit takes as long to be counted. So the permit comes back **by evidence** at ``z + per - base``,
+where ``base`` is the fastest round trip ``z - l`` of that operation in the last 30 to 60 seconds, less 5 ms
+(``MARGIN``). An answer that took ``late`` seconds longer than the base holds its permit ``late`` seconds beyond
+``per``, for whatever reason it took longer. A request that is cancelled before its first byte was written cannot be
+counted, so its permit is **released** at once.
 
 **Claim.** No window of ``per`` seconds of the server's clock contains more than ``limit`` counted requests.
 
