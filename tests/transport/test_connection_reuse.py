@@ -11,7 +11,9 @@ import pytest
 
 from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
 from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.transport import aiohttp_hooks
 from marketingblocks_async.transport.aiohttp_hooks import KEEPALIVE, LESSON, LONGEST_LESSON, KeepaliveLesson
+from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
@@ -169,6 +171,29 @@ class TestLesson:
         lesson = KeepaliveLesson()
         lesson.read_offer(offer)
         assert lesson.allows(KEEPALIVE - 0.1)
+
+
+async def test_only_the_first_wait_for_a_slow_trial_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write that waited would hold a permit meanwhile."""
+    lesson = KeepaliveLesson()
+    monkeypatch.setattr(aiohttp_hooks, "LONGEST_TRY", 0.01)
+    trying, other = (Attempt(None, None, "create-post") for _ in range(2))
+    for attempt in (trying, other):
+        attempt.begin()
+        attempt.is_resendable, attempt.idle, attempt.uses = False, 0.0, 1
+    assert lesson.may_try(trying)
+    assert not lesson.may_try(other)
+    assert not await lesson.wait()
+    monkeypatch.setattr(aiohttp_hooks, "LONGEST_TRY", 1000.0)
+    assert not await lesson.wait()
+    # The next trial may be quick again.
+    lesson.prove(0.0, 1)
+    other.uses = 2
+    assert lesson.may_try(other)
+    waiting = asyncio.create_task(lesson.wait())
+    await asyncio.sleep(0)
+    lesson.prove(0.0, 2)
+    assert await waiting
 
 
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
