@@ -64,7 +64,7 @@ class Costs:
 
     """
 
-    exchange: float = 0.00006
+    exchange: float = 0.00007
     to_redis: float = 0.0003
     late: float = 0.0
     lost: float = 0.0
@@ -122,7 +122,7 @@ class Fleet:
     Args:
         layout: what it looks like.
         costs: what was measured.
-        seed: of all that is random.
+        seed: of what is drawn here. The names of leases, by which the script breaks ties, are random in any case.
 
     """
 
