@@ -122,7 +122,7 @@ class Fleet:
     Args:
         layout: what it looks like.
         costs: what was measured.
-        seed: of what is drawn here. The names of leases, by which the script breaks ties, are random in any case.
+        seed: of all that is random.
 
     """
 
@@ -139,6 +139,7 @@ class Fleet:
         self._workers: dict[tuple[int, int], Worker] = {}
         self._members: dict[tuple[int, int], Member] = {}
         self._round_trips = 0
+        self._born = 0
         # Neighbours in the list of processes, so that a process has as many tokens as any other.
         self._homes = [
             [(token + step * 7) % layout.processes for step in range(layout.spread)] for token in range(layout.tokens)
@@ -194,8 +195,9 @@ class Fleet:
             number = token % len(self._servers)
             worker = self._workers.get((process, number))
             if worker is None:
+                self._born += 1
                 worker = self._workers[process, number] = Worker(
-                    self, self._servers[number], self, self._settings.lease
+                    self, self._servers[number], self, self._settings.lease, f"process-{self._born}"
                 )
             member = self._members[token, process] = Member(self, self, worker, token, self._settings)
         return member

@@ -66,15 +66,18 @@ class Worker:
         server: the Redis.
         network: the ways to it.
         timeout: seconds after which a round trip has failed.
+        name: of the process in Redis.
 
     """
 
-    def __init__(self, time: Timeline, server: RedisServer, network: Network, timeout: float) -> None:
+    def __init__(self, time: Timeline, server: RedisServer, network: Network, timeout: float, name: str) -> None:
         self._time = time
         self._server = server
         self._network = network
         self._timeout = timeout
-        self._active: set[Lease] = set()
+        self.name = name
+        # An ordered set, so that a seed gives the same run.
+        self._active: dict[Lease, None] = {}
         self._looks_at = math.inf
         # The leases of the round trip that is under way. A late reply belongs to none.
         self._sent: Sequence[Lease] = ()
@@ -85,7 +88,7 @@ class Worker:
     def wake(self, lease: Lease) -> None:
         """Look soon whether a lease needs an exchange."""
         lease.schedule_exchange()
-        self._active.add(lease)
+        self._active[lease] = None
         self._look_by(lease.due)
 
     def _look_by(self, when: float) -> None:
@@ -144,7 +147,9 @@ class Worker:
 
     def _go_on(self, leases: Sequence[Lease]) -> None:
         self._sent = ()
-        self._active.difference_update([lease for lease in leases if lease.due == math.inf])
+        for lease in leases:
+            if lease.due == math.inf:
+                self._active.pop(lease, None)
         self._look_by(min((lease.due for lease in self._active), default=math.inf))
 
 
@@ -167,7 +172,7 @@ class Member(RateLimiter):
         self._token = token
         self.pool = LeasedPool(settings.local, lambda: time.now, self._request_refill)
         super().__init__(self.pool)
-        self._lease = Lease(settings, "fleet", f"{token}", pool=self.pool, limiter=self)
+        self._lease = Lease(settings, "fleet", f"{token}", pool=self.pool, limiter=self, name=worker.name)
         self._waiting: deque[float] = deque()
         self._grants, self._writes = TokenBucket(settings.burst), TokenBucket(settings.burst)
         self._looks_at = math.inf

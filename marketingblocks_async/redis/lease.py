@@ -32,7 +32,7 @@ RETRY_INTERVAL = 0.1
 _OK, _LATE, _CONFLICT = 0, 1, 2
 
 
-def _name() -> str:
+def _made_up_name() -> str:
     # For people who look into Redis; the random part makes it unique, also after a fork and in containers.
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
 
@@ -48,6 +48,7 @@ class Lease:
         token: access token; only a hash of both is kept.
         pool: the permits of this process.
         limiter: knows the calls that wait for them.
+        name: of this process in Redis; made up by default, and unique.
 
     Attributes:
         settings: the limit.
@@ -61,7 +62,14 @@ class Lease:
     """
 
     def __init__(
-        self, settings: RedisSettings, base_url: str, token: str, *, pool: LeasedPool, limiter: RateLimiter
+        self,
+        settings: RedisSettings,
+        base_url: str,
+        token: str,
+        *,
+        pool: LeasedPool,
+        limiter: RateLimiter,
+        name: str | None = None,
     ) -> None:
         self.settings: RedisSettings = settings
         digest = hashlib.sha256(f"{base_url}\0{token}".encode()).hexdigest()[:32]
@@ -74,7 +82,7 @@ class Lease:
         self.falls_back: bool = False
         self._pool = pool
         self._limiter = limiter
-        self._name = _name()
+        self._name = name or _made_up_name()
         self._sequence = 0
         self._answered = 0
         self._began = -math.inf

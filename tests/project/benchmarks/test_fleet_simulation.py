@@ -65,13 +65,18 @@ def test_a_script_that_gives_permits_away_too_early_is_found(
     (tmp_path / "exchange.lua").write_text(script)
     # Permits move all the time.
     layout = Layout(tokens=2, processes=4, spread=4, burst=150, pause=1.5, seconds=10)
-    assert Fleet(layout).run().worst <= 100
+    seeds = range(5)
+    assert max(Fleet(layout, seed=seed).run().worst for seed in seeds) <= 100
 
     def files_of(_package: str) -> Path:
         return tmp_path
 
     monkeypatch.setattr(redis_server, "files", files_of)
-    assert Fleet(layout).run().worst > 100
+    assert max(Fleet(layout, seed=seed).run().worst for seed in seeds) > 100
+
+
+def test_a_seed_gives_the_same_run() -> None:
+    assert troubled(5) == troubled(5)
 
 
 def test_four_processes_use_nearly_all_of_a_limit() -> None:
