@@ -50,8 +50,13 @@ SHORTEST_IDLE = 0.1
 FEW_USES = 8
 """Responses on one connection up to which each further one has to be proven."""
 
+SHORTEST_TRY = 0.05
 LONGEST_TRY = 0.25
-"""Seconds for which writes wait for one that tries whether connections can be used again, before they make new ones."""
+"""Seconds after which a write that tries a connection has passed although it has no response yet.
+
+A server that has closed a connection says so as soon as the request arrives, within about the time that it takes to
+open a connection. The other writes wait no longer than that, since each of them holds a permit meanwhile.
+"""
 
 NO_SOCKETS = (errno.EMFILE, errno.ENFILE)
 """Errors of a process, or a machine, that has no file descriptor left for a socket."""
@@ -161,26 +166,37 @@ class ObservedConnector(aiohttp.TCPConnector):
             # A second request needs a permit of its own, and is for the retry policy to decide.
             raise ResendRefusedError
         while True:
-            try:
-                connection = await super().connect(req, traces, timeout)
-            except OSError as exc:
-                if exc.errno not in NO_SOCKETS:
-                    raise
-                await asyncio.sleep(SOCKET_POLL)
-                continue
+            asked = time.monotonic()
+            connection = await self._connect(req, traces, timeout)
             if not self._is_usable(connection, attempt):
                 connection.close()
-            elif not self._lesson.may_try(attempt):
+                continue
+            if attempt.idle is None:
+                self._lesson.opened(time.monotonic() - asked)
+            if not self._lesson.may_try(attempt):
                 connection.release()
-                attempt.needs_new_connection = not await self._lesson.wait()
+                await self._lesson.wait()
             elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
                 break
         attempt.connection = connection.protocol
         attempt.sending()
+        self._lesson.sending(attempt)
         if attempt.permit is not None and attempt.in_one_piece:
             # In the turn after the next: on Python 3.11 a body is written by a task that begins in the next one.
             self._loop.call_soon(self._loop.call_soon, _note_written, attempt, connection.transport)
         return connection
+
+    async def _connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], limits: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection, when there is a socket for it."""
+        while True:
+            try:
+                return await super().connect(req, traces, limits)
+            except OSError as exc:
+                if exc.errno not in NO_SOCKETS:
+                    raise
+            await asyncio.sleep(SOCKET_POLL)
 
     async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
         """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
@@ -256,9 +272,10 @@ class KeepaliveLesson:
         self._proven_idle = 0.0
         self._proven_uses = 0
         self._trying: Attempt | None = None
+        # Instant from which on it counts as proven; inf until it is written.
+        self._passes_at = math.inf
         self._tried = asyncio.Event()
-        # Whether the result takes too long to wait for it: each that waited would hold a permit meanwhile.
-        self._is_slow = False
+        self._fastest_opening = LONGEST_TRY
 
     def allows(self, idle: float) -> bool:
         """Return whether a write may use a connection that has been idle for so many seconds."""
@@ -275,21 +292,30 @@ class KeepaliveLesson:
         uses = self._proven_uses if self._proven_uses < FEW_USES else 2 * self._proven_uses
         if idle <= max(self._proven_idle, CHECK_AFTER) and attempt.uses <= uses:
             return True
-        if self._trying is not None and self._trying is not attempt and not self._trying.has_ended:
-            return False
-        self._trying = attempt
+        trying = self._trying
+        if trying is not None and trying is not attempt and not trying.has_ended:
+            if time.monotonic() < self._passes_at:
+                return False
+            self.prove(trying.idle or 0.0, trying.uses)
+            return self.may_try(attempt)
+        self._trying, self._passes_at = attempt, math.inf
         self._tried.clear()
         return True
 
-    async def wait(self) -> bool:
-        """Wait for the result of the write that tries a connection; return whether it came within ``LONGEST_TRY``."""
-        if self._is_slow:
-            return False
+    def sending(self, attempt: Attempt) -> None:
+        """Note that an attempt is about to be written."""
+        if attempt is self._trying:
+            self._passes_at = time.monotonic() + max(SHORTEST_TRY, self._fastest_opening)
+
+    def opened(self, seconds: float) -> None:
+        """Note how long it took to open a connection."""
+        self._fastest_opening = min(self._fastest_opening, seconds)
+
+    async def wait(self) -> None:
+        """Wait for the result of the write that tries a connection, or until it has passed."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_TRY):
-                return await self._tried.wait()
-        self._is_slow = True
-        return False
+            async with asyncio.timeout(min(LONGEST_TRY, self._passes_at - time.monotonic())):
+                await self._tried.wait()
 
     def prove(self, idle: float, uses: int) -> None:
         """Note that a reused connection brought a response."""
@@ -300,7 +326,6 @@ class KeepaliveLesson:
 
     def _end_try(self) -> None:
         self._trying = None
-        self._is_slow = False
         self._tried.set()
 
     def learn(self, idle: float) -> None:

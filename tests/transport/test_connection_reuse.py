@@ -12,12 +12,25 @@ import pytest
 from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport import aiohttp_hooks
-from marketingblocks_async.transport.aiohttp_hooks import KEEPALIVE, LESSON, LONGEST_LESSON, KeepaliveLesson
+from marketingblocks_async.transport.aiohttp_hooks import (
+    KEEPALIVE,
+    LESSON,
+    LONGEST_LESSON,
+    SHORTEST_TRY,
+    KeepaliveLesson,
+)
 from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
 OK = answer(b'{"status": true, "post_id": 1, "up_coming": []}')
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let writes wait for the result of a trial however busy the machine is."""
+    monkeypatch.setattr(aiohttp_hooks, "SHORTEST_TRY", 60.0)
+    monkeypatch.setattr(aiohttp_hooks, "LONGEST_TRY", 60.0)
 
 
 def killing(number: int) -> Respond:
@@ -66,6 +79,7 @@ async def test_a_read_is_not_repeated_against_the_policy() -> None:
         assert not isinstance(caught.value, OutcomeUnknownError)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_writes_learn_from_the_first_that_met_a_dead_connection() -> None:
     async with RawServer(killing(2)) as server, client_at(server.base_url) as client:
         results = [await outcome(client.posts.create(post(f"{number}"))) for number in range(150)]
@@ -73,6 +87,7 @@ async def test_writes_learn_from_the_first_that_met_a_dead_connection() -> None:
         assert len(server.requests) == 150
 
 
+@pytest.mark.usefixtures("patient")
 async def test_writes_at_once_learn_as_well() -> None:
     async with RawServer(killing(3)) as server, client_at(server.base_url) as client:
         results: list[str] = []
@@ -83,6 +98,7 @@ async def test_writes_at_once_learn_as_well() -> None:
         assert len(server.requests) == 150
 
 
+@pytest.mark.usefixtures("patient")
 async def test_one_write_tries_whether_connections_can_be_used_again() -> None:
     async with RawServer(killing(2)) as server, client_at(server.base_url) as client:
         results: list[str] = []
@@ -92,6 +108,7 @@ async def test_one_write_tries_whether_connections_can_be_used_again() -> None:
         assert len(server.requests) == 150
 
 
+@pytest.mark.usefixtures("patient")
 async def test_writes_avoid_connections_idle_for_as_long_as_one_that_was_dead() -> None:
     last: dict[int, float] = {}
     loop = asyncio.get_running_loop()
@@ -173,27 +190,77 @@ class TestLesson:
         assert lesson.allows(KEEPALIVE - 0.1)
 
 
-async def test_only_the_first_wait_for_a_slow_trial_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each write that waited would hold a permit meanwhile."""
-    lesson = KeepaliveLesson()
-    monkeypatch.setattr(aiohttp_hooks, "LONGEST_TRY", 0.01)
-    trying, other = (Attempt(None, None, "create-post") for _ in range(2))
-    for attempt in (trying, other):
-        attempt.begin()
-        attempt.is_resendable, attempt.idle, attempt.uses = False, 0.0, 1
-    assert lesson.may_try(trying)
-    assert not lesson.may_try(other)
-    assert not await lesson.wait()
-    monkeypatch.setattr(aiohttp_hooks, "LONGEST_TRY", 1000.0)
-    assert not await lesson.wait()
-    # The next trial may be quick again.
-    lesson.prove(0.0, 1)
-    other.uses = 2
-    assert lesson.may_try(other)
-    waiting = asyncio.create_task(lesson.wait())
-    await asyncio.sleep(0)
-    lesson.prove(0.0, 2)
-    assert await waiting
+class TestTrial:
+    """One write tries whether connections can be used again; the others wait for it, but not for its response."""
+
+    @pytest.fixture(autouse=True)
+    def _time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        self.lesson = KeepaliveLesson()
+        self.trying, self.other = self.a_write(uses=1), self.a_write(uses=1)
+        assert self.lesson.may_try(self.trying)
+
+    def a_write(self, *, uses: int) -> Attempt:
+        attempt = Attempt(None, None, "create-post")
+        attempt.is_resendable, attempt.idle, attempt.uses = False, 0.0, uses
+        return attempt
+
+    async def test_it_has_passed_when_a_dead_connection_would_have_shown_itself(self) -> None:
+        self.trying.begin()
+        self.now += 60.0
+        # Not written yet: the limiter holds it back.
+        assert not self.lesson.may_try(self.other)
+        self.lesson.opened(0.001)
+        self.lesson.sending(self.trying)
+        self.now += SHORTEST_TRY * 0.99
+        assert not self.lesson.may_try(self.other)
+        self.now += SHORTEST_TRY * 0.02
+        assert self.lesson.may_try(self.other)
+        # Those that have brought more responses are tried anew.
+        self.other.uses = 2
+        assert self.lesson.may_try(self.other)
+        self.other.begin()
+        assert not self.lesson.may_try(self.a_write(uses=2))
+
+    async def test_a_far_server_has_more_time_to_say_that_it_has_closed(self) -> None:
+        self.trying.begin()
+        for seconds in (0.3, 0.15, 0.2):
+            self.lesson.opened(seconds)
+        self.lesson.sending(self.trying)
+        self.now += 0.149
+        assert not self.lesson.may_try(self.other)
+        self.now += 0.002
+        assert self.lesson.may_try(self.other)
+
+    async def test_a_result_ends_the_wait(self) -> None:
+        self.trying.begin()
+        waiting = asyncio.create_task(self.lesson.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        self.lesson.prove(0.0, 1)
+        await waiting
+        assert self.lesson.may_try(self.other)
+
+    async def test_one_that_ends_without_a_result_makes_room_for_the_next(self) -> None:
+        assert self.trying.has_ended
+        assert self.lesson.may_try(self.other)
+
+
+@pytest.mark.usefixtures("own_limiters")
+async def test_slow_answers_cost_no_further_connections() -> None:
+    """A write that finds only connections that are not proven yet closes none of them."""
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        await asyncio.sleep(0.5)
+        writer.write(OK)
+        return True
+
+    async with RawServer(respond) as server, client_at(server.base_url) as client:
+        for _ in range(5):
+            await asyncio.gather(*(client.posts.create(post()) for _ in range(20)))
+        assert len(server.requests) == 100
+        assert server.connections <= 25
 
 
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
