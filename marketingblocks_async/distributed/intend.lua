@@ -1,11 +1,17 @@
--- Record the intent to send a row. Arguments: number, name of the delivery. Returns "go", or why not.
-local number, delivery = ARGV[1], ARGV[2]
+-- Record the intent to send a row. Arguments: number, name of the delivery, hash of the token (empty for any). Returns "go",
+-- or why not.
+local number, delivery, token = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', rows, number) == 0 then
   return {'missing'}
 end
 local stopped = redis.call('HGET', meta, 'stopped')
 if stopped then
   return {'stopped', stopped}
+end
+-- Here, so that no worker with another token has a row in flight when the run's token is replaced.
+if token ~= '' and redis.call('HSETNX', meta, 'token_hash', token) == 0
+  and redis.call('HGET', meta, 'token_hash') ~= token then
+  return {'other token'}
 end
 local fact = known(number)
 if fact.s == 0 or (fact.s == 1 and fact.d == delivery) then

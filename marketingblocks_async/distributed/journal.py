@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from marketingblocks_async import MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
+from marketingblocks_async.bulk.journal.account import other_token
 
 _CHUNK = 1000
 _LONGEST_COMMAND = 30.0
@@ -73,6 +74,7 @@ class SharedJournal:
         self._intend = self._redis.register_script(_script("intend"))
         self._end = self._redis.register_script(_script("end"))
         self._give_up = self._redis.register_script(_script("give_up"))
+        self._replace_token = self._redis.register_script(_script("replace_token"))
 
     async def __aenter__(self) -> Self:
         try:
@@ -151,7 +153,7 @@ class SharedJournal:
         """
         found = await self.rows([number])
         if not found:
-            msg = f"the run {self.run!r} has no row {number}"
+            msg = f"{self.title} has no row {number}"
             raise JournalError(msg)
         return found[0]
 
@@ -193,25 +195,29 @@ class SharedJournal:
                 pipeline.zcard(key)
             return dict(zip(RowState, await pipeline.execute(), strict=True))
 
-    async def intend(self, number: int, delivery: str) -> None:
+    async def intend(self, number: int, delivery: str, token: str = "") -> None:
         """Record durably that a row is about to be sent; the row may be sent once this returns.
 
         Args:
             number: the row.
             delivery: unique name of this delivery; the same for further attempts.
+            token: keyed hash of the token that sends it, see ``RowSender``; empty if it need not be that of the run.
 
         Raises:
             RowTakenError: it is not pending.
+            OtherTokenError: the run was begun with another token.
             JournalError: the row does not exist, the run was stopped, or Redis cannot be reached. Do not send the row.
 
         """
         async with _command():
-            verdict, *more = await self._intend(keys=self._keys, args=[number, delivery])
+            verdict, *more = await self._intend(keys=self._keys, args=[number, delivery, token])
         if verdict == "taken":
             msg = f"row {number} is {RowState(int(more[0])).word} already"
             raise RowTakenError(msg)
+        if verdict == "other token":
+            raise other_token(self.title)
         if verdict != "go":
-            msg = f"the run was stopped: {more[0]}" if more else f"the run {self.run!r} has no row {number}"
+            msg = f"the run was stopped: {more[0]}" if more else f"{self.title} has no row {number}"
             raise JournalError(msg)
 
     async def end(
@@ -282,6 +288,25 @@ class SharedJournal:
         async with _command():
             reason: str | None = await self._redis.hget(self._meta, "stopped")
         return reason
+
+    # For the account, see AccountJournal.
+
+    @property
+    def title(self) -> str:
+        """The run's name in error messages."""
+        return f"the run {self.run!r}"
+
+    async def noted(self, name: str, value: str) -> str:
+        """Record a fact about the run, unless it is known; return the one that is recorded now."""
+        async with _command(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hsetnx(self._meta, name, value)
+            pipeline.hget(self._meta, name)
+            return str((await pipeline.execute())[1])
+
+    async def replace_token(self, fingerprint: str, *, even_if_sent: bool) -> bool:
+        """Record another token's hash, unless a row may have been published with the former; return whether it did."""
+        async with _command():
+            return bool(await self._replace_token(keys=self._keys, args=[fingerprint, int(even_if_sent)]))
 
     # For reconciliation, see RunJournal.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import Counts, RowState
+from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
 
 from .journal import SharedJournal
@@ -49,6 +50,8 @@ class DistributedRun:
         settle_after: seconds to wait before an unlisted post counts as not created; more than a worker's client may
             take for a call.
         quiet: seconds without any change after which pending rows are queued again.
+        accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
+            has got a new token; the rows would go to another account otherwise.
         on_progress: called about once a second.
 
     """
@@ -61,6 +64,7 @@ class DistributedRun:
         *,
         settle_after: float = SETTLE_AFTER,
         quiet: float = 15.0,
+        accept_new_token: bool = False,
         on_progress: Callable[[Counts], None] | None = None,
     ) -> None:
         self._client = client
@@ -68,6 +72,7 @@ class DistributedRun:
         self._enqueue = enqueue
         self._settle_after = settle_after
         self._quiet = quiet
+        self._accept_new_token = accept_new_token
         self._on_progress = on_progress
         self._found = self._absent = 0
         self._settled_at = 0.0
@@ -76,10 +81,13 @@ class DistributedRun:
         """Queue the pending rows and wait until every row has its outcome, or none can be found out any more.
 
         Raises:
-            JournalError: the journal cannot be used.
+            OtherTokenError: the run was begun with another access token.
+            JournalError: the journal cannot be used, or the run was begun at another API.
 
         """
         journal = self._journal
+        await check_api(journal, self._client.base_url)
+        await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
         if not await journal.highest_ids():
             await note_highest_id(self._client, journal)
         await journal.go_on()

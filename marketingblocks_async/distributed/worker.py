@@ -15,6 +15,7 @@ from marketingblocks_async import (
     PostOutcome,
 )
 from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk.journal.account import check_api, token_hash
 from marketingblocks_async.bulk.run.outcomes import state_after
 
 from .journal import RowTakenError, SharedJournal
@@ -35,6 +36,8 @@ class RowSender:
     def __init__(self, client: MarketingBlocks, journal: SharedJournal) -> None:
         self._client = client
         self._journal = journal
+        # The keyed hash of the client's token; unknown until the first row.
+        self._token: str | None = None
 
     async def send(self, number: int) -> RowState:
         """Send a row, if it is pending.
@@ -49,17 +52,23 @@ class RowSender:
             The state of the row now; also if an earlier delivery has already sent it.
 
         Raises:
-            JournalError: the journal cannot be used, or the run was stopped; nothing was sent.
+            OtherTokenError: the run was begun with another access token; nothing was sent.
+            JournalError: the journal cannot be used, the run was stopped, or it was begun at another API; nothing was
+                sent.
 
         """
         row = await self._journal.row(number)
         if row.state is not RowState.PENDING:
             return row.state
+        if self._token is None:
+            await check_api(self._journal, self._client.base_url)
+            self._token = await token_hash(self._journal, self._client.token_fingerprint)
+        token = self._token
         post = CreatePost.model_validate_json(row.request)
         delivery = secrets.token_hex(8)
 
         async def intend(_index: int, _post: CreatePost | Mapping[str, Any]) -> None:
-            await self._journal.intend(number, delivery)
+            await self._journal.intend(number, delivery, token)
 
         many = self._client.posts.create_many([post], concurrency=1, before_send=intend)
         async with many:

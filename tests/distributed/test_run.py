@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from marketingblocks_async import MarketingBlocks
-from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk import JournalError, OtherTokenError, RowState
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
 from marketingblocks_async.sandbox import Fault, Sandbox
 from marketingblocks_async.testing.redis_server import PrivateRedis
@@ -62,11 +62,16 @@ async def journal(server: PrivateRedis) -> AsyncIterator[SharedJournal]:
         yield opened
 
 
-async def play(sandbox: Sandbox, journal: SharedJournal, *, quiet: float = 0.4) -> DistributedResult:
-    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT) as client:
+async def play(
+    sandbox: Sandbox, journal: SharedJournal, *, token: str = "", accept_new_token: bool = False
+) -> DistributedResult:
+    async with MarketingBlocks(token or sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT) as client:
         queue = BadQueue(RowSender(client, journal))
         try:
-            return await DistributedRun(client, journal, queue.put, settle_after=2 * TIMEOUT, quiet=quiet).run()
+            return await DistributedRun(
+                client, journal, queue.put,
+                settle_after=2 * TIMEOUT, quiet=0.4, accept_new_token=accept_new_token,
+            ).run()  # fmt: skip
         finally:
             await queue.stop()
 
@@ -137,3 +142,55 @@ async def test_a_row_that_the_api_refuses_is_failed(sandbox: Sandbox, journal: S
     assert (result.counts.failed, result.counts.done) == (1, ROWS - 1)
     (number,) = await journal.numbers(RowState.FAILED)
     assert (await journal.row(number)).error_type == "UnprocessableEntityError"
+
+
+async def test_another_token_is_refused_until_it_is_accepted(sandbox: Sandbox, journal: SharedJournal) -> None:
+    first, second = sandbox.add_token("first", expires_after_requests=8), sandbox.add_token("second")
+    result = await play(sandbox, journal, token=first)
+    assert 0 < result.counts.done < ROWS
+    with pytest.raises(OtherTokenError, match=r"^the run .spring. was begun with another.*accept_new_token"):
+        await play(sandbox, journal, token=second)
+    assert (await journal.counts()).done == result.counts.done
+    result = await play(sandbox, journal, token=second, accept_new_token=True)
+    assert result.counts.done == ROWS
+    assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
+
+
+async def test_any_token_will_do_while_nothing_can_have_been_published(
+    sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    assert (await play(sandbox, journal, token="a-wrong-one")).counts.pending == ROWS
+    await journal.note_highest_id(10**9)  # as the account of the wrong token might have it
+    assert (await play(sandbox, journal)).counts.done == ROWS
+    assert await journal.highest_ids() == [(0.0, 0)]
+
+
+async def test_a_worker_with_another_token_sends_nothing(sandbox: Sandbox, journal: SharedJournal) -> None:
+    stranger = sandbox.add_token("stranger")
+    async with (
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client,
+        MarketingBlocks(stranger, base_url=sandbox.base_url) as other,
+    ):
+        assert await RowSender(client, journal).send(1) is RowState.DONE
+        with pytest.raises(OtherTokenError, match="begun with another access token"):
+            await RowSender(other, journal).send(2)
+        assert await RowSender(client, journal).send(2) is RowState.DONE
+    assert sandbox.ledger.report().tokens["default"].arrivals == 2
+    assert "stranger" not in sandbox.ledger.report().tokens
+
+
+async def test_a_worker_at_another_api_sends_nothing(sandbox: Sandbox, journal: SharedJournal) -> None:
+    await journal.noted("base_url", "https://other.example.com/api/v1")
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        with pytest.raises(JournalError, match=r"was begun at https://other\.example\.com"):
+            await RowSender(client, journal).send(1)
+    assert not sandbox.ledger.carried_out_at("create-post")
+
+
+async def test_the_token_itself_is_not_in_the_journal(
+    server: PrivateRedis, sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    await play(sandbox, journal)
+    found = await server.command("HGETALL", "{marketingblocks:run:spring}:meta")
+    assert "token_hash" in str(found)
+    assert sandbox.token not in str(found)

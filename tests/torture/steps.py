@@ -54,7 +54,7 @@ STEPS: dict[str, Step] = {
     "unlock": Step("end", _FILES, "FileLock.release"),
     "seal": Step("start", _FILES, "seal"),
     "tidy": Step("send", _JOURNAL, "seal"),
-    "check-api": Step("start", _JOURNAL, "Journal.check_api"),
+    "check-api": Step("start", _RUNNER, "check_api"),
     "begin-session": Step("start", _JOURNAL, "Journal.begin_session"),
     "settle-unfinished": Step("start", _JOURNAL, "Journal.settle_unfinished"),
     "note-highest-id": Step("start", _JOURNAL, "Journal.note_highest_id"),

@@ -17,11 +17,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -29,9 +28,8 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from marketingblocks_async.bulk.errors import JournalError, OtherTokenError
+from marketingblocks_async.bulk.errors import JournalError
 
 from .files import (
     APPLICATION_ID,
@@ -356,51 +354,27 @@ class Journal(JournalReader):
         """
         await self._writer.durably(QUERIES["end_session"], (self._now(), ending, self._session))
 
-    async def check_api(self, base_url: str) -> None:
-        """Record the API that the run posts to, or refuse another one: post ids of one API mean nothing at another.
+    # For the account, see AccountJournal.
 
-        Args:
-            base_url: API root. The port of a server on this machine does not matter, since it changes.
+    @property
+    def title(self) -> str:
+        """The journal's path."""
+        return str(self.path)
 
-        Raises:
-            JournalError: the run was begun at another API.
+    async def noted(self, name: str, value: str) -> str:
+        """Record a fact about the run, unless it is known; return the one that is recorded now."""
+        known = self.meta.get(name)
+        if known is None:
+            await self._write_meta(name, value)
+        return known or value
 
-        """
-        begun = self.meta.get("base_url")
-        if begun is None:
-            await self._write_meta("base_url", base_url)
-        elif _place(begun) != _place(base_url):
-            msg = f"{self.path} was begun at {begun}, and this is {base_url}; set the base URL to the former"
-            raise JournalError(msg)
-
-    async def check_token(self, fingerprint: Callable[[bytes], str], *, accept_new: bool = False) -> None:
-        """Record the access token that the run sends with, as a keyed hash, or refuse another one.
-
-        As long as no row can have been published, any token will do.
-
-        Args:
-            fingerprint: returns the keyed hash of the token, see ``MarketingBlocks.token_fingerprint()``.
-            accept_new: whether to record another token from now on, since the account has got a new one.
-
-        Raises:
-            OtherTokenError: the run was begun with another token.
-
-        """
-        meta = self.meta
-        key = meta.get("token_key") or secrets.token_hex(16)
-        found = fingerprint(bytes.fromhex(key))
-        if found == meta.get("token_hash"):
-            return
-        counts = self.counts()
-        if "token_hash" in meta and not accept_new and (counts.done or counts.unknown):
-            msg = (
-                f"{self.path} was begun with another access token, and another token may be that of another account; "
-                "nothing was sent; set the former token, or, if the same account has got a new one, accept it "
-                "(accept_new_token)"
-            )
-            raise OtherTokenError(msg)
-        self._writer.soon(QUERIES["set_meta"], meta_line("token_key", key))
-        await self._write_meta("token_hash", found)
+    async def replace_token(self, fingerprint: str, *, even_if_sent: bool) -> bool:
+        """Record another token's hash, unless a row may have been published with the former; return whether it did."""
+        counts = await asyncio.to_thread(self.counts)
+        if (counts.done or counts.unknown) and not even_if_sent:
+            return False
+        await self._write_meta("token_hash", fingerprint)
+        return True
 
     async def _write_meta(self, name: str, value: str) -> None:
         await self._writer.durably(QUERIES["set_meta"], meta_line(name, value))
@@ -537,9 +511,3 @@ class _UndecidedError(Exception):
 
 
 _KILLED = _KilledError("the run was killed after it recorded the intent to send the row and before it saw the outcome")
-
-
-def _place(base_url: str) -> tuple[str, str]:
-    parts = urlsplit(base_url)
-    is_here = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-    return ("this machine" if is_here else parts.netloc.lower(), "" if is_here else parts.path.rstrip("/"))

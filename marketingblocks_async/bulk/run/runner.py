@@ -21,6 +21,7 @@ from marketingblocks_async import (
     PostOutcome,
 )
 from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
 
@@ -157,8 +158,8 @@ class BulkRun:
         """
         self._meter.begin()
         journal = self._journal
-        await journal.check_api(self._client.base_url)
-        await journal.check_token(self._client.token_fingerprint, accept_new=self._accept_new_token)
+        await check_api(journal, self._client.base_url)
+        await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
         await journal.begin_session()
         await journal.settle_unfinished()
         await self._read_counts()
