@@ -303,10 +303,8 @@ class Journal(bulk.Journal):
     """The journal of a bulk run."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        async def on_the_loop() -> None:
-            bulk.Journal.__init__(self, path)
-
-        background_loop().run(on_the_loop())
+        super().__init__(path)
+        background_loop().run(self.open())
 
     def __exit__(self, *_: object) -> None:
         background_loop().run(self.aclose())

@@ -221,9 +221,11 @@ class ManyPosts:
         def note(progress: BulkProgress) -> None:
             running.progress = progress
 
-        async with Journal(self._path(request_key)) as journal:
-            running.run = BulkRun(client, journal, on_progress=note)
-            return await running.run.run()
+        journal = Journal(self._path(request_key))
+        # Before the journal is opened, so that it can be stopped meanwhile.
+        run = running.run = BulkRun(client, journal, on_progress=note)
+        async with journal:
+            return await run.run()
 
     async def _wait(self, request_key: str, running: Running, report: Report) -> ToolResult:
         loop = asyncio.get_running_loop()

@@ -33,6 +33,7 @@ from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.reading import key_of
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
+from marketingblocks_async.bulk.threads import in_thread
 
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import JournalReader
@@ -102,7 +103,7 @@ async def create_journal(
     media = MediaCheck(rows.info) if check_media else None
     async with rows:
         try:
-            builder = JournalBuilder(path)
+            builder = await in_thread(JournalBuilder, path)
         except JournalExistsError:
             raise await asyncio.to_thread(_exists, path, rows.info.file) from None
         with _abandoned_on_error(builder):
@@ -118,7 +119,7 @@ async def create_journal(
                 )
                 raise InvalidRowsError(msg, plan)
             _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
-            builder.finish(_meta(rows.info))
+            await in_thread(builder.finish, _meta(rows.info))
     return plan
 
 

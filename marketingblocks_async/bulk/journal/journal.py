@@ -30,12 +30,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.threads import in_thread
 
 from .files import (
     APPLICATION_ID,
     BESIDE,
     SCHEMA_VERSION,
     WAL_MARK,
+    FileLock,
+    ReadingConnection,
     connect_for_reading,
     connect_for_writing,
     is_locked,
@@ -65,6 +68,8 @@ _LOST: dict[str, Any] = {
 }
 """Stands for a row without an outcome in a journal whose latest entries are missing."""
 
+_NOT_OPEN = "the journal is not open; use 'async with Journal(path)', or open()"
+
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
 
@@ -86,15 +91,22 @@ class JournalReader:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._name(path)
+        self._open_to_read()
+
+    def _name(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path)
+        self.damage: str | None = None
+        self._lock = threading.Lock()
+        self._connection: ReadingConnection | None = None
+
+    def _open_to_read(self) -> None:
         path = self.path
         if not path.is_file():
             msg = f"there is no journal at {path}"
             if partial_path(path).exists():
                 msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
-        self._lock = threading.Lock()
-        self.damage: str | None = None
         # Before anything is read, since a process that runs it goes on.
         noted, has_wal = noted_stamp(path), wal_path(path).exists()
         self._connection = connect_for_reading(path, read_only=has_wal)
@@ -110,17 +122,12 @@ class JournalReader:
                 self._connection.close()
                 self._connection = connect_for_reading(path, read_only=False)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def _check_kind(self) -> None:
         path = self.path
-        try:
-            application = self._connection.execute("PRAGMA application_id").fetchone()[0]
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as exc:
-            msg = f"cannot read {path}: {exc}"
-            raise JournalError(msg) from exc
+        [[application]], [[version]] = self._all("application"), self._all("version")
         if application != APPLICATION_ID:
             msg = f"{path} is an SQLite file, but no journal of a bulk run"
             raise JournalError(msg)
@@ -171,7 +178,8 @@ class JournalReader:
 
     def close(self) -> None:
         """Close it; twice does nothing."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -249,6 +257,8 @@ class JournalReader:
         return [_stored(values) for values in found]
 
     def _all(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            raise JournalError(_NOT_OPEN)
         try:
             with self._lock, closing(self._connection.execute(QUERIES[query], parameters)) as cursor:
                 return cursor.fetchall()
@@ -263,49 +273,70 @@ def _stored(values: tuple[Any, ...]) -> StoredRow:
 
 
 class Journal(JournalReader):
-    """A journal that this process runs, and no other.
+    """A journal that this process runs, and no other: ``async with Journal(path) as journal``.
 
     Args:
         path: the journal.
 
     Raises:
-        JournalInUseError: another process runs it.
-        JournalError: there is none, or it cannot be used.
+        JournalInUseError: on entering: another process runs it.
+        JournalError: on entering: there is none, or it cannot be used.
 
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(path)
+        self._name(path)
+        self._file_lock = FileLock(lock_path(self.path))  # not taken yet
+        self._commits: GroupCommit | None = None
+        self._session: int | None = None
+        self._latest = 0.0
+
+    async def open(self) -> Self:
+        """Open it, for programs without ``async with``; close it with ``aclose()``.
+
+        Raises:
+            JournalInUseError: another process runs it.
+            JournalError: there is none, or it cannot be used, or it is open already.
+
+        """
+        if self._connection is not None:
+            msg = f"{self.path} was opened before; make another Journal to open it again"
+            raise JournalError(msg)
         try:
-            self._check_end()
-            self._file_lock = lock_journal(self.path)
-        except JournalError:
-            self._connection.close()
-            raise
-        try:
-            self._latest = self._latest_time()
-        except JournalError:
-            self._connection.close()
+            # All of a large journal is checked, which may take a second.
+            await in_thread(self._open_to_run)
+            # The writer releases the lock, since it may outlast a call of aclose() that is cancelled.
+            self._commits = GroupCommit(
+                self.path,
+                connect=connect_for_writing,
+                tidy=seal,
+                error=self._write_error,
+                stamp=lambda: self._latest,
+                committed=partial(self._file_lock.note, self.meta.get("id", "")),
+                ended=self._file_lock.release,
+            )
+        except BaseException:
+            self.close()
             self._file_lock.release()
             raise
-        # The writer releases the lock, since it may outlast a call of aclose() that is cancelled.
-        self._writer = GroupCommit(
-            self.path,
-            connect=connect_for_writing,
-            tidy=seal,
-            error=self._write_error,
-            stamp=lambda: self._latest,
-            committed=partial(self._file_lock.note, self.meta.get("id", "")),
-            ended=self._file_lock.release,
-        )
-        self._session: int | None = None
+        return self
 
-    def _check_end(self) -> None:
+    def _open_to_run(self) -> None:
+        """Open it to read, and take its lock."""
+        self._open_to_read()
         if self.damage is not None:
             raise JournalError(self.damage)
+        self._file_lock = lock_journal(self.path)
+        self._latest = self._latest_time()
+
+    @property
+    def _writer(self) -> GroupCommit:
+        if self._commits is None:
+            raise JournalError(_NOT_OPEN)
+        return self._commits
 
     async def __aenter__(self) -> Self:
-        return self
+        return await self.open()
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -321,7 +352,8 @@ class Journal(JournalReader):
         """
         # The reading connection first: the writer must be the last one, since the last one may move the log.
         self.close()
-        await self._writer.close()
+        if self._commits is not None:
+            await self._commits.close()
 
     def _write_error(self, cause: BaseException) -> JournalError:
         words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"

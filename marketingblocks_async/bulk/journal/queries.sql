@@ -1,5 +1,11 @@
 -- What is asked of a journal and written into it. A statement begins after a line "-- name: …".
 
+-- name: application
+PRAGMA application_id
+
+-- name: version
+PRAGMA user_version
+
 -- name: meta
 SELECT name, value FROM meta
 

@@ -19,6 +19,7 @@ from marketingblocks_async import (
     Post,
 )
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
+from marketingblocks_async.bulk.threads import in_thread
 
 from .matching import NOT_SETTLED, ListedPost, SentRow, decide
 
@@ -131,19 +132,13 @@ async def reconcile(
         return Reconciliation(undecided=len(unknown))
     highest_ids = await journal.highest_ids()
     done = await journal.done_rows(min(row.sent_at for row in sent if row.sent_at is not None))
-    rows = [_sent_row(row, highest_ids) for row in sent]
+    rows, controls = await in_thread(lambda: [[_sent_row(row, highest_ids) for row in each] for each in (sent, done)])
     platforms = sorted({ChannelType(row.post.channel_type) for row in rows})
     size = min(len(done) + len(sent) + SPARE, LARGEST_LISTING)
     now = await journal.now()
     listings, trouble = await ask_listings(client, platforms, size)
-    verdicts = decide(
-        rows,
-        [_sent_row(row, highest_ids) for row in done],
-        listings,
-        claimed=await journal.claimed_post_ids(),
-        now=now,
-        settle_after=settle_after,
-    )
+    claimed = await journal.claimed_post_ids()
+    verdicts = await in_thread(decide, rows, controls, listings, claimed=claimed, now=now, settle_after=settle_after)
     found, absent = await journal.settle(verdicts.found, verdicts.absent)
     texts = {row.number: (row.error or "").split(LOOKED_FOR)[0] for row in sent}
     settled_at = {row.number: row.sent_at + settle_after for row in rows}

@@ -25,6 +25,7 @@ from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.threads import in_thread
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost
 
@@ -340,11 +341,9 @@ def _take(stream: RowStream) -> tuple[list[RawRow], Exception | None]:
 
 
 async def _in_thread(stream: RowStream) -> AsyncGenerator[RawRow, None]:
-    batch: asyncio.Future[tuple[list[RawRow], Exception | None]] | None = None
     try:
         while True:
-            batch = asyncio.get_running_loop().run_in_executor(None, _take, stream)
-            rows, error = await asyncio.shield(batch)
+            rows, error = await in_thread(_take, stream)
             for row in rows:
                 yield row
             if error is not None:
@@ -352,9 +351,6 @@ async def _in_thread(stream: RowStream) -> AsyncGenerator[RawRow, None]:
             if not rows:
                 return
     finally:
-        if batch is not None and not batch.done():
-            # We are cancelled, but the thread cannot be: the file must not be closed while it reads.
-            await asyncio.wait([batch])
         stream.close()
 
 

@@ -131,7 +131,7 @@ async def test_a_log_that_was_cut_off_is_not_run(killed: Path, tmp_path: Path) -
     log.write_bytes(log.read_bytes()[:-2000])
     for _ in range(2):
         with pytest.raises(JournalError, match="put it back beside the journal"):
-            Journal(journal)
+            await Journal(journal).open()
     with JournalReader(journal) as reader:
         assert reader.counts().pending == 0
         assert reader.damage is not None

@@ -219,7 +219,7 @@ async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> Non
         vandal.execute(
             "CREATE TRIGGER full BEFORE INSERT ON states BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
         )
-    journal = Journal(path)
+    journal = await Journal(path).open()
     with pytest.raises(JournalError, match="cannot write"):
         await journal.intend(1)
     with pytest.raises(JournalError, match="cannot write"):
@@ -231,7 +231,7 @@ async def test_a_full_disk_stops_intents_and_everything_after(path: Path) -> Non
     with pytest.raises(JournalError, match="cannot write"):
         await journal.aclose()
     # Others can have it all the same.
-    await Journal(path).aclose()
+    await (await Journal(path).open()).aclose()
 
 
 async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: 
 
 
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:
-    journal = Journal(make(path))
+    journal = await Journal(make(path)).open()
     await journal.aclose()
     with pytest.raises(JournalError):
         await journal.intend(1)
@@ -308,7 +308,7 @@ async def test_a_journal_without_its_log_can_be_reported_and_not_run(path: Path,
             assert {row.state for row in rows} == {RowState.UNKNOWN}
             assert all("may have been sent" in (row.error or "") for row in rows)
         with pytest.raises(JournalError, match=r"elsewhere\.journal-wal is missing"):
-            Journal(moved)
+            await Journal(moved).open()
     shutil.copy(beside(path, "-wal"), beside(moved, "-wal"))
     with JournalReader(moved) as reader:
         assert reader.counts() == Counts(5, 0, 0, 4, 1)
@@ -349,7 +349,7 @@ async def test_a_journal_without_its_log_is_noticed_after_many_writes_too(
     with closing(sqlite3.connect(moved)) as connection:
         assert connection.execute("SELECT count(*) FROM states").fetchone()[0] >= 3
     with pytest.raises(JournalError, match="-wal is missing"):
-        Journal(moved)
+        await Journal(moved).open()
 
 
 def test_a_new_journal_takes_no_outcomes_from_the_log_of_a_removed_one(path: Path) -> None:
@@ -379,7 +379,7 @@ async def test_one_journal_under_two_names_is_run_once(path: Path, tmp_path: Pat
     link.symlink_to(make(path))
     async with Journal(path):
         with pytest.raises(JournalInUseError):
-            Journal(link)
+            await Journal(link).open()
         with JournalReader(link) as reader:
             assert reader.is_running()
 
@@ -396,7 +396,7 @@ async def test_looking_whether_a_journal_runs_does_not_keep_it_from_running(path
     watcher = asyncio.create_task(asyncio.to_thread(look))
     try:
         for _ in range(20):
-            await Journal(path).aclose()
+            await (await Journal(path).open()).aclose()
     finally:
         looking.set()
         await watcher
@@ -411,7 +411,7 @@ async def test_half_characters_of_a_server_do_not_end_the_writing(path: Path) ->
 
 
 async def test_whatever_ends_the_writing_is_heard_by_those_who_wait(path: Path) -> None:
-    journal = Journal(make(path))
+    journal = await Journal(make(path)).open()
     # An integer that SQLite has no room for: no error of SQLite's.
     with pytest.raises(JournalError, match="OverflowError"):
         await journal.intend(2**70)
@@ -446,7 +446,7 @@ def test_a_file_that_cannot_grow_stops_the_run_and_loses_nothing(path: Path) -> 
         "import asyncio, resource, sys\nfrom pathlib import Path\n"
         "from marketingblocks_async.bulk.errors import JournalError\n"
         "from marketingblocks_async.bulk.journal.journal import Journal\n"
-        "async def main():\n    journal = Journal(Path(sys.argv[1]))\n    await journal.begin_session()\n"
+        "async def main():\n    journal = await Journal(Path(sys.argv[1])).open()\n    await journal.begin_session()\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n    number = 0\n"
         "    try:\n        while True:\n            await journal.intend(number + 1)\n            number += 1\n"
         "    except JournalError as error:\n        print(number, error)\n"
@@ -545,7 +545,7 @@ async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
             super().__init__(path, connect=connect_slowly, **others)
 
     monkeypatch.setattr(journal_module, "GroupCommit", SlowCommit)
-    journal = Journal(path)
+    journal = await Journal(path).open()
     journal.end(1, RowState.DONE, post_id="9")
     closing_down = asyncio.create_task(journal.aclose())
     assert await asyncio.to_thread(committing.wait, 10)
@@ -553,7 +553,7 @@ async def test_a_cancelled_close_keeps_others_out_until_everything_is_written(
     with pytest.raises(asyncio.CancelledError):
         await closing_down
     with pytest.raises(JournalInUseError):
-        Journal(path)
+        await Journal(path).open()
     go_on.set()
     monkeypatch.undo()
     async with Journal(path) as again:
