@@ -105,6 +105,10 @@ torture: $(VENV)/.group-test ## Kill bulk runs 1,000 times and audit what was pu
 mutation: $(VENV)/.group-test ## Change the code in small ways and list what no test notices (MUTATION_ARGS="limits")
 	@$(BIN)/python tools/mutation.py $(MUTATION_ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.group-test ## Throw anything at every input, FUZZ_EFFORT (50) times as long as the tests do
+	@FUZZ_EFFORT=$${FUZZ_EFFORT:-50} $(BIN)/python -m pytest --timeout 0 -k fuzz tests
+
 .PHONY: simulation
 simulation: $(VENV)/.group-test $(VENV)/.group-agents ## Play 100,000 simulated worlds: network, disk and processes that fail (SIMULATION_ARGS="--seed 17")
 	@$(BIN)/python -m tests.simulation --seeds 100000 $(SIMULATION_ARGS)

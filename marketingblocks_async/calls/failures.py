@@ -103,11 +103,11 @@ def classify(status: int, *, in_front: bool = False) -> Outcome:
         in_front: see ``made_in_front()``.
 
     """
-    if status < 300:
+    if 200 <= status < 300:
         return Outcome.FINAL
     if status == 429 and in_front:
         return Outcome.UNKNOWN
-    # Numbers beyond 599 are in no standard, so nothing is known of them.
+    # Others are no final answer (1XX), or in no standard (beyond 599), so nothing is known of what happened.
     rule = STATUS_RULES.get(f"{status}") or STATUS_RULES.get(f"{status // 100}XX", STATUS_RULES["5XX"])
     return rule.outcome
 

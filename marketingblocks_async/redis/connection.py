@@ -13,13 +13,16 @@ from typing import Any, NamedTuple, cast
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import clock
 from .script import EXCHANGE, EXCHANGE_SHA
 from .settings import RedisSettings
+
+GARBLED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError)
+"""Exceptions of redis-py's parser when what it reads is not the protocol of Redis; it has no class for them."""
 
 
 class UnreachableError(Exception):
@@ -45,6 +48,39 @@ class Exchange(NamedTuple):
 
     keys: Sequence[str]
     arguments: Sequence[str | int]
+
+
+_NOT_REDIS = "what answers does not speak the protocol of Redis"
+
+
+def _check(reply: object, exchange: Exchange) -> list[int]:
+    """Return the reply of the script, or raise the failure that it is; ``exchange.lua`` describes it.
+
+    Permits must not be granted, nor the worker's thread ended, by what only looks like a reply.
+    """
+    if isinstance(reply, Exception):
+        raise reply
+    if isinstance(reply, list):
+        values = cast("list[object]", reply)
+        numbers = [value for value in values if type(value) is int and 0 <= value <= _LARGEST]
+        if len(numbers) == len(values) > 0:
+            kind, *rest = numbers
+            is_heartbeat = len(exchange.keys) == 1
+            match kind:
+                case 0 if (is_heartbeat and not rest) or (len(rest) >= 7 and rest[0] <= int(exchange.arguments[6])):
+                    return numbers
+                case 1 if not rest:
+                    return numbers
+                case 2 if len(rest) == 2 and all(rest):
+                    return numbers
+                case _:
+                    pass
+    msg = f"the reply to the script of this package is {reply!r:.80}, which it never returns"
+    raise InvalidResponse(msg)
+
+
+_LARGEST = 2**53
+"""Largest number that Lua calculates with exactly."""
 
 
 class Connection:
@@ -83,9 +119,7 @@ class Connection:
                     again = await self._run([exchanges[index] for index in missing])
                     for index, reply in zip(missing, again, strict=True):
                         replies[index] = reply
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
+            return [_check(reply, exchange) for reply, exchange in zip(replies, exchanges, strict=True)]
         except (AuthenticationError, NoPermissionError) as exc:
             await self.close()
             raise AccessDeniedError(str(exc)) from exc
@@ -101,7 +135,9 @@ class Connection:
             if was_used and isinstance(exc, OSError | RedisConnectionError | RedisTimeoutError):
                 raise DeadConnectionError from exc
             raise UnreachableError(str(exc) or type(exc).__name__) from exc
-        return cast("list[list[int]]", replies)
+        except GARBLED as exc:
+            await self.close()
+            raise UnreachableError(_NOT_REDIS) from exc
 
     async def close(self) -> None:
         """Close the connection; the next use makes another."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from marketingblocks_async.bulk.errors import SourceError
@@ -26,19 +25,8 @@ from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS, flatten_post
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import SyncSource, read_rows
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PrivacyStatus, PublishMode
+from tests.support.fuzzing import fuzz
 from tests.support.workbooks import FIELDS, as_csv, cells, fields, parsed, scheduled, workbook, written
-
-EFFORT = int(os.environ.get("FUZZ_EFFORT", "1"))
-"""How many times as long as usual to search."""
-
-
-def fuzz(examples: int) -> settings:
-    return settings(
-        max_examples=examples * EFFORT,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
-
 
 NASTY = [
     "", " ", "\u00a0", "\0", "a\0b", "\x1b[2J", "\u202eabc", "🌷", "👩‍👩‍👧", "\ud83d", "\udc80", "=1+1",
