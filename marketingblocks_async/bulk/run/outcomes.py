@@ -39,7 +39,9 @@ class Ending(StrEnum):
     """The way in which a run ended."""
 
     COMPLETE = "complete"
-    """Every row was tried."""
+    """Every row is done or failed."""
+    INCOMPLETE = "incomplete"
+    """It came to its end, but rows are of unknown outcome, or could not be sent and are pending."""
     INTERRUPTED = "interrupted"
     """It was asked to stop, and the rows in flight came to their end."""
     ABORTED = "aborted"

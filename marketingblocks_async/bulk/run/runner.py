@@ -173,10 +173,12 @@ class BulkRun:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
             await journal.flush()
+            await self._read_counts()
+            counts = self._meter.counts
+            if self._ending is Ending.COMPLETE and (counts.pending or counts.unknown):
+                self._ending = Ending.INCOMPLETE
             await journal.end_session(self._ending)
-        await self._read_counts()
-        counts = self._meter.counts
-        if counts.pending and self._ending is Ending.COMPLETE and self._put_off_by is not None:
+        if counts.pending and self._ending is Ending.INCOMPLETE and self._put_off_by is not None:
             self._reason = f"rows could not be sent, the last one because: {self._put_off_by}"
         self._meter.report()
         return BulkResult(

@@ -145,7 +145,7 @@ def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resu
         until = datetime.fromtimestamp(found.undecided_until + 1, UTC).astimezone()
         output.note(f"{may} The API may still list them. Look at the posts by hand: {by_hand}")
         output.note(f"Or wait until {until:%H:%M:%S}, then {look_again}")
-    elif result.ending.value != "complete":
+    elif result.ending.value != "incomplete":
         output.note(f"{may} When nothing is in the way, {look_again}")
     else:
         output.note(f"{may} The API's lists do not settle it. See why, and look at the posts by hand: {by_hand}")

@@ -142,7 +142,7 @@ def test_failures_are_corrected_and_fed_in_again(command: Command, sandbox: Sand
 
 
 def test_unknown_rows_are_exit_code_3_and_are_never_sent_again(
-    command: Command, sandbox: Sandbox, tmp_path: Path
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.faults.add("commit_then_drop:times=1,endpoint=create-post")
     posts_file(tmp_path / "posts.csv", 3)
@@ -150,6 +150,15 @@ def test_unknown_rows_are_exit_code_3_and_are_never_sent_again(
     assert (ran.code, ran.json["unknown"], ran.json["done"]) == (3, 1, 2)
     people = command("bulk", "resume", "j", *LIFTED)
     assert people.code == 3
+    # It is not said to be complete while there are rows that may not have been published.
+    assert ran.json["ending"] == command("bulk", "status", "j", "--json").json["state"] == "incomplete"
+    assert people.out.startswith("Incomplete: j\n")
+    for columns in ("80", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        report = command("bulk", "report", "j", "--html", "report.html")
+        for shown in (report.out, (tmp_path / "report.html").read_text()):
+            assert shown.count("incomplete") == 2
+            assert not re.search(r"\bcomplete\b", shown, re.IGNORECASE)
     # The next step is not the command that was just run.
     assert "marketingblocks bulk resume j\n" not in people.err
     assert "marketingblocks bulk report j --unknowns unknown.csv" in people.err
