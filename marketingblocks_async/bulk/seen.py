@@ -7,8 +7,8 @@ from weakref import finalize
 
 from .errors import BulkError
 
-_MOST_RECENT = 4_000
-"""Digests in memory at most; beyond that they are moved to a table on the disk, in about 30 ms."""
+_MOST_RECENT = 5_000
+"""Digests in memory at most; beyond that they are moved to a table on the disk, in about 40 ms."""
 
 _FILTER_BITS = 24
 """The filter has two to this power bits, which is 2 MB; with a million rows it spares 94 in 100 lookups."""

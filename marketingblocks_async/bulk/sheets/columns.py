@@ -86,6 +86,43 @@ def normal_name(name: str) -> str:
     )
 
 
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "caption_text": (
+        "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
+        "post description", "social copy", "message text", "tweet text", "status text", "text content",
+    ),
+    "link": ("link", "url", "link url", "post link", "post url", "destination url", "landing page", "website"),
+    "date": (
+        "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
+        "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
+        "fecha", "date de publication",
+    ),
+    "time": (
+        "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
+        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora",
+    ),
+    "schedule_time": (
+        "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",
+        "posting date and time", "publication date and time", "scheduled for", "when",
+    ),
+    "media_urls": (
+        "media urls", "media link", "media links", "image link", "image links", "photo", "photos", "photo url",
+        "photo urls", "picture", "pictures", "picture url", "picture urls", "asset", "assets", "asset url", "creative",
+        "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
+        "video link", "visual", "visuals", "media files",
+    ),
+    "channel": (
+        "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
+        "social networks", "social channel", "social channels", "social media", "page", "pages", "accounts",
+        "social account", "social accounts", "destination", "destinations",
+    ),
+}  # fmt: skip
+"""What a recipe says of a column → usual names of such columns in content calendars."""
+
+SYNONYM_OF = {normal_name(name): target for target, names in _SYNONYMS.items() for name in names}
+"""Normal name of a usual column → what it holds; for files that are read by a recipe, and for advice."""
+
+
 def is_note(name: str) -> bool:
     """Return whether a column is a note, which is ignored: its name begins with an underscore."""
     return name.lstrip(BLANKS).startswith(NOTE_SIGN)
@@ -131,6 +168,17 @@ def nearest_target(name: str) -> str | None:
 
 def _similar_name(name: str) -> tuple[bool, str]:
     return is_note(name), normal_name(name)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return the names of columns, with ``#2`` behind the second of two that are called the same, and so on."""
+    seen: dict[str, int] = {}
+    found: list[str] = []
+    for name in names:
+        normal = normal_name(name)
+        seen[normal] = seen.get(normal, 0) + 1
+        found.append(f"{name.strip(BLANKS)} #{seen[normal]}" if normal and seen[normal] > 1 else name)
+    return found
 
 
 class ColumnRules:
@@ -203,7 +251,7 @@ class ColumnRules:
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the names in the mapping that no column has."""
-        present = set(names)
+        present = set(numbered(list(names)))
         similar = {_similar_name(name) for name in present}
         return [name for name in self.names if name not in present and _similar_name(name) not in similar]
 

@@ -139,8 +139,8 @@ def _rows(
             if not blank and not header.takes(cells, line, lambda: _known_below(head, skipped, rules)):
                 layout = header.layout
                 number += 1
-                unreadable = None
-                if len(cells) != header.width:
+                unreadable = header.repeated_by(cells)
+                if len(cells) != header.width and unreadable is None:
                     # Without a header the first row says how many cells there are, the recipe how many there can be.
                     width = header.width if rules.header else max(header.width, rules.width)
                     unreadable = _ragged(cells, width, guard.last, layout, at_least=header.width)
@@ -159,10 +159,10 @@ def _check_sizes(cells: Sequence[str]) -> None:
         raise csv.Error(_TOO_BIG)
 
 
-def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Iterator[tuple[int, int]]:
+def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Iterator[tuple[int, int, int]]:
     for delimiter in DELIMITERS:
-        for line, cells in islice(_records(head, delimiter), HINT_ROWS):
-            yield line + skipped, rules.count_known(cells)
+        for row, (line, cells) in enumerate(islice(_records(head, delimiter), HINT_ROWS), 1):
+            yield line + skipped, row, rules.count_known(cells)
 
 
 def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout, *, at_least: int) -> Unreadable | None:

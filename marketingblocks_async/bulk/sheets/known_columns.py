@@ -11,46 +11,12 @@ from typing import NamedTuple
 from marketingblocks_async.models import ChannelType
 
 from .cells import BLANKS
-from .columns import is_note, normal_name, target_of
+from .columns import SYNONYM_OF, is_note, normal_name, numbered, target_of
 from .display import visible
 from .layout import HeaderProblem, same_field, unknown_column
 from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
 from .spellings import PLATFORMS, spelled
 
-_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "caption_text": (
-        "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
-        "post description", "social copy", "message text", "tweet text", "status text", "text content",
-    ),
-    LINK: ("link", "url", "link url", "post link", "post url", "destination url", "landing page", "website"),
-    DATE: (
-        "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
-        "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
-        "fecha", "date de publication",
-    ),
-    TIME: (
-        "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
-        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora",
-    ),
-    "schedule_time": (
-        "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",
-        "posting date and time", "publication date and time", "scheduled for", "when",
-    ),
-    "media_urls": (
-        "media urls", "media link", "media links", "image link", "image links", "photo", "photos", "photo url",
-        "photo urls", "picture", "pictures", "picture url", "picture urls", "asset", "assets", "asset url", "creative",
-        "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
-        "video link", "visual", "visuals", "media files",
-    ),
-    CHANNEL: (
-        "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
-        "social networks", "social channel", "social channels", "social media", "page", "pages", "accounts",
-        "social account", "social accounts", "destination", "destinations",
-    ),
-}  # fmt: skip
-"""Usual names of columns in content calendars; for files that are read by a recipe only."""
-
-_SYNONYM_OF = {normal_name(name): target for target, names in _SYNONYMS.items() for name in names}
 SEVERAL = frozenset({"media_urls", LINK})
 """What several columns can hold together."""
 
@@ -100,12 +66,13 @@ class Columns:
             return self._exact[normal], 0
         for pattern, target in self._patterns:
             if pattern.fullmatch(normal):
-                return target, 0
+                # "Post*" is the caption, but "Post date" is none.
+                return SYNONYM_OF.get(normal, target) if target == "caption_text" else target, 0
         if is_note(name):
             return None, 0
-        if normal.rstrip("0123456789") in _SYNONYM_OF and _SYNONYM_OF[normal.rstrip("0123456789")] in SEVERAL:
-            return _SYNONYM_OF[normal.rstrip("0123456789")], 1
-        found = _SYNONYM_OF.get(normal) or target_of(name)
+        if normal.rstrip("0123456789") in SYNONYM_OF and SYNONYM_OF[normal.rstrip("0123456789")] in SEVERAL:
+            return SYNONYM_OF[normal.rstrip("0123456789")], 1
+        found = SYNONYM_OF.get(normal) or target_of(name)
         if found is None and spelled(name) in PLATFORMS:
             found = PLATFORMS[spelled(name)].value
         return (found, 1) if found else (None, 2)
@@ -117,17 +84,6 @@ class Columns:
     def count_known(self, names: Iterable[str]) -> int:
         """Return how many of ``names`` are known: how much a row looks like the header."""
         return sum(self.find(name)[1] < 2 for name in names if name.strip(BLANKS) and not is_note(name))
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """Return the names of columns, with ``#2`` behind the second of two that are called the same, and so on."""
-    seen: dict[str, int] = {}
-    found: list[str] = []
-    for name in names:
-        normal = normal_name(name)
-        seen[normal] = seen.get(normal, 0) + 1
-        found.append(f"{name.strip(BLANKS)} #{seen[normal]}" if normal and seen[normal] > 1 else name)
-    return found
 
 
 @dataclass(slots=True)
@@ -254,6 +210,10 @@ def fitting_recipe(names: Sequence[str]) -> str | None:
         named = [target for (target, strength), _ in found if strength == 0]
         # A whole name says more than a beginning that many programs share.
         score = len(named) + sum(exact for _, exact in found)
-        if sum(target is not None for target in named) >= 3 and len(named) >= len(given) * 0.6 and score > most:
+        fields = [target for target in named if target is not None]
+        once = [target for target in fields if target not in SEVERAL]
+        # A recipe that finds one field in two columns would only lead to the next error.
+        fits = len(fields) >= 3 and len(named) >= len(given) * 0.6 and len(once) == len(set(once))
+        if fits and score > most:
             best, most = recipe, score
     return best

@@ -35,9 +35,12 @@ from .columns import (
     LIST_SEPARATOR,
     LISTED_IN_MESSAGES,
     QUOTED,
+    SYNONYM_OF,
     TO_CHECK,
     ColumnRules,
     nearest_target,
+    normal_name,
+    numbered,
     suggestion,
 )
 from .display import readable, visible
@@ -147,8 +150,9 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
     indexes: dict[str, int] = {}
     column_of: dict[str, str] = {}
     unnamed: list[int] = []
-    for index, given in enumerate(names):
-        name = given.strip(BLANKS)
+    for index, (given, in_order) in enumerate(zip(names, numbered(names), strict=True)):
+        # Of two columns with one name, the mapping may name the second "name #2".
+        name = in_order if in_order in rules.names else given.strip(BLANKS)
         if not name:
             unnamed.append(index)
             continue
@@ -157,7 +161,7 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         if not known:
             problems.append(HeaderProblem(shown, unknown_column(shown, name, rules.words)))
         elif target is not None and target in indexes:
-            problems.append(HeaderProblem(shown, same_field(column_of[target], shown, target, rules.words)))
+            problems.append(HeaderProblem(shown, same_field(column_of[target], visible(in_order.strip(BLANKS)), target, rules.words)))
         elif target is not None:
             indexes[target] = index
             column_of[target] = shown
@@ -233,6 +237,10 @@ def _note_at(names: Sequence[str], note: str, fields: Mapping[str, str | None]) 
     )
 
 
+_ANY_FIELD = "FIELD"
+"""Stands in advice for the name of a field."""
+
+
 def same_field(first: str, second: str, field: str, words: Words) -> str:
     """Return what to do about two columns that hold one field."""
     return (
@@ -243,9 +251,10 @@ def same_field(first: str, second: str, field: str, words: Words) -> str:
 
 def unknown_column(shown: str, name: str, words: Words) -> str:
     """Return what to do about a column that holds no field."""
+    usual = SYNONYM_OF.get(normal_name(name))
     return (
-        f'"{shown}" is no field of a post{suggestion(name)}; say which one it is, '
-        f"{words.map(shown, nearest_target(name) or 'FIELD')}, or leave it out: {words.ignore(shown)}"
+        f'"{shown}" is no field of a post{"" if usual else suggestion(name)}; say which one it is, '
+        f"{words.map(shown, usual or nearest_target(name) or _ANY_FIELD)}, or leave it out: {words.ignore(shown)}"
     )
 
 
@@ -335,6 +344,13 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
     return layout
 
 
+_USUAL_FIELDS = (
+    "caption_text", "media_urls", "link", "date", "time", "schedule_time", "time_zone", "channel", "channel_type",
+    "channel_id", "post_type", "publish_mode", "hash_tags",
+)  # fmt: skip
+"""What a column can be mapped to."""
+
+
 def header_error(
     problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None, advice: str = ""
 ) -> SourceError:
@@ -353,9 +369,15 @@ def header_error(
     listed = "; ".join(message for _, message in problems[:shown])
     more = len(problems) - shown
     msg = f"{listed}; and {more} more" if more > 0 else listed
+    if f"={_ANY_FIELD}" in msg or f'"{_ANY_FIELD}"' in msg:
+        msg += f"; a FIELD is one of {', '.join(_USUAL_FIELDS)}, …"
     if advice:
         errors.insert(0, RowError(None, "", "", advice.rstrip("; "), info.file, line))
     return SourceError(advice + msg, file=info.file, line=line, errors=errors)
+
+
+_CERTAIN_HEADER = 3
+"""Columns that a header has at least if a row that is equal to it cannot be one of the data."""
 
 
 class Header:
@@ -375,6 +397,7 @@ class Header:
         self._rules = rules
         self._layout: Layout | None = None
         self._seen = 0
+        self._names: list[str] = []
         self.width: int = 0
 
     @property
@@ -399,13 +422,33 @@ class Header:
         needed = "; its first row must be the names of the columns" if self._rules.header else ""
         return f"the {what} is empty{needed}"
 
-    def takes(self, names: Sequence[str], line: int, below: Callable[[], Iterable[tuple[int, int]]]) -> bool:
+    def repeated_by(self, cells: Sequence[object]) -> Unreadable | None:
+        """Return what to do about a row that is the header once more, as in files put together; ``None`` if it is not.
+
+        Args:
+            cells: the row.
+
+        """
+        first = cells[0] if cells else None
+        if not self._names or not isinstance(first, str) or first.strip(BLANKS) != self._names[0]:
+            return None
+        texts = [cell.strip(BLANKS) if isinstance(cell, str) else cell or "" for cell in cells]
+        if (
+            len(self._names) < _CERTAIN_HEADER
+            or texts[: len(self._names)] != self._names
+            or any(texts[len(self._names) :])
+        ):
+            return None
+        return Unreadable("this row repeats the header; delete it")
+
+    def takes(self, names: Sequence[str], line: int, below: Callable[[], Iterable[tuple[int, int, int]]]) -> bool:
         """Take the next row that is not blank, and tell whether it belongs to the header or stands above it.
 
         Args:
             names: its cells as text.
             line: where it is.
-            below: for some of the next rows, line and how many known names it has.
+            below: for some of the next rows, line, number among the rows that are not blank, and how many known names
+                it has.
 
         Raises:
             SourceError: the row should be the header, and is none.
@@ -418,6 +461,7 @@ class Header:
             return True
         self.width = len(names)
         if self._rules.header:
+            self._names = [name.strip(BLANKS) for name in names]
             if not self._rules.count_known(names):
                 raise no_header(names, line, below(), self._info, self._rules)
             self._layout = checked_header(names, line, self._info, self._rules)
@@ -433,20 +477,20 @@ class Header:
 
 
 def no_header(
-    names: Sequence[str], line: int, later: Iterable[tuple[int, int]], info: SourceInfo, rules: ColumnRules
+    names: Sequence[str], line: int, later: Iterable[tuple[int, int, int]], info: SourceInfo, rules: ColumnRules
 ) -> SourceError:
     """Return the error for a first row that has no known column name.
 
     Args:
         names: the first row's cells.
         line: line of the first row.
-        later: (line, number of known names) of some rows below it.
+        later: (line, number among the rows that are not blank, number of known names) of some rows below it.
         info: the source.
         rules: the caller's rules for columns.
 
     """
     words = rules.words
-    found, known = max(later, key=lambda pair: (pair[1], -pair[0]), default=(0, 0))
+    found, row, known = max(later, key=lambda each: (each[2], -each[0]), default=(0, 0, 0))
     first = visible(next((name for name in names if name.strip()), ""))
     if first.startswith(("{", "[")):
         msg = "this is JSON; write one object a line and name the file .jsonl"
@@ -457,7 +501,7 @@ def no_header(
     elif known > 1:
         msg = (
             f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '
-            f"or say which row it is, {words.header(found)}"
+            f"or say which row it is, blank ones not counted: {words.header(row)}"
         )
     else:
         msg = (

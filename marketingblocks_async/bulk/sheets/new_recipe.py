@@ -12,8 +12,9 @@ from typing import Unpack
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType
 
+from .columns import numbered
 from .display import readable, visible
-from .known_columns import Columns, numbered
+from .known_columns import Columns
 from .recipe import CHANNEL, DATE, TIME, Recipe, checked_target, load_recipe
 from .sources import ReadOptions, read_table
 from .spellings import truth

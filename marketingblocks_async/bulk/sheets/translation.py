@@ -16,10 +16,10 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.models import ChannelType, PublishMode
 
 from .cells import BLANKS, CellError, UnusableCell, is_blank, read_caption, read_text
-from .columns import KEY, ColumnRules, normal_name
+from .columns import KEY, ColumnRules, normal_name, numbered
 from .dates import DateColumn, joined, needs_decision, read_clock
 from .display import readable, visible
-from .known_columns import PLATFORM_NAMES, Columns, assign, numbered
+from .known_columns import PLATFORM_NAMES, Columns, assign
 from .layout import HeaderProblem, Layout, RawRow, Unreadable, compile_layout, header_error
 from .recipe import DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values

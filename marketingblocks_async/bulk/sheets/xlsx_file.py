@@ -185,8 +185,9 @@ def _rows(rows: Iterator[list[object]], marks: SheetMarks, info: SourceInfo, rul
     merged = HiddenCells(marks.areas)
     lines = _numbered(rows, info)
 
-    def below() -> Iterator[tuple[int, int]]:
-        return ((number, rules.count_known(_names(cells))) for number, cells in islice(lines, HINT_ROWS))
+    def below() -> Iterator[tuple[int, int, int]]:
+        rest = enumerate(islice(lines, HINT_ROWS), rules.header + 1)
+        return ((line, row, rules.count_known(_names(cells))) for row, (line, cells) in rest)
 
     header, number = Header(info, rules), 0
     for line, cells in lines:
@@ -204,7 +205,8 @@ def _rows(rows: Iterator[list[object]], marks: SheetMarks, info: SourceInfo, rul
             if names[column]:
                 cells.extend([None] * (column + 1 - len(cells)))
                 cells[column] = UnusableCell("", _merged_message(area))
-        yield RawRow(number, cells, header.layout, info.file, line, is_hidden=marks.hides_row(line))
+        is_hidden = marks.hides_row(line)
+        yield RawRow(number, cells, header.layout, info.file, line, header.repeated_by(cells), is_hidden=is_hidden)
     if not header.is_found:
         raise SourceError(header.missing(f'sheet "{visible(info.sheet or "")}"'), file=info.file)
 
