@@ -53,7 +53,7 @@ demo-distributed: $(VENV)/.group-test ## Send a spreadsheet with four workers un
 TEST_GROUPS := test agents $(if $(REQUIRE_ALL_TOOLS),bench browser docs release specification)
 
 .PHONY: test
-test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests, one process a core (TEST_ARGS="-k limiter", "-n 0" for one process)
+test: $(TEST_GROUPS:%=$(VENV)/.group-%) ## Run the tests, in parallel (TEST_ARGS="-k limiter", "-n 0" for one process)
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TEST_ARGS)
 
 test-%: $(VENV)/.group-nox ## Run the tests on one Python (test-3.12), or with the lowest versions of the libraries (test-lowest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from typing import Any, cast
@@ -13,6 +14,15 @@ from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
 from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
+
+# No test asks a host with a public certificate, and reading all of them is a tenth of a process's start.
+os.environ["SSL_CERT_FILE"] = os.devnull
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run more processes than there are cores, since tests of sockets and other processes mostly wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 # First, so that a timeout of the test does not count the wait for other processes.

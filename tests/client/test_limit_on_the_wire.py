@@ -1,4 +1,7 @@
-"""The limit where the server counts: real sockets, the server in its own process, the worst second from its ledger."""
+"""The limit where the server counts: real sockets, the server in its own process, the worst second from its ledger.
+
+Nothing else runs meanwhile, so scenarios are played side by side, each with a server and a client of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from marketingblocks_async import MarketingBlocks, MarketingBlocksError, RateLimit
 from marketingblocks_async.sandbox import Fault, SandboxProcess
@@ -54,13 +58,44 @@ async def judged(
 
 
 async def create(client: MarketingBlocks, calls: int, name: str = "") -> None:
-    await asyncio.gather(*(client.posts.create(post(f"{name}{number}")) for number in range(calls)))
+    async with asyncio.TaskGroup() as group:
+        for number in range(calls):
+            group.create_task(client.posts.create(post(f"{name}{number}")))
+            if number % 10 == 0:
+                # Else the event loop, on which the server is watched, would be busy for too long.
+                await asyncio.sleep(0)
 
 
-# The strictest two: what they let through passes a fixed window, a sliding log, and a token bucket, too.
-@pytest.mark.parametrize("policy", ["sliding_log_strict", "gcra"])
-@pytest.mark.parametrize("jitter", [0.0, 0.05])
-async def test_calls_started_together_meet_no_refusal(policy: str, jitter: float) -> None:
+async def side_by_side(*scenarios: Coroutine[Any, Any, object]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for scenario in scenarios:
+            group.create_task(scenario)
+
+
+async def test_delays_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    await side_by_side(
+        # The strictest two: what they let through passes a fixed window, a sliding log, and a token bucket, too.
+        calls_started_together("sliding_log_strict", 0.0),
+        calls_started_together("sliding_log_strict", 0.05),
+        calls_started_together("gcra", 0.0),
+        calls_started_together("gcra", 0.05),
+        slow_answers(),
+        slow_connections(monkeypatch),
+        jitter_of_a_second_without_the_guard(),
+    )
+
+
+async def test_failures_and_several_users_of_a_token() -> None:
+    await side_by_side(
+        asyncio.to_thread(asyncio.run, a_stalling_event_loop()),
+        two_clients_of_one_token(),
+        one_event_loop_after_the_other(),
+        requests_that_fail_and_are_cancelled(),
+        refusals_since_somebody_else_uses_the_token(),
+    )
+
+
+async def calls_started_together(policy: str, jitter: float) -> None:
     async with (
         SandboxProcess(policy=policy, jitter=jitter) as sandbox,
         limited(sandbox) as client,
@@ -69,7 +104,7 @@ async def test_calls_started_together_meet_no_refusal(policy: str, jitter: float
         await create(client, CALLS)
 
 
-async def test_slow_answers() -> None:
+async def slow_answers() -> None:
     async with (
         SandboxProcess(policy="gcra", latency=0.3) as sandbox,
         limited(sandbox) as client,
@@ -78,27 +113,24 @@ async def test_slow_answers() -> None:
         await create(client, CALLS)
 
 
-async def test_slow_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+async def slow_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(7)
     connect: Callable[..., Awaitable[Any]] = aiohttp.TCPConnector.connect
+    async with SandboxProcess(policy="gcra") as sandbox:
 
-    async def slow_connect(self: aiohttp.TCPConnector, *args: Any, **kwargs: Any) -> Any:
-        connection = await connect(self, *args, **kwargs)
-        # The client's own pool is of a kind of its own; that of the watch over the server stays quick.
-        if type(self) is not aiohttp.TCPConnector and chance.random() < 0.3:
-            await asyncio.sleep(chance.random())
-        return connection
+        async def slow_connect(self: aiohttp.TCPConnector, request: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = await connect(self, request, *args, **kwargs)
+            # Those of other scenarios, and those that ask what the server counted, stay quick.
+            if request.url.port == URL(sandbox.base_url).port and type(self) is not aiohttp.TCPConnector:
+                await asyncio.sleep(chance.random() if chance.random() < 0.3 else 0.0)
+            return connection
 
-    monkeypatch.setattr(aiohttp.TCPConnector, "connect", slow_connect)
-    async with (
-        SandboxProcess(policy="gcra") as sandbox,
-        limited(sandbox) as client,
-        judged(sandbox, CALLS, rate=50),
-    ):
-        await create(client, CALLS)
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", slow_connect)
+        async with limited(sandbox) as client, judged(sandbox, CALLS, rate=50):
+            await create(client, CALLS)
 
 
-async def test_a_stalling_event_loop() -> None:
+async def a_stalling_event_loop() -> None:
     async with SandboxProcess(policy="sliding_log_strict") as sandbox, limited(sandbox) as client:
 
         async def stall() -> None:
@@ -112,7 +144,7 @@ async def test_a_stalling_event_loop() -> None:
             pass
 
 
-async def test_without_the_guard_delays_of_up_to_a_second() -> None:
+async def jitter_of_a_second_without_the_guard() -> None:
     async with (
         SandboxProcess(policy="sliding_log_strict", jitter=1.0) as sandbox,
         limited(sandbox, rate_limit=RateLimit(guard=math.inf)) as client,
@@ -128,7 +160,7 @@ async def test_several_tokens_have_a_limit_each() -> None:
             await asyncio.gather(*(create(other, 200, str(number)) for number, other in enumerate([client, *others])))
 
 
-async def test_two_clients_of_one_token_share_the_limit() -> None:
+async def two_clients_of_one_token() -> None:
     async with (
         SandboxProcess(policy="gcra") as sandbox,
         limited(sandbox) as one,
@@ -138,21 +170,17 @@ async def test_two_clients_of_one_token_share_the_limit() -> None:
         await asyncio.gather(create(one, 150, "one"), create(two, 150, "two"))
 
 
-def test_a_client_on_a_second_event_loop_continues_the_count() -> None:
-    async def first(sandbox: SandboxProcess) -> None:
+async def one_event_loop_after_the_other() -> None:
+    async def use(sandbox: SandboxProcess, name: str) -> None:
         async with limited(sandbox) as client:
-            await create(client, 90, str(time.monotonic()))
+            await create(client, 90, name)
 
-    async def main() -> None:
-        async with SandboxProcess(policy="sliding_log_strict") as sandbox, judged(sandbox, 270, rate=70):
-            # Each in a thread with an event loop of its own, one right after the other.
-            for _ in range(3):
-                await asyncio.to_thread(asyncio.run, first(sandbox))
-
-    asyncio.run(main())
+    async with SandboxProcess(policy="sliding_log_strict") as sandbox, judged(sandbox, 270, rate=70):
+        for name in "abc":
+            await asyncio.to_thread(asyncio.run, use(sandbox, name))
 
 
-async def test_requests_that_fail_and_are_cancelled_count_like_others() -> None:
+async def requests_that_fail_and_are_cancelled() -> None:
     faults = [Fault("drop_before", rate=0.2), Fault("commit_then_stall", rate=0.02), Fault("error_500", rate=0.1)]
     async with (
         SandboxProcess(policy="sliding_log_strict", faults=faults, seed=3) as sandbox,
@@ -171,8 +199,7 @@ async def test_requests_that_fail_and_are_cancelled_count_like_others() -> None:
         assert report.tokens["default"].arrivals <= client.rate_limiter.snapshot().granted
 
 
-async def test_after_refusals_every_post_still_goes_out_once() -> None:
-    """Somebody else uses up half of the limit, unaware."""
+async def refusals_since_somebody_else_uses_the_token() -> None:
     async with SandboxProcess(policy="sliding_log", limit=50, retry_after="decimal") as sandbox:
         async with limited(sandbox) as client:
             outcomes = [outcome async for outcome in client.posts.create_many(post(f"{n}") for n in range(200))]

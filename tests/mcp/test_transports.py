@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +16,51 @@ import aiohttp
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
+from marketingblocks_async.cli.entry import main
 from marketingblocks_async.mcp.tools import CREATE_MANY
-from marketingblocks_async.sandbox import Sandbox, Variants
-from tests.support.mcp import POST, ROOT, Person, call, command_line, environment, messages, start
+from marketingblocks_async.sandbox import Sandbox
+from tests.support.mcp import POST, ROOT, Person, call, command_line, connected, environment, messages, start
 from tests.support.polling import until
 
 MODES = ["legacy", "auto"]
 NOW = POST | {"publish_mode": "now"}
 
 
-@pytest.mark.parametrize("mode", MODES)
-async def test_over_stdio(tmp_path: Path, mode: str) -> None:
-    person = Person("accept")
-    async with Sandbox() as sandbox:
-        command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(stdio_client(command), mode=mode, elicitation_callback=person) as client:
-            assert len((await client.list_tools()).tools) == 10
-            found = await asyncio.gather(*(call(client, "create_post", NOW) for _ in range(5)))
-            assert {each["id"] for each in found} == {"1"}
-            key = (await call(client, CREATE_MANY, action="plan", posts=[POST]))["request_key"]
-            assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
-        assert len(sandbox.posts) == 2
-        assert person.questions
-
-
 async def test_two_clients_over_stdio_at_once(tmp_path: Path) -> None:
-    async with Sandbox() as sandbox:
+    person = Person("accept")
+    async with Sandbox() as sandbox, AsyncExitStack() as stack:
         command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(stdio_client(command)) as one, Client(stdio_client(command)) as two:
-            posts = [POST | {"caption_text": f"Post {number}"} for number in range(5)]
-            await asyncio.gather(*(call(client, "create_post", post) for post in posts for client in (one, two, one)))
-        assert len(sandbox.posts) == len(posts)
+        one, two = [
+            await stack.enter_async_context(Client(stdio_client(command), mode=mode, elicitation_callback=person))
+            for mode in MODES
+        ]
+        for client in (one, two):
+            assert len((await client.list_tools()).tools) == 10
+            await cancel_and_ask_again(client, sandbox, f"Cancelled {id(client)}")
+        posts = [NOW | {"caption_text": f"Post {number}"} for number in range(5)]
+        found = await asyncio.gather(
+            *(call(client, "create_post", post) for post in posts for client in (one, two, one))
+        )
+        assert {each["outcome"] for each in found} == {"done"}
+        assert len(sandbox.posts) == 2 + len(posts)
+        assert person.questions
+        key = (await call(one, CREATE_MANY, action="plan", posts=[POST]))["request_key"]
+        assert (await call(one, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
 
 
-@pytest.mark.parametrize("mode", MODES)
-async def test_a_cancelled_call_over_stdio_keeps_its_outcome(tmp_path: Path, mode: str) -> None:
-    async with Sandbox(faults=["slow_answer:endpoint=create-post,times=1,delay=0.5"]) as sandbox:
-        command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(stdio_client(command), mode=mode) as client:
-            task = asyncio.create_task(call(client, "create_post", POST))
-            await until(lambda: len(sandbox.posts) == 1)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            found = await call(client, "create_post", POST)
-            assert found["outcome"] == "done"
-            assert found["repeated"]
-        assert len(sandbox.posts) == 1
+async def cancel_and_ask_again(client: Client, sandbox: Sandbox, caption: str) -> None:
+    before = len(sandbox.posts)
+    sandbox.faults.add("slow_answer:endpoint=create-post,times=1,delay=0.5")
+    post = POST | {"caption_text": caption}
+    task = asyncio.create_task(call(client, "create_post", post))
+    await until(lambda: len(sandbox.posts) == before + 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    found = await call(client, "create_post", post)
+    assert found["outcome"] == "done"
+    assert found["repeated"]
+    assert len(sandbox.posts) == before + 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to be caught")
@@ -76,13 +74,16 @@ async def test_a_signal_lets_what_is_on_the_way_come_to_its_end(tmp_path: Path, 
         await until(lambda: len(sandbox.posts) == 1)
         process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), 20) == -number
-        command = command_line(sandbox.base_url, sandbox.token, tmp_path / "writes.mcp")
-        async with Client(stdio_client(command)) as client:
-            found = await call(client, "create_post", POST)
-            assert found["outcome"] == "done"
-            # From its answer; had it been found at the API, there would be none.
-            assert found["untrusted_data"]["message"] == "Post created."
-        assert len(sandbox.posts) == 1
+        await is_known_to_have_come(sandbox, tmp_path)
+
+
+async def is_known_to_have_come(sandbox: Sandbox, folder: Path) -> None:
+    async with connected(sandbox, folder) as (client, _):
+        found = await call(client, "create_post", POST)
+        assert found["outcome"] == "done"
+        # From its answer; had it been found at the API, there would be none.
+        assert found["untrusted_data"]["message"] == "Post created."
+    assert len(sandbox.posts) == 1
 
 
 @asynccontextmanager
@@ -102,51 +103,36 @@ async def over_http(sandbox: Sandbox, journal: Path, *options: str) -> AsyncGene
         await asyncio.wait_for(process.communicate(), 20)
 
 
-@pytest.mark.parametrize("mode", MODES)
-async def test_over_http_with_several_clients_at_once(tmp_path: Path, mode: str) -> None:
+async def test_over_http_with_several_clients_at_once(tmp_path: Path) -> None:
     person = Person("accept")
     async with Sandbox() as sandbox, over_http(sandbox, tmp_path / "writes.mcp") as (address, _):
-        async with (
-            Client(address, mode=mode, elicitation_callback=person) as one,
-            Client(address, mode=mode, elicitation_callback=person) as two,
-        ):
-            assert len((await one.list_tools()).tools) == 10
-            found = await asyncio.gather(*(call(client, "create_post", NOW) for client in (one, two, one, two)))
-            assert {each["outcome"] for each in found} == {"done"}
-            assert person.questions
-        assert len(sandbox.posts) == 1
-
-
-@pytest.mark.parametrize("mode", MODES)
-async def test_a_cancelled_call_over_http_keeps_its_outcome(tmp_path: Path, mode: str) -> None:
-    faults = ["slow_answer:endpoint=create-post,times=1,delay=0.5"]
-    async with Sandbox(faults=faults) as sandbox, over_http(sandbox, tmp_path / "writes.mcp") as (address, _):
-        async with Client(address, mode=mode) as client:
-            task = asyncio.create_task(call(client, "create_post", POST))
-            await until(lambda: len(sandbox.posts) == 1)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert (await call(client, "create_post", POST))["outcome"] == "done"
-        assert len(sandbox.posts) == 1
-
-
-@pytest.mark.parametrize("header", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}])
-async def test_web_pages_cannot_use_it(tmp_path: Path, header: dict[str, str]) -> None:
-    async with Sandbox() as sandbox, over_http(sandbox, tmp_path / "writes.mcp") as (address, _):
+        for mode in MODES:
+            post = NOW | {"caption_text": mode}
+            async with (
+                Client(address, mode=mode, elicitation_callback=person) as one,
+                Client(address, mode=mode, elicitation_callback=person) as two,
+            ):
+                assert len((await one.list_tools()).tools) == 10
+                found = await asyncio.gather(*(call(client, "create_post", post) for client in (one, two, one, two)))
+                assert {each["outcome"] for each in found} == {"done"}
+                assert person.questions
+                await cancel_and_ask_again(one, sandbox, f"Cancelled {mode}")
+        assert len(sandbox.posts) == 2 * len(MODES)
+        # Web pages cannot use it.
         async with aiohttp.ClientSession() as session:
-            for message in messages("create_post", POST):
-                accept = {"Accept": "application/json, text/event-stream"}
-                async with session.post(address, json=message, headers=header | accept) as answer:
-                    assert answer.status in (403, 421)
-        assert not sandbox.posts
+            for header in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+                for message in messages("create_post", POST):
+                    accept = {"Accept": "application/json, text/event-stream"}
+                    async with session.post(address, json=message, headers=header | accept) as answer:
+                        assert answer.status in (403, 421)
+        assert len(sandbox.posts) == 2 * len(MODES)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to be caught")
 async def test_a_signal_ends_the_server_over_http_in_order(tmp_path: Path) -> None:
     faults = ["slow_answer:endpoint=create-post,times=1,delay=0.5"]
-    journal = tmp_path / "writes.mcp"
     async with Sandbox(faults=faults) as sandbox:
-        async with over_http(sandbox, journal) as (address, process):
+        async with over_http(sandbox, tmp_path / "writes.mcp") as (address, process):
             async with Client(address) as client:
                 task = asyncio.create_task(call(client, "create_post", POST))
                 await until(lambda: len(sandbox.posts) == 1)
@@ -154,10 +140,7 @@ async def test_a_signal_ends_the_server_over_http_in_order(tmp_path: Path) -> No
                 await asyncio.gather(task, return_exceptions=True)
             process.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGTERM
-        async with Client(stdio_client(command_line(sandbox.base_url, sandbox.token, journal))) as client:
-            found = await call(client, "create_post", POST)
-            assert found["untrusted_data"]["message"] == "Post created."
-        assert len(sandbox.posts) == 1
+        await is_known_to_have_come(sandbox, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -168,37 +151,33 @@ async def test_a_signal_ends_the_server_over_http_in_order(tmp_path: Path) -> No
         (["--read-only", "--tools", "create_post"], None, "read-only"),
     ],
 )
-async def test_a_server_that_cannot_work_says_why_and_ends(
-    tmp_path: Path, options: list[str], missing: str | None, word: str
+def test_a_server_that_cannot_work_says_why_and_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    missing: str | None,
+    word: str,
 ) -> None:
-    command = command_line("http://127.0.0.1:9/api/v1", "token", tmp_path / "writes.mcp", *options)
-    assert command.env is not None
+    for name, value in environment("http://127.0.0.1:9/api/v1", "token").items():
+        monkeypatch.setenv(name, value)
     if missing is not None:
-        del command.env[missing]
-    process = await start(command)
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 1
+        monkeypatch.delenv(missing)
+    monkeypatch.setattr(sys, "argv", ["marketingblocks", "mcp", *options])
+    assert main() == 1
+    out, err = capsys.readouterr()
     assert not out
-    assert word in " ".join(err.decode().replace("│", " ").split())
-    assert "Traceback" not in err.decode()
+    assert word in " ".join(err.replace("│", " ").split())
 
 
-async def test_the_token_comes_from_a_file_that_is_the_owners_alone(tmp_path: Path) -> None:
+async def test_the_token_comes_from_a_private_file_and_each_api_has_a_journal_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    async with Sandbox(variants=Variants()) as sandbox:
+    async with Sandbox() as sandbox:
         file.write_text(sandbox.token, encoding="utf-8")
         file.chmod(0o600)
-        command = command_line(sandbox.base_url, "wrong", tmp_path / "writes.mcp", "--token-file", str(file))
-        async with Client(stdio_client(command)) as client:
-            assert (await call(client, "upcoming_posts"))["outcome"] == "done"
-
-
-async def test_each_api_has_a_journal_of_its_own_by_default(tmp_path: Path) -> None:
-    async with Sandbox() as sandbox:
         command = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "marketingblocks_async.cli", "mcp"],
-            env=environment(sandbox.base_url, sandbox.token) | {"XDG_STATE_HOME": str(tmp_path)},
+            args=["-m", "marketingblocks_async.cli", "mcp", "--token-file", str(file)],
+            env=environment(sandbox.base_url, "wrong") | {"XDG_STATE_HOME": str(tmp_path)},
             cwd=ROOT,
         )
         async with Client(stdio_client(command)) as client:

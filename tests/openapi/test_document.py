@@ -15,6 +15,7 @@ import openapi_spec_validator
 import pytest
 
 from marketingblocks_async import CreateCommentAutomation, CreatePost, TwitterThreadItem, YouTubeExtra
+from marketingblocks_async.cli.entry import main as cli
 from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS
 from marketingblocks_async.errors import STATUS_RULES
 from marketingblocks_async.models.base import is_array, is_object
@@ -33,9 +34,11 @@ POST: dict[str, Any] = {
 }
 
 
+WHOLE = document()
+
+
 def errors_of(schema: str, value: Any) -> list[str]:
-    whole = document()
-    validator = jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **whole})
+    validator = jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **WHOLE})
     # Their signature is partial.
     return [error.message for error in validator.iter_errors(value)]  # pyright: ignore[reportUnknownMemberType]
 
@@ -48,35 +51,34 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_it_says_what_each_status_means_for_a_write() -> None:
-    rules = document()["x-status-outcomes"]
+    rules = WHOLE["x-status-outcomes"]
     assert {status: (rule["write"], rule["reason"]) for status, rule in rules.items()} == {
         status: (rule.outcome.value, rule.reason) for status, rule in STATUS_RULES.items()
     }
 
 
 def test_it_is_valid_openapi_3_1() -> None:
-    openapi_spec_validator.validate(document())  # pyright: ignore[reportUnknownMemberType] - their signature is partial
-    assert document()["openapi"].startswith("3.1")
+    openapi_spec_validator.validate(WHOLE)  # pyright: ignore[reportUnknownMemberType] - their signature is partial
+    assert WHOLE["openapi"].startswith("3.1")
 
 
 def test_it_has_the_endpoints_and_nothing_else() -> None:
     found = {
         (method.upper(), path.removeprefix("/"), operation["operationId"], operation["x-permission"])
-        for path, methods in document()["paths"].items()
+        for path, methods in WHOLE["paths"].items()
         for method, operation in methods.items()
     }
     assert found == {(e.method, e.path, e.name, e.permission) for e in ENDPOINTS}
-    assert document()["servers"] == [{"url": DEFAULT_BASE_URL}]
+    assert WHOLE["servers"] == [{"url": DEFAULT_BASE_URL}]
 
 
 def test_every_operation_parameter_answer_and_field_says_how_sure_it_is() -> None:
-    whole = document()
-    marked: list[dict[str, Any]] = [*whole["components"]["responses"].values()]
-    for methods in whole["paths"].values():
+    marked: list[dict[str, Any]] = [*WHOLE["components"]["responses"].values()]
+    for methods in WHOLE["paths"].values():
         for operation in methods.values():
             marked += [operation, operation["responses"]["200"], *operation.get("parameters", [])]
             marked += [operation["requestBody"]] if "requestBody" in operation else []
-    for schema in whole["components"]["schemas"].values():
+    for schema in WHOLE["components"]["schemas"].values():
         marked += schema["properties"].values() if "properties" in schema else [schema]
     assert len(marked) > 60
     assert {str(each.get("x-evidence")) for each in marked} == {*Evidence}
@@ -85,18 +87,18 @@ def test_every_operation_parameter_answer_and_field_says_how_sure_it_is() -> Non
 def test_what_is_not_documented_is_not_said_to_be() -> None:
     answers = {
         operation["operationId"]: operation["responses"]["200"]["x-evidence"]
-        for methods in document()["paths"].values()
+        for methods in WHOLE["paths"].values()
         for operation in methods.values()
     }
     unknown = {name for name, evidence in answers.items() if evidence == "unknown"}
     assert unknown == {"create-post", "get-posts", "create-comment-automation", "update-comment-automation"}
-    schemas = document()["components"]["schemas"]
+    schemas = WHOLE["components"]["schemas"]
     assert schemas["CreateGeneration"]["properties"]["brand_id"]["x-evidence"] == "inferred"
-    assert document()["components"]["responses"]["422"]["x-evidence"] == "inferred"
+    assert WHOLE["components"]["responses"]["422"]["x-evidence"] == "inferred"
 
 
 def test_every_field_is_described() -> None:
-    schemas = document()["components"]["schemas"]
+    schemas = WHOLE["components"]["schemas"]
     silent = [
         f"{name}.{field}"
         for name, schema in schemas.items()
@@ -146,8 +148,7 @@ def test_a_condition_of_an_automation_is_kept() -> None:
 
 
 def test_the_examples_fit_their_schemas() -> None:
-    whole = document()
-    contents = [each for each in objects(whole["paths"]) if "example" in each]
+    contents = [each for each in objects(WHOLE["paths"]) if "example" in each]
     assert len(contents) == 2
     for content in contents:
         assert errors_of(content["schema"]["$ref"].rpartition("/")[2], content["example"]) == []
@@ -160,10 +161,9 @@ def test_two_documents_are_independent() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    whole = document()
-    for each in objects(whole):
+    for each in objects(WHOLE):
         if (target := each.get("$ref")) is not None:
-            place: Any = whole
+            place: Any = WHOLE
             for step in re.split("/", target)[1:]:
                 place = place[step]
 
@@ -174,14 +174,16 @@ def test_the_module_prints_it() -> None:
     assert json.loads(done.stdout) == document(server_url="http://127.0.0.1")
 
 
-def test_the_command_prints_it() -> None:
-    for words in ((), ("--json",)):
-        command = [sys.executable, "-W", "error", "-m", "marketingblocks_async.cli", "openapi", *words]
-        done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - this interpreter
-        assert json.loads(done.stdout) == document()
-        assert done.stdout.count(b"\n") == 1 or not words
-    done = subprocess.run([*command[:-1], "--table"], capture_output=True, check=True)  # noqa: S603 - the same
-    assert done.stdout.decode() == reference_table()
+def test_the_command_prints_it(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def printed(*words: str) -> bytes:
+        monkeypatch.setattr(sys, "argv", ["marketingblocks", "openapi", *words])
+        assert cli() == 0
+        return capfdbinary.readouterr().out
+
+    assert json.loads(printed()) == WHOLE
+    assert json.loads(line := printed("--json")) == WHOLE
+    assert line.count(b"\n") == 1
+    assert printed("--table").decode() == reference_table()
 
 
 def test_the_table_is_printed(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

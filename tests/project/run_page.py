@@ -1,4 +1,4 @@
-"""Run the Python snippets of a page, each in a namespace of its own: ``python run_page.py PAGE FOLDER``.
+"""Run the Python snippets of pages, each in a namespace of its own: ``python run_page.py FOLDER PAGE…``.
 
 Those with tests in them are written to FOLDER, for pytest. A traceback names the page and its line.
 """
@@ -30,4 +30,5 @@ def main(page: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    for name in sys.argv[2:]:
+        main(Path(name), Path(sys.argv[1]))

@@ -29,20 +29,26 @@ from tools.generated_pages import PAGES as GENERATED
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-WITH_SNIPPETS = [page for page in PAGES if snippets(page)]
+README = ROOT / "README.md"
+TEXTS = {page: page.read_text(encoding="utf-8") for page in (README, *PAGES)}
+WITH_SNIPPETS = [page for page in TEXTS if snippets(page)]
+NEEDS = {"REDIS_URL": "Redis", "from fastapi": "FastAPI", "from mcp import": "The dependency group 'agents'"}
 
 
 def name_of(page: Path) -> str:
     return page.relative_to(DOCS).as_posix()
 
 
-@pytest.mark.parametrize("page", WITH_SNIPPETS, ids=name_of)
-async def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
-    text = "\n".join(code for _, code in snippets(page))
-    if "from fastapi" in text:
-        need("FastAPI", present=find_spec("fastapi") is not None)
-    if "from mcp import" in text:
-        need("The dependency group 'agents'", present=find_spec("mcp") is not None)
+def needed_by(page: Path) -> str:
+    code = "\n".join(code for _, code in snippets(page))
+    return next((need for word, need in NEEDS.items() if word in code), "nothing else")
+
+
+@pytest.mark.parametrize("needed", ["nothing else", *NEEDS.values()])
+async def test_the_snippets_run(needed: str, tmp_path: Path) -> None:
+    need(needed, present=needed != "FastAPI" or find_spec("fastapi") is not None)
+    need(needed, present="agents" not in needed or find_spec("mcp") is not None)
+    pages = [str(page) for page in WITH_SNIPPETS if needed_by(page) == needed]
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(generation_seconds=0.05))
         variables = {
@@ -50,13 +56,12 @@ async def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
             "MARKETINGBLOCKS_BASE_URL": sandbox.base_url,
             "PYTHONWARNINGS": "error",
         }
-        if "REDIS_URL" in text:
+        if needed == "Redis":
             variables["REDIS_URL"] = (await stack.enter_async_context(private_redis(durable=True))).url
-        status, output = await run(
-            variables, str(Path(__file__).with_name("run_page.py")), str(page), str(tmp_path), folder=tmp_path
-        )
+        run_page = str(Path(__file__).with_name("run_page.py"))
+        status, output = await run(variables, run_page, str(tmp_path), *pages, folder=tmp_path)
         assert status == 0, output
-    if any("def test_" in code for _, code in snippets(page)):
+    if needed == "nothing else":
         (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
         words = ("-m", "pytest", "-q", "-W", "error", "-p", "no:schemathesis", "-p", "no:cacheprovider", str(tmp_path))
         status, output = await run({}, *words, folder=tmp_path)
@@ -76,6 +81,11 @@ async def run(variables: dict[str, str], *words: str, folder: Path) -> tuple[int
     output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
+
+
+def test_the_readme_is_short_and_has_snippets() -> None:
+    assert len(README.read_bytes()) <= 9000
+    assert len(snippets(README)) >= 5
 
 
 def test_there_are_snippets_in_every_guide() -> None:
@@ -98,17 +108,17 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+    for page, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
             if not target.startswith("http"):
-                assert (page.parent / target).is_file(), (name_of(page), target)
+                assert (page.parent / target).exists(), (page, target)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
-def test_code_fits_its_box(page: Path) -> None:
+def test_code_fits_its_box() -> None:
     # At 1280 px, with both side bars.
-    for code in re.findall(r"^```\w+\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-        assert [line for line in code.splitlines() if len(line) > 88] == []
+    for page, text in TEXTS.items():
+        for code in re.findall(r"^```\w+\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            assert [line for line in code.splitlines() if len(line) > 88] == [], page
 
 
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
