@@ -161,7 +161,11 @@ def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
         if not known:
             problems.append(HeaderProblem(shown, unknown_column(shown, name, rules.words)))
         elif target is not None and target in indexes:
-            problems.append(HeaderProblem(shown, same_field(column_of[target], visible(in_order.strip(BLANKS)), target, rules.words)))
+            problems.append(
+                HeaderProblem(
+                    shown, same_field(column_of[target], visible(in_order.strip(BLANKS)), target, rules.words)
+                )
+            )
         elif target is not None:
             indexes[target] = index
             column_of[target] = shown

@@ -150,7 +150,19 @@ class TestTwoColumnsForOneField:
     def test_are_refused_and_both_are_named(self, file: Path, names: tuple[str, str]) -> None:
         first, second = names
         error = failure(written(file, f"channel_type,{first},{second}\nfacebook,a,b\n"))
-        assert f'"{first}" and "{second}" both hold caption_text' in error.message
+        shown = f"{second} #2" if first == second else second
+        assert f'"{first}" and "{shown}" both hold caption_text' in error.message
+        assert f'columns={{"{shown}": None}}' in error.message
+
+    @pytest.mark.parametrize(
+        ("columns", "caption"),
+        [({"caption_text #2": None}, "Hello"), ({"caption_text": None, "caption_text #2": "caption_text"}, "Second")],
+    )
+    def test_one_of_two_with_the_same_name_can_be_left_out(
+        self, file: Path, columns: dict[str, str | None], caption: str
+    ) -> None:
+        written(file, f"{HEADER},caption_text\n{LINE},Second\n")
+        assert post(file, columns=columns).caption_text == caption
 
     @pytest.mark.parametrize(
         ("whole", "part"),
