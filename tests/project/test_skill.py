@@ -23,7 +23,7 @@ async def test_its_snippets_run(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         variables = {"MARKETINGBLOCKS_API_TOKEN": sandbox.token, "MARKETINGBLOCKS_BASE_URL": sandbox.base_url}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", str(Path(__file__).with_name("run_page.py")), str(SKILL), str(tmp_path)),
+            *(sys.executable, "-W", "error", str(Path(__file__).with_name("run_page.py")), str(tmp_path), str(SKILL)),
             env=os.environ | variables,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
