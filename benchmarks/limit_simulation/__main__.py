@@ -12,6 +12,7 @@ from multiprocessing import Pool
 from marketingblocks_async.limits.release import ReleaseRule
 from marketingblocks_async.limits.settings import RateLimit
 
+from . import strangers
 from .baselines import FixedGuard, PlainBudget
 from .search import CLIMBS, TwoProcesses, climb, search_counterexamples
 from .simulation import Outcome, Simulation, local_pool
@@ -98,6 +99,25 @@ def _two(options: argparse.Namespace) -> None:
             print(f"seed {seed}, swing {swing}: worst {outcome.worst}, rate {outcome.rate:.1f}", flush=True)
 
 
+def _strangers(options: argparse.Namespace) -> None:
+    print("| programs | " + " | ".join(strangers.RULES) + " |")
+    print("| --- |" + " --- |" * len(strangers.RULES))
+    jobs = [
+        (rule, programs, options.calls, seed)
+        for programs in (1, 2, 4, 8)
+        for rule in strangers.RULES
+        for seed in range(options.seeds)
+    ]
+    with Pool(options.processes) as pool:
+        runs = dict(zip(jobs, pool.starmap(strangers.share, jobs, chunksize=1), strict=True))
+    for programs in (1, 2, 4, 8):
+        cells: list[str] = []
+        for rule in strangers.RULES:
+            mean = strangers.mean_of([runs[rule, programs, options.calls, seed] for seed in range(options.seeds)])
+            cells.append(f"{mean.use:.2f} / {mean.refused:.1%} / {mean.least:.2f}")
+        print(f"| {programs} | " + " | ".join(cells) + " |", flush=True)
+
+
 def _wire(options: argparse.Namespace) -> None:
     for seed in range(options.seeds):
         for world in options.world or list(WORLDS):
@@ -126,6 +146,8 @@ def main(arguments: Sequence[str]) -> int:
     climbs.add_argument("--steps", type=int, default=100)
     climbs.set_defaults(run=_climbs)
     commands.add_parser("two", help="two processes that share the permits").set_defaults(run=_two)
+    shared = commands.add_parser("strangers", help="programs that use one token without knowing of each other")
+    shared.set_defaults(run=_strangers)
     wire = commands.add_parser("wire", help="worlds over a real socket, against a counting server")
     wire.add_argument(
         "world", nargs="*", choices=[[], *WORLDS], help="only these worlds; the network is this machine's"

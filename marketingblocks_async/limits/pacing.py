@@ -78,21 +78,26 @@ class Pacer:
 class AdaptiveRate:
     """The rate to pace at: the nominal one, less after refusals.
 
-    The rule is additive increase, multiplicative decrease: a refusal costs 5 %, at most once in 0.2 s (the refusals of
-    one burst are one event), and 0.25 % of the nominal rate come back every second. A 429 for a client that keeps the
-    bound means that another program uses the same token. With this family of rules, clients that do not know of each
-    other converge to a fair share. In a simulation of one to four of them they reached 0.93 to 1.0 of the limit
-    together, with fewer than 0.9 % of the requests refused.
+    The rule is additive increase, multiplicative decrease. A refusal costs 5 %; those until the pause that it began is
+    over, at least for 0.2 s, are one event with it. A refusal within two seconds after that shows that the rate is
+    still far too high, so it costs twice as much in powers: 10 %, 19 %, and at most 30 %. 0.25 % of the nominal rate
+    come back every second.
+
+    A 429 for a client that keeps the bound means that another program uses the same token. With this family of rules,
+    clients that do not know of each other converge to a fair share (``python -m benchmarks.limit_simulation
+    strangers``).
 
     Args:
         nominal: requests per second when nothing is refused.
 
     """
 
-    __slots__ = ("_changed_at", "_last_decrease", "_rate", "nominal")
+    __slots__ = ("_changed_at", "_event_ends_at", "_factor", "_rate", "nominal")
 
     DECREASE = 0.95
-    DECREASE_AT_MOST_EVERY = 0.2
+    STRONGEST_DECREASE = 0.7
+    SHORTEST_EVENT = 0.2
+    SOON = 2.0
     RECOVERY_PER_SECOND = 0.0025
     FLOOR = 0.05
 
@@ -100,7 +105,8 @@ class AdaptiveRate:
         self.nominal: float = nominal
         self._rate = nominal
         self._changed_at = 0.0
-        self._last_decrease = float("-inf")
+        self._event_ends_at = float("-inf")
+        self._factor = self.DECREASE
 
     def at(self, now: float) -> float:
         """Return the rate at ``now`` (seconds of the limiter's clock)."""
@@ -109,10 +115,19 @@ class AdaptiveRate:
             return min(self.nominal, self._rate + gained)
         return self.nominal
 
-    def refused(self, now: float) -> bool:
-        """Note a refusal; return whether it is the first of its burst (and so changed the rate)."""
-        if now - self._last_decrease < self.DECREASE_AT_MOST_EVERY:
+    def refused(self, now: float, paused_until: float) -> bool:
+        """Note a refusal; return whether it is the first of its event (and so changed the rate).
+
+        Args:
+            now: the instant.
+            paused_until: instant at which the pause ends that it began.
+
+        """
+        if now < self._event_ends_at:
             return False
-        self._rate = max(self.at(now) * self.DECREASE, self.nominal * self.FLOOR)
-        self._changed_at = self._last_decrease = now
+        is_soon = now < self._event_ends_at + self.SOON
+        self._event_ends_at = max(now + self.SHORTEST_EVENT, paused_until)
+        self._factor = max(self._factor**2, self.STRONGEST_DECREASE) if is_soon else self.DECREASE
+        self._rate = max(self.at(now) * self._factor, self.nominal * self.FLOOR)
+        self._changed_at = now
         return True

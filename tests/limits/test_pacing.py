@@ -8,7 +8,7 @@ import time
 import pytest
 
 from marketingblocks_async.limits.limiter import RateLimiter
-from marketingblocks_async.limits.pacing import Pacer
+from marketingblocks_async.limits.pacing import AdaptiveRate, Pacer
 from tests.support.limits import limiter_of, use
 
 pytestmark = pytest.mark.usefixtures("fake_time")
@@ -32,7 +32,7 @@ async def test_the_grants_slow_down_after_429s_and_recover(limiter: RateLimiter)
         use(await limiter.acquire())
 
     tasks = [asyncio.create_task(call()) for _ in range(9000)]
-    for _ in range(8):
+    for _ in range(3):
         limiter.pause(0.01)
         await asyncio.sleep(0.25)
     counts = list[int]()
@@ -41,8 +41,8 @@ async def test_the_grants_slow_down_after_429s_and_recover(limiter: RateLimiter)
         await asyncio.sleep(10)
         counts.append(limiter.snapshot().granted - before)
     assert counts == sorted(counts)
-    assert counts[0] == pytest.approx(676, abs=15)
-    assert counts[-1] == pytest.approx(800, abs=15)
+    assert counts[0] == pytest.approx(710, abs=15)
+    assert counts[-1] == pytest.approx(835, abs=15)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -60,6 +60,38 @@ async def test_the_bucket_gives_a_burst_and_then_the_rate() -> None:
     await asyncio.sleep(10)
     pacer.drain()
     assert not pacer.try_take()
+
+
+class TestAdaptiveRate:
+    def test_refusals_until_the_end_of_the_pause_are_one_event(self) -> None:
+        rate = AdaptiveRate(100.0)
+        assert rate.refused(10.0, 11.0)
+        assert not any(rate.refused(at, at + 1.0) for at in (10.05, 10.5, 10.99))
+        assert rate.at(10.99) == pytest.approx(95.0, abs=0.3)
+
+    def test_an_event_lasts_a_fifth_of_a_second_at_least(self) -> None:
+        rate = AdaptiveRate(100.0)
+        assert rate.refused(10.0, 10.01)
+        assert not rate.refused(10.19, 10.2)
+        assert rate.refused(10.21, 10.22)
+
+    def test_one_soon_after_another_costs_more(self) -> None:
+        rate, seen = AdaptiveRate(100.0), list[float]()
+        for number in range(6):
+            before = rate.at(10.0 + number)
+            assert rate.refused(10.0 + number, 10.5 + number)
+            seen.append(rate.at(10.0 + number) / before)
+        assert seen == pytest.approx([0.95, 0.9025, 0.8145, 0.7, 0.7, 0.7], abs=1e-4)
+        # The next that stands alone costs little again.
+        before = rate.at(18.0)
+        assert rate.refused(18.0, 18.5)
+        assert rate.at(18.0) == pytest.approx(0.95 * before)
+
+    def test_it_never_stops(self) -> None:
+        rate = AdaptiveRate(100.0)
+        for number in range(100):
+            rate.refused(number, number + 0.5)
+        assert rate.at(99.0) == 5.0
 
 
 async def test_unaware_clients_of_one_token_share_the_limit() -> None:

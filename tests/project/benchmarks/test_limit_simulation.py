@@ -9,6 +9,7 @@ import pytest
 from benchmarks.limit_simulation import search
 from benchmarks.limit_simulation.__main__ import main, play
 from benchmarks.limit_simulation.search import TwoProcesses, Witness, search_counterexamples
+from benchmarks.limit_simulation.strangers import RULES, share
 from benchmarks.limit_simulation.wire import measure
 from benchmarks.limit_simulation.worlds import WORLDS
 from marketingblocks_async.limits.release import PermitState
@@ -82,3 +83,21 @@ def test_over_a_real_socket_everything_arrives() -> None:
     seen = measure("late1", 150, 0)
     assert seen.refused == 0
     assert 1 <= seen.worst <= 100
+
+
+class TestStrangers:
+    """Programs that use one token without knowing of each other."""
+
+    def test_the_client_s_rule_is_refused_least_and_leaves_the_others_their_part(self) -> None:
+        runs = {rule: share(rule, 4, 4000, seed=1) for rule in RULES}
+        ours = runs.pop("this client")
+        assert ours.refused < min(run.refused for run in runs.values())
+        assert ours.use > 0.75
+        assert ours.least > 0.7
+
+    def test_a_pace_that_does_not_react_is_refused_what_is_beyond_the_limit(self) -> None:
+        assert share("a pace of 100", 4, 4000, seed=1).refused == pytest.approx(0.75, abs=0.02)
+
+    def test_one_program_alone_is_not_refused(self) -> None:
+        alone = share("this client", 1, 3000, seed=1)
+        assert (alone.refused, alone.least) == (0.0, 1.0)
