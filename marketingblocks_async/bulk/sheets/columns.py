@@ -89,13 +89,17 @@ def normal_name(name: str) -> str:
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "caption_text": (
         "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
-        "post description", "social copy", "message text", "tweet text", "status text", "text content",
+        "post description", "social copy", "message text", "tweet text", "status text", "text content", "beitrag",
+        "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
     ),
-    "link": ("link", "url", "link url", "post link", "post url", "destination url", "landing page", "website"),
+    "link": (
+        "link", "url", "link url", "post link", "post url", "destination url", "landing page", "website",
+        "lien", "enlace",
+    ),
     "date": (
         "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
         "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
-        "fecha", "date de publication",
+        "veröffentlichungsdatum", "fecha", "fecha de publicación", "date de publication", "jour",
     ),
     "time": (
         "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
@@ -110,11 +114,14 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "photo urls", "picture", "pictures", "picture url", "picture urls", "asset", "assets", "asset url", "creative",
         "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
         "video link", "visual", "visuals", "media files",
+        "medien", "bild", "bilder", "visuel", "visuels", "imagen", "imágenes", "medios", "foto", "fotos", "immagine",
     ),
     "channel": (
         "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
         "social networks", "social channel", "social channels", "social media", "page", "pages", "accounts",
         "social account", "social accounts", "destination", "destinations",
+        "plattform", "plattformen", "netzwerk", "kanal", "kanäle", "réseau", "réseaux", "réseau social",
+        "réseaux sociaux", "plateforme", "plateformes", "red", "red social", "redes sociales", "plataforma", "canal",
     ),
 }  # fmt: skip
 """What a recipe says of a column → usual names of such columns in content calendars."""
@@ -215,7 +222,8 @@ class ColumnRules:
     ) -> None:
         self.words = words
         if not list_separator or any(sign.isalnum() or sign in _SIGNS_OF_ADDRESSES for sign in list_separator):
-            msg = f"list_separator={list_separator!r}: give a sign that is no part of an address, for example '|'"
+            given = words.option("list_separator", list_separator)
+            msg = f"{given}: give a sign that is no part of an address, for example '|'"
             raise ConfigurationError(msg)
         self.list_separator = list_separator
         self.names: tuple[str, ...] = tuple(mapping or ())

@@ -47,7 +47,7 @@ def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | N
 
     """
     _allow_big_cells()
-    with open_lines(path, info, encoding, may_be_cp1252=True) as lines:
+    with open_lines(path, info, encoding, rules.words, may_be_cp1252=True) as lines:
         head = list(_head(lines))
         separator = _SEPARATOR_LINE.fullmatch(head[0]) if head else None
         skipped = 1 if separator else 0

@@ -19,6 +19,7 @@ from .layout import Layout, RawRow, Unreadable, compile_layout
 from .text_files import LINE_LIMIT, open_lines
 
 _KEPT_LAYOUTS = 256
+_COMMA_AT_END = "there is a comma behind the last entry of the list; delete it"
 _NO_COMMA = "a comma or ] is missing between the entries of the list"
 _NEVER_CLOSED = "the list or an entry of it is never closed"
 _AFTER_THE_END = "there is something after the end of the list"
@@ -88,7 +89,7 @@ def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str |
     """
     layouts = Layouts(rules)
     file, number = info.file, 0
-    with open_lines(path, info, encoding) as lines:
+    with open_lines(path, info, encoding, rules.words) as lines:
         for line, text in enumerate(lines, 1):
             if is_blank(text):
                 continue
@@ -132,7 +133,7 @@ def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | 
     """
     layouts = Layouts(rules)
     number = 0
-    with open_lines(path, info, encoding) as lines:
+    with open_lines(path, info, encoding, rules.words) as lines:
         for line, item in list_items(lines, info.file):
             number += 1
             if isinstance(item, JsonError):
@@ -175,6 +176,8 @@ def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
         if sign == "]":
             window.end()
             return
+        if window.sign() == "]":
+            raise window.broken(_COMMA_AT_END)
 
 
 class _Window:

@@ -466,7 +466,7 @@ class Header:
         self.width = len(names)
         if self._rules.header:
             self._names = [name.strip(BLANKS) for name in names]
-            if not self._rules.count_known(names):
+            if not self._rules.count_known(names) and not any(normal_name(name) in SYNONYM_OF for name in names):
                 raise no_header(names, line, below(), self._info, self._rules)
             self._layout = checked_header(names, line, self._info, self._rules)
             return True

@@ -65,6 +65,13 @@ class RowChannels:
         self._names = sources.names
         self._values = values
         self._channels = {spelled(name): channels for name, channels in recipe.channels.items()}
+        # Platform → its own caption, in a file whose captions all stand in such columns.
+        has_common = "caption_text" in {*sources.single, *sources.several, *recipe.fixed, *recipe.defaults}
+        self._captions = {
+            platform: fields["caption_text"]
+            for platform, fields in sources.overrides.items()
+            if "caption_text" in fields and not has_common
+        }
 
     def of_row(self, cells: Sequence[object]) -> list[tuple[object, object]]:
         """Return platform and channel id of each channel of a row, as cells; what is not known says what to do.
@@ -108,6 +115,8 @@ class RowChannels:
         if self._sources.flags:
             return self._flagged(cells)
         if not [field for field in columns if field != "channel_id"]:
+            if self._captions:
+                return self._captioned(cells)
             if "channel_id" in columns and (channels := self._looked_up(self._cell(cells, "channel_id"))):
                 return list(channels)
             return None
@@ -141,6 +150,16 @@ class RowChannels:
             return found
         names = ", ".join(visible(self._names[index]) for index in self._sources.flags.values())
         return [UnusableCell("", f"no platform is marked in {names}; mark one, or leave the row out")]
+
+    def _captioned(self, cells: Sequence[object]) -> list[object]:
+        """Return the platforms that have a caption in this row."""
+        found: list[object] = [
+            platform for platform, index in self._captions.items() if not is_blank((*cells[index : index + 1], None)[0])
+        ]
+        if found:
+            return found
+        names = ", ".join(visible(self._names[index]) for index in self._captions.values())
+        return [UnusableCell("", f"there is no caption in {names}; write one, or leave the row out")]
 
     def _split(self, cell: object) -> list[str]:
         if cell is None:

@@ -263,14 +263,14 @@ class _Reading:
             hint = hint or f"; say what it is with {self.rules.words.option('format', 'csv')}"
             msg = f'files with the ending "{path.suffix}" are not read, only {known}{hint}'
             if self._format:
-                msg = f"format={self._format!r}: give one of {', '.join(_KINDS)}"
+                msg = f"{self.rules.words.option('format', self._format)}: give one of {', '.join(_KINDS)}"
                 raise ConfigurationError(msg)
             raise SourceError(msg, file=info.file)
         rules, encoding, sheet = self.rules, self._encoding, self._sheet
         if info.kind == "xlsx":
             return lambda taken: read_xlsx(path, taken, rules, sheet)
         if sheet is not None:
-            msg = f"sheet={sheet!r} is for XLSX files only; this file has no sheets"
+            msg = f"{rules.words.option('sheet', sheet)} is for XLSX files only; this file has no sheets"
             raise SourceError(msg, file=info.file)
         read = {"csv": read_csv, "jsonl": read_jsonl, "json": read_json}[info.kind]
         return lambda taken: read(path, taken, rules, encoding)

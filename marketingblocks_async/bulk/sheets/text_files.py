@@ -15,6 +15,7 @@ from marketingblocks_async.bulk.plan import SourceInfo
 
 from .code_pages import CP1252, is_utf_8, recognise_cp1252
 from .display import visible
+from .words import Words
 
 LINE_LIMIT = 64 * 2**20
 """Characters in one line at most, since a line is held in memory; a text file has shorter ones."""
@@ -89,7 +90,7 @@ class HashingFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def open_lines(
-    path: Path, info: SourceInfo, encoding: str | None, *, may_be_cp1252: bool = False
+    path: Path, info: SourceInfo, encoding: str | None, words: Words, *, may_be_cp1252: bool = False
 ) -> Generator[Iterator[str]]:
     """Open a text file and give its lines, each with its line end.
 
@@ -97,6 +98,7 @@ def open_lines(
         path: the file.
         info: receives the encoding, and at the end of the file its size and hash.
         encoding: encoding of the file; ``None`` to detect it from the first bytes (UTF-8 without a mark).
+        words: how errors name the options.
         may_be_cp1252: whether a file that is not UTF-8 is read as cp1252 if it is plainly that.
 
     Raises:
@@ -119,7 +121,7 @@ def open_lines(
             msg = f"{encoding!r} is not the name of a text encoding; use one such as 'utf-8', 'utf-16' or 'cp1252'"
             raise SourceError(msg, file=info.file) from None
         with text:
-            yield _lines(text, path, info)
+            yield _lines(text, path, info, words)
 
 
 def _recognise(path: Path, info: SourceInfo) -> None:
@@ -138,7 +140,7 @@ def _recognise(path: Path, info: SourceInfo) -> None:
         )
 
 
-def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo, words: Words) -> Iterator[str]:
     readline = text.readline
     raw = cast("HashingFile", cast("io.BufferedReader", text.buffer).raw)
     number = 0
@@ -152,7 +154,7 @@ def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo) -> Iterator[str
             yield line
             line = readline(LINE_LIMIT)
     except UnicodeError as exc:
-        raise _undecodable(exc, text, path, info) from None
+        raise _undecodable(exc, text, path, info, words) from None
     except OSError as exc:
         raise SourceError(reason(exc), file=info.file, line=number) from exc
     info.size, info.sha256 = raw.size, raw.hexdigest()
@@ -190,7 +192,7 @@ def _guess_utf_16(head: bytes) -> str | None:
     return None
 
 
-def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: SourceInfo) -> SourceError:
+def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: SourceInfo, words: Words) -> SourceError:
     encoding = info.encoding or ""
     line, what = None, "this file"
     if isinstance(exc, UnicodeDecodeError):
@@ -199,7 +201,7 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: So
         what = f"byte 0x{exc.object[exc.start]:02X} (at {offset:,})" if exc.start < len(exc.object) else what
     msg = (
         f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
-        "for example encoding='cp1252' for a plain CSV of Excel in Western Europe"
+        f"for example {words.option('encoding', 'cp1252')} for a plain CSV of Excel in Western Europe"
     )
     return SourceError(msg, file=info.file, line=line)
 

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from marketingblocks_async.bulk import Plan, SourceError, make_plan
 from marketingblocks_async.bulk.sheets.recipe import Recipe, load_recipe
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+from marketingblocks_async.errors import MarketingBlocksError
 from tests.support.workbooks import FIELDS, HEADER, LINE, failure, parsed, post, posts, workbook, written
+
+
+def plan_of(path: Path, **how: Any) -> Plan:
+    """Return the plan of a file, as far as it can be read."""
+    try:
+        found: Plan | None = make_plan(path, **how)
+    except SourceError as error:
+        found = error.plan
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -45,7 +58,7 @@ def test_a_usual_name_is_understood(file: Path, column: str, holds: str) -> None
 
 
 def test_an_unusual_name_is_told_the_fields(file: Path) -> None:
-    message = failure(written(file, "channel_type,Kanal\nfacebook,x\n")).message
+    message = failure(written(file, "channel_type,Wo\nfacebook,x\n")).message
     assert "a FIELD is one of caption_text, media_urls, link, date, time, " in message
 
 
@@ -69,3 +82,54 @@ def test_a_header_in_the_middle_of_files_put_together(file: Path) -> None:
     assert isinstance(last, Row)
     assert isinstance(again, list)
     assert [error.message for error in again] == ["this row repeats the header; delete it"]
+
+
+def test_captions_in_columns_of_the_platforms_go_where_there_is_one(file: Path) -> None:
+    written(file, "Date,Facebook,Instagram,LinkedIn\n2027-03-14 09:05,For FB,For IG,\n2027-03-15 09:05,,Only IG,\n")
+    columns: dict[str, str | None] = {
+        name: f"{name.casefold()}.caption_text" for name in ("Facebook", "Instagram", "LinkedIn")
+    }
+    how = load_recipe("calendar").with_options(
+        columns=columns, fixed={"time_zone": "Europe/Berlin"}, channels=["facebook:11", "instagram:12", "linkedin:13"]
+    )
+    assert [(each.channel_type, each.caption_text) for each in posts(file, recipe=how)] == [
+        ("facebook", "For FB"), ("instagram", "For IG"), ("instagram", "Only IG"),
+    ]  # fmt: skip
+    written(file, "Date,Facebook,Instagram,Notes\n2027-03-14 09:05,,,none yet\n")
+    [problems] = parsed(file, recipe=how.with_options(columns={"Notes": None}))
+    assert isinstance(problems, list)
+    assert "there is no caption in Facebook, Instagram; write one, or leave the row out" in str(problems[0])
+
+
+def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> None:
+    message = failure(written(file, "Red,Fecha,Hora,Texto\nFacebook,14/03/2027,09:05,Hola\n")).message
+    for column, holds in (("Red", "channel"), ("Fecha", "date"), ("Hora", "time"), ("Texto", "caption_text")):
+        assert f'columns={{"{column}": "{holds}"}}' in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("posts.csv", HEADER.encode() + b"\nfacebook,1,post,\x9f\x00,,now\n", "--encoding cp1252"),
+        ("posts.json", b'[{"channel_type": "facebook"},]', "a comma behind the last entry of the list; delete it"),
+        ("posts.jsonl", b'{"channel_type": "facebook"}{"channel_type": "facebook"}', "write one object a line"),
+    ],
+)
+def test_what_to_do_about_a_broken_file(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    plan = plan_of(written(tmp_path / name, content), recipe=Recipe(words=COMMAND_LINE))
+    assert words in " ".join(error.message for error in plan.errors)
+    assert "encoding='" not in str(plan.errors)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"sheet": "March"}, "--sheet March is for XLSX files only"),
+        ({"format": "ods"}, "--format ods: give one of csv, "),
+        ({"list_separator": "/"}, "--list-separator /: give a sign"),
+    ],
+)
+def test_options_are_called_as_the_command_line_calls_them(file: Path, how: dict[str, str], words: str) -> None:
+    written(file, f"{HEADER}\n{LINE}\n")
+    with pytest.raises(MarketingBlocksError, match=f"{words}"):
+        parsed(file, recipe=Recipe(words=COMMAND_LINE), **how)

@@ -113,7 +113,7 @@ class TestEncodings:
         assert "0xFC" in error.message
         assert f"{content.index(0xFC):,}" in error.message
         assert "CSV UTF-8" in error.message
-        assert "encoding='cp1252'" in error.message
+        assert 'encoding="cp1252"' in error.message
 
     @pytest.mark.parametrize(
         "text",
@@ -146,7 +146,7 @@ class TestEncodings:
     )  # fmt: skip
     def test_another_code_page_is_refused(self, file: Path, text: str, encoding: str) -> None:
         written(file, f"{HEADER}\r\n{LINE.replace('Hello', text)}\r\n".encode(encoding))
-        assert "encoding='cp1252'" in failure(file).message
+        assert 'encoding="cp1252"' in failure(file).message
 
     def test_damaged_utf_8_is_refused(self, file: Path) -> None:
         content = f"{HEADER}\r\n{LINE.replace('Hello', 'Grüße aus Köln')}\r\n".encode()
