@@ -13,7 +13,7 @@ used. So here the permits **move between processes**, and each process keeps the
 Redis only keeps account of how many each process holds (``exchange.lua``), not of single requests. The proof needs one
 more fact: no permit is ever in two places.
 
-**Exchanges.** A process in use renews its *lease* of 0.75 s every 0.25 s, for all its tokens in one round trip: it
+**Exchanges.** A process in use renews its *lease* of 0.75 s every 0.3 s, for all its tokens in one round trip: it
 returns permits that it does not need, says how many it would like, and gets its due. A permit that has no time to come
 back yet cannot be returned. One that has may be returned at once, together with the time that is left, and the process
 that gets it waits that long. So permits are neither idle in transit nor used too early. Saturated processes keep
@@ -57,7 +57,7 @@ Redis notices a gap), and all permits are in quarantine again except the shares,
 Redis is out of reach for all processes alike. A single process that is cut off while the others are not would add its
 share to their limit; where that can happen, use *wait*.
 
-**A 429** seen by one process pauses all. Processes in use hear of it in their next exchange, within 0.25 s, the others
+**A 429** seen by one process pauses all. Processes in use hear of it in their next exchange, within 0.3 s, the others
 before they send anything. All slow down as the local limiter does.
 
 Why not a library? They were tried with 4 processes and 400 waiting calls. pyrate-limiter's ``RedisBucket`` and

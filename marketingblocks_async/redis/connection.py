@@ -107,7 +107,7 @@ class Connection:
         """
         was_used, lease = self._client is not None, self._settings.lease
         # A connection that NAT has forgotten stays silent, so after a rest wait less before asking on another one. In
-        # use, a process exchanges every third of a lease.
+        # use, a process exchanges two or three times in a lease.
         has_rested = was_used and clock.now() - self._used_at > lease / 2
         try:
             # A late reply is of no use: its lease has run out.

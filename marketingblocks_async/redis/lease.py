@@ -23,8 +23,8 @@ MIN_INTERVAL = 0.02
 MIN_INTERVAL_WHEN_EMPTY = 0.1
 """The same after an exchange that left nothing in Redis's pool, in seconds."""
 
-EXCHANGES_PER_LEASE = 3
-"""Number of exchanges in the time of a lease."""
+EXCHANGES_PER_LEASE = 2.5
+"""Number of exchanges in the time of a lease: one may fail, and there is still time for another."""
 
 RETRY_INTERVAL = 0.1
 """Seconds between two attempts to reach Redis."""
