@@ -408,7 +408,7 @@ class TestErrors:
         assert text.isprintable()
         assert len(text) < 500
 
-    @pytest.mark.parametrize("depth", [100, 490, 500, 900, 985, 1000, 5000, 100_000])
+    @pytest.mark.parametrize("depth", [100, 490, 500, 985, 1000, 100_000])
     @pytest.mark.parametrize("around", [b"%s", b'{"message":%s}', b'{"errors":%s}', b'{"x":%s}'])
     @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
     def test_no_depth_of_nesting_crashes(self, opening: str, closing: str, around: bytes, depth: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,26 +16,15 @@ from yarl import URL
 
 from marketingblocks_async import (
     ENDPOINTS,
-    APIError,
-    AuthenticationError,
-    BadRequestError,
     CallError,
-    ConflictError,
-    CreatePost,
-    InternalServerError,
-    InvalidResponseError,
     MarketingBlocks,
-    NotFoundError,
     NotSentError,
     OutcomeUnknownError,
-    PermissionDeniedError,
     RateLimit,
-    RateLimitError,
     RetryPolicy,
-    UnprocessableEntityError,
     __version__,
 )
-from tests.support.clients import CALLS, TOKEN, WRITES_NOT_RESENT, post
+from tests.support.clients import CALLS, TOKEN, post
 from tests.support.mocked import API, Mocked, Seen
 
 PREFIX = "social-sparks"
@@ -251,51 +240,6 @@ async def test_a_retry_sends_the_same_again(mocked: Mocked) -> None:
 
 # What comes back.
 
-STATUSES: list[tuple[int, type[CallError], type[CallError]]] = [
-    # For a post, for a read.
-    (400, BadRequestError, BadRequestError),
-    (401, AuthenticationError, AuthenticationError),
-    (403, PermissionDeniedError, PermissionDeniedError),
-    (404, NotFoundError, NotFoundError),
-    (409, ConflictError, ConflictError),
-    (422, UnprocessableEntityError, UnprocessableEntityError),
-    (429, RateLimitError, RateLimitError),
-    (418, APIError, APIError),
-    (408, OutcomeUnknownError, APIError),
-    (500, OutcomeUnknownError, InternalServerError),
-    (502, OutcomeUnknownError, InternalServerError),
-    (503, OutcomeUnknownError, InternalServerError),
-    (504, OutcomeUnknownError, InternalServerError),
-]
-
-
-@pytest.mark.parametrize(("code", "for_post", "for_read"), STATUSES)
-async def test_each_status_has_its_class(
-    code: int, for_post: type[CallError], for_read: type[CallError], mocked: Mocked
-) -> None:
-    body = {"status": False, "message": "the reason of the API"}
-    for _ in range(3):
-        mocked.answer("POST", f"{PREFIX}/create-post", status=code, payload=body)
-        mocked.answer("GET", f"{PREFIX}/upcoming-posts?limit=3", status=code, payload=body)
-    async with client(retry=RetryPolicy(max_attempts=1)) as api:
-        with pytest.raises(CallError, match="the reason of the API") as caught:
-            await CALLS["create-post"](api)
-        assert type(caught.value) is for_post
-        with pytest.raises(APIError) as read:
-            await CALLS["upcoming-posts"](api)
-        assert type(read.value) is for_read
-        assert (read.value.status_code, read.value.body) == (code, body)
-        assert read.value.headers["content-type"] == "application/json"
-
-
-@pytest.mark.parametrize("code", [401, 403])
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-async def test_the_permission_that_is_needed_is_named(code: int, endpoint: Any, mocked: Mocked) -> None:
-    mocked.answer(endpoint.method, f"{PREFIX}/{PATHS.get(endpoint.name, endpoint.name)}", status=code)
-    async with client() as api:
-        with pytest.raises(APIError, match=endpoint.permission):
-            await CALLS[endpoint.name](api)
-
 
 def _key() -> ConnectionKey:
     return ConnectionKey("app.marketingblocks.ai", 443, True, True, None, None, None)  # noqa: FBT003 - positional
@@ -336,43 +280,6 @@ async def test_what_aiohttp_raises_says_whether_it_may_have_left(
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("endpoint", sorted(CALLS))
-async def test_a_disconnection_ends_a_write_and_not_a_read(endpoint: str, mocked: Mocked) -> None:
-    method = next(each.method for each in ENDPOINTS if each.name == endpoint)
-    path = f"{PREFIX}/{PATHS.get(endpoint, endpoint)}"
-    mocked.answer(method, path, exception=aiohttp.ServerDisconnectedError())
-    mocked.answer(method, path, payload=ANSWERS[endpoint])
-    async with client() as api:
-        if endpoint in WRITES_NOT_RESENT:
-            with pytest.raises(OutcomeUnknownError) as caught:
-                await CALLS[endpoint](api)
-            assert caught.value.request is not None
-        else:
-            await CALLS[endpoint](api)
-    assert len(mocked.seen) == (1 if endpoint in WRITES_NOT_RESENT else 2)
-
-
-@pytest.mark.parametrize("body", ["", "<html>", "{", '"text', "\ufeff", "nul"])
-async def test_a_success_that_is_no_json_keeps_the_body_and_what_was_sent(body: str, mocked: Mocked) -> None:
-    mocked.answer("POST", f"{PREFIX}/create-post", payload=None, body=body)
-    async with client() as api:
-        with pytest.raises(InvalidResponseError) as caught:
-            await api.posts.create(post())
-    assert caught.value.body == body
-    assert caught.value.request == post()
-    assert isinstance(caught.value.request, CreatePost)
-    assert len(mocked.seen) == 1
-
-
-async def test_a_success_that_says_false_is_an_error_with_the_reason(mocked: Mocked) -> None:
-    body = {"status": False, "message": "Access token has expired or is invalid."}
-    mocked.answer("POST", f"{PREFIX}/create-post", payload=body)
-    async with client() as api:
-        with pytest.raises(APIError, match="expired or is invalid") as caught:
-            await api.posts.create(post())
-    assert (caught.value.status_code, caught.value.body) == (200, body)
-
-
 async def test_the_documented_answers_are_understood(mocked: Mocked) -> None:
     mocked.answer("GET", f"{PREFIX}/post/1246", payload=ANSWERS["find-post"])
     mocked.answer(
@@ -385,22 +292,3 @@ async def test_the_documented_answers_are_understood(mocked: Mocked) -> None:
         assert (found.post_id, found.channel_id, found.STATUS, found.status) == (1, "9", "published", True)
         (upcoming,) = await api.posts.upcoming()
         assert (upcoming.status, upcoming.channel_type) == ("a state of tomorrow", "bluesky")
-
-
-async def test_a_time_in_utc_is_written_as_documented(mocked: Mocked) -> None:
-    request = await sent(
-        mocked,
-        lambda api: api.posts.create(
-            channel_type="facebook",
-            channel_id=1,
-            post_type="post",
-            caption_text="x",
-            media_urls=[],
-            publish_mode="scheduled",
-            schedule_time=datetime(2027, 1, 8, 9, 5, tzinfo=UTC),
-        ),
-        "POST",
-        f"{PREFIX}/create-post",
-    )
-    body = json.loads(request.body or b"")
-    assert (body["schedule_time"], body["time_zone"]) == ("2027-01-08 09:05", "UTC")

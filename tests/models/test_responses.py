@@ -516,7 +516,7 @@ class TestAnyAnswer:
         except (APIError, InvalidResponseError) as error:
             assert endpoint.name in str(error)  # noqa: PT017 - the other way out is above
 
-    @pytest.mark.parametrize("depth", [100, 190, 200, 210, 260, 500, 985, 1000, 1010, 5000, 100_000])
+    @pytest.mark.parametrize("depth", [190, 200, 210, 990, 1010, 100_000])
     @pytest.mark.parametrize(
         ("around", "opening", "closing"),
         [
