@@ -33,6 +33,19 @@ def create_request(caption: str = "Hello", **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (request | changes).items() if value is not ...}
 
 
+VALID: dict[str, tuple[str, dict[str, Any] | None, dict[str, str]]] = {
+    "create-post": ("create-post", create_request(), {}),
+    "find-post": ("post/1", None, {}),
+    "get-posts": ("get-posts", None, {"channels": "facebook"}),
+    "upcoming-posts": ("upcoming-posts", None, {}),
+    "create-post-generation": ("create-post-generation", {"post_type": "breel", "input": "flower sales"}, {}),
+    "connect-channel": ("connect-channel", {"userId": "u-1"}, {}),
+    "create-comment-automation": ("create-comment-automation", {"name": "n", "channels": [1]}, {}),
+    "update-comment-automation": ("update-comment-automation", {"comment_bot_id": 1}, {}),
+}
+"""One valid request for each operation: path below social-sparks, body, query."""
+
+
 class FakeClock:
     """A clock that stands still until it is moved."""
 

@@ -14,19 +14,7 @@ from marketingblocks_async.models import (
     UpcomingPosts,
 )
 from marketingblocks_async.sandbox import Variants
-from tests.support.sandbox import FakeClock, Running, create_request
-
-# One valid request for each operation: path below social-sparks, body, query.
-VALID: dict[str, tuple[str, dict[str, Any] | None, dict[str, str]]] = {
-    "create-post": ("create-post", create_request(), {}),
-    "find-post": ("post/1", None, {}),
-    "get-posts": ("get-posts", None, {"channels": "facebook"}),
-    "upcoming-posts": ("upcoming-posts", None, {}),
-    "create-post-generation": ("create-post-generation", {"post_type": "breel", "input": "flower sales"}, {}),
-    "connect-channel": ("connect-channel", {"userId": "u-1"}, {}),
-    "create-comment-automation": ("create-comment-automation", {"name": "n", "channels": [1]}, {}),
-    "update-comment-automation": ("update-comment-automation", {"comment_bot_id": 1}, {}),
-}
+from tests.support.sandbox import VALID, FakeClock, Running
 
 POST = {"post_id": 1, "channel_type": "facebook", "channel_id": "123", "STATUS": "pending", "permalink": None}
 

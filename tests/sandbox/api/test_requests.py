@@ -9,21 +9,9 @@ import pytest
 
 from marketingblocks_async.endpoints import ENDPOINTS
 from marketingblocks_async.sandbox import MISSING_TOKEN, UNKNOWN_TOKEN, SandboxOptions, SlidingLog, Variants
-from tests.support.sandbox import EARLY, FakeClock, Running, create_request
+from tests.support.sandbox import EARLY, VALID, FakeClock, Running, create_request
 
 INVALID_TOKEN = {"status": False, "message": "Access token has expired or is invalid."}
-
-# One valid request for each operation: path below social-sparks, body, query.
-VALID: dict[str, tuple[str, dict[str, Any] | None, dict[str, str]]] = {
-    "create-post": ("create-post", create_request(), {}),
-    "find-post": ("post/1", None, {}),
-    "get-posts": ("get-posts", None, {"channels": "facebook"}),
-    "upcoming-posts": ("upcoming-posts", None, {}),
-    "create-post-generation": ("create-post-generation", {"post_type": "breel", "input": "flower sales"}, {}),
-    "connect-channel": ("connect-channel", {"userId": "u-1"}, {}),
-    "create-comment-automation": ("create-comment-automation", {"name": "n", "channels": [1]}, {}),
-    "update-comment-automation": ("update-comment-automation", {"comment_bot_id": 1}, {}),
-}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
