@@ -31,12 +31,7 @@ _NO_HEAD = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_AL
 
 
 class MediaCheck:
-    """Collects the addresses of rows and asks each of them once.
-
-    Args:
-        info: description of the source.
-
-    """
+    """Collects the addresses of rows and asks each of them once."""
 
     def __init__(self, info: SourceInfo) -> None:
         self._info = info

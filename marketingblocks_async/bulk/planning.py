@@ -9,7 +9,8 @@ Memory does not grow with the rows: repetitions are found with a table on the di
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -162,6 +163,15 @@ class PlanBuilder:
         """Add warnings that were found outside of the rows, for example about media."""
         self._warning_count += len(warnings)
         self._warnings += warnings[: self._max_errors - len(self._warnings)]
+
+    @contextmanager
+    def added_to_errors(self, info: SourceInfo | None = None) -> Generator[None]:
+        """Give an error of the source the plan of what was read until then."""
+        try:
+            yield
+        except SourceError as exc:
+            exc.plan = self.finish(info or SourceInfo(file=exc.file), exc)
+            raise
 
     def finish(self, info: SourceInfo, failure: SourceError | None = None) -> Plan:
         """Return the plan of all rows that were added.
@@ -334,20 +344,13 @@ def make_plan(
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
-    try:
+    with builder.added_to_errors():
         stream = read_rows(source, **how)
-    except SourceError as exc:
-        exc.plan = builder.finish(SourceInfo(file=exc.file), exc)
-        raise
-    with stream:
-        try:
-            for raw in stream:
-                row = builder.add(raw)
-                if isinstance(row, Row) and on_row is not None:
-                    on_row(row)
-        except SourceError as exc:
-            exc.plan = builder.finish(stream.info, exc)
-            raise
+    with stream, builder.added_to_errors(stream.info):
+        for raw in stream:
+            row = builder.add(raw)
+            if isinstance(row, Row) and on_row is not None:
+                on_row(row)
     return builder.finish(stream.info)
 
 
@@ -365,32 +368,27 @@ async def amake_plan(
 
     Args:
         source: as for ``aread_rows()``.
-        now: as for ``make_plan()``.
-        rate: as for ``make_plan()``.
-        max_errors: as for ``make_plan()``.
+        now: as for ``make_plan()``; so are ``rate``, ``max_errors`` and ``how``.
+        rate: see there.
+        max_errors: see there.
         on_row: may also be a coroutine function, which is awaited before the next row.
         check_media: whether to ask the addresses of media whether there is a file; those without are warnings.
-        how: as for ``make_plan()``.
+        how: see there.
 
     Returns:
         The plan.
 
     Raises:
-        SourceError: as for ``make_plan()``.
-        ConfigurationError: as for ``make_plan()``.
+        MarketingBlocksError: as for ``make_plan()``.
         TypeError: as for ``make_plan()``.
-        InvalidArgumentError: as for ``make_plan()``.
 
     """
     builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
-    try:
+    with builder.added_to_errors():
         stream = aread_rows(source, **how)
-    except SourceError as exc:
-        exc.plan = builder.finish(SourceInfo(file=exc.file), exc)
-        raise
     media = MediaCheck(stream.info)
     async with stream:
-        try:
+        with builder.added_to_errors(stream.info):
             async for raw in stream:
                 row = builder.add(raw)
                 if check_media and isinstance(row, Row):
@@ -399,9 +397,6 @@ async def amake_plan(
                     waiting = on_row(row)
                     if inspect.isawaitable(waiting):
                         await waiting
-        except SourceError as exc:
-            exc.plan = builder.finish(stream.info, exc)
-            raise
     if check_media:
         builder.add_warnings(await media.warnings())
     return builder.finish(stream.info)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from marketingblocks_async.bulk import BulkReport, ChannelCount, Reconciliation, RowError, ScheduledRow, SourceInfo
+from marketingblocks_async.bulk import (
+    BulkProgress,
+    BulkReport,
+    ChannelCount,
+    Counts,
+    Reconciliation,
+    RowError,
+    ScheduledRow,
+    SourceInfo,
+)
 from marketingblocks_async.bulk.plan import DuplicateGroup, Fault, RowWarning
 from marketingblocks_async.endpoints import ENDPOINTS
 
@@ -24,19 +33,8 @@ ANSWERS = {
 """Commands that print the API's response, and its operation."""
 
 
-@dataclass
-class CountsOutput:
-    """How many rows are in which state; they add up to the total."""
-
-    total: int
-    done: int
-    failed: int
-    pending: int
-    unknown: int
-
-
-@dataclass
-class ResultOutput(CountsOutput):
+@dataclass(frozen=True)
+class ResultOutput(Counts):
     """The result of a bulk run."""
 
     ending: str
@@ -48,34 +46,14 @@ class ResultOutput(CountsOutput):
 
 
 @dataclass
-class ProgressValues(CountsOutput):
-    """How far a bulk run is."""
-
-    in_flight: int
-    queued: int
-    rate: float
-    cap: float | None
-    paused_for: float
-    eta: float | None
-    seconds: float
-
-
-@dataclass
-class ProgressOutput:
-    """A line of the standard error."""
-
-    progress: ProgressValues
-
-
-@dataclass
 class NoteOutput:
     """A line of the standard error."""
 
     note: str
 
 
-@dataclass
-class StatusOutput(CountsOutput):
+@dataclass(frozen=True)
+class StatusOutput(Counts):
     """How far a journal's run is."""
 
     in_flight: int
@@ -222,7 +200,6 @@ _OUTPUTS: dict[str, Any] = {
     "request": Any,
     "openapi": dict[str, Any],
     "schema": dict[str, Any],
-    "progress": ProgressOutput,
     "note": NoteOutput,
     "check": FoundOutput,
 }
@@ -239,13 +216,19 @@ def output_schemas() -> dict[str, dict[str, Any]]:
     source = schemas["bulk plan"]["$defs"]["SourceInfo"]
     source["properties"] = {"name": {"type": "string"}} | source["properties"]
     schemas["error"]["$defs"]["SourceInfo"] = source
-    report = _schema_of(BulkReport)
-    del report["properties"]["counts"]
-    report["properties"] |= _schema_of(CountsOutput)["properties"]
-    report["required"] = [name for name in report["required"] if name != "counts"] + [
-        each.name for each in fields(CountsOutput)
-    ]
-    return dict(sorted((schemas | {"bulk report": report}).items()))
+    schemas["bulk report"] = _with_counts_at_the_top(BulkReport)
+    progress = _with_counts_at_the_top(BulkProgress)
+    schemas["progress"] = {"type": "object", "properties": {"progress": progress}, "required": ["progress"]}
+    return dict(sorted(schemas.items()))
+
+
+def _with_counts_at_the_top(kind: type[BulkReport | BulkProgress]) -> dict[str, Any]:
+    schema, counts = _schema_of(kind), _schema_of(Counts)
+    del schema["properties"]["counts"]
+    del schema["$defs"]["Counts"]
+    schema["properties"] = counts["properties"] | schema["properties"]
+    schema["required"] = counts["required"] + [name for name in schema["required"] if name != "counts"]
+    return schema
 
 
 def _schema_of(kind: Any, mode: Literal["serialization", "validation"] = "serialization") -> dict[str, Any]:

@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from marketingblocks_async import MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 from marketingblocks_async.bulk.journal.account import other_token
+from marketingblocks_async.bulk.journal.states import UndecidedError
 
 _CHUNK = 1000
 _LONGEST_COMMAND = 30.0
@@ -353,11 +354,7 @@ class SharedJournal:
     async def explain(self, reasons: Mapping[int, str]) -> None:
         """Record why rows (number → text) stay unknown, in place of their error."""
         for number, text in reasons.items():
-            await self.end(number, RowState.UNKNOWN, error=_UndecidedError(text))
-
-
-class _UndecidedError(Exception):
-    """Stands in the journal for a row that was looked for and stays unknown."""
+            await self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
 
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:

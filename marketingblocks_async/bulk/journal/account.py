@@ -45,13 +45,7 @@ async def check_api(journal: AccountJournal, base_url: str) -> None:
 
 
 async def token_hash(journal: AccountJournal, fingerprint: Callable[[bytes], str]) -> str:
-    """Return the hash of a token with the run's key.
-
-    Args:
-        journal: the run.
-        fingerprint: returns the keyed hash of the token, see ``MarketingBlocks.token_fingerprint()``.
-
-    """
+    """Return the hash of a token with the run's key."""
     return fingerprint(bytes.fromhex(await journal.noted("token_key", secrets.token_hex(16))))
 
 
@@ -79,12 +73,7 @@ async def check_token(
 
 
 def other_token(title: str) -> OtherTokenError:
-    """Return the error of a run that was begun with another token.
-
-    Args:
-        title: the journal's name.
-
-    """
+    """Return the error of a run that was begun with another token."""
     return OtherTokenError(
         f"{title} was begun with another access token, and another token may be that of another account; "
         "nothing was sent; set the former token, or, if the same account has got a new one, accept it "

@@ -21,7 +21,6 @@ from marketingblocks_async.bulk.errors import (
     InvalidRowsError,
     JournalError,
     JournalExistsError,
-    SourceError,
     UnconfirmedRowsError,
 )
 from marketingblocks_async.bulk.media import MediaCheck, listed
@@ -95,11 +94,8 @@ async def create_journal(
         msg = f"cannot make a journal at {path}: it is a folder; give the name of a file"
         raise JournalError(msg)
     plan_builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
-    try:
+    with plan_builder.added_to_errors():
         rows = aread_rows(source, **how)
-    except SourceError as exc:
-        exc.plan = plan_builder.finish(SourceInfo(file=exc.file), exc)
-        raise
     media = MediaCheck(rows.info) if check_media else None
     async with rows:
         try:
@@ -132,7 +128,7 @@ async def _store(
     skip_invalid: bool,
 ) -> None:
     """Check every row and add it to the journal."""
-    try:
+    with plan_builder.added_to_errors(rows.info):
         async for raw in rows:
             found = plan_builder.add(raw)
             if isinstance(found, Row):
@@ -141,9 +137,6 @@ async def _store(
                     media.add(found)
             elif skip_invalid:
                 _add_invalid(builder, raw, found)
-    except SourceError as exc:
-        exc.plan = plan_builder.finish(rows.info, exc)
-        raise
 
 
 def _refuse_unconfirmed(
@@ -247,9 +240,6 @@ def _meta(info: SourceInfo) -> dict[str, str]:
 class JournalBuilder:
     """Makes a journal. There is nothing at its path until ``finish()``.
 
-    Args:
-        path: where to make it.
-
     Raises:
         JournalExistsError: there is a file already.
         JournalInUseError: another process is making it.
@@ -330,9 +320,6 @@ class JournalBuilder:
 
     def finish(self, meta: Mapping[str, str]) -> None:
         """Complete the journal and move it to its path.
-
-        Args:
-            meta: facts about the run, by name.
 
         Raises:
             JournalError: two rows have one key, or the disk is full.

@@ -188,9 +188,6 @@ def noted_stamp(path: Path) -> tuple[str, float]:
 def lock_journal(path: Path) -> FileLock:
     """Take the lock of a journal.
 
-    Args:
-        path: the journal.
-
     Raises:
         JournalInUseError: another process runs it.
         JournalError: the lock's file cannot be made.

@@ -52,7 +52,7 @@ from .files import (
     wal_path,
 )
 from .sql import QUERIES
-from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow
+from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow, UndecidedError
 from .writer import GroupCommit
 
 _CHUNK = 1000
@@ -525,7 +525,7 @@ class Journal(JournalReader):
     async def explain(self, reasons: Mapping[int, str]) -> None:
         """Record why rows (number → text) stay unknown, in place of their error."""
         for number, text in reasons.items():
-            self.end(number, RowState.UNKNOWN, error=_UndecidedError(text))
+            self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
         await self.flush()
 
 
@@ -536,10 +536,6 @@ def _storable(text: str) -> str:
 
 class _KilledError(Exception):
     """Stands in the journal for the outcome that a killed process could not write."""
-
-
-class _UndecidedError(Exception):
-    """Stands in the journal for a row that was looked for and stays unknown."""
 
 
 _KILLED = _KilledError("the run was killed after it recorded the intent to send the row and before it saw the outcome")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 
 from marketingblocks_async.bulk.numbers import row_of
@@ -18,6 +18,10 @@ LOOKED_FOR = "; looked for: "
 """Stands in the journal between a row's error and the reason why it is still unknown."""
 
 _NOT_LOOKED_FOR = "not looked for yet; 'bulk resume' asks the API whether the post is there"
+
+
+class UndecidedError(Exception):
+    """Stands in a journal for a row that was looked for and stays unknown."""
 
 
 class RowState(IntEnum):
@@ -65,13 +69,7 @@ class Counts:
 
     def to_dict(self) -> dict[str, int]:
         """Return the numbers by name."""
-        return {
-            "total": self.total,
-            "done": self.done,
-            "failed": self.failed,
-            "pending": self.pending,
-            "unknown": self.unknown,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

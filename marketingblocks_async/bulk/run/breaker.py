@@ -64,9 +64,6 @@ def is_refused_for_all(error: Exception | None) -> bool:
 class Breaker:
     """Counts consecutive failures that concern all rows, and says when to hold rows back.
 
-    Args:
-        clock: monotonic seconds.
-
     Attributes:
         is_open: whether the API seems to be down.
 

@@ -94,12 +94,7 @@ class StoppingError(Exception):
 
 
 def state_after(error: Exception | None) -> RowState:
-    """Return the state of a row after its call ended.
-
-    Args:
-        error: the call's error; ``None`` if it succeeded.
-
-    """
+    """Return the state of a row after its call ended."""
     if error is None:
         return RowState.DONE
     # A response that cannot be read leaves the outcome open as well: the post has to be looked for.

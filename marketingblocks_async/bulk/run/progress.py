@@ -44,10 +44,6 @@ class BulkProgress:
 class ProgressMeter:
     """Counts the rows of a run and reports its progress.
 
-    Args:
-        client: the client that sends the rows.
-        on_progress: called with the progress; ``None`` to report nothing.
-
     Attributes:
         in_flight: numbers of the rows that are being sent.
 

@@ -180,14 +180,7 @@ def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -
 async def ask_listings(
     client: MarketingBlocks, platforms: Sequence[ChannelType], size: int
 ) -> tuple[list[list[ListedPost]], str | None]:
-    """Return the listed posts, one list for each response, and why a listing could not be read (``None``: all were).
-
-    Args:
-        client: an open client.
-        platforms: the platforms to ask for.
-        size: number of posts to ask for.
-
-    """
+    """Return the listed posts, one list for each response, and why a listing could not be read (``None``: all were)."""
     listings: list[list[ListedPost]] = []
     trouble: str | None = None
     # The run goes on without a listing, so it does not wait for one as long as a post would.

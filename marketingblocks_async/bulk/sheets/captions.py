@@ -109,12 +109,7 @@ _MOJIBAKE = re.compile(
 
 
 def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
-    """Yield (target, message) for each doubt about a post's texts and media.
-
-    Args:
-        post: a valid post.
-
-    """
+    """Yield (target, message) for each doubt about a post's texts and media."""
     texts = [("caption_text", post.caption_text), ("hash_tags", post.hash_tags or "")]
     tweets = [(f"twitter_threads.{n}.message", each.message) for n, each in enumerate(post.twitter_threads or (), 1)]
     title = [] if post.post_extra is None else [("post_extra.title", post.post_extra.title)]

@@ -128,9 +128,6 @@ def is_blank(value: object) -> bool:
 def check_characters(value: object) -> None:
     """Refuse characters that cannot be part of a post, anywhere inside ``value``.
 
-    Args:
-        value: text, or lists and mappings that hold text.
-
     Raises:
         CellError: there is a control character other than tab and line ends, or half a surrogate pair.
 

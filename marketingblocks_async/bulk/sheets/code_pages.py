@@ -51,9 +51,6 @@ class Recognised(NamedTuple):
 def is_utf_8(path: Path) -> bool:
     """Tell whether all of a file is UTF-8.
 
-    Args:
-        path: the file.
-
     Raises:
         OSError: it cannot be read.
 
@@ -71,9 +68,6 @@ def is_utf_8(path: Path) -> bool:
 
 def recognise_cp1252(path: Path) -> Recognised | None:
     """Return a word of a file that is plainly cp1252; ``None`` if it may be something else.
-
-    Args:
-        path: a file that is not UTF-8.
 
     Raises:
         OSError: it cannot be read.

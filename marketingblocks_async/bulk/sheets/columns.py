@@ -146,9 +146,6 @@ _FIELD_NAMES = frozenset(map(normal_name, ALIASES))
 def target_of(name: str) -> str | None:
     """Return the field that a column of this name fills; ``None`` if there is none.
 
-    Args:
-        name: name of the column, as the file spells it.
-
     Returns:
         A key of ``ALIASES``, or ``twitter_threads.<number>.message`` or ``….media_urls``.
 

@@ -36,12 +36,6 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 def read_csv(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
     """Yield the rows of a CSV file.
 
-    Args:
-        path: the file.
-        info: filled in while the file is read.
-        rules: the caller's rules for columns.
-        encoding: encoding of the file; ``None`` to detect it.
-
     Raises:
         SourceError: the file cannot be read, its header is not understood, or its quotes are broken.
 

@@ -161,12 +161,7 @@ def _offset(text: str | None) -> str:
 
 
 def needs_decision(text: str) -> bool:
-    """Tell whether a cell's date is clear only from the rest of its column.
-
-    Args:
-        text: the cell.
-
-    """
+    """Tell whether a cell's date is clear only from the rest of its column."""
     text = text.strip(BLANKS)
     # Programs write hours with two digits on a clock of 24 hours; "9:05" or "PM" may be one of 12 hours.
     return bool(text) and not (text[:4].isdecimal() and not _HALF_DAY.search(text))
@@ -247,9 +242,6 @@ class DateColumn:
 
     def read(self, text: str) -> str:
         """Return the point in time that a cell says.
-
-        Args:
-            text: the cell, not blank.
 
         Returns:
             ``YYYY-MM-DD``, with `` HH:MM`` if the cell has a time of day and an offset if it has one.
@@ -345,12 +337,7 @@ class DateForm:
     has_clock: bool
 
     def read(self, text: str) -> _Found | None:
-        """Return what a text says by this form (see ``read()``), ``None`` if it does not fit.
-
-        Args:
-            text: the cell.
-
-        """
+        """Return what a text says by this form (see ``read()``), ``None`` if it does not fit."""
         found = self.pattern.fullmatch(text)
         if found is None:
             return None
@@ -381,9 +368,6 @@ def compile_form(text: str) -> DateForm:
     ``hh:mm a`` the same with AM or PM, ``Z`` an offset; capitals do not matter, since an ``mm`` behind the hour is the
     minutes and any other the month. Leading zeros may be missing. ``%d/%m/%Y`` is understood too. A form without a time
     of day fits dates with any time of day that is clear.
-
-    Args:
-        text: the form.
 
     Raises:
         ConfigurationError: it is none.
@@ -456,11 +440,5 @@ _TOKENS = {
 
 
 def joined(day: str, clock: str) -> str:
-    """Return date and time of day from two columns as one text.
-
-    Args:
-        day: the cell of the date.
-        clock: the cell of the time.
-
-    """
+    """Return date and time of day from two columns as one text."""
     return f"{day.strip(BLANKS)} {clock.strip(BLANKS)}".strip()

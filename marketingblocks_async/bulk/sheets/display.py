@@ -39,12 +39,7 @@ def _visible_character(character: str) -> str:
 
 
 def readable(value: object) -> str:
-    """Return a cell's value as errors show it: short, on one line, and empty for an empty cell.
-
-    Args:
-        value: the cell's value, of any type.
-
-    """
+    """Return a cell's value as errors show it: short, on one line, and empty for an empty cell."""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, int) and value.bit_length() > VALUE_LENGTH * 4:

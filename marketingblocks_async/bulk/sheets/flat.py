@@ -125,10 +125,6 @@ def copy_of_key(key: str) -> dict[str, str]:
 def copy_of_row(raw: RawRow, errors: Sequence[RowError]) -> dict[str, str]:
     """Return the cells of an invalid row, marked so that the copy is invalid too until the wrong cells are corrected.
 
-    Args:
-        raw: the row.
-        errors: what is wrong with it.
-
     Returns:
         Column → text, without empty cells. Columns that were ignored are there as notes.
 

@@ -26,12 +26,7 @@ _AFTER_THE_END = "there is something after the end of the list"
 
 
 class Layouts:
-    """The layouts of objects, which name their fields themselves; objects with the same names share one.
-
-    Args:
-        rules: the caller's rules for columns.
-
-    """
+    """The layouts of objects, which name their fields themselves; objects with the same names share one."""
 
     def __init__(self, rules: ColumnRules) -> None:
         self._rules = rules
@@ -77,12 +72,6 @@ def unreadable_row(
 def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
     """Yield the rows of a JSON Lines file; a line that is not a JSON object is a row that cannot be read.
 
-    Args:
-        path: the file.
-        info: filled in while the file is read.
-        rules: the caller's rules for columns.
-        encoding: encoding of the file; ``None`` to detect it.
-
     Raises:
         SourceError: the file cannot be read, or is one JSON document over many lines.
 
@@ -121,12 +110,6 @@ def _check_form(first: str, file: str, line: int) -> None:
 def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | None) -> Iterator[RawRow]:
     """Yield the rows of a JSON document that is a list of objects, one by one as they are read.
 
-    Args:
-        path: the file.
-        info: takes what becomes known about it.
-        rules: what the caller says about columns.
-        encoding: of the file, ``None`` to find it out.
-
     Raises:
         SourceError: the file cannot be read, is no list, or is no JSON from some place on.
 
@@ -147,10 +130,6 @@ def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | 
 
 def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
     """Yield the entries of a list with their lines; one that says something twice is the error that says so.
-
-    Args:
-        lines: the document, in pieces of any size.
-        file: what errors call it.
 
     Raises:
         SourceError: the document is no list, or is no JSON from some place on.

@@ -36,12 +36,7 @@ class _Column(NamedTuple):
 
 
 class Columns:
-    """Finds out what each column of a header holds.
-
-    Args:
-        recipe: what is said about columns.
-
-    """
+    """Finds out what each column of a header holds."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._exact: dict[str, str | None] = {}
@@ -55,12 +50,7 @@ class Columns:
                 self._exact.setdefault(normal, target)
 
     def find(self, name: str) -> tuple[str | None, int]:
-        """Return what a column holds, and how sure that is (see ``_Column``).
-
-        Args:
-            name: as the file spells it.
-
-        """
+        """Return what a column holds, and how sure that is (see ``_Column``)."""
         normal = normal_name(name)
         if normal in self._exact:
             return self._exact[normal], 0
@@ -133,13 +123,7 @@ class Sources:
 
 
 def assign(names: Sequence[str], recipe: Recipe) -> Sources:
-    """Return which column fills what; a column that the recipe names goes before one with a usual name.
-
-    Args:
-        names: the header's cells.
-        recipe: what is said about columns.
-
-    """
+    """Return which column fills what; a column that the recipe names goes before one with a usual name."""
     sources = Sources(numbered(names))
     known = Columns(recipe)
     found = [_Column(index, name, *known.find(name)) for index, name in enumerate(sources.names) if name.strip(BLANKS)]
@@ -197,12 +181,7 @@ def _own_columns() -> Mapping[str, Columns]:
 
 
 def fitting_recipe(names: Sequence[str]) -> str | None:
-    """Return the recipe that names most of a header's columns itself, ``None`` if none names enough of them.
-
-    Args:
-        names: the header's cells.
-
-    """
+    """Return the recipe that names most of a header's columns itself, ``None`` if none names enough of them."""
     given = [name for name in numbered(names) if normal_name(name)]
     best, most = None, 0
     for recipe, columns in _own_columns().items():

@@ -325,12 +325,6 @@ class RawRow:
 def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: ColumnRules) -> Layout:
     """Return the layout of the rows below a header.
 
-    Args:
-        names: the header's cells.
-        line: line of the header in the file, from 1.
-        info: receives the columns.
-        rules: the caller's rules for columns.
-
     Raises:
         SourceError: a column is not known, a field has two columns, or the mapping names a column that is missing;
             ``errors`` has all of them.
@@ -358,15 +352,7 @@ _USUAL_FIELDS = (
 def header_error(
     problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None, advice: str = ""
 ) -> SourceError:
-    """Return the error that tells everything that is wrong with a header.
-
-    Args:
-        problems: column and what to change.
-        info: which file.
-        line: where the header is.
-        advice: the beginning of the message.
-
-    """
+    """Return the error that tells everything that is wrong with a header."""
     errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
     # Who follows the advice has no use for the rest.
     shown = 1 if advice else LISTED_IN_MESSAGES
@@ -386,10 +372,6 @@ _CERTAIN_HEADER = 3
 
 class Header:
     """Finds the header of a table, row by row.
-
-    Args:
-        info: takes the columns.
-        rules: what the caller says about them.
 
     Attributes:
         width: number of cells of the header; without one, of the first row.
@@ -427,12 +409,7 @@ class Header:
         return f"the {what} is empty{needed}"
 
     def repeated_by(self, cells: Sequence[object]) -> Unreadable | None:
-        """Return what to do about a row that is the header once more, as in files put together; ``None`` if it is not.
-
-        Args:
-            cells: the row.
-
-        """
+        """Return what to do about a row that is the header once more; ``None`` if it is not."""
         first = cells[0] if cells else None
         if not self._names or not isinstance(first, str) or first.strip(BLANKS) != self._names[0]:
             return None

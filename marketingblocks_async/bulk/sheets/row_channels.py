@@ -17,12 +17,7 @@ _LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\s+and\s+", re.IGNORECASE)
 
 
 class Values:
-    """Translates what a file says into what it is called here.
-
-    Args:
-        recipe: what it says about values.
-
-    """
+    """Translates what a file says into what it is called here."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._maps = {
@@ -49,14 +44,7 @@ class Values:
 
 
 class RowChannels:
-    """Tells which channels a row goes to.
-
-    Args:
-        recipe: the channels and fixed values that are known.
-        sources: the columns of the file.
-        values: what the file calls the platforms.
-
-    """
+    """Tells which channels a row goes to."""
 
     def __init__(self, recipe: Recipe, sources: Sources, values: Values) -> None:
         self._recipe = recipe
@@ -74,12 +62,7 @@ class RowChannels:
         }
 
     def of_row(self, cells: Sequence[object]) -> list[tuple[object, object]]:
-        """Return platform and channel id of each channel of a row, as cells; what is not known says what to do.
-
-        Args:
-            cells: the row.
-
-        """
+        """Return platform and channel id of each channel of a row, as cells; what is not known says what to do."""
         found: list[tuple[object, object]] = []
         for target in self._targets(cells):
             # Naming a channel twice does not mean two posts.

@@ -35,12 +35,7 @@ _NO = frozenset({"", "false", "no", "n", "0", "off", "nein", "non", "nao", "fals
 
 
 def spelled(text: str) -> str:
-    """Return ``text`` without what does not matter in a name: capitals, accents, spaces and punctuation.
-
-    Args:
-        text: a name; only its beginning is looked at.
-
-    """
+    """Return ``text`` without what does not matter in a name: capitals, accents, spaces and punctuation."""
     plain = unicodedata.normalize("NFKD", text[:100]).casefold()
     return "".join(character for character in plain if character.isalnum() or character in "✓✔☑✗☐")
 
@@ -57,12 +52,7 @@ POST_TYPES: dict[str, PostType] = {
 
 
 def truth(value: object) -> bool | None:
-    """Return whether a cell says yes or no, ``None`` if it says neither.
-
-    Args:
-        value: the cell; an empty one says no.
-
-    """
+    """Return whether a cell says yes or, as an empty one does, no; ``None`` if it says neither."""
     if value is None or isinstance(value, bool):
         return bool(value)
     # Numbers of a workbook are shown as their digits.

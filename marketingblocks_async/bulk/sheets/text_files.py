@@ -43,10 +43,6 @@ _OTHER_FILES = (
 class HashingFile(io.RawIOBase):
     """A file that is read once from beginning to end and hashes what was read.
 
-    Args:
-        path: the file.
-        file: its name in errors.
-
     Raises:
         SourceError: it cannot be opened.
 

@@ -38,13 +38,6 @@ _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 class Translation:
     """Makes rows of fields out of the rows below one header.
 
-    Args:
-        names: the header's cells.
-        recipe: how they are understood.
-        rules: how fields are read then.
-        info: counts what is left out.
-        dates: reads the dates.
-
     Attributes:
         problems: what is wrong with the header.
         fields: name of a column → field that it fills, ``None`` if it fills none.
@@ -95,12 +88,7 @@ class Translation:
         return isinstance(text, str) and bool(text) and not self._dates.is_given and needs_decision(text)
 
     def parts(self, raw: RawRow) -> Iterator[RawRow]:
-        """Yield the rows that a row becomes, one for each channel.
-
-        Args:
-            raw: a row that ``selects()``.
-
-        """
+        """Yield the rows that a row becomes, one for each channel."""
         if raw.post is not None:
             yield raw
             return
@@ -453,9 +441,6 @@ class Translator:
 
     def rows(self, raw: RawRow) -> Iterator[RawRow]:
         """Yield what a row of the source becomes.
-
-        Args:
-            raw: the row.
 
         Raises:
             SourceError: its header does not fit the recipe.

@@ -64,9 +64,6 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
     The sizes are those that the archive declares; ``zipfile`` never unpacks more than that.
 
-    Args:
-        archive: the workbook.
-
     Raises:
         UnsafeWorkbookError: it is unsafe to unpack.
 
@@ -140,9 +137,6 @@ class Area(NamedTuple):
 def find_marks(sheet: IO[bytes]) -> SheetMarks:
     """Return the merged areas of a worksheet, and what it does not show.
 
-    Args:
-        sheet: the worksheet's XML.
-
     Raises:
         UnsafeWorkbookError: there are more than ``AREA_LIMIT``.
 
@@ -174,12 +168,7 @@ def _column(letters: bytes) -> int:
 
 
 class HiddenCells:
-    """Finds the hidden cells of merged areas, row after row; ask for the rows in their order.
-
-    Args:
-        areas: the merged areas, by their first rows.
-
-    """
+    """Finds the hidden cells of merged areas, row after row; ask for the rows in their order."""
 
     def __init__(self, areas: Iterable[Area]) -> None:
         self._coming: Iterator[Area] = iter(areas)
