@@ -6,12 +6,12 @@ All event loops and threads of the process share a pool, so every method is shor
 
 from __future__ import annotations
 
-import heapq
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
+from math import inf
 
 from marketingblocks_async.errors import ConfigurationError
 
@@ -61,7 +61,8 @@ class PermitPool:
         # Permits whose task was destroyed before it ended them. A finalizer may append here: that is atomic.
         self._orphans: list[PermitState] = []
         self._listeners: tuple[Callable[[float], None], ...] = ()
-        self._paused_until = -math.inf
+        # Instant until which nothing may be granted or written; only ever moves forward.
+        self.paused_until: float = -inf
         self._apply(settings)
 
     def reconfigure(self, settings: RateLimit) -> None:
@@ -75,6 +76,8 @@ class PermitPool:
             raise ConfigurationError(msg)
         self.settings: RateLimit = settings
         self.limit: int = settings.limit
+        # Number of permits that can be out.
+        self._capacity = settings.limit
         self._rate = AdaptiveRate(settings.limit / settings.per)
         self._rule: ReleaseRule = self._make_rule(settings)
 
@@ -104,11 +107,6 @@ class PermitPool:
         return self._rule.credit
 
     @property
-    def paused_until(self) -> float:
-        """Instant until which nothing may be granted or written; only ever moves forward."""
-        return self._paused_until
-
-    @property
     def in_use(self) -> int:
         """Number of permits that are out now."""
         with self._lock:
@@ -118,7 +116,7 @@ class PermitPool:
     @property
     def writable(self) -> float:
         """Number of granted requests that may be written now. A local permit never loses its validity."""
-        return math.inf
+        return inf
 
     @property
     def next_release(self) -> float:
@@ -126,10 +124,10 @@ class PermitPool:
         with self._lock:
             releases, sent = self._releases, self._sent
             while releases and releases[0][2].returned:
-                heapq.heappop(releases)
-            while sent and (sent[0][1].returned or sent[0][1].answered_at < math.inf):
+                heappop(releases)
+            while sent and (sent[0][1].returned or sent[0][1].answered_at < inf):
                 sent.popleft()
-            return min(releases[0][0] if releases else math.inf, sent[0][0] if sent else math.inf)
+            return min(releases[0][0] if releases else inf, sent[0][0] if sent else inf)
 
     def listen(self, *listeners: Callable[[float], None]) -> None:
         """Set the callables that are told, from any thread, the instant at which a permit comes back."""
@@ -139,18 +137,17 @@ class PermitPool:
         """Take a permit if one is free."""
         with self._lock:
             self._collect()
-            return PooledPermit(self, self._take_out()) if self._in_use < self.limit else None
-
-    def _take_out(self) -> PermitState:
-        self._in_use += 1
-        self.granted += 1
-        return PermitState()
+            if self._in_use >= self._capacity:
+                return None
+            self._in_use += 1
+            self.granted += 1
+            return PooledPermit(self, PermitState())
 
     def pause(self, seconds: float, *, over_limit: bool) -> None:
         """Grant nothing for ``seconds``, at most ``LONGEST_PAUSE``; after a 429 (``over_limit``) pace more slowly."""
         with self._lock:
             now = self.clock()
-            self._paused_until = max(self._paused_until, now + min(seconds, LONGEST_PAUSE))
+            self.paused_until = max(self.paused_until, now + min(seconds, LONGEST_PAUSE))
             if over_limit:
                 self.refused += 1
                 self._slow_down(now)
@@ -163,7 +160,7 @@ class PermitPool:
         """Note that from here on some of the request may be on the wire. The clock is read before the write."""
         with self._lock:
             when = self._rule.when_sending(permit, self.clock(), operation)
-            if when == math.inf:
+            if when == inf:
                 return
             self._schedule(permit, when)
         self._tell(when)
@@ -172,19 +169,23 @@ class PermitPool:
         """Note that all of the request was written. The clock is read after the write, as the proof needs it."""
         with self._lock:
             when = self._rule.when_sent(permit, self.clock(), fresh_connection=fresh_connection)
+            if when == inf:
+                return
             sent = self._sent
             if fresh_connection or (sent and when < sent[-1][0]):
                 self._schedule(permit, when)
-            elif when < math.inf:
+            else:
                 sent.append((when, permit))
-        self._tell(when)
+        for listener in self._listeners:
+            listener(when)
 
     def answered(self, permit: PermitState, *, success: bool) -> None:
         """Note that the head of the response was read."""
         with self._lock:
             when = self._rule.when_answered(permit, self.clock(), success=success)
             self._schedule(permit, when)
-        self._tell(when)
+        for listener in self._listeners:
+            listener(when)
 
     def release(self, permit: PermitState) -> None:
         """Note that the call ended without a response."""
@@ -201,9 +202,9 @@ class PermitPool:
         self._orphans.append(permit)
 
     def _schedule(self, permit: PermitState, when: float) -> None:
-        if when < math.inf:
-            self._sequence += 1
-            heapq.heappush(self._releases, (when, self._sequence, permit))
+        if when < inf:
+            self._sequence = sequence = self._sequence + 1
+            heappush(self._releases, (when, sequence, permit))
 
     def _tell(self, when: float) -> None:
         for listener in self._listeners:
@@ -212,38 +213,37 @@ class PermitPool:
     def _collect(self) -> None:
         """Take back all permits that are due. The lock is held."""
         now = self.clock()
-        while self._orphans:
-            permit = self._orphans.pop()
-            self._schedule(permit, self._rule.when_released(permit, now))
+        if self._orphans:
+            self._collect_orphans(now)
         releases, sent = self._releases, self._sent
         while sent and sent[0][0] <= now:
             when, permit = sent.popleft()
             # An answer has scheduled its permit itself.
-            if permit.answered_at == math.inf:
+            if permit.answered_at == inf:
                 self._schedule(permit, when)
         if not releases or releases[0][0] > now:
             return
         scarce = self._in_use >= SCARCE * self._capacity
+        when_due = self._rule.when_due
         while releases and releases[0][0] <= now:
-            permit = heapq.heappop(releases)[2]
-            if permit.returned:
-                continue
-            due = self._rule.when_due(permit, now, scarce=scarce)
-            if due > now:
-                self._schedule(permit, due)
-            else:
-                self._take_back(permit, now)
+            permit = heappop(releases)[2]
+            if not permit.returned:
+                due = when_due(permit, now, scarce=scarce)
+                if due > now:
+                    self._schedule(permit, due)
+                else:
+                    self._take_back(permit, now)
+
+    def _collect_orphans(self, now: float) -> None:
+        while self._orphans:
+            permit = self._orphans.pop()
+            self._schedule(permit, self._rule.when_released(permit, now))
 
     def _take_back(self, permit: PermitState, now: float) -> None:
         """Note that a permit has come back. The lock is held."""
         del now
         permit.returned = True
         self._in_use -= 1
-
-    @property
-    def _capacity(self) -> int:
-        """Number of permits that can be out."""
-        return self.limit
 
 
 class PooledPermit:

@@ -6,8 +6,8 @@ pool gives, in constant time for each event.
 
 from __future__ import annotations
 
-import math
 from collections import deque
+from math import inf
 
 from .settings import RateLimit
 
@@ -88,9 +88,9 @@ class PermitState:
 
     def __init__(self) -> None:
         self.sending_at: float | None = None
-        self.sent_at: float = math.inf
-        self.answered_at: float = math.inf
-        self.passed_at: float = math.inf
+        self.sent_at: float = inf
+        self.answered_at: float = inf
+        self.passed_at: float = inf
         self.ends_at: float | None = None
         self.operation: RoundTrips | None = None
         self.fresh: bool = False
@@ -125,14 +125,14 @@ class RoundTrips:
     )
 
     def __init__(self) -> None:
-        self._since = -math.inf
-        self._fastest = self._fastest_before = math.inf
+        self._since = -inf
+        self._fastest = self._fastest_before = inf
         self._number = self._number_before = 0.0
         self._in_flight: deque[PermitState] = deque()
         self._typical = self._deviation = 0.0
         self.base: float | None = None
         self.late: float = 0.0
-        self.late_on_fresh: float = math.inf
+        self.late_on_fresh: float = inf
 
     @property
     def fastest(self) -> float:
@@ -142,15 +142,16 @@ class RoundTrips:
     def add(self, now: float, seconds: float, counts: float) -> None:
         """Note the round trip of a successful answer, and what it counts for ``ANSWERS_FOR_A_BASE``."""
         age = now - self._since
-        if age > BASE_WINDOW / 2:
+        if age <= BASE_WINDOW / 2:
+            if seconds >= self._fastest and self.base is not None:
+                # Most answers change nothing.
+                self._number += counts
+                return
+        else:
             is_stale = age > BASE_WINDOW
-            self._fastest_before = math.inf if is_stale else self._fastest
+            self._fastest_before = inf if is_stale else self._fastest
             self._number_before = 0 if is_stale else self._number
-            self._since, self._fastest, self._number = now, math.inf, 0
-        elif seconds >= self._fastest and self.base is not None:
-            # Most answers change nothing.
-            self._number += counts
-            return
+            self._since, self._fastest, self._number = now, inf, 0
         self._fastest = min(self._fastest, seconds)
         self._number += counts
         is_known = self._number + self._number_before >= ANSWERS_FOR_A_BASE
@@ -161,7 +162,7 @@ class RoundTrips:
         self.late = max(seconds, 0.995 * self.late)
         if fresh:
             seen = self.late_on_fresh
-            self.late_on_fresh = seconds if seen == math.inf else max(seconds, 0.98 * seen)
+            self.late_on_fresh = seconds if seen == inf else max(seconds, 0.98 * seen)
 
     def add_sending(self, permit: PermitState) -> None:
         """Note a request in flight."""
@@ -175,10 +176,12 @@ class RoundTrips:
         """Note for all requests up to an instant that one of them, or a later one, was answered now."""
         in_flight = self._in_flight
         while in_flight:
-            began = in_flight[0].sending_at
+            first = in_flight[0]
+            began = first.sending_at
             if began is None or began > sending_at:
                 return
-            in_flight.popleft().passed_at = now
+            del in_flight[0]
+            first.passed_at = now
             if base is not None:
                 # A standing server makes requests late, never early. So what is early tells how much is usual, and
                 # what is late moves the mean by no more than that; or frequent stalls would become usual.
@@ -213,10 +216,11 @@ class ReleaseRule:
     def __init__(self, settings: RateLimit) -> None:
         self._per = settings.per
         self._configured_guard = self._guard = settings.guard
-        self._narrows_at = math.inf
+        self._narrows_at = inf
         self._distrusts_base = False
         windows = (settings.limit or 0) * settings.guard
         self._most_credit = CREDIT_WINDOWS * windows
+        self._most_stall_credit = self._most_credit / 2
         self._credit = self._most_credit / 10
         self._stall_credit = 0.0
         self._mean_hold = 0.0
@@ -246,12 +250,14 @@ class ReleaseRule:
     def guard_at(self, now: float) -> float:
         """Return the guard in force, in seconds."""
         if now >= self._narrows_at:
-            self._guard, self._narrows_at, self._distrusts_base = self._configured_guard, math.inf, False
+            self._guard, self._narrows_at, self._distrusts_base = self._configured_guard, inf, False
         return self._guard
 
     def when_sending(self, permit: PermitState, now: float, operation: str) -> float:
         """Return when to look at the permit: from now on some of the request may be on the wire."""
-        trips = self._operations.get(operation) or self._new_round_trips(operation)
+        trips = self._operations.get(operation)
+        if trips is None:
+            trips = self._new_round_trips(operation)
         permit.operation = trips
         permit.sending_at = now
         trips.add_sending(permit)
@@ -259,7 +265,7 @@ class ReleaseRule:
         if base is None:
             # By then it may be known.
             return now + self._per
-        return now + min(self.guard_at(now), trips.late) + self._per if base > self._per else math.inf
+        return now + min(self.guard_at(now), trips.late) + self._per if base > self._per else inf
 
     def _new_round_trips(self, operation: str) -> RoundTrips:
         if len(self._operations) == TRACKED_OPERATIONS:
@@ -274,8 +280,10 @@ class ReleaseRule:
         """Return when to look at the permit: the whole request was written before now."""
         permit.sent_at = now
         permit.fresh = fresh_connection
-        base = None if permit.operation is None else self._base(permit.operation)
-        return math.inf if base is None or base > self._per else self._guarded(permit, now)
+        trips = permit.operation
+        if trips is None or (base := self._base(trips)) is None or base > self._per:
+            return inf
+        return self._guarded(permit, now)
 
     def when_answered(self, permit: PermitState, now: float, *, success: bool) -> float:
         """Return when to look at the permit: the head of the response has just been read."""
@@ -285,7 +293,7 @@ class ReleaseRule:
             permit.ends_at = now + self._per
             return permit.ends_at
         permit.answered_at = now
-        if permit.sent_at == math.inf:
+        if permit.sent_at == inf:
             # Its write was not seen, so its connection may have been new.
             permit.sent_at, permit.fresh = now, True
         permit.success = success
@@ -297,23 +305,24 @@ class ReleaseRule:
                 self._all.add(now, took, counts)
         base = self._base(trips)
         trips.pass_until(began, now, base)
+        per = self._per
         if base is None:
-            return min(now + self._per, max(now, began + self._per))
+            return min(now + per, max(now, began + per))
         late = took - base
         trips.add_late(late, fresh=permit.fresh)
         hold = late if success else took
-        certain = began + self._per + hold
+        certain = began + per + hold
         # Within the guard, as most are: then it is the earlier one.
-        return certain if hold <= self._guard or base > self._per else min(certain, self._guarded(permit, now))
+        return certain if hold <= self._guard or base > per else min(certain, self._guarded(permit, now))
 
     def when_released(self, permit: PermitState, now: float) -> float:
         """Return when the permit comes back: its call ends now without a response."""
         if permit.sending_at is None:
-            return -math.inf
+            return -inf
         guard = self.guard_at(now)
-        if guard == math.inf:
+        if guard == inf:
             permit.ends_at = now + RELEASED_UNSEEN_HOLD + self._per
-        elif permit.sent_at < math.inf:
+        elif permit.sent_at < inf:
             permit.ends_at = self._guarded(permit, now)
         else:
             # The connection is closed with the call, so the request was written before now or never will be.
@@ -328,13 +337,13 @@ class ReleaseRule:
         """
         if permit.sending_at is None:
             return now if permit.ends_at is None else permit.ends_at
-        if permit.answered_at < math.inf:
+        if permit.answered_at < inf:
             return permit.answered_at + self._per
         if permit.returned:
             return (
                 max(permit.sending_at, min(permit.sent_at, now)) + max(self._guard, FRESH_CONNECTION_GUARD) + self._per
             )
-        return math.inf
+        return inf
 
     def _guarded(self, permit: PermitState, now: float) -> float:
         """Return the first instant at which the permit may come back although its request may be counted late."""
@@ -343,12 +352,13 @@ class ReleaseRule:
 
     def _certain(self, permit: PermitState, base: float | None) -> float:
         """Return the instant from which on the permit can do no harm; ``inf`` without an answer."""
-        return permit.answered_at + self._per - ((base or 0.0) if permit.success else 0.0)
+        certain = permit.answered_at + self._per
+        return certain - base if base is not None and permit.success else certain
 
     def _slow_guard(self, permit: PermitState, trips: RoundTrips, now: float) -> float:
         """Return the guard where no answer can come in time: what was seen lately, within bounds."""
         guard = self.guard_at(now)
-        if permit.fresh or permit.sent_at == math.inf:
+        if permit.fresh or permit.sent_at == inf:
             return min(max(guard, FRESH_CONNECTION_GUARD), max(trips.late, trips.late_on_fresh))
         return min(guard, trips.late)
 
@@ -367,16 +377,17 @@ class ReleaseRule:
         due = self._certain(permit, self._base(trips))
         if due > now:
             due = self._due(permit, began, trips, now, scarce=scarce)
-        if due <= now:
-            self._book(permit, due - began - self._per, scarce=scarce)
+            if due > now:
+                return due
+        self._book(permit, due - began - self._per, scarce=scarce)
         return due
 
     def _due(self, permit: PermitState, began: float, trips: RoundTrips, now: float, *, scarce: bool) -> float:
         base, guard, per = self._base(trips), self.guard_at(now), self._per
         certain = self._certain(permit, base)
-        is_answered = certain < math.inf
+        is_answered = certain < inf
         until_certain = certain if is_answered else now + LOOK_AGAIN
-        if permit.is_covered or guard == math.inf:
+        if permit.is_covered or guard == inf:
             return until_certain
         if base is None or base > per:
             held_until = (
@@ -396,7 +407,7 @@ class ReleaseRule:
 
     def _blind(self, permit: PermitState, began: float, guard: float) -> float:
         """Return the instant at which a request counts as counted while no base is known."""
-        if permit.sent_at == math.inf:
+        if permit.sent_at == inf:
             return began + max(guard, FRESH_CONNECTION_GUARD)
         # Where answers come in time, waiting for one costs little.
         waits = permit.fresh and self._comes_in_time(self._all.fastest)
@@ -412,7 +423,7 @@ class ReleaseRule:
         if silence >= self._stall_credit or not trips.is_unusual(silence, self._guard):
             return now
         permit.is_stalled = True
-        if permit.passed_at == math.inf:
+        if permit.passed_at == inf:
             return now + LOOK_AGAIN
         return max(now, began + self._per + permit.passed_at - trips.usually_passed(began, base))
 
@@ -420,7 +431,7 @@ class ReleaseRule:
         """Settle the account of a permit that comes back: each brings the guard, and costs what it was held."""
         guard = self._guard
         hold = max(0.0, hold)
-        if guard == math.inf:
+        if guard == inf:
             self._mean_hold += 0.01 * (hold - self._mean_hold)
             return
         credit = self._credit + guard
@@ -436,7 +447,7 @@ class ReleaseRule:
                 credit -= hold
             self._mean_hold += 0.01 * (hold - self._mean_hold)
         self._credit = min(credit, self._most_credit)
-        self._stall_credit = min(self._stall_credit + STALL_SHARE * guard, self._most_credit / 2)
+        self._stall_credit = min(self._stall_credit + STALL_SHARE * guard, self._most_stall_credit)
 
     def note_429(self, now: float, *, widen: bool) -> None:
         """Take a 429 as evidence that requests are later than the guard allows, or paths differ.
@@ -447,7 +458,7 @@ class ReleaseRule:
 
         """
         guard = self.guard_at(now)
-        if guard == math.inf:
+        if guard == inf:
             self._distrusts_base = True
         elif widen and guard < WIDEST_GUARD:
             self._guard = min(max(2 * guard, 0.001), WIDEST_GUARD)

@@ -51,7 +51,7 @@ class LeasedPool(PermitPool):
     def __init__(self, settings: RateLimit, clock: Callable[[], float], request_refill: Callable[[], None]) -> None:
         super().__init__(settings, clock)
         self._request_refill = request_refill
-        self._held = 0
+        self._capacity = 0
         self._target = self.limit
         self._share = float(self.limit)
         self._usable_until = -math.inf
@@ -64,7 +64,7 @@ class LeasedPool(PermitPool):
     @property
     def held(self) -> int:
         """Number of permits held now, in use or not."""
-        return self._held
+        return self._capacity
 
     @property
     def share(self) -> float:
@@ -75,10 +75,6 @@ class LeasedPool(PermitPool):
     def usable_until(self) -> float:
         """Instant after which nothing may be granted or written unless the lease is renewed."""
         return self._usable_until
-
-    @property
-    def _capacity(self) -> int:
-        return self._held
 
     @property
     def rate(self) -> float:
@@ -94,19 +90,21 @@ class LeasedPool(PermitPool):
         """
         with self._lock:
             self._collect()
-            return self._held - self._in_use + len(self._unsent) if self.clock() < self._usable_until else 0
+            return self._capacity - self._in_use + len(self._unsent) if self.clock() < self._usable_until else 0
 
     def take(self) -> PooledPermit | None:
         """Take a permit if one is free; request more before they run out."""
         with self._lock:
             self._collect()
             # What is held beyond the target is owed to the others.
-            free = min(self._held, self._target) - self._in_use if self.clock() < self._usable_until else 0
+            free = min(self._capacity, self._target) - self._in_use if self.clock() < self._usable_until else 0
             permit = None
             if free > 0:
                 if self._only_here_until:
                     self._only_here_until.pop()
-                state = self._take_out()
+                self._in_use += 1
+                self.granted += 1
+                state = PermitState()
                 self._unsent.add(state)
                 permit = PooledPermit(self, state)
         if free <= LOW_WATERMARK + 1:
@@ -142,12 +140,12 @@ class LeasedPool(PermitPool):
             # What it holds, and what it will probably take until the next exchange.
             likely = min(self.limit, self._in_use + queued + math.ceil(1.5 * used) + RESERVE)
             wanted = least if idle else likely
-            surplus = self._held - max(least, min(wanted, self._target))
-            if surplus <= 2 * RESERVE and not idle and self._held <= self._target:
+            surplus = self._capacity - max(least, min(wanted, self._target))
+            if surplus <= 2 * RESERVE and not idle and self._capacity <= self._target:
                 # Not worth moving.
                 surplus = 0
             returned = [] if keep_all else self._return(surplus, coming_back)
-            return Offer(self._held, wanted, returned, idle and self._held == 0)
+            return Offer(self._capacity, wanted, returned, idle and self._capacity == 0)
 
     def _coming_back(self) -> list[tuple[float, PermitState]]:
         """Return the permits whose time for other processes is known, the earliest first. The lock is held."""
@@ -168,19 +166,19 @@ class LeasedPool(PermitPool):
             return []
         now = self.clock()
         only_here = sorted(when for when in self._only_here_until if when > now)
-        free = max(0, self._held - self._in_use)
+        free = max(0, self._capacity - self._in_use)
         returned = [0.0] * min(number, max(0, free - len(only_here)))
         taken = min(number - len(returned), free - len(returned), len(only_here))
         returned += [when - now for when in only_here[:taken]]
         self._only_here_until = only_here[taken:]
-        rest = min(number - len(returned), len(coming_back), self._held - len(returned))
+        rest = min(number - len(returned), len(coming_back), self._capacity - len(returned))
         for index in range(rest):
             # Evenly spread, so that neither the giver nor the taker has to pause.
             when, permit = coming_back[int((index + 0.5) * len(coming_back) / rest)]
             permit.returned = True
             self._in_use -= 1
             returned.append(max(0.0, when - now))
-        self._held -= len(returned)
+        self._capacity -= len(returned)
         return returned
 
     def renew(
@@ -197,7 +195,7 @@ class LeasedPool(PermitPool):
 
         """
         with self._lock:
-            self._held, self._target, self._share = held, target, share
+            self._capacity, self._target, self._share = held, target, share
             self._usable_until = usable_until
             for when in comes_back:
                 self._in_use += 1
@@ -209,7 +207,7 @@ class LeasedPool(PermitPool):
     def expire(self) -> None:
         """Note that the lease was lost: other processes may hold its permits now."""
         with self._lock:
-            self._held = 0
+            self._capacity = 0
             self._only_here_until = []
 
     def wake_queues(self) -> None:
@@ -221,7 +219,7 @@ class LeasedPool(PermitPool):
         with self._lock:
             now = self.clock()
             # Each exchange's travel makes it a little longer; without the tolerance it would never end.
-            if now + seconds > self._paused_until + 0.01:
-                self._paused_until = now + seconds
+            if now + seconds > self.paused_until + 0.01:
+                self.paused_until = now + seconds
             if over_limit:
                 self._slow_down(now)
