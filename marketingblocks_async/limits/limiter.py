@@ -65,11 +65,19 @@ class RateLimiter:
             The permit, which must be ended by ``answered()`` or ``release()``.
 
         """
-        return await self._queue().wait_for_permit(lane, retry=retry, owner=owner)
+        queue = self._queue()
+        future = queue.enter(lane, retry=retry, owner=owner)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            queue.leave(future, lane, retry=retry)
+            raise
 
     async def wait_to_write(self, *, owner: object = None) -> None:
         """Wait until a granted request may be written; called when its connection is open."""
-        await self._queue().wait_to_write(owner)
+        queue = self._queue()
+        if not queue.try_to_write():
+            await queue.wait_to_write(owner)
 
     # The name until 1.0.
     write_turn = wait_to_write
@@ -124,10 +132,11 @@ class RateLimiter:
 
     def _queue(self) -> LoopQueue:
         loop = asyncio.get_running_loop()
-        queue = self._queues.get(loop)
-        if queue is None:
-            queue = LoopQueue(self._pool, loop)
-            # A new dictionary, since another thread may be iterating over the old one.
-            self._queues = {known: q for known, q in self._queues.items() if not known.is_closed()} | {loop: queue}
-            self._pool.listen(*(each.permit_comes_back for each in self._queues.values()))
+        return self._queues.get(loop) or self._make_queue(loop)
+
+    def _make_queue(self, loop: asyncio.AbstractEventLoop) -> LoopQueue:
+        queue = LoopQueue(self._pool, loop)
+        # A new dictionary, since another thread may be iterating over the old one.
+        self._queues = {known: q for known, q in self._queues.items() if not known.is_closed()} | {loop: queue}
+        self._pool.listen(*(each.permit_comes_back for each in self._queues.values()))
         return queue

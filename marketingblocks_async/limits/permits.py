@@ -154,7 +154,7 @@ class PermitPool:
 
     def _slow_down(self, now: float) -> None:
         """React to a 429, of this process or another. The lock is held."""
-        self._rule.note_429(now, widen=self._rate.refused(now, self._paused_until))
+        self._rule.note_429(now, widen=self._rate.refused(now, self.paused_until))
 
     def sending(self, permit: PermitState, operation: str) -> None:
         """Note that from here on some of the request may be on the wire. The clock is read before the write."""

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from .pacing import Pacer
+from .pacing import Pacer, TokenBucket
 from .permits import PermitPool, PooledPermit
 from .settings import Lane
 
@@ -52,8 +52,8 @@ class LoopQueue:
         self._levels: tuple[_Waiting, ...] = tuple(OrderedDict() for _ in range(2 * len(Lane)))
         self._write_queue: _Waiting = OrderedDict()
         burst, rate = pool.settings.burst, pool.nominal_rate
-        self._grants = Pacer(burst, rate)
-        self._writes = Pacer(burst, rate * WRITE_RATE_FACTOR)
+        self._grants = Pacer(burst, rate, loop.time)
+        self._writes = TokenBucket(burst, rate * WRITE_RATE_FACTOR, loop.time)
         # The end of the last pause that is over, after which this queue went on evenly.
         self._resumed_from = pool.paused_until if pool.paused_until <= pool.clock() else -math.inf
         if pool.in_use:
@@ -68,25 +68,31 @@ class LoopQueue:
         """Return the number of calls in a lane that wait for a permit."""
         return len(self._levels[2 * lane]) + len(self._levels[2 * lane + 1])
 
-    async def wait_for_permit(self, lane: Lane, *, retry: bool, owner: object) -> PooledPermit:
-        """Wait in line for a permit."""
+    def enter(self, lane: Lane, *, retry: bool, owner: object) -> asyncio.Future[PooledPermit]:
+        """Get in line for a permit; return what gets it."""
         future: asyncio.Future[PooledPermit] = self._loop.create_future()
-        waiting = self._levels[2 * lane + (not retry)]
-        waiting[future] = owner
+        self._levels[2 * lane + (not retry)][future] = owner
         if self._timer is None:
             self._dispatch_soon()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            waiting.pop(future, None)
-            if future.done() and not future.cancelled() and future.exception() is None:
-                # Granted and cancelled in the same turn.
-                future.result().release()
-            raise
+        return future
+
+    def leave(self, future: asyncio.Future[PooledPermit], lane: Lane, *, retry: bool) -> None:
+        """Get out of the line, since the call was cancelled."""
+        self._levels[2 * lane + (not retry)].pop(future, None)
+        if future.done() and not future.cancelled() and future.exception() is None:
+            # Granted and cancelled in the same turn.
+            future.result().release()
+
+    def try_to_write(self) -> bool:
+        """Return whether a granted request may be written at once, now that its connection is open."""
+        if self._write_queue or not self._may_write() or self._writes.room() < 1:
+            return False
+        self._writes.take()
+        return True
 
     async def wait_to_write(self, owner: object) -> None:
-        """Wait until a granted request may be written, now that its connection is open."""
-        may_go = not self._write_queue and self._may_write and self._writes.try_take()
+        """Wait until a granted request may be written that may not be written at once."""
+        may_go = False
         while not may_go:
             future: asyncio.Future[None] = self._loop.create_future()
             self._write_queue[future] = owner
@@ -96,11 +102,11 @@ class LoopQueue:
             finally:
                 self._write_queue.pop(future, None)
             # In the turn since then, a pause may have begun or a lease ended. This look is in the turn of the write.
-            may_go = self._may_write
+            may_go = self._may_write()
 
-    @property
     def _may_write(self) -> bool:
-        return self._resumed_from == self._pool.paused_until and self._pool.writable > 0
+        pool = self._pool
+        return self._resumed_from == pool.paused_until and pool.writable > 0
 
     def abort(self, owner: object, error: Callable[[], Exception]) -> int:
         """End the waiting of all calls of ``owner``; return their number."""
@@ -172,8 +178,9 @@ class LoopQueue:
             if not future.done():
                 if writable <= 0:
                     return now + _WRITABLE_POLL
-                if not self._writes.try_take():
-                    return now + self._writes.wait_hint()
+                if self._writes.room() < 1:
+                    return now + self._writes.wait()
+                self._writes.take()
                 writable -= 1
                 future.set_result(None)
             del self._write_queue[future]
@@ -181,22 +188,34 @@ class LoopQueue:
 
     def _grant(self, now: float) -> float | None:
         self._adapt_rate()
+        pacer, pool = self._grants, self._pool
+        room = taken = 0
         for waiting in self._levels:
             while waiting:
                 future = next(iter(waiting))
                 if not future.done():
-                    if not self._grants.has_one():
-                        return now + self._grants.wait_hint()
-                    permit = self._pool.take()
+                    if taken == room:
+                        # All that go together are taken from the bucket together.
+                        self._take(taken)
+                        taken, room = 0, int(pacer.room())
+                        if not room:
+                            return now + pacer.wait()
+                    permit = pool.take()
                     if permit is None:
+                        self._take(taken)
                         # Infinity first: a permit that another thread returns between these two lines wakes us.
                         self._looks_for_permit_at = math.inf
-                        self._looks_for_permit_at = self._pool.next_release
+                        self._looks_for_permit_at = pool.next_release
                         return self._looks_for_permit_at
-                    self._grants.take()
+                    taken += 1
                     future.set_result(permit)
                 del waiting[future]
+        self._take(taken)
         return None
+
+    def _take(self, number: int) -> None:
+        if number:
+            self._grants.take(number)
 
     def _adapt_rate(self) -> None:
         rate = self._pool.rate

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from random import Random
 
 import pytest
 
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.pacing import AdaptiveRate, Pacer
+from marketingblocks_async.testing import FakeTime
 from tests.support.limits import limiter_of, use
 
 pytestmark = pytest.mark.usefixtures("fake_time")
@@ -49,17 +51,40 @@ async def test_the_grants_slow_down_after_429s_and_recover(limiter: RateLimiter)
 
 
 async def test_the_bucket_gives_a_burst_and_then_the_rate() -> None:
-    pacer = Pacer(3, 10)
-    assert [pacer.try_take() for _ in range(4)] == [True, True, True, False]
-    assert not pacer.has_one()
-    assert pacer.wait_hint() == pytest.approx(0.1)
+    pacer = Pacer(3, 10, time.monotonic)
+    assert pacer.room() == 3
+    pacer.take()
+    pacer.take(2)
+    assert pacer.room() == 0
+    assert pacer.wait() == pytest.approx(0.1)
     await asyncio.sleep(0.06)
-    assert pacer.wait_hint() == pytest.approx(0.05)
+    assert pacer.room() == pytest.approx(0.6, abs=1e-3)
+    assert pacer.wait() == pytest.approx(0.04, abs=1e-3)
     await asyncio.sleep(0.05)
-    assert [pacer.try_take() for _ in range(2)] == [True, False]
+    assert pacer.room() == pytest.approx(1.1, abs=1e-3)
+    pacer.take()
     await asyncio.sleep(10)
+    assert pacer.room() == 3
     pacer.drain()
-    assert not pacer.try_take()
+    assert pacer.room() == 0
+
+
+@pytest.mark.parametrize("burst", [1, 2.5, 5])
+async def test_the_bucket_never_has_less_than_is_known_of_it(burst: float, fake_time: FakeTime) -> None:
+    """If it had, taking would raise."""
+    random = Random(1)
+    pacer = Pacer(burst, 100, time.monotonic)
+    began, taken = time.monotonic(), 0
+    for _ in range(20_000):
+        room = pacer.room()
+        fake_time.advance(random.choice((0.0, 1e-6, 0.001)))
+        if room >= 1:
+            taken += int(room)
+            pacer.take(int(room))
+        else:
+            fake_time.advance(pacer.wait() + random.choice((0.0, 0.0, 0.0, 1e-7, 0.02, 1.0)))
+            assert pacer.room() >= 1
+    assert taken <= burst + 100 * (time.monotonic() - began)
 
 
 class TestAdaptiveRate:
