@@ -38,6 +38,7 @@ class Call(Generic[T]):
         refusals: number of responses that refused it before processing.
         waited: seconds in the queue for permits, all attempts together.
         last_wait: seconds in the queue before the last attempt.
+        asked: ``time.monotonic()`` at which the last attempt asked for its permit.
         started: ``time.monotonic()`` at the first permit.
         ends: ``time.monotonic()`` at which its deadline passes.
         attempt: the attempt in flight; still set after a cancellation that ended it.
@@ -45,7 +46,7 @@ class Call(Generic[T]):
         first_failure: the error of the first attempt that failed.
         unknown: the error of the first attempt after which it may have been carried out.
         needs_new_connection: whether the next attempt must not use a pooled connection.
-        ended_as: the error that says what happened to it, if it was cancelled.
+        ended_as: the error that says what happened to it, if it was cancelled after it was sent, or with hooks.
         logs_cancellation: whether its cancellation is logged; ``create_many`` says the same in one line for all.
         on_grant: called at its first permit.
         before_send: awaited before each attempt is sent, when it has its permit.
@@ -58,6 +59,7 @@ class Call(Generic[T]):
     refusals: int = 0
     waited: float = 0.0
     last_wait: float = 0.0
+    asked: float = 0.0
     started: float = 0.0
     ends: float = math.inf
     attempt: Attempt | None = None

@@ -26,7 +26,7 @@ from marketingblocks_async.errors import (
     excerpt,
 )
 from marketingblocks_async.events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
-from marketingblocks_async.limits.settings import Permit, WaitEndedError
+from marketingblocks_async.limits.settings import Limiter, Permit, WaitEndedError
 from marketingblocks_async.middleware import HttpRequest, HttpResponse, Middleware, Send
 from marketingblocks_async.observers import tell
 from marketingblocks_async.transport.attempt import Attempt, SendFailure
@@ -91,41 +91,53 @@ class Executor:
             ConfigurationError: the client is not open, or is open on another event loop.
 
         """
+        # With few variables, and one name for all exceptions: they take up memory for as long as the call waits.
         self._check_open()
         began = time.monotonic()
         try:
             try:
                 if self.options.deadline is None:
-                    result = await self._attempt(call)
+                    # Not by _attempt(), whose coroutine would take up memory for as long as the call waits.
+                    permit = await self._ask(self.context.limiter, call) if self.context.limiter is not None else None
+                    result = await self._attempt_with(permit, call)
                 else:
                     result = await self._run_until_deadline(call, self.options.deadline)
-            except AttemptFailed as first:
-                result = await self._retry(call, first)
-            except WaitEndedError as ended:
-                raise self.interrupted_error(call, ended.why) from ended.__cause__
-        except CallError as error:
-            self._tell_outcome(call, began, error)
+            except AttemptFailed as exc:
+                result = await self._retry(call, exc)
+            except WaitEndedError as exc:
+                raise self.interrupted_error(call, exc.why) from exc.__cause__
+        except CallError as exc:
+            self._tell_outcome(call, began, exc)
             raise
-        except Exception as mistake:
-            # A middleware or a hook raised it.
-            what = excerpt(self.context.scrub(f"{type(mistake).__name__}: {mistake}"))
-            ended_as = self.interrupted_error(call, f"it was ended by {what}")
-            self._tell_outcome(call, began, ended_as)
-            if ended_as.may_have_happened:
-                # Callers take any other exception for a call that did not happen, and make it again.
-                raise ended_as from mistake
+        except Exception as exc:
+            self._end_by_mistake(call, began, exc)
             raise
-        except asyncio.CancelledError as cancelled:
-            call.ended_as = self.interrupted_error(call, "the call was cancelled")
-            if call.ended_as.may_have_happened:
-                cancelled.add_note(str(call.ended_as))
-                self.context.cancellations.add(call)
-            self._tell_outcome(call, began, call.ended_as, cancelled=True)
+        except asyncio.CancelledError as exc:
+            self._end_cancelled(call, began, exc)
             raise
         if self._succeeded is not None:
             self._succeeded.append(call)
         self._tell_outcome(call, began, None)
         return result
+
+    def _end_by_mistake(self, call: Call[T], began: float, mistake: Exception) -> None:
+        """Note that a middleware or a hook raised an exception; raise another if the call may have happened."""
+        what = excerpt(self.context.scrub(f"{type(mistake).__name__}: {mistake}"))
+        error = self.interrupted_error(call, f"it was ended by {what}")
+        self._tell_outcome(call, began, error)
+        if error.may_have_happened:
+            # Callers take any other exception for a call that did not happen, and make it again.
+            raise error from mistake
+
+    def _end_cancelled(self, call: Call[T], began: float, cancelled: asyncio.CancelledError) -> None:
+        if call.attempt is None and call.unknown is None and self.options.hooks is None:
+            # Nothing of it was sent, and nothing is told of it: 50,000 waiting calls may be cancelled together.
+            return
+        call.ended_as = error = self.interrupted_error(call, "the call was cancelled")
+        if error.may_have_happened:
+            cancelled.add_note(str(error))
+            self.context.cancellations.add(call)
+        self._tell_outcome(call, began, error, cancelled=True)
 
     def _check_open(self) -> None:
         transport = self.transport
@@ -177,18 +189,24 @@ class Executor:
             raise self.interrupted_error(call, ended.why) from ended.__cause__
 
     async def _attempt(self, call: Call[T]) -> T:
-        """Make one attempt; raise ``AttemptFailed`` if it fails."""
-        context, transport = self.context, self.transport
-        if not transport.is_open:
+        """Wait for a permit, and make one attempt; raise ``AttemptFailed`` if it fails."""
+        if not self.transport.is_open:
             # Closed between two attempts.
             raise client_closed()
-        limiter = context.limiter
-        permit: Permit | None = None
-        if limiter is not None:
-            # Not in a method of its own, whose coroutine would take up memory for as long as the call waits.
-            asked = time.monotonic()
-            permit = await limiter.acquire(self.options.lane, retry=call.attempts > 0, owner=transport)
-            call.last_wait = time.monotonic() - asked
+        limiter = self.context.limiter
+        permit = None if limiter is None else await self._ask(limiter, call)
+        return await self._attempt_with(permit, call)
+
+    def _ask(self, limiter: Limiter, call: Call[T]) -> Coroutine[Any, Any, Permit]:
+        """Return the waiting for a permit, which begins now."""
+        call.asked = time.monotonic()
+        return limiter.acquire(self.options.lane, retry=call.attempts > 0, owner=self.transport)
+
+    async def _attempt_with(self, permit: Permit | None, call: Call[T]) -> T:
+        """Make one attempt; raise ``AttemptFailed`` if it fails."""
+        context, limiter = self.context, self.context.limiter
+        if permit is not None:
+            call.last_wait = time.monotonic() - call.asked
             call.waited += call.last_wait
         if call.on_grant is not None:
             call.on_grant()

@@ -65,12 +65,11 @@ class RateLimiter:
             The permit, which must be ended by ``answered()`` or ``release()``.
 
         """
-        queue = self._queue()
-        future = queue.enter(lane, retry=retry, owner=owner)
+        future = self._queue().enter(lane, retry=retry, owner=owner)
         try:
             return await future
         except asyncio.CancelledError:
-            queue.leave(future, lane, retry=retry)
+            self._queue().leave(future, lane, retry=retry)
             raise
 
     async def wait_to_write(self, *, owner: object = None) -> None:

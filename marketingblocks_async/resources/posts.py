@@ -145,7 +145,10 @@ class Posts(Resource):
         )
         if request.schedule_time is not None and (problem := explain_past(request.scheduled_at)) is not None:
             warnings.warn(problem, PastTimeWarning, stacklevel=2)
-        return await self._run(CREATE_POST, request, overrides)
+        running = self._run(CREATE_POST, request, overrides)
+        # It would take up memory for as long as the call waits.
+        del overrides
+        return await running
 
     async def get(self, post_id: Identifier, **overrides: Unpack[CallOverrides]) -> FoundPost:
         """Find one post by its id.
