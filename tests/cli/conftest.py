@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from marketingblocks_async.cli.entry import main
+from marketingblocks_async.cli import entry
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.command import BAD_LINE, LocalSandbox, Ran, environment, posts_file
 
@@ -25,16 +26,25 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def made_once() -> object:
+    """Make all commands, which takes longer than most of them run."""
+    return typer.main.get_command(entry.make_app())
+
+
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+def command(
+    made_once: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
     """Run a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(entry, "make_app", lambda: made_once)
 
     def run(*words: str | Path) -> Ran:
         monkeypatch.setattr(sys, "argv", ["marketingblocks", *map(str, words)])
         capsys.readouterr()
-        code = int(main())
+        code = int(entry.main())
         out, err = capsys.readouterr()
         return Ran(code, out, err).check()
 

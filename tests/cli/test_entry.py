@@ -16,6 +16,7 @@ import pytest
 import typer.main
 
 from marketingblocks_async import __version__
+from marketingblocks_async.cli import entry
 from marketingblocks_async.cli.entry import make_app
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
@@ -143,6 +144,8 @@ def test_every_example_works(
 
 def test_completion_prints_something(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    # It is looked at when the commands are made.
+    monkeypatch.setattr(entry, "make_app", make_app)
     ran = command("--show-completion", "bash")
     assert ran.code == 0
     assert "_MARKETINGBLOCKS_COMPLETE" in ran.out
