@@ -273,10 +273,13 @@ def main() -> int:
             def judge(mutant: Mutant, tests: Sequence[Sequence[str]] = tests, timeout: float = timeout) -> Verdict:
                 return Verdict(mutant, workshop.notices(mutant, tests, timeout))
 
+            noticed = 0
             for verdict in pool.map(judge, mutants):
+                noticed += verdict.noticed
                 counts[room_of(path), verdict.noticed] += 1
                 if not verdict.noticed:
                     print(f"survives  {verdict.mutant.path}:{verdict.mutant.line}  {verdict.mutant.words}", flush=True)
+            print(f"{noticed:4} of {len(mutants):4} noticed in {path.relative_to(ROOT)}", flush=True)
     print(f"\n{'room':18} mutants noticed")
     for room in ROOMS:
         noticed, all_of_it = counts[room, True], counts[room, True] + counts[room, False]
