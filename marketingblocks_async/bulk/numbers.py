@@ -1,4 +1,4 @@
-"""Numbers of posts: a row of a spreadsheet that goes to several channels makes several posts.
+"""Numbers of rows and posts, and their words: a row of a spreadsheet that goes to several channels makes several posts.
 
 The first post of a row has the row's number, so that rows and posts are the same where each row makes one post. The
 other posts of a row stand far above all rows. They are sent after the first posts, those of each channel in the order
@@ -6,6 +6,10 @@ of the file.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MOST_LISTED = 5
 
 _FIRST_OTHER = 2**40
 """More rows than any file has; with up to 8,000 channels the numbers stay exact in Lua and JavaScript."""
@@ -20,6 +24,18 @@ def post_number(row: int, part: int) -> int:
 
     """
     return row + _FIRST_OTHER * max(part - 1, 0)
+
+
+def rows_that(count: int, one: str, many: str) -> str:
+    """Return ``1 row is`` or ``2 rows are`` for the verbs ``is`` and ``are``."""
+    return f"1 row {one}" if count == 1 else f"{count:,} rows {many}"
+
+
+def listed_rows(rows: Sequence[int], count: int) -> str:
+    """Return ``row 3`` or ``rows 1, 2, ...`` for the first of ``count`` rows."""
+    shown = rows[:_MOST_LISTED]
+    more = ", ..." if count > len(shown) else ""
+    return f"{'row' if count == 1 else 'rows'} {', '.join(map(str, shown))}{more}"
 
 
 def row_of(number: int) -> int:

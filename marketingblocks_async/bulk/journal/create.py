@@ -24,7 +24,7 @@ from marketingblocks_async.bulk.errors import (
     UnconfirmedRowsError,
 )
 from marketingblocks_async.bulk.media import MediaCheck, listed
-from marketingblocks_async.bulk.numbers import post_number
+from marketingblocks_async.bulk.numbers import listed_rows, post_number, rows_that
 from marketingblocks_async.bulk.plan import Plan, RowError, RowWarning, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.flat import copy_of_row, escape
@@ -40,7 +40,6 @@ from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
 
 _CHUNK = 1000
-_SHOWN_ROWS = 5
 
 
 async def create_journal(
@@ -108,10 +107,9 @@ async def create_journal(
             plan_builder.add_warnings(broken_media)
             plan = plan_builder.finish(rows.info)
             if plan.invalid and not skip_invalid:
-                rows_are = "1 row is" if plan.invalid == 1 else f"{plan.invalid} rows are"
                 msg = (
-                    f"{rows_are} not valid (the first: {plan.errors[0]}); nothing was sent; "
-                    "correct the file, or send the valid rows only (skip_invalid)"
+                    f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
+                    "sent; correct the file, or send the valid rows only (skip_invalid)"
                 )
                 raise InvalidRowsError(msg, plan)
             _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
@@ -150,16 +148,16 @@ def _refuse_unconfirmed(
     """
     faults: list[str] = []
     if plan.past_count and not allow_past:
-        rows = "1 row has" if plan.past_count == 1 else f"{plan.past_count:,} rows have"
+        rows, which = rows_that(plan.past_count, "has", "have"), listed_rows(plan.past_rows, plan.past_count)
         faults.append(
-            f"{rows} a schedule time that is past ({_numbers(plan.past_rows, plan.past_count)}); correct the times, or "
+            f"{rows} a schedule time that is past ({which}); correct the times, or "
             "allow them (allow_past): the API may publish such posts at once"
         )
     if plan.duplicate_rows and not allow_duplicates:
-        rows = "1 row repeats" if plan.duplicate_rows == 1 else f"{plan.duplicate_rows:,} rows repeat"
+        rows = rows_that(plan.duplicate_rows, "repeats", "repeat")
         group = plan.duplicate_groups[0]
         faults.append(
-            f"{rows} the post of an earlier row (for example {_numbers(group.rows, group.count)}); remove the "
+            f"{rows} the post of an earlier row (for example {listed_rows(group.rows, group.count)}); remove the "
             "repetitions, or allow them (allow_duplicates)"
         )
     if broken_media:
@@ -170,11 +168,6 @@ def _refuse_unconfirmed(
     if faults:
         msg = f"nothing was sent: {'; '.join(faults)}"
         raise UnconfirmedRowsError(msg, plan)
-
-
-def _numbers(rows: Sequence[int], count: int) -> str:
-    shown = ", ".join(map(str, rows[:_SHOWN_ROWS]))
-    return f"{'row' if count == 1 else 'rows'} {shown}{', …' if count > min(len(rows), _SHOWN_ROWS) else ''}"
 
 
 @contextmanager

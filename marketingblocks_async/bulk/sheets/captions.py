@@ -22,10 +22,6 @@ _PAGE = re.compile(
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
-def _code_points(text: str) -> int:
-    return len(text)
-
-
 def _utf_16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
@@ -78,10 +74,10 @@ CAPTION_LIMITS: dict[ChannelType, Limit] = {
         280, "characters", _weight_on_x, "https://docs.x.com/fundamentals/counting-characters (more with X Premium)"
     ),
     ChannelType.THREADS: Limit(
-        500, "characters", _code_points, "https://developers.facebook.com/documentation/threads/posts"
+        500, "characters", len, "https://developers.facebook.com/documentation/threads/posts"
     ),
     ChannelType.INSTAGRAM: Limit(
-        2200, "characters", _code_points,
+        2200, "characters", len,
         "https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media",
     ),
     ChannelType.TIKTOK: Limit(
@@ -89,14 +85,14 @@ CAPTION_LIMITS: dict[ChannelType, Limit] = {
         "https://developers.tiktok.com/doc/content-posting-api-reference-direct-post",
     ),
     ChannelType.LINKEDIN: Limit(
-        3000, "characters", _code_points, "other services' documentation, such as docs.zernio.com/platforms/linkedin"
+        3000, "characters", len, "other services' documentation, such as docs.zernio.com/platforms/linkedin"
     ),
     ChannelType.YOUTUBE: Limit(5000, "bytes", _utf_8_bytes, "https://developers.google.com/youtube/v3/docs/videos"),
-    ChannelType.FACEBOOK: Limit(63_206, "characters", _code_points, "often reported, not in Facebook's documentation"),
+    ChannelType.FACEBOOK: Limit(63_206, "characters", len, "often reported, not in Facebook's documentation"),
 }  # fmt: skip
 """Platform → the longest caption."""
 
-TITLE_LIMIT = Limit(100, "characters", _code_points, "https://developers.google.com/youtube/v3/docs/videos")
+TITLE_LIMIT = Limit(100, "characters", len, "https://developers.google.com/youtube/v3/docs/videos")
 """The longest title of a YouTube video."""
 
 _CONTINUATION = "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"  # noqa: E501

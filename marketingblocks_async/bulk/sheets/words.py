@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 
@@ -53,8 +54,8 @@ class Words:
     def option(self, name: str, value: str | None = None) -> str:
         """Return how to give an option that both have under one name."""
         if self.command_line:
-            return f"--{name.replace('_', '-')}" + (f" {value}" if value else "")
-        return f'{name}="{value}"' if value else f"{name}=True"
+            return f"--{name.replace('_', '-')}" + ("" if value is None else f" {shlex.quote(value)}")
+        return f"{name}=True" if value is None else f'{name}="{value}"'
 
 
 PYTHON = Words()

@@ -99,9 +99,10 @@ def run(
     do the same.
     """
     from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
+    from marketingblocks_async.bulk.numbers import rows_that
 
     from .bulk_progress import ended_like_ctrl_c
-    from .bulk_screens import rows_are, show_plan
+    from .bulk_screens import show_plan
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=sending.timeout)
@@ -127,7 +128,7 @@ def run(
     if not settings.output.as_json:
         show_plan(settings.output, made)
     if made.invalid:
-        settings.output.note(f"{rows_are(made.invalid)} not valid and left out; counted as failed.")
+        settings.output.note(f"{rows_that(made.invalid, 'is', 'are')} not valid and left out; counted as failed.")
     return send(settings, client, made_at, sending)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.cli.output import Output
 
 from .bulk_progress import duration
@@ -45,12 +46,10 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.table("Channels", ("platform", "channel", "mode", "rows"), channels, right=("channel", "rows"))
         _more(output, len(plan.channels) - SHOWN_CHANNELS, "channels")
     if plan.past_count:
-        which = _list(plan.past_rows, plan.past_count)
-        output.note(
-            f"Warning: {rows_are(plan.past_count)} scheduled in the past ({which}); 'run' needs --allow-past for them."
-        )
+        rows, which = rows_that(plan.past_count, "is", "are"), listed_rows(plan.past_rows, plan.past_count)
+        output.note(f"Warning: {rows} scheduled in the past ({which}); 'run' needs --allow-past for them.")
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
-        which = _list(group.rows, group.count)
+        which = listed_rows(group.rows, group.count)
         output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
     if plan.warnings:
@@ -126,7 +125,7 @@ def show_result(
     if counts.unknown:
         _advise_on_unknown(output, result, journal, resumed=resumed)
     if counts.pending:
-        output.note(f"{rows_are(counts.pending)} still to be sent: {_command('resume', journal)}")
+        output.note(f"{rows_that(counts.pending, 'is', 'are')} still to be sent: {_command('resume', journal)}")
     if counts.failed:
         output.note(f"Take out what failed, to correct and send it: {_command('report', journal)} --failures {failed}")
 
@@ -212,11 +211,6 @@ def number_of_rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def rows_are(count: int) -> str:
-    """Return ``1 row is``, ``2 rows are``."""
-    return f"{number_of_rows(count)} {'is' if count == 1 else 'are'}"
-
-
 def at_least(seconds: float) -> str:
     """Return how long something takes, in words."""
     return _length(seconds) if seconds < 1 else f"at least {duration(seconds)}"
@@ -224,11 +218,6 @@ def at_least(seconds: float) -> str:
 
 def _length(seconds: float) -> str:
     return "less than a second" if seconds < 1 else duration(seconds)
-
-
-def _list(numbers: Sequence[int], count: int) -> str:
-    shown = ", ".join(map(str, numbers[:SHOWN_GROUPS]))
-    return f"{'row' if count == 1 else 'rows'} {shown}{', ...' if count > min(len(numbers), SHOWN_GROUPS) else ''}"
 
 
 def _command(name: str, journal: str) -> str:

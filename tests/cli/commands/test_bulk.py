@@ -244,7 +244,7 @@ def test_columns_are_mapped_and_lists_separated(command: Command, sandbox: Sandb
         (["--map", "Text"], "--map 'Text': write COLUMN=FIELD"),
         (["--map", "a=key", "--map", "a=key"], "--map gives 'a' twice"),
         (["--map", "caption_text=nonsense"], 'there is no field "nonsense"'),
-        (["--list-separator", ""], "--list-separator: give a sign"),
+        (["--list-separator", ""], "--list-separator ''"),
         (["--encoding", "klingon"], "is not the name of a text encoding"),
         (["--sheet", "January"], "is for XLSX files only"),
         (["--timeout", "nan"], "timeout=nan"),
