@@ -25,6 +25,10 @@ _SHORTEST_TIMER = 0.001
 _LONGEST_TIMER = 1.0
 """Permits of destroyed tasks come back unannounced, so the dispatcher looks at least this often while calls wait."""
 
+_TICK = 0.001
+"""Seconds between the instants at which timers of queues fire. All tokens of a loop have the same, so what falls due
+within a tick goes in one turn of the loop, and not in a turn for each token."""
+
 _WRITABLE_POLL = 0.02
 """Seconds between two looks whether a lease allows a write again. A renewed lease wakes the queue sooner."""
 
@@ -60,6 +64,8 @@ class LoopQueue:
             # The token was in use a moment ago on another loop, and its burst may have been spent there.
             self._drain()
         self._timer: asyncio.TimerHandle | None = None
+        # As far as the burst makes up for it.
+        self._tick = min(_TICK, max((burst - 1) / rate / 10, 1e-6))
         self._dispatch_is_due = False
         # While the queue waits for a permit: when it will look for one. An earlier permit must wake it.
         self._looks_for_permit_at = -math.inf
@@ -156,7 +162,8 @@ class LoopQueue:
         wake = self._release_due(now)
         if wake is not None:
             delay = min(max(wake - now, _SHORTEST_TIMER), _LONGEST_TIMER)
-            self._timer = self._loop.call_later(delay, self._dispatch)
+            when = self._loop.time() + delay
+            self._timer = self._loop.call_at(math.ceil(when / self._tick) * self._tick, self._dispatch)
 
     def _release_due(self, now: float) -> float | None:
         """Release the calls that may go now; return when to look again, ``None`` if none waits."""
@@ -169,11 +176,15 @@ class LoopQueue:
             # The first look after a pause: go on evenly, without a burst.
             self._resumed_from = paused_until
             self._drain()
-        wakes = (self._release_writes(now), self._grant(now))
-        return min((wake for wake in wakes if wake is not None), default=None)
+        writes_at, grants_at = self._release_writes(now), self._grant(now)
+        if writes_at is None or grants_at is None:
+            return grants_at if writes_at is None else writes_at
+        return min(writes_at, grants_at)
 
     def _release_writes(self, now: float) -> float | None:
-        writable = self._pool.writable if self._write_queue else 0
+        if not self._write_queue:
+            return None
+        writable = self._pool.writable
         for future in list(self._write_queue):
             if not future.done():
                 if writable <= 0:
@@ -196,13 +207,15 @@ class LoopQueue:
                 if not future.done():
                     if taken == room:
                         # All that go together are taken from the bucket together.
-                        self._take(taken)
+                        if taken:
+                            pacer.take(taken)
                         taken, room = 0, int(pacer.room())
                         if not room:
                             return now + pacer.wait()
                     permit = pool.take()
                     if permit is None:
-                        self._take(taken)
+                        if taken:
+                            pacer.take(taken)
                         # Infinity first: a permit that another thread returns between these two lines wakes us.
                         self._looks_for_permit_at = math.inf
                         self._looks_for_permit_at = pool.next_release
@@ -210,12 +223,9 @@ class LoopQueue:
                     taken += 1
                     future.set_result(permit)
                 del waiting[future]
-        self._take(taken)
+        if taken:
+            pacer.take(taken)
         return None
-
-    def _take(self, number: int) -> None:
-        if number:
-            self._grants.take(number)
 
     def _adapt_rate(self) -> None:
         rate = self._pool.rate

@@ -139,3 +139,27 @@ async def test_a_permit_of_a_destroyed_task_wakes_a_waiting_call() -> None:
     gc.collect()
     async with asyncio.timeout(1.1):
         use(await waiting)
+
+
+async def test_grants_of_many_tokens_go_in_common_turns() -> None:
+    """A turn of the loop costs more than a grant, and 40 tokens at their limit have 4,000 grants a second."""
+    granted: list[float] = []
+
+    async def call(limiter: RateLimiter) -> None:
+        use(await limiter.acquire())
+        granted.append(time.monotonic())
+
+    tasks: list[asyncio.Task[None]] = []
+    for _ in range(40):
+        limiter = limiter_of()
+        tasks += [asyncio.create_task(call(limiter)) for _ in range(300)]
+        # No two tokens begin at the same part of an interval.
+        await asyncio.sleep(0.00137)
+    began = time.monotonic()
+    await asyncio.sleep(2)
+    turns = {instant for instant in granted if instant > began}
+    assert sum(instant > began for instant in granted) == pytest.approx(40 * 200, rel=0.02)
+    assert len(turns) <= 2050
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
