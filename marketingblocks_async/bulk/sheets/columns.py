@@ -121,7 +121,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "social networks", "social channel", "social channels", "social media", "page", "pages", "accounts",
         "social account", "social accounts", "destination", "destinations",
         "plattform", "plattformen", "netzwerk", "kanal", "kanäle", "réseau", "réseaux", "réseau social",
-        "réseaux sociaux", "plateforme", "plateformes", "red", "red social", "redes sociales", "plataforma", "canal",
+        "réseaux sociaux", "plateforme", "plateformes", "red social", "redes sociales", "plataforma", "canal",
     ),
 }  # fmt: skip
 """What a recipe says of a column → usual names of such columns in content calendars."""

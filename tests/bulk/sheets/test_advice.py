@@ -102,8 +102,8 @@ def test_captions_in_columns_of_the_platforms_go_where_there_is_one(file: Path) 
 
 
 def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> None:
-    message = failure(written(file, "Red,Fecha,Hora,Texto\nFacebook,14/03/2027,09:05,Hola\n")).message
-    for column, holds in (("Red", "channel"), ("Fecha", "date"), ("Hora", "time"), ("Texto", "caption_text")):
+    message = failure(written(file, "Red social,Fecha,Hora,Texto\nFacebook,14/03/2027,09:05,Hola\n")).message
+    for column, holds in (("Red social", "channel"), ("Fecha", "date"), ("Hora", "time"), ("Texto", "caption_text")):
         assert f'columns={{"{column}": "{holds}"}}' in message
 
 
