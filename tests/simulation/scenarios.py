@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from marketingblocks_async import CreatePost, MarketingBlocks, MarketingBlocksError, PostOutcome
@@ -157,33 +159,31 @@ def _judge(world: World, told: dict[str, Any]) -> None:
         world.complain(f"posts of no caller: {strange}")
 
 
-_templates: dict[tuple[int, bool], bytes] = {}
-
-
-async def _new_journal(world: World, path: Path) -> list[str]:
+def _new_journal(world: World, path: Path) -> list[str]:
     count, twins = world.chance.choice([6, 20, 45]), world.chance.random() < 0.2
-    texts = [f"Row {number // 2 if twins else number}" for number in range(count)]
-    if (count, twins) not in _templates:
-        await create_journal([post(text).model_dump(mode="json") for text in texts], path)
-        _templates[count, twins] = _read(path)
-    else:
-        _write(path, _templates[count, twins])
-    return texts
+    path.write_bytes(journal_of(count, twins))
+    return _texts(count, twins)
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+def _texts(count: int, twins: bool) -> list[str]:
+    return [f"Row {number // 2 if twins else number}" for number in range(count)]
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+@cache
+def journal_of(count: int, twins: bool) -> bytes:
+    """Make a journal, once; on another loop, since a world must be the same whether it was made before or not."""
+    posts = [post(text).model_dump(mode="json") for text in _texts(count, twins)]
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        path = Path(folder) / "journal"
+        thread.submit(asyncio.run, create_journal(posts, path)).result()
+        return path.read_bytes()
 
 
 async def bulk(world: World) -> None:
     """A bulk run whose process dies up to four times, or is stopped or cancelled; the last one goes on in peace."""
     chance = world.chance
     path = world.folder / "0.journal"
-    texts = await _new_journal(world, path)
+    texts = _new_journal(world, path)
     world.is_late = chance.random() < 0.3
     for life in range(1, chance.randrange(1, 5) + 1):
         world.cause_trouble()
