@@ -89,7 +89,7 @@ def request_from(
         raise TypeError(msg)
     fields = {name: value for name, value in fields.items() if value is not None}
     if given is None:
-        return kind(**fields)
+        return kind.checked(fields)
     if not isinstance(cast("object", given), kind):
         msg = f"pass a {kind.__name__} or keyword arguments, not a {type(given).__name__}"
         raise TypeError(msg)
