@@ -15,9 +15,6 @@ from marketingblocks_async.limits.registry import LimiterRegistry
 from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
 
-# No test asks a host with a public certificate, and reading all of them is a tenth of a process's start.
-os.environ["SSL_CERT_FILE"] = os.devnull
-
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:

@@ -96,7 +96,6 @@ def environment(sandbox_url: str, token: str) -> dict[str, str]:
         "MARKETINGBLOCKS_API_TOKEN": token,
         "MARKETINGBLOCKS_BASE_URL": sandbox_url,
         "PATH": os.environ["PATH"],
-        "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"],
     }
 
 
