@@ -330,6 +330,11 @@ class Journal(JournalReader):
         self._latest = self._latest_time()
 
     @property
+    def was_opened(self) -> bool:
+        """Whether it is open, or was."""
+        return self._connection is not None
+
+    @property
     def _writer(self) -> GroupCommit:
         if self._commits is None:
             raise JournalError(_NOT_OPEN)

@@ -52,7 +52,7 @@ class BulkRun:
 
     Args:
         client: an open client; its retries, timeout and limit apply. The run's calls queue behind ordinary calls.
-        journal: the rows. No other run may use it.
+        journal: the rows. No other run may use it. If it is not open, ``run()`` opens it; close it with ``aclose()``.
         unknown: what to do with rows whose outcome stays unknown.
         max_failures: number of failed rows after which this run stops; ``None`` for no bound.
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
@@ -158,6 +158,8 @@ class BulkRun:
         """
         self._meter.begin()
         journal = self._journal
+        if not journal.was_opened:
+            await journal.open()
         await check_api(journal, self._client.base_url)
         await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
         await journal.begin_session()

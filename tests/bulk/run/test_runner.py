@@ -81,6 +81,15 @@ async def test_every_row_is_sent_once(sandbox: Sandbox, path: Path) -> None:
     assert len(sandbox.ledger.commits) == 10
 
 
+async def test_a_run_opens_a_journal_that_is_not_open(sandbox: Sandbox, path: Path) -> None:
+    journal = Journal(path)
+    async with client_of(sandbox) as client:
+        assert (await BulkRun(client, journal).run()).counts.done == 10
+        await journal.aclose()
+        with pytest.raises(JournalError):
+            await BulkRun(client, journal).run()
+
+
 STATES = {
     # The outcome is known, and the row is done, failed, or tried again in the same run.
     "slow": RowState.DONE,
