@@ -117,11 +117,13 @@ async def slow_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(7)
     connect: Callable[..., Awaitable[Any]] = aiohttp.TCPConnector.connect
     async with SandboxProcess(policy="gcra") as sandbox:
+        # Other scenarios go on, and connect, when this one has ended.
+        port = URL(sandbox.base_url).port
 
         async def slow_connect(self: aiohttp.TCPConnector, request: Any, *args: Any, **kwargs: Any) -> Any:
             connection = await connect(self, request, *args, **kwargs)
             # Those of other scenarios, and those that ask what the server counted, stay quick.
-            if request.url.port == URL(sandbox.base_url).port and type(self) is not aiohttp.TCPConnector:
+            if request.url.port == port and type(self) is not aiohttp.TCPConnector:
                 await asyncio.sleep(chance.random() if chance.random() < 0.3 else 0.0)
             return connection
 
