@@ -68,6 +68,9 @@ class Pacer(TokenBucket):
 
     __slots__ = ("_bucket",)
 
+    # Declared again, since it is set here as well.
+    rate: float
+
     def __init__(self, burst: float, rate: float, clock: Callable[[], float]) -> None:
         super().__init__(burst, rate, clock)
         self._bucket = AsyncLimiter(burst, burst / rate)

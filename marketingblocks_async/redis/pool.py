@@ -48,6 +48,10 @@ class LeasedPool(PermitPool):
 
     """
 
+    # Declared again, since they are set here as well.
+    granted: int
+    paused_until: float
+
     def __init__(self, settings: RateLimit, clock: Callable[[], float], request_refill: Callable[[], None]) -> None:
         super().__init__(settings, clock)
         self._request_refill = request_refill
