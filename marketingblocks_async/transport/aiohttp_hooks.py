@@ -55,7 +55,8 @@ LONGEST_TRY = 0.25
 """Seconds after which a write that tries a connection has passed although it has no response yet.
 
 A server that has closed a connection says so as soon as the request arrives, within about the time that it takes to
-open a connection. The other writes wait no longer than that, since each of them holds a permit meanwhile.
+open a connection. The other writes wait no longer than that, since each of them holds a permit meanwhile. Where
+responses take longer than the second of these, they do not wait but open connections, and the longer time counts.
 """
 
 NO_SOCKETS = (errno.EMFILE, errno.ENFILE)
@@ -175,7 +176,7 @@ class ObservedConnector(aiohttp.TCPConnector):
                 self._lesson.opened(time.monotonic() - asked)
             if not self._lesson.may_try(attempt):
                 connection.release()
-                await self._lesson.wait()
+                attempt.needs_new_connection = not await self._lesson.wait()
             elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
                 break
         attempt.connection = connection.protocol
@@ -238,6 +239,8 @@ class ObservedConnector(aiohttp.TCPConnector):
             self._used[attempt.connection] = time.monotonic(), attempt.uses + 1
             if attempt.idle is not None:
                 self._lesson.prove(attempt.idle, attempt.uses)
+            else:
+                self._lesson.answered_on_new(time.monotonic() - attempt.began - attempt.held_back)
             if (offer := headers.get("Keep-Alive")) is not None:
                 self._lesson.read_offer(offer)
 
@@ -275,6 +278,8 @@ class KeepaliveLesson:
         # Instant from which on it counts as proven; inf until it is written.
         self._passes_at = math.inf
         self._tried = asyncio.Event()
+        # Whether a response will be late: each write that waited for it would hold a permit meanwhile.
+        self._is_slow = False
         self._fastest_opening = LONGEST_TRY
 
     def allows(self, idle: float) -> bool:
@@ -297,6 +302,7 @@ class KeepaliveLesson:
             if time.monotonic() < self._passes_at:
                 return False
             self.prove(trying.idle or 0.0, trying.uses)
+            self._is_slow = True
             return self.may_try(attempt)
         self._trying, self._passes_at = attempt, math.inf
         self._tried.clear()
@@ -305,17 +311,30 @@ class KeepaliveLesson:
     def sending(self, attempt: Attempt) -> None:
         """Note that an attempt is about to be written."""
         if attempt is self._trying:
-            self._passes_at = time.monotonic() + max(SHORTEST_TRY, self._fastest_opening)
+            seconds = LONGEST_TRY if self._is_slow else max(SHORTEST_TRY, self._fastest_opening)
+            self._passes_at = time.monotonic() + seconds
 
     def opened(self, seconds: float) -> None:
         """Note how long it took to open a connection."""
         self._fastest_opening = min(self._fastest_opening, seconds)
 
-    async def wait(self) -> None:
-        """Wait for the result of the write that tries a connection, or until it has passed."""
+    def answered_on_new(self, seconds: float) -> None:
+        """Note how long the first response on a connection took."""
+        self._is_slow = seconds > LONGEST_TRY
+
+    async def wait(self) -> bool:
+        """Wait for the result of the write that tries a connection, or until it has passed.
+
+        Returns:
+            ``False``, without waiting, if responses are slow: the write then opens a connection.
+
+        """
+        if self._is_slow:
+            return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(LONGEST_TRY, self._passes_at - time.monotonic())):
                 await self._tried.wait()
+        return True
 
     def prove(self, idle: float, uses: int) -> None:
         """Note that a reused connection brought a response."""

@@ -16,6 +16,7 @@ from marketingblocks_async.transport.aiohttp_hooks import (
     KEEPALIVE,
     LESSON,
     LONGEST_LESSON,
+    LONGEST_TRY,
     SHORTEST_TRY,
     KeepaliveLesson,
 )
@@ -239,8 +240,32 @@ class TestTrial:
         await asyncio.sleep(0)
         assert not waiting.done()
         self.lesson.prove(0.0, 1)
-        await waiting
+        assert await waiting
         assert self.lesson.may_try(self.other)
+
+    async def test_where_responses_are_slow_the_others_open_connections(self) -> None:
+        self.trying.begin()
+        self.lesson.answered_on_new(LONGEST_TRY * 1.01)
+        self.lesson.sending(self.trying)
+        assert not await self.lesson.wait()
+        self.now += LONGEST_TRY * 0.99
+        assert not self.lesson.may_try(self.other)
+        self.now += LONGEST_TRY * 0.02
+        assert self.lesson.may_try(self.other)
+        # Until one is quick.
+        self.lesson.answered_on_new(LONGEST_TRY * 0.99)
+        assert self.lesson.may_try(self.a_write(uses=2))
+        waiting = asyncio.create_task(self.lesson.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+
+    async def test_one_that_passes_without_a_response_shows_that_they_are_slow(self) -> None:
+        self.trying.begin()
+        self.lesson.sending(self.trying)
+        self.now += LONGEST_TRY * 1.01
+        assert self.lesson.may_try(self.other)
+        assert not await self.lesson.wait()
 
     async def test_one_that_ends_without_a_result_makes_room_for_the_next(self) -> None:
         assert self.trying.has_ended
@@ -248,8 +273,8 @@ class TestTrial:
 
 
 @pytest.mark.usefixtures("own_limiters")
-async def test_slow_answers_cost_no_further_connections() -> None:
-    """A write that finds only connections that are not proven yet closes none of them."""
+async def test_slow_answers_cost_few_further_connections() -> None:
+    """While one write tries a connection, the others open a few, and then use those that there are."""
 
     async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.5)
@@ -260,7 +285,7 @@ async def test_slow_answers_cost_no_further_connections() -> None:
         for _ in range(5):
             await asyncio.gather(*(client.posts.create(post()) for _ in range(20)))
         assert len(server.requests) == 100
-        assert server.connections <= 25
+        assert server.connections <= 60
 
 
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
