@@ -156,7 +156,8 @@ async def jitter_of_a_second_without_the_guard() -> None:
 
 
 async def test_several_tokens_have_a_limit_each() -> None:
-    async with SandboxProcess(policy="gcra") as sandbox, limited(sandbox) as client:
+    # Not GCRA: where six tokens begin together, the server may count the first requests on new connections in a bunch.
+    async with SandboxProcess(policy="sliding_log_strict") as sandbox, limited(sandbox) as client:
         others = [client.with_token(await sandbox.add_token(f"tenant-{number}")) for number in range(5)]
         async with judged(sandbox, 200, rate=60):
             await asyncio.gather(*(create(other, 200, str(number)) for number, other in enumerate([client, *others])))

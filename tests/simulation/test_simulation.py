@@ -15,10 +15,10 @@ from tests.support.tools import need
 
 ROOT = Path(__file__).parents[2]
 
-SEEDS = 75
-"""Seeds of a test run, in 6 s of processor time; make simulation plays 100,000."""
+SEEDS = 300
+"""Seeds of a test run, in 25 s of processor time; make simulation plays 100,000."""
 
-PARTS = 5
+PARTS = 12
 
 MOST_TRIED = 300
 """Seeds in which each bug has to show. Most show in the first ten."""
