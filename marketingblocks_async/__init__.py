@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     )
     from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
     from .fleet import FleetSnapshot, TokenFleet
-    from .limits.connections import ConnectionSlots
     from .limits.settings import Lane, Limiter, ManagedLimiter, RateLimit, RateLimiterSnapshot, SharedRateLimit
+    from .limits.slots import ConnectionSlots
     from .middleware import HttpAnswer, HttpRequest, HttpResponse, Middleware, Send
     from .models import (
         AmbiguousTimeWarning,
@@ -193,7 +193,7 @@ _HOMES = (
     "middleware",
     "limits.settings",
     "calls.retry",
-    "limits.connections",
+    "limits.slots",
     "calls.options",
     "observers",
     "calls.call",

@@ -22,8 +22,8 @@ from .calls.wire import GenericOperation, encode_json, encode_query
 from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, is_number, resolve_base_url, resolve_token
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
-from .limits.connections import ConnectionSlots
 from .limits.settings import Limiter, RateLimit, SharedRateLimit
+from .limits.slots import ConnectionSlots
 from .middleware import Middleware
 from .observers import Hooks
 from .resources.channels import Channels, RawChannels
@@ -99,7 +99,7 @@ class MarketingBlocks:
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the responses alone. That costs rate only where response times vary.
         max_connections: how many connections may be in use at once, by this client and its copies together; no token
-            can take them all, see ``limits/connections.py``. ``None`` for as many as the process's limit of open files
+            can take them all, see ``limits/slots.py``. ``None`` for as many as the process's limit of open files
             leaves.
         max_response_bytes: the largest response to read, at least 1.
         proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of

@@ -16,9 +16,9 @@ from yarl import URL
 from marketingblocks_async._version import __version__
 from marketingblocks_async.configuration import Secret
 from marketingblocks_async.errors import CallError, ConfigurationError, Headers
-from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
+from marketingblocks_async.limits.slots import ConnectionSlots, SlotLimiter
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.transport.transport import Transport
 

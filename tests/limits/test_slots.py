@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketingblocks_async import ConfigurationError
-from marketingblocks_async.limits.connections import ConnectionSlots, SlotLimiter
+from marketingblocks_async.limits.slots import ConnectionSlots, SlotLimiter
 from tests.support.limits import limiter_of
 from tests.support.virtual_time import run
 
