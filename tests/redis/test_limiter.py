@@ -148,7 +148,8 @@ async def test_wrong_credentials_are_an_error(server: PrivateRedis) -> None:
 
 
 async def test_on_failure_fail(server: PrivateRedis) -> None:
-    setting = RedisRateLimit(server.url, on_failure="fail", lease=0.2)
+    # Longer than a busy machine needs for an exchange.
+    setting = RedisRateLimit(server.url, on_failure="fail", lease=1.0)
     await server.kill()
     limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
     with pytest.raises(WaitEndedError, match="cannot be reached"):
