@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Generator, Iterator
 from typing import Any, cast
@@ -14,12 +13,6 @@ from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
 from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Run more processes than there are cores, since tests of sockets and other processes mostly wait."""
-    return (os.cpu_count() or 1) + 2
 
 
 # First, so that a timeout of the test does not count the wait for other processes.
