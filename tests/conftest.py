@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Generator, Iterator
 from typing import Any, cast
@@ -42,3 +43,10 @@ def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
 def own_limiters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limiters that no other test has used: they are shared by token and address, and ports come back."""
     monkeypatch.setattr(token, "REGISTRY", LimiterRegistry())
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """An event loop for tests that are not coroutines, since Hypothesis calls them many times."""
+    with asyncio.Runner() as runner:
+        yield runner

@@ -51,7 +51,7 @@ than ``limit`` and those requests in it that were later than they were held. So 
 + guard)``, rare lateness of any size is covered, and only frequent lateness is covered up to the guard. Details:
 
 * *Holding is free while permits are plenty* (fewer than four fifths are out): all is held in full then.
-* *An unanswered request* shows by itself that it is late. It holds its permit while the credit lasts.
+* *An unanswered request* is late by its own evidence. It holds its permit while the credit lasts.
 * *New connections*: their first request has a guard of a second at least, since accept queues and proxies delay it.
 * *Failures* may be faster than any success. They are no evidence of the base, and hold ``per`` after ``z``.
 * *Nothing known yet* (fewer than 50 answers in a minute; one on a new connection counts half, since all of those

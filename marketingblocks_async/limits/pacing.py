@@ -18,7 +18,7 @@ _TIMER_EARLY = 2e-9
 
 
 class TokenBucket:
-    """A token bucket without a queue: whoever wants to pass asks it, and it answers at once.
+    """A token bucket without a queue: it says at once how many may pass.
 
     Args:
         burst: how many may pass back to back after a rest, at least 1. Also how much a late timer can catch up on.

@@ -36,7 +36,7 @@ from .results import Outcome, ToolResult, bounded, result
 logger: logging.Logger = logging.getLogger("marketingblocks_async.mcp")
 
 LISTED_FOR = 300.0
-"""Seconds for which a listing tells posts of this server from older ones. After that it is asked for again."""
+"""Seconds for which a listing is used to tell posts of this server from older ones; then it is read again."""
 
 BUSY_FOR = 50.0
 """Seconds to wait for another server that has the same key in hand."""

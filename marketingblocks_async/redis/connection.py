@@ -54,7 +54,7 @@ _NOT_REDIS = "what answers does not speak the protocol of Redis"
 
 
 def _check(reply: object, exchange: Exchange) -> list[int]:
-    """Return the reply of the script, or raise the failure that it is; ``exchange.lua`` describes it.
+    """Check a reply of the script, which ``exchange.lua`` describes, and return it; raise it if it is an error.
 
     Permits must not be granted, nor the worker's thread ended, by what only looks like a reply.
     """

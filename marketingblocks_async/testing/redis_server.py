@@ -1,4 +1,4 @@
-"""A Redis server of one's own, for tests, demos and benchmarks: on a free port, and gone afterwards."""
+"""A private Redis server for tests, demos and benchmarks. It listens on a free port and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ class KeepaliveLesson:
 
     A write on a connection that the server is closing ends with an unknown outcome; a new connection avoids that. Until
     a response has come on a connection that was idle as long and used as often as this one, one write at a time tries
-    it, and the others wait for the result. So one outcome is unknown, instead of one for each write in flight.
+    it. The others wait for the result or, where responses are slow, open connections. So one outcome is unknown,
+    instead of one for each write in flight.
 
     Attributes:
         distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle

@@ -94,12 +94,6 @@ class Answering:
 
 
 @pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
 def answering(runner: asyncio.Runner) -> Iterator[Answering]:
     answering = Answering()
     runner.run(answering.server.__aenter__())

@@ -72,12 +72,6 @@ class FakeRedis:
 
 
 @pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
 def fake(runner: asyncio.Runner) -> Iterator[FakeRedis]:
     fake = FakeRedis()
     server = runner.run(_start(fake))

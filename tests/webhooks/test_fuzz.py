@@ -36,12 +36,6 @@ def receiver() -> WebhookReceiver:
     return WebhookReceiver("https://example.com/hooks", max_body_bytes=1000, body_seconds=5)
 
 
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
 def test_an_asgi_server_gets_a_documented_status(
     runner: asyncio.Runner, receiver: WebhookReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:

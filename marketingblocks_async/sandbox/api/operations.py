@@ -195,5 +195,5 @@ class Operations:
 
 
 def invalid(errors: Errors) -> Response:
-    """Return the refusal of an invalid request; that it is a 422 with an ``errors`` map is a guess."""
+    """Return the refusal of an invalid request: a 422 with an ``errors`` map (inferred)."""
     return error_response(422, "The given data was invalid.", errors=errors)
