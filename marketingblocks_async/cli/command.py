@@ -23,8 +23,8 @@ P = ParamSpec("P")
 _SHARED = {"base_url": BaseUrl, "token_file": TokenFile, "rate": Rate, "limit": FormerRate, "as_json": Json}
 
 
-def new_app(help_text: str) -> typer.Typer:
-    """Return a group of commands with this help."""
+def new_app(help_text: str = "") -> typer.Typer:
+    """Return a group of commands with this help, or one whose commands are added to another group."""
     return typer.Typer(
         help=help_text, cls=Group, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -80,13 +80,7 @@ def make_app() -> typer.Typer:
     """
     # The commands import typer, which the base install does not have; main() explains that.
     from .command import new_app, version_option
-    from .commands import automations, bulk, channels, posts
-    from .commands.doctor import add_doctor
-    from .commands.generic import add_calls, docs
-    from .commands.mcp import add_mcp
-    from .commands.openapi import add_openapi
-    from .commands.sandbox import add_sandbox
-    from .commands.schema import add_schema
+    from .commands import automations, bulk, channels, doctor, generic, mcp, openapi, posts, sandbox, schema
 
     app = new_app(
         "Post to social media through the MarketingBlocks API, one post or a million, within its limit of 100 requests "
@@ -98,12 +92,7 @@ def make_app() -> typer.Typer:
     app.add_typer(bulk.app, name="bulk")
     app.add_typer(posts.app, name="posts")
     app.add_typer(channels.app, name="channels")
-    add_calls(app)
     app.add_typer(automations.app, name="automations")
-    app.add_typer(docs, name="docs")
-    add_sandbox(app)
-    add_mcp(app)
-    add_openapi(app)
-    add_schema(app)
-    add_doctor(app)
+    for commands_of_one_word in (generic, sandbox, mcp, openapi, schema, doctor):
+        app.add_typer(commands_of_one_word.app)
     return app

@@ -1,6 +1,6 @@
 """The API as an OpenAPI 3.1 document, generated from the endpoint table and the models.
 
-``python -m marketingblocks_async.openapi`` prints it. Every statement in it carries ``x-evidence``: ``documented``,
+``marketingblocks openapi`` prints it. Every statement in it carries ``x-evidence``: ``documented``,
 ``inferred`` or ``unknown``.
 """
 

@@ -31,6 +31,7 @@ from .state.tokens import DEFAULT_TOKEN
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _STDERR_LINES = 200
+_NOT_RUNNING = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
 
 _ModelT = TypeVar("_ModelT")
 
@@ -165,8 +166,7 @@ class SandboxProcess:
     def pid(self) -> int:
         """Id of the process."""
         if self._process is None:
-            msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise SandboxError(msg)
+            raise SandboxError(_NOT_RUNNING)
         return self._process.pid
 
     @property
@@ -265,8 +265,7 @@ class SandboxProcess:
 
     async def _ask(self, method: str, name: str, body: object = None, *, query: dict[str, str] | None = None) -> Any:
         if self._session is None:
-            msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise SandboxError(msg)
+            raise SandboxError(_NOT_RUNNING)
         url = f"{self._told('control_url')}{name}"
         try:
             async with self._session.request(method, url, json=body, params=query) as response:
@@ -280,8 +279,7 @@ class SandboxProcess:
 
     def _told(self, name: str) -> Any:
         if self._process is None:
-            msg = "the sandbox process is not running; use it inside 'async with SandboxProcess() as sandbox:'"
-            raise SandboxError(msg)
+            raise SandboxError(_NOT_RUNNING)
         return self._ready[name]
 
     def _explain(self, what: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS
 from marketingblocks_async.errors import STATUS_RULES
 from marketingblocks_async.models.base import is_array, is_object
 from marketingblocks_async.openapi import Evidence, document, document_json, reference_table
-from marketingblocks_async.openapi.__main__ import main
 
 REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "operations.md"
 
@@ -168,12 +166,6 @@ def test_every_reference_leads_somewhere() -> None:
                 place = place[step]
 
 
-def test_the_module_prints_it() -> None:
-    command = [sys.executable, "-W", "error", "-m", "marketingblocks_async.openapi", "--server-url", "http://127.0.0.1"]
-    done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - this interpreter
-    assert json.loads(done.stdout) == document(server_url="http://127.0.0.1")
-
-
 def test_the_command_prints_it(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     def printed(*words: str) -> bytes:
         monkeypatch.setattr(sys, "argv", ["marketingblocks", "openapi", *words])
@@ -181,14 +173,10 @@ def test_the_command_prints_it(capfdbinary: pytest.CaptureFixture[bytes], monkey
         return capfdbinary.readouterr().out
 
     assert json.loads(printed()) == WHOLE
+    assert json.loads(printed("--base-url", "http://127.0.0.1")) == document(server_url="http://127.0.0.1")
     assert json.loads(line := printed("--json")) == WHOLE
     assert line.count(b"\n") == 1
     assert printed("--table").decode() == reference_table()
-
-
-def test_the_table_is_printed(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert main(["--table"]) == 0
-    assert capfdbinary.readouterr().out.decode() == reference_table()
 
 
 def test_the_reference_of_the_documentation_has_the_endpoint_table() -> None:

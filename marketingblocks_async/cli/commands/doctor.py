@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode
 from marketingblocks_async.cli.settings import Settings, run_async
 
@@ -27,6 +27,8 @@ LARGEST_CLOCK_DIFFERENCE = 5.0
 REACH_TIMEOUT = 10.0
 
 OK, WARNING, FAILED, UNCHECKED = "ok", "warning", "failed", "not checked"
+
+app: typer.Typer = new_app()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,7 @@ class _Reached:
     at: float
 
 
-def add_doctor(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    command(app, "doctor", examples="marketingblocks doctor\nmarketingblocks doctor --json")(doctor)
-
-
+@command(app, "doctor", examples="marketingblocks doctor\nmarketingblocks doctor --json")
 def doctor(settings: Settings) -> ExitCode:
     """Check configuration, reachability, clock and access token. It only reads, and creates nothing.
 

@@ -12,24 +12,12 @@ from marketingblocks_async.cli.fields import pairs, read_json
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
 
+app: typer.Typer = new_app()
 docs: typer.Typer = new_app("Ask the documentation.")
+app.add_typer(docs, name="docs")
 
 
-def add_calls(app: typer.Typer) -> None:
-    """Add the commands of one word to ``app``."""
-    command(
-        app, "generate", examples='marketingblocks generate "flower sales" --post-type breel'
-    )(generate)  # fmt: skip
-    command(
-        app,
-        "request",
-        examples="""
-        marketingblocks request GET social-sparks/upcoming-posts --param limit=5
-        marketingblocks request POST social-sparks/any-path --body '{"name": "value"}'
-        """,
-    )(request)
-
-
+@command(app, "generate", examples='marketingblocks generate "flower sales" --post-type breel')
 def generate(
     settings: Settings,
     *,
@@ -49,6 +37,14 @@ def generate(
     settings.output.result(job, lambda: settings.output.facts("Generation", job.items()))
 
 
+@command(
+    app,
+    "request",
+    examples="""
+    marketingblocks request GET social-sparks/upcoming-posts --param limit=5
+    marketingblocks request POST social-sparks/any-path --body '{"name": "value"}'
+    """,
+)
 def request(
     settings: Settings,
     *,

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.settings import Settings
+
+app: typer.Typer = new_app()
 
 
 class Confirm(StrEnum):
@@ -23,19 +25,15 @@ class Confirm(StrEnum):
     BULK = "bulk"
 
 
-def add_mcp(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    command(
-        app,
-        "mcp",
-        examples="""
-        marketingblocks mcp --read-only
-        marketingblocks mcp --token-file ~/.marketingblocks-token --folder ~/posts
-        marketingblocks mcp --http --port 8787
-        """,
-    )(mcp)
-
-
+@command(
+    app,
+    "mcp",
+    examples="""
+    marketingblocks mcp --read-only
+    marketingblocks mcp --token-file ~/.marketingblocks-token --folder ~/posts
+    marketingblocks mcp --http --port 8787
+    """,
+)
 def mcp(
     settings: Settings,
     *,

@@ -6,25 +6,23 @@ from typing import Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.settings import Settings
+
+app: typer.Typer = new_app()
 
 Table = Annotated[bool, typer.Option("--table", help="Print the reference table in Markdown instead.")]
 
 
-def add_openapi(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    command(
-        app,
-        "openapi",
-        examples="""
-            marketingblocks openapi
-            marketingblocks openapi --base-url http://127.0.0.1:8080/api/v1
-            marketingblocks openapi --table
-        """,
-    )(openapi)
-
-
+@command(
+    app,
+    "openapi",
+    examples="""
+    marketingblocks openapi
+    marketingblocks openapi --base-url http://127.0.0.1:8080/api/v1
+    marketingblocks openapi --table
+    """,
+)
 def openapi(settings: Settings, *, table: Table = False) -> None:
     """Print the API as an OpenAPI 3.1 document, with marks for documented, inferred and unknown parts."""
     from marketingblocks_async.cli.output import print_json

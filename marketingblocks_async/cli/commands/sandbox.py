@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.help import show_entries
 from marketingblocks_async.cli.output import print_json
 from marketingblocks_async.cli.settings import Settings
 
 if TYPE_CHECKING:
     from marketingblocks_async.sandbox import FaultKind, Sandbox, SandboxSettings
+
+app: typer.Typer = new_app()
 
 # Settings of the sandbox that are called otherwise here.
 _OPTION_NAMES = {"generation_seconds": "--generation", "clock_start": "--clock"}
@@ -101,20 +103,46 @@ SettingsJson = Annotated[
 ]
 
 
-def add_sandbox(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    command(
-        app,
-        "sandbox",
-        examples="""
-        marketingblocks sandbox --port 8080
-        marketingblocks sandbox --policy gcra --fault commit_then_drop:endpoint=create-post,times=3
-        """,
-        shared=("as_json",),
-        more=_show_lists,
-    )(sandbox)
+def _show_lists() -> None:
+    """Print the policies, faults and variants as the sandbox knows them; importing it takes a while."""
+    from marketingblocks_async.sandbox import DEFAULT_TOKEN, FAULT_KINDS, CreatePostShape, GetPostsShape, PolicyName
+
+    show_entries("Policies", [(", ".join(PolicyName), "")])
+    show_entries(
+        "Faults (each takes endpoint=, times=, after=, rate= and token=, and the parameters in brackets)",
+        [(name, kind.summary + _parameters(kind)) for name, kind in FAULT_KINDS.items()],
+    )
+    show_entries(
+        "Variants",
+        [
+            ("create_post", "|".join(CreatePostShape)),
+            ("get_posts", "|".join(GetPostsShape)),
+            ("missing_permission", "401|403"),
+            ("string_ids", "all ids are strings"),
+            ("unknown_status", "every STATUS is an unknown word"),
+            ("extra_fields", "posts have more fields than documented"),
+            ("update_resets_defaults", "an update of an automation resets what it leaves out"),
+        ],
+    )
+    typer.echo(f"\nThe token {DEFAULT_TOKEN} always works. The ledger is at /_sandbox/ledger.")
 
 
+def _parameters(kind: FaultKind) -> str:
+    parameters = {**kind.params, **({"commit": str(kind.commits).lower()} if kind.commit_is_free else {})}
+    shown = (f"{name}={'none' if value is None else value}" for name, value in parameters.items())
+    return f" [{', '.join(shown)}]" if parameters else ""
+
+
+@command(
+    app,
+    "sandbox",
+    examples="""
+    marketingblocks sandbox --port 8080
+    marketingblocks sandbox --policy gcra --fault commit_then_drop:endpoint=create-post,times=3
+    """,
+    shared=("as_json",),
+    more=_show_lists,
+)
 def sandbox(
     settings: Settings,
     *,
@@ -285,33 +313,3 @@ def _banner(running: Sandbox) -> str:
         *(f"  fault      {fault.kind}" for fault in settings.faults),
     ]
     return "\n".join(lines)
-
-
-def _show_lists() -> None:
-    """Print the policies, faults and variants as the sandbox knows them; importing it takes a while."""
-    from marketingblocks_async.sandbox import DEFAULT_TOKEN, FAULT_KINDS, CreatePostShape, GetPostsShape, PolicyName
-
-    show_entries("Policies", [(", ".join(PolicyName), "")])
-    show_entries(
-        "Faults (each takes endpoint=, times=, after=, rate= and token=, and the parameters in brackets)",
-        [(name, kind.summary + _parameters(kind)) for name, kind in FAULT_KINDS.items()],
-    )
-    show_entries(
-        "Variants",
-        [
-            ("create_post", "|".join(CreatePostShape)),
-            ("get_posts", "|".join(GetPostsShape)),
-            ("missing_permission", "401|403"),
-            ("string_ids", "all ids are strings"),
-            ("unknown_status", "every STATUS is an unknown word"),
-            ("extra_fields", "posts have more fields than documented"),
-            ("update_resets_defaults", "an update of an automation resets what it leaves out"),
-        ],
-    )
-    typer.echo(f"\nThe token {DEFAULT_TOKEN} always works. The ledger is at /_sandbox/ledger.")
-
-
-def _parameters(kind: FaultKind) -> str:
-    parameters = {**kind.params, **({"commit": str(kind.commits).lower()} if kind.commit_is_free else {})}
-    shown = (f"{name}={'none' if value is None else value}" for name, value in parameters.items())
-    return f" [{', '.join(shown)}]" if parameters else ""

@@ -7,23 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from marketingblocks_async.cli.command import command
+from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.settings import Settings
 
-
-def add_schema(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    command(
-        app,
-        "schema",
-        examples="""
-        marketingblocks schema
-        marketingblocks schema "bulk plan"
-        """,
-        shared=("as_json",),
-    )(schema)
+app: typer.Typer = new_app()
 
 
+@command(
+    app,
+    "schema",
+    examples="""
+    marketingblocks schema
+    marketingblocks schema "bulk plan"
+    """,
+    shared=("as_json",),
+)
 def schema(
     settings: Settings,
     *,

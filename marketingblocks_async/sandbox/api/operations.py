@@ -81,22 +81,18 @@ class Result:
         return self.response.status == 200
 
 
+@dataclass(eq=False)
 class Operations:
     """The documented operations on one sandbox's state."""
 
-    def __init__(
-        self,
-        posts: PostStore,
-        generations: Generations,
-        connections: Connections,
-        automations: Automations,
-        post_json: PostJson,
-    ) -> None:
-        self._posts = posts
-        self._generations = generations
-        self._connections = connections
-        self._automations = automations
-        self._post_json = post_json
+    posts: PostStore
+    generations: Generations
+    connections: Connections
+    automations: Automations
+    post_json: PostJson
+
+    def __post_init__(self) -> None:
+        """List the operations and the checks of their bodies."""
         self._body_checks: dict[str, BodyCheck] = {
             endpoint.name: body_check(endpoint.name, endpoint.request)
             for endpoint in ENDPOINTS
@@ -150,47 +146,47 @@ class Operations:
         return self._actions[request.endpoint](request)
 
     def _create_post(self, request: ValidatedRequest) -> Result:
-        post = self._posts.create(request.body, request.raw, fails=request.post_fails)
-        return Result(json_response(self._post_json.created(post, self._posts.status(post))), str(post.post_id))
+        post = self.posts.create(request.body, request.raw, fails=request.post_fails)
+        return Result(json_response(self.post_json.created(post, self.posts.status(post))), str(post.post_id))
 
     def _find_post(self, request: ValidatedRequest) -> Result:
         text = request.path_value
         # 18 digits are more than any sandbox holds, and int() of a long text is slow.
         known = text.isascii() and text.isdecimal() and len(text) <= 18
-        post = self._posts.find(int(text)) if known else None
+        post = self.posts.find(int(text)) if known else None
         if post is None:
             return Result(error_response(404, "Post not found."))
-        return Result(json_response(self._post_json.found(post, self._posts.status(post))))
+        return Result(json_response(self.post_json.found(post, self.posts.status(post))))
 
     def _get_posts(self, request: ValidatedRequest) -> Result:
         query = request.list_query or ListQuery(frozenset(), None, None)
-        posts = self._posts.newest(query.limit or DEFAULT_LISTED, channels=query.channels, statuses=query.statuses)
-        return Result(json_response(self._post_json.listed((post, self._posts.status(post)) for post in posts)))
+        posts = self.posts.newest(query.limit or DEFAULT_LISTED, channels=query.channels, statuses=query.statuses)
+        return Result(json_response(self.post_json.listed((post, self.posts.status(post)) for post in posts)))
 
     def _upcoming_posts(self, request: ValidatedRequest) -> Result:
-        items = self._posts.upcoming(request.limit or DEFAULT_UPCOMING)
-        return Result(json_response(self._post_json.upcoming((item, self._posts.status(item.post)) for item in items)))
+        items = self.posts.upcoming(request.limit or DEFAULT_UPCOMING)
+        return Result(json_response(self.post_json.upcoming((item, self.posts.status(item.post)) for item in items)))
 
     def _create_generation(self, request: ValidatedRequest) -> Result:
-        job = self._generations.create(request.body)
+        job = self.generations.create(request.body)
         return Result(json_response(job.to_json(GenerationStatus.QUEUED, "post generation is in queued.")), job.id)
 
     def _connect_channel(self, request: ValidatedRequest) -> Result:
-        connection = self._connections.start(request.body["userId"], request.body.get("redirectUrl"))
-        body = {"connect_url": self._connections.address(connection), "connect_token": connection.token}
+        connection = self.connections.start(request.body["userId"], request.body.get("redirectUrl"))
+        body = {"connect_url": self.connections.address(connection), "connect_token": connection.token}
         return Result(json_response(body), connection.token)
 
     def _create_automation(self, request: ValidatedRequest) -> Result:
-        return self._automation("Comment automation created.", self._automations.create(request.body))
+        return self._automation("Comment automation created.", self.automations.create(request.body))
 
     def _update_automation(self, request: ValidatedRequest) -> Result:
         number = request.body["comment_bot_id"]
-        if not self._automations.update(number, request.body):
+        if not self.automations.update(number, request.body):
             return Result(error_response(404, "Comment automation not found."))
         return self._automation("Comment automation updated.", number)
 
     def _automation(self, message: str, number: int) -> Result:
-        body = {"status": True, "message": message, "comment_bot_id": self._post_json.identifier(number)}
+        body = {"status": True, "message": message, "comment_bot_id": self.post_json.identifier(number)}
         return Result(json_response(body), str(number))
 
 

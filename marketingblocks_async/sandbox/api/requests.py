@@ -63,76 +63,64 @@ class _RequestState:
             self.ticket.decision = replace(self.ticket.decision, **decided)
 
 
+@dataclass(kw_only=True, eq=False)
 class Api:
     """Responds to requests to the documented API, and to every path that nothing else serves."""
 
-    def __init__(
-        self,
-        *,
-        settings: SandboxSettings,
-        clock: SandboxClock,
-        ledger: Ledger,
-        tokens: TokenBook,
-        faults: FaultPlan,
-        routes: Routes,
-        operations: Operations,
-        chance: random.Random,
-        scenario: Scenario | None,
-    ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._ledger = ledger
-        self._tokens = tokens
-        self._faults = faults
-        self._routes = routes
-        self._operations = operations
-        self._chance = chance
-        self._scenario = scenario
+    settings: SandboxSettings
+    clock: SandboxClock
+    ledger: Ledger
+    tokens: TokenBook
+    faults: FaultPlan
+    routes: Routes
+    operations: Operations
+    chance: random.Random
+    scenario: Scenario | None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
         try:
             body = await read_body(request)
         except (ConnectionError, web.RequestPayloadError):
-            self._ledger.incomplete_requests += 1
+            self.ledger.incomplete_requests += 1
             return error_response(400, "The request body is broken.").to_aiohttp()
         state = self._identify(request)
-        if self._scenario is not None:
+        if self.scenario is not None:
             content = f"{request.method} {request.path_qs}\n".encode(errors="replace") + (body or b"")
-            state.ticket = self._scenario.arrive(state.endpoint_name, state.token_label, content)
-        if self._settings.jitter:
-            await asyncio.sleep(self._chance.uniform(0, self._settings.jitter))
+            state.ticket = self.scenario.arrive(state.endpoint_name, state.token_label, content)
+        if self.settings.jitter:
+            await asyncio.sleep(self.chance.uniform(0, self.settings.jitter))
         if state.played is None:
-            slow = self._faults.before_counting(state.endpoint_name, state.token_label)
+            slow = self.faults.before_counting(state.endpoint_name, state.token_label)
         else:
             slow = state.played.slow
         state.decide(slow=slow)
         if slow is not None:
             await asyncio.sleep(slow.params["delay"])
 
-        state.arrived_at = self._clock.monotonic()
-        self._ledger.arrived(state.token_label, state.endpoint_name, state.arrived_at)
+        state.arrived_at = self.clock.monotonic()
+        self.ledger.arrived(state.token_label, state.endpoint_name, state.arrived_at)
         response = self._refusal(state) or self._execute(state, request, body)
         if slow is not None:
             self._record_firing(slow, state)
-        if self._scenario is not None and state.ticket is not None:
-            self._scenario.decided(state.ticket, state.arrived_at, response.status)
+        if self.scenario is not None and state.ticket is not None:
+            self.scenario.decided(state.ticket, state.arrived_at, response.status)
 
-        if self._settings.latency:
-            await asyncio.sleep(self._settings.latency)
-        self._ledger.answered(state.token_label, state.endpoint_name, response.status)
+        if self.settings.latency:
+            await asyncio.sleep(self.settings.latency)
+        self.ledger.answered(state.token_label, state.endpoint_name, response.status)
         if isinstance(response, WireFault):
             return await response.perform(request)
         return replace(response, headers={**response.headers, **self._limit_headers(state, response)}).to_aiohttp()
 
     def _identify(self, request: web.BaseRequest) -> _RequestState:
-        route = self._routes.find(request.method, request.path)
+        route = self.routes.find(request.method, request.path)
         name = UNKNOWN_PATH if route.endpoint is None else route.endpoint.name
         authorization = request.headers.get("Authorization", "")
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             return _RequestState(route, name, None, MISSING_TOKEN, authorization)
-        token = self._tokens.find(secret.strip())
+        token = self.tokens.find(secret.strip())
         return _RequestState(route, name, token, UNKNOWN_TOKEN if token is None else token.name, authorization)
 
     def _refusal(self, state: _RequestState) -> Response | None:
@@ -140,7 +128,7 @@ class Api:
         token, endpoint = state.token, state.route.endpoint
         if token is None:
             return error_response(401, EXPIRED_OR_INVALID)
-        valid = token.present(self._clock.world())
+        valid = token.present(self.clock.world())
         if state.played is not None:
             valid = state.played.valid
         state.decide(valid=valid)
@@ -151,7 +139,7 @@ class Api:
             wait = state.played.limited
         state.decide(limited=wait)
         if wait is not None:
-            self._ledger.refused_by_limit(state.token_label)
+            self.ledger.refused_by_limit(state.token_label)
             return self._too_many_requests(wait)
         if endpoint is None:
             return _no_such_route(state.route)
@@ -163,11 +151,11 @@ class Api:
     def _execute(self, state: _RequestState, request: web.BaseRequest, body: bytes | None) -> Response | WireFault:
         if body is None:
             return error_response(413, f"The request body is larger than {MAX_BODY_BYTES} bytes.")
-        validated = self._operations.check(state.endpoint_name, body, request.query, state.route.path_value)
+        validated = self.operations.check(state.endpoint_name, body, request.query, state.route.path_value)
         if isinstance(validated, Response):
             return validated
         if state.played is None:
-            fault = self._faults.before_execution(state.endpoint_name, state.token_label)
+            fault = self.faults.before_execution(state.endpoint_name, state.token_label)
         else:
             fault = state.played.fault
         state.decide(fault=fault)
@@ -183,24 +171,24 @@ class Api:
         return kind.apply(FaultContext(fault.params, intended, permission, state.authorization))
 
     def _carry_out(self, state: _RequestState, validated: ValidatedRequest) -> Response:
-        result = self._operations.carry_out(validated)
+        result = self.operations.carry_out(validated)
         if result.carried_out:
             state.committed = True
-            self._ledger.carried_out(state.token_label, state.endpoint_name)
+            self.ledger.carried_out(state.token_label, state.endpoint_name)
             if result.changed_id is not None:
-                self._ledger.committed(
+                self.ledger.committed(
                     Commit(state.endpoint_name, state.token_label, state.arrived_at, result.changed_id, validated.raw)
                 )
         return result.response
 
     def _record_firing(self, fault: Fault, state: _RequestState) -> None:
-        self._ledger.fault_fired(
+        self.ledger.fault_fired(
             FaultFiring(fault.kind, state.endpoint_name, state.token_label, state.arrived_at, state.committed)
         )
 
     def _too_many_requests(self, wait: float) -> Response:
-        settings = self._settings
-        world = self._clock.monotonic() + self._clock.calendar_offset
+        settings = self.settings
+        world = self.clock.monotonic() + self.clock.calendar_offset
         header = retry_after_header(settings.retry_after, wait, world)
         message = f"Too many requests: a token is limited to {settings.limit} requests per {settings.per:g} s."
         return error_response(429, message, headers=None if header is None else {"Retry-After": header})
@@ -213,14 +201,14 @@ class Api:
         headers = {"X-RateLimit-Limit": str(policy.limit), "X-RateLimit-Remaining": str(policy.remaining)}
         if response.status == 429 and not policy.remaining:
             headers.setdefault("Retry-After", str(max(1, ceil(policy.ends_at - state.arrived_at))))
-            headers["X-RateLimit-Reset"] = str(ceil(policy.ends_at + self._clock.calendar_offset))
+            headers["X-RateLimit-Reset"] = str(ceil(policy.ends_at + self.clock.calendar_offset))
             # A style that was chosen takes the place of Laravel's.
             headers.update({name: value for name, value in response.headers.items() if name == "Retry-After"})
         return headers
 
     def _missing_permission_status(self, endpoint: AnyEndpoint) -> int:
-        if self._settings.variants.missing_permission is not None:
-            return self._settings.variants.missing_permission
+        if self.settings.variants.missing_permission is not None:
+            return self.settings.variants.missing_permission
         # The page of create-post-generation says 401; the authentication page lists 403.
         return 401 if endpoint.name == CREATE_POST_GENERATION.name else 403
 

@@ -30,19 +30,13 @@ SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 def zone_of(name: str) -> tzinfo:
     """Return the time zone called ``name``.
 
-    On a machine without a zone database every name is UTC, because none can be told from a wrong one.
-
     Raises:
-        ValueError: there is no such zone.
+        ValueError: this machine knows no such zone; without a database of zones (Windows) that is all but UTC.
 
     """
     try:
-        return ZoneInfo(name)
+        return UTC if name == "UTC" else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        try:
-            ZoneInfo("Europe/London")
-        except ZoneInfoNotFoundError:
-            return UTC
         msg = f"{name!r} is not an IANA time zone name"
         raise InvalidArgumentError(msg) from None
 

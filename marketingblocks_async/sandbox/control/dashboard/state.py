@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from marketingblocks_async.models import PostStatus
@@ -27,26 +27,24 @@ SHOWN_TOKENS = 12
 _FINAL = (PostStatus.PUBLISHED, PostStatus.FAILED)
 
 
+@dataclass(kw_only=True, eq=False)
 class DashboardState:
     """Reads the sandbox for the page."""
 
-    def __init__(
-        self, *, settings: SandboxSettings, clock: SandboxClock, ledger: Ledger, faults: FaultPlan, posts: PostStore
-    ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._ledger = ledger
-        self._faults = faults
-        self._posts = posts
-        self._seen = 0
-        self._open: list[SandboxPost] = []
-        self._done: Counter[str] = Counter()
-        self._worst: dict[str, tuple[int, int, float]] = {}
+    settings: SandboxSettings
+    clock: SandboxClock
+    ledger: Ledger
+    faults: FaultPlan
+    posts: PostStore
+    _seen: int = 0
+    _open: list[SandboxPost] = field(default_factory=list[SandboxPost])
+    _done: Counter[str] = field(default_factory=Counter[str])
+    _worst: dict[str, tuple[int, int, float]] = field(default_factory=dict[str, tuple[int, int, float]])
 
     def read(self) -> dict[str, Any]:
         """Return the values that the page shows."""
-        settings = self._settings
-        tokens = sorted(self._ledger.tokens.items(), key=lambda item: len(item[1].arrivals), reverse=True)
+        settings = self.settings
+        tokens = sorted(self.ledger.tokens.items(), key=lambda item: len(item[1].arrivals), reverse=True)
         return {
             "policy": settings.policy.value,
             "limit": settings.limit,
@@ -62,11 +60,11 @@ class DashboardState:
                     "commits": record.commits,
                     "statuses": dict(sorted(record.statuses.items())),
                 }
-                for name, record in sorted(self._ledger.endpoints.items())
+                for name, record in sorted(self.ledger.endpoints.items())
             ],
-            "duplicates": sum(len(duplicate.post_ids) - 1 for duplicate in self._ledger.duplicates()),
-            "fault_firings": len(self._ledger.fault_firings),
-            "faults": [asdict(armed) for armed in self._faults.list()],
+            "duplicates": sum(len(duplicate.post_ids) - 1 for duplicate in self.ledger.duplicates()),
+            "fault_firings": len(self.ledger.fault_firings),
+            "faults": [asdict(armed) for armed in self.faults.list()],
         }
 
     def choices(self) -> dict[str, Any]:
@@ -80,9 +78,9 @@ class DashboardState:
         }
 
     def _token(self, name: str) -> dict[str, Any]:
-        record = self._ledger.tokens[name]
-        now = self._clock.monotonic()
-        per = self._settings.per
+        record = self.ledger.tokens[name]
+        now = self.clock.monotonic()
+        per = self.settings.per
         recent = record.arrivals[bisect_left(record.arrivals, now - HISTORY_SECONDS - per) :]
         history = _history(recent, now, per)
         worst, worst_at = self._worst_of(name, record.arrivals, per)
@@ -115,15 +113,15 @@ class DashboardState:
 
     def _count_posts(self) -> dict[str, int]:
         """Return the number of posts in each state. Posts in a final state are not looked at again."""
-        if len(self._posts) < self._seen:
+        if len(self.posts) < self._seen:
             self._forget_posts()
-        fresh = (self._posts.find(number) for number in range(self._seen + 1, len(self._posts) + 1))
+        fresh = (self.posts.find(number) for number in range(self._seen + 1, len(self.posts) + 1))
         self._open += [post for post in fresh if post is not None]
-        self._seen = len(self._posts)
+        self._seen = len(self.posts)
         still_open: list[SandboxPost] = []
         counts = Counter(self._done)
         for post in self._open:
-            status = self._posts.status(post)
+            status = self.posts.status(post)
             counts[status.value] += 1
             if status in _FINAL:
                 self._done[status.value] += 1
