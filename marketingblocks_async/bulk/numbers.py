@@ -16,13 +16,7 @@ _FIRST_OTHER = 2**40
 
 
 def post_number(row: int, part: int) -> int:
-    """Return the number of a post.
-
-    Args:
-        row: number of its data row, from 1.
-        part: which of the row's posts it is, from 1; 0 if the row makes one.
-
-    """
+    """Return the number of a post: of the ``part`` (from 1; 0 if the row makes one post) of a data row (from 1)."""
     return row + _FIRST_OTHER * max(part - 1, 0)
 
 

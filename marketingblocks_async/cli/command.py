@@ -105,13 +105,7 @@ class TakesOptions(Protocol):
 
 
 def takes_options(kind: type[DataclassInstance], name: str) -> TakesOptions:
-    """Give a command options that belong together; one parameter takes all of them.
-
-    Args:
-        kind: a dataclass whose fields are the options.
-        name: of the parameter.
-
-    """
+    """Give a command the fields of a dataclass as options; its parameter ``name`` takes all of them."""
     hints = inspect.get_annotations(kind, eval_str=True)
     options = [
         inspect.Parameter(

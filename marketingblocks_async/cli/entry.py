@@ -72,12 +72,7 @@ def _show_warning(  # noqa: PLR0917 - as warnings.showwarning is called
 
 
 def make_app() -> typer.Typer:
-    """Return the command line with all commands.
-
-    Raises:
-        ModuleNotFoundError: typer or rich is not installed.
-
-    """
+    """Return the command line with all commands; ``ModuleNotFoundError`` if typer or rich is not installed."""
     # The commands import typer, which the base install does not have; main() explains that.
     from .command import new_app, version_option
     from .commands import automations, bulk, channels, doctor, generic, mcp, openapi, posts, sandbox, schema

@@ -20,16 +20,9 @@ FromJson = Annotated[
 
 
 def request_fields(from_json: str | None, options: Mapping[str, object]) -> dict[str, Any]:
-    """Return the fields of a request.
+    """Return the fields of a request: the options, and those of a file that holds a JSON object.
 
-    Args:
-        from_json: file with some of them, ``-`` for the standard input, ``None`` for no file.
-        options: the others; ``None`` and empty lists are options that were not given.
-
-    Raises:
-        ValueError: the file holds no JSON object.
-        OSError: the file cannot be read.
-
+    The file may be ``-``, the standard input. ``None`` and empty lists are options that were not given.
     """
     fields: dict[str, Any] = {}
     if from_json is not None:
@@ -43,13 +36,7 @@ def request_fields(from_json: str | None, options: Mapping[str, object]) -> dict
 
 
 def read_json(text: str) -> Any:
-    """Return the JSON value that an option gives: a text, ``@FILE``, or ``-`` for the standard input.
-
-    Raises:
-        ValueError: it is no JSON.
-        OSError: the file cannot be read.
-
-    """
+    """Return the JSON value that an option gives: a text, ``@FILE``, or ``-`` for the standard input."""
     where = "the option"
     try:
         if text == "-":
@@ -67,12 +54,7 @@ def read_json(text: str) -> Any:
 
 
 def pairs(given: Iterable[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
-    """Return the pairs of a repeated option ``NAME=VALUE``.
-
-    Raises:
-        ValueError: there is no ``=`` in one, or one name is given twice.
-
-    """
+    """Return the pairs of a repeated option ``NAME=VALUE``; no name may be given twice."""
     found: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")

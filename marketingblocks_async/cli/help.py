@@ -29,14 +29,9 @@ Entry = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The help of one command.
+    """The help of one command: explanation, arguments and options (annotated as typer reads them), and example lines.
 
-    Attributes:
-        text: the explanation.
-        parameters: the arguments and options, annotated as typer reads them.
-        examples: command lines.
-        more: prints a further part.
-
+    ``more`` prints a further part.
     """
 
     text: str

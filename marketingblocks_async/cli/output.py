@@ -40,27 +40,14 @@ class Output:
         return _console(stderr=True)
 
     def result(self, data: Any, show: Callable[[], None]) -> None:
-        """Print the result of a command.
-
-        Args:
-            data: the result as JSON values.
-            show: prints it for people.
-
-        """
+        """Print the result of a command: ``data`` as JSON, or for people with ``show``."""
         if self.as_json:
             print_json(data)
         else:
             show()
 
     def error(self, title: str, message: str, data: Mapping[str, Any]) -> None:
-        """Print why a command failed.
-
-        Args:
-            title: kind of failure, in a few words.
-            message: what happened and what to do next.
-            data: the same for programs.
-
-        """
+        """Print why a command failed, and what to do next; ``data`` is the same for programs."""
         if self.as_json:
             print_json({"error": data})
             return
@@ -93,15 +80,7 @@ class Output:
     def table(
         self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
     ) -> None:
-        """Print a table for people.
-
-        Args:
-            title: above it.
-            columns: their headings.
-            rows: their cells.
-            right: the columns that are aligned to the right.
-
-        """
+        """Print a table for people; the columns named in ``right`` are aligned to the right."""
         from rich.table import Table
         from rich.text import Text
 

@@ -128,10 +128,7 @@ class Settings:
         return resolve_token(typed)
 
     def client(self, *, timeout: float = 30.0) -> MarketingBlocks:
-        """Return a client; open it with ``async with``.
-
-        Args:
-            timeout: seconds for one attempt.
+        """Return a client; open it with ``async with``. ``timeout`` is the seconds for one attempt.
 
         Raises:
             ConfigurationError: a setting is wrong, or there is no access token.
@@ -142,11 +139,7 @@ class Settings:
         return MarketingBlocks(self.token(), base_url=self.base_url, rate_limit=self.rate_limit, timeout=timeout)
 
     def call(self, ask: Callable[[MarketingBlocks], Awaitable[R]], client: MarketingBlocks | None = None) -> R:
-        """Open a client, make a call with it, and return its result.
-
-        Args:
-            ask: makes the call.
-            client: the client, one of these settings unless given.
+        """Open a client (of these settings, unless one is given), make a call with it, and return its result.
 
         Raises:
             Interrupted: Ctrl-C.

@@ -30,13 +30,7 @@ _SHOWN = ("post_id", "channel_type", "channel_id", "STATUS", "schedule_time", "p
 
 
 async def write(client: MarketingBlocks, request: RequestModel) -> BaseModel:
-    """Send a write; return the API's answer.
-
-    Raises:
-        TypeError: the request is none of a write.
-        MarketingBlocksError: the call failed.
-
-    """
+    """Send a write; return the API's answer."""
     match request:
         case CreatePost():
             return await client.posts.create(request)
@@ -54,13 +48,7 @@ async def write(client: MarketingBlocks, request: RequestModel) -> BaseModel:
 
 
 async def read(client: MarketingBlocks, request: RequestModel) -> Any:
-    """Ask the API; return what a result shows of its answer, as JSON values.
-
-    Raises:
-        TypeError: the request is none of a read.
-        MarketingBlocksError: the call failed.
-
-    """
+    """Ask the API; return what a result shows of its answer, as JSON values."""
     match request:
         case FindPost():
             return _shown((await client.posts.get(request.post_id)).post, whole=True)

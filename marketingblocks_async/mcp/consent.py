@@ -41,12 +41,7 @@ class InputRequired(Exception):  # noqa: N818 - it is no error
 
 @dataclass(frozen=True)
 class Consent:
-    """How a server gets consent.
-
-    Args:
-        confirm: what is not sent when the client cannot ask.
-
-    """
+    """How a server gets consent; ``confirm`` says what is not sent when the client cannot ask."""
 
     confirm: Confirm
     # The client carries the question's state: with this it can only be one of ours, for the same content.

@@ -83,12 +83,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 
 
 def advice_for_unknown(tool: str) -> str:
-    """Return what to do about a write of unknown outcome.
-
-    Args:
-        tool: its tool.
-
-    """
+    """Return what to do about a write of unknown outcome that was made with ``tool``."""
     return (
         f"It may have been carried out and was not sent again. Look at {_WHERE_TO_LOOK[tool]}. The same call with the "
         "same request_key looks again and never sends it twice. Only if it is certainly not there, send it with a new "
@@ -97,13 +92,7 @@ def advice_for_unknown(tool: str) -> str:
 
 
 def outcome_of(error: Exception, state: RowState) -> Outcome:
-    """Return the outcome of a call that failed.
-
-    Args:
-        error: why.
-        state: what a write is now.
-
-    """
+    """Return the outcome of a call that failed; ``state`` is that of the write."""
     if state is RowState.UNKNOWN:
         return Outcome.UNKNOWN
     if isinstance(error, NotSentError | RateLimitError | InternalServerError | JournalError):

@@ -49,16 +49,7 @@ _Run: TypeAlias = Callable[..., "list[_Row]"]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A write that a tool call asks for.
-
-    Attributes:
-        request_key: identifies it.
-        tool: name of the tool.
-        content_hash: hash of tool and request.
-        request: the request as JSON.
-        channel: platform and account of a post; ``None`` if it is no post.
-
-    """
+    """A write that a tool call asks for. Only posts have a channel: platform and account."""
 
     request_key: str
     tool: str
@@ -200,14 +191,9 @@ class WriteJournal:
                 raise JournalError(msg)
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, answer: Any = None) -> None:
-        """Record what became of a row of this server.
+        """Record what became of a row of this server: ``PENDING`` for a request that did not begin.
 
-        Args:
-            number: the row.
-            state: ``DONE``, ``FAILED``, ``UNKNOWN``, or ``PENDING`` for a request that did not begin.
-            post_id: id of what was created.
-            answer: JSON value to be told for the same key later.
-
+        The ``answer``, a JSON value, is told for the same key later.
         """
         text = None if answer is None else json.dumps(answer)
         values = {"number": number, "state": int(state), "post_id": post_id, "answer": text}

@@ -71,14 +71,7 @@ class ManyArguments(BaseModel):
 
 @dataclass(eq=False)
 class Running:
-    """A run in this process.
-
-    Attributes:
-        run: the run.
-        task: where it runs.
-        progress: how far it is; set anew now and then.
-
-    """
+    """A run in this process, and how far it is."""
 
     task: asyncio.Task[BulkResult]
     run: BulkRun | None = None
@@ -107,15 +100,7 @@ class ManyPosts:
         consent: Ask,
         report: Report,
     ) -> ToolResult:
-        """Answer one call of the tool.
-
-        Args:
-            client: an open client.
-            arguments: the arguments.
-            consent: asks the person; takes the question and what identifies the content.
-            report: takes progress.
-
-        """
+        """Answer one call of the tool; ``consent`` takes the question and what identifies the content."""
         if arguments.action == "plan":
             return await self._plan(arguments)
         request_key = arguments.request_key or ""

@@ -84,14 +84,8 @@ def result(
 ) -> ToolResult:
     """Return a result without what has no value.
 
-    Args:
-        outcome: what became of the call.
-        what_to_do: the next step; it must hold no text from outside.
-        id: id of what was created.
-        request_key: of a write.
-        repeated: whether it is the outcome of an earlier call.
-        data: JSON value from the API or a file.
-
+    ``what_to_do`` must hold no text from outside; ``data``, a JSON value, does. ``repeated``: it is the outcome of
+    an earlier call.
     """
     found: dict[str, Any] = {"outcome": outcome.value}
     found |= {} if id is None else {"id": clean(id)}

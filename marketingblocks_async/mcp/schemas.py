@@ -15,10 +15,7 @@ _DROPPED = ("title", "default", "description", "minItems")
 def input_schema(request: type[RequestModel], hints: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON schema of a request's fields, by their names in Python.
 
-    Args:
-        request: the request model.
-        hints: field → what its name and type do not say.
-
+    The hints say by field what its name and type do not say.
     """
     whole = request.model_json_schema(by_alias=False)
     definitions: dict[str, Any] = whole.get("$defs", {})

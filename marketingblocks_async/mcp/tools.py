@@ -143,11 +143,7 @@ def all_tools() -> tuple[ToolSpec, ...]:
 
 
 def choose_tools(names: Sequence[str] | None, *, read_only: bool) -> tuple[ToolSpec, ...]:
-    """Return the tools that a server offers.
-
-    Args:
-        names: only these; ``None`` for all.
-        read_only: whether to leave out the tools that write.
+    """Return the tools that a server offers: those named, or all; without those that write if it is read-only.
 
     Raises:
         ConfigurationError: a name is no tool, or nothing is left.

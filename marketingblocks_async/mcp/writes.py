@@ -55,13 +55,7 @@ Call = Callable[[MarketingBlocks], Awaitable[BaseModel]]
 
 @dataclass(eq=False)
 class Sending:
-    """A write that this server is sending.
-
-    Attributes:
-        number: its row.
-        may_have_left: whether a request may have left and was not rejected before processing.
-
-    """
+    """A write that this server is sending, and whether a request may have left that was not refused unprocessed."""
 
     number: int
     may_have_left: bool = False

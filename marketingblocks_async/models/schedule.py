@@ -185,15 +185,9 @@ def split_text(text: str, time_zone: str) -> tuple[str, str]:
 # A row of a spreadsheet asks several times: when it is read, when its request is made, and for the plan.
 @lru_cache(maxsize=1024)
 def plain_moment(text: str, time_zone: str) -> datetime | None:
-    """Return the moment, in UTC, that a text in the documented form means if the clocks show it exactly once.
+    """Return the moment, in UTC, of a text in the documented form that the clocks of the zone show exactly once.
 
-    Args:
-        text: local to ``time_zone``.
-        time_zone: IANA name.
-
-    Returns:
-        ``None`` for all other texts and zones.
-
+    ``None`` for all other texts and zones.
     """
     try:
         local = _local_time(text).replace(tzinfo=zone_of(time_zone))
@@ -212,10 +206,7 @@ def is_unique(moment: datetime) -> bool:
 def explain_ambiguity(local: datetime, time_zone: str) -> str | None:
     """Return which moment a local time means that the clocks show twice; ``None`` if they do not.
 
-    Args:
-        local: local time; its zone and ``fold`` do not matter.
-        time_zone: IANA name.
-
+    The time's own zone and ``fold`` do not matter.
     """
     first = local.replace(tzinfo=zone_of(time_zone), fold=0)
     if is_unique(first) or first.astimezone(UTC) > first.replace(fold=1).astimezone(UTC):
@@ -240,10 +231,7 @@ def warn_if_ambiguous(local: datetime, time_zone: str) -> None:
 def moment_of(schedule_time: object, time_zone: object) -> datetime | None:
     """Return the aware datetime that the API's fields mean; ``None`` if the form is unknown or the zone is not said.
 
-    Args:
-        schedule_time: a text with the date and the time, perhaps with an offset, or seconds since 1970.
-        time_zone: IANA name; the zone of a text without an offset.
-
+    The time is a text, perhaps with an offset, or seconds since 1970.
     """
     try:
         if isinstance(schedule_time, str):
@@ -270,12 +258,7 @@ def explain_past(moment: datetime | None) -> str | None:
 
 
 def _refuse_skipped(moment: datetime) -> None:
-    """Refuse a local time that the clocks of its zone skip.
-
-    Raises:
-        ValueError: they do; the message has the nearest two times.
-
-    """
+    """Refuse a local time that the clocks of its zone skip; the message of the error has the nearest two."""
     # Inside a gap, the offset of fold=0 is that before it, and so leads to the later one of two moments (PEP 495).
     late, early = moment.replace(fold=0).astimezone(UTC), moment.replace(fold=1).astimezone(UTC)
     if late <= early:

@@ -254,12 +254,9 @@ RETRY_AFTER_STYLES = ("none", "seconds", "decimal", "http_date")
 def retry_after_header(style: str, wait: float, world: float) -> str | None:
     """Return the value of ``Retry-After``, or ``None`` when the header is left out.
 
-    Args:
-        style: ``none``, ``seconds`` (whole, rounded up), ``decimal`` (milliseconds as a fraction), ``http_date``
-            (rounded up to the next whole second), or any other text, which is sent as it is.
-        wait: seconds until a request would be allowed.
-        world: the present, in seconds since 1970.
-
+    Styles: ``none``, ``seconds`` (whole, rounded up), ``decimal`` (milliseconds as a fraction), ``http_date`` (rounded
+    up to the next whole second); any other text is sent as it is. ``wait`` is the seconds until a request would be
+    allowed, ``world`` the present.
     """
     match style:
         case "none":

@@ -40,15 +40,7 @@ def error_response(
     errors: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a documented error body.
-
-    Args:
-        status: HTTP status.
-        message: the reason.
-        errors: messages by field; it is a guess that the API sends such a map.
-        headers: further headers.
-
-    """
+    """Return a documented error body; it is a guess that the API sends ``errors``, messages by field."""
     body: dict[str, Any] = {"status": False, "message": message}
     if errors is not None:
         body["errors"] = errors

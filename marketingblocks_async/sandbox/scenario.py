@@ -142,10 +142,7 @@ class Ticket:
 
 
 class Recording:
-    """A recording that was read.
-
-    Args:
-        path: the file.
+    """A recording, read from a file.
 
     Raises:
         StateFileError: it is no recording.
@@ -211,9 +208,6 @@ def settings_of(options: SandboxOptions) -> SandboxSettings:
 class Scenario:
     """Counts the requests, writes what is to be recorded, and knows what a recording says.
 
-    Args:
-        settings: of the sandbox.
-
     Attributes:
         seeds: what the sandbox begins with after a reset.
         state: the state at the start of the recording that is played, if one is.
@@ -253,13 +247,7 @@ class Scenario:
         return self._settings.record_file is not None or self._settings.replay_file is not None
 
     def begin(self, clock_start: float, monotonic: float, seed: int, state: Mapping[str, Any]) -> None:
-        """Begin the file, if there is to be one.
-
-        Args:
-            clock_start: world time at the start, without what was advanced.
-            monotonic: the present on the monotonic clock.
-            seed: seed of everything that is drawn.
-            state: the state at the start.
+        """Begin the file, if there is to be one, with the time, the seed and the state at the start.
 
         Raises:
             StateFileError: it cannot be written, for example because it is there already.
@@ -292,14 +280,7 @@ class Scenario:
             self._file.close()
 
     def arrive(self, request: str, token: str, content: bytes) -> Ticket:
-        """Count a request.
-
-        Args:
-            request: name of the operation.
-            token: label of its token.
-            content: its path, query and body.
-
-        """
+        """Count a request of a token to an operation; its content is path, query and body."""
         self._arrived += 1
         self._numbers[token, request] += 1
         number = self._numbers[token, request]
@@ -314,14 +295,7 @@ class Scenario:
         return Ticket(request, token, number, digest, None if found is None else found.decision)
 
     def decided(self, ticket: Ticket, at: float, status: int) -> None:
-        """Record a request.
-
-        Args:
-            ticket: the request.
-            at: when it was counted, on the monotonic clock.
-            status: status of its response.
-
-        """
+        """Record a request that was counted ``at`` this time, on the monotonic clock."""
         if self._file is not None:
             arrival = Arrival(
                 ticket.request,
@@ -351,13 +325,7 @@ class Scenario:
         return True
 
     def made(self, change: str, value: Any) -> None:
-        """Take note of a change that was made from outside.
-
-        Args:
-            change: ``advance``, ``reset``, ``tokens`` or ``faults``.
-            value: what was sent.
-
-        """
+        """Take note of a change that was made from outside: its kind and what was sent, see ``Change``."""
         for recorded in self._changes:
             if (recorded.change, recorded.value) == (change, value):
                 self._changes.remove(recorded)

@@ -66,16 +66,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRow:
-    """A row that is not done.
-
-    Attributes:
-        row: its number.
-        key: its identity.
-        state: ``failed`` or ``unknown``.
-        error: the error, in words.
-        error_type: class of the error.
-
-    """
+    """A row that is not done."""
 
     row: int
     key: str
@@ -161,9 +152,7 @@ def _utc(moment: float) -> str:
 def make_timeline(seconds: Sequence[tuple[int, int, int]]) -> list[Bin]:
     """Return the course of a run in at most ``MOST_BINS`` steps.
 
-    Args:
-        seconds: (Unix second, state, rows that ended in that state), in order.
-
+    It is told in order: Unix second, state, and how many rows ended in that state.
     """
     by_second: dict[int, dict[int, int]] = {}
     for second, state, count in seconds:

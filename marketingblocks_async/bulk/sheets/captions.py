@@ -53,15 +53,7 @@ def _weight_on_x(text: str) -> int:
 
 
 class Limit(NamedTuple):
-    """The longest text that a platform takes.
-
-    Attributes:
-        size: the limit.
-        unit: what is counted.
-        measure: returns the size of a text.
-        source: where the limit is published.
-
-    """
+    """The longest text that a platform takes, what is counted, and where that is published."""
 
     size: int
     unit: str

@@ -36,25 +36,14 @@ _WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")
 
 
 class Recognised(NamedTuple):
-    """How a text that is not UTF-8 is read.
-
-    Attributes:
-        example: a word with a character that is not ASCII.
-        line: line of the example.
-
-    """
+    """A word with a character that is not ASCII, which shows how a text that is not UTF-8 is read."""
 
     example: str
     line: int
 
 
 def is_utf_8(path: Path) -> bool:
-    """Tell whether all of a file is UTF-8.
-
-    Raises:
-        OSError: it cannot be read.
-
-    """
+    """Tell whether all of a file is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     with path.open("rb") as file:
         try:
@@ -67,12 +56,7 @@ def is_utf_8(path: Path) -> bool:
 
 
 def recognise_cp1252(path: Path) -> Recognised | None:
-    """Return a word of a file that is plainly cp1252; ``None`` if it may be something else.
-
-    Raises:
-        OSError: it cannot be read.
-
-    """
+    """Return a word of a file that is plainly cp1252; ``None`` if it may be something else."""
     found: Recognised | None = None
     line = 1
     high = in_utf_8 = 0

@@ -94,13 +94,7 @@ def _records(head: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[st
 
 
 class RowSizeGuard:
-    """Watches the lines that the reader takes, to bound the size of a row.
-
-    Attributes:
-        size: characters of the row so far.
-        last: the line that the reader took last.
-
-    """
+    """Watches the lines that the reader takes, to bound the size of a row: its size so far, and its last line."""
 
     __slots__ = ("last", "size")
 

@@ -200,13 +200,7 @@ class DateColumn:
         return bool(self._forms) and all(form.has_clock for form in self._forms)
 
     def look(self, text: str, line: int | None = None) -> None:
-        """Take one cell of the column into account.
-
-        Args:
-            text: the cell; one that is no date says nothing about the others.
-            line: where it is.
-
-        """
+        """Take one cell of the column into account; one that is no date says nothing about the others."""
         text = text.strip(BLANKS)
         reading = _readings(text) if 0 < len(text) <= LONGEST_DATE else None
         if reading is None:
@@ -321,15 +315,7 @@ def read_clock(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class DateForm:
-    """How dates are written, as a pattern.
-
-    Attributes:
-        text: the form as it was given.
-        pattern: what fits it.
-        year_first: whether it begins with the year.
-        has_clock: whether it says how the time of day is written.
-
-    """
+    """How dates are written, as a pattern; whether it begins with the year, and says the time of day."""
 
     text: str
     pattern: re.Pattern[str]

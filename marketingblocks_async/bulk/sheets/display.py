@@ -15,15 +15,10 @@ _INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def visible(text: str, length: int = VALUE_LENGTH) -> str:
-    """Return ``text`` as one line that is safe to print and to encode.
+    """Return ``text`` as one line of at most ``length`` characters that is safe to print and to encode.
 
     White space is collapsed, and characters that cannot be seen or written (control characters, direction marks, half
     surrogate pairs) are shown as their number, for example ``<U+0000>``.
-
-    Args:
-        text: any text.
-        length: characters of the result at most; a longer text ends in ``…``.
-
     """
     # Only the head: a cell may be many MiB.
     shown = " ".join("".join(_visible_character(character) for character in text[: length * 2]).split())

@@ -45,16 +45,7 @@ class Layouts:
 def row_of_object(
     number: int, item: Mapping[str, Any], layouts: Layouts, file: str = "", line: int | None = None
 ) -> RawRow:
-    """Return the row that one object is.
-
-    Args:
-        number: number of the row, from 1.
-        item: field → value, under nested or flattened names.
-        layouts: layouts of the objects of this source.
-        file: the file as it was given.
-        line: line of the file.
-
-    """
+    """Return the row that an object is: field → value, under nested or flattened names."""
     names = tuple(item)
     if not all(isinstance(name, str) for name in cast("tuple[object, ...]", names)):
         return unreadable_row(number, "the names of its fields must be text", item, layouts, file=file, line=line)

@@ -53,14 +53,7 @@ _THREAD_TARGET = re.compile(r"twitter_threads\.([0-9]+)\.(message|media_urls)")
 
 
 class Step(NamedTuple):
-    """The way to read one column.
-
-    Attributes:
-        cell: index of the cell in the row.
-        field: the field that it fills.
-        read: returns the field's value for a cell.
-
-    """
+    """The way to read one column: which cell of the row, and which field it fills."""
 
     cell: int
     field: str
@@ -69,13 +62,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeaderProblem:
-    """A problem with one column of a header.
-
-    Attributes:
-        column: its name in the file.
-        message: what to change.
-
-    """
+    """What to change about one column of a header, by its name in the file."""
 
     column: str
     message: str
@@ -133,15 +120,9 @@ def column_letter(index: int) -> str:
 
 
 def compile_layout(names: Sequence[str], rules: ColumnRules) -> Layout:
-    """Return the layout of rows with these columns.
+    """Return the layout of rows with these columns, as the file spells them; its ``problems`` say what is wrong.
 
-    Args:
-        names: names of the columns in order, as the file spells them; blank for a column without a name.
-        rules: the caller's rules for columns.
-
-    Returns:
-        The layout; its ``problems`` say what is wrong.
-
+    A column without a name is blank.
     """
     if rules.is_translated:
         return Layout(tuple(names), {}, (), (), (), None, (), {}, ())
@@ -308,12 +289,7 @@ class RawRow:
     is_hidden: bool = False
 
     def identity(self, key: str | None) -> str:
-        """Return what identifies the post that the row, or its part, makes.
-
-        Args:
-            key: the text of its key column, ``None`` if there is none.
-
-        """
+        """Return what identifies the post that the row, or its part, makes; its key column may hold a ``key``."""
         own = key or str(self.number)
         return f"{own}/{self.part}" if self.part else own
 
@@ -460,16 +436,7 @@ class Header:
 def no_header(
     names: Sequence[str], line: int, later: Iterable[tuple[int, int, int]], info: SourceInfo, rules: ColumnRules
 ) -> SourceError:
-    """Return the error for a first row that has no known column name.
-
-    Args:
-        names: the first row's cells.
-        line: line of the first row.
-        later: (line, number among the rows that are not blank, number of known names) of some rows below it.
-        info: the source.
-        rules: the caller's rules for columns.
-
-    """
+    """Return the error for a first row that has no known column name; ``later`` as ``below`` of ``Header.takes()``."""
     words = rules.words
     found, row, known = max(later, key=lambda each: (each[2], -each[0]), default=(0, 0, 0))
     first = visible(next((name for name in names if name.strip()), ""))

@@ -30,14 +30,7 @@ _PLATFORMS = tuple(platform.value for platform in ChannelType)
 
 @dataclass(frozen=True, slots=True)
 class DraftColumn:
-    """A column of a file, and what it seems to hold.
-
-    Attributes:
-        name: as the file spells it.
-        example: what one of its cells holds.
-        target: the field, ``None`` if it is not known.
-
-    """
+    """A column of a file, an example of its cells, and the field that it seems to hold; ``None`` if unknown."""
 
     name: str
     example: str
@@ -45,16 +38,7 @@ class DraftColumn:
 
 
 def draft_columns(file: str | PathLike[str], **how: Unpack[ReadOptions]) -> list[DraftColumn]:
-    """Return the columns of a file with what they seem to hold.
-
-    Args:
-        file: path of the file.
-        how: how it is read, as for ``read_rows()``.
-
-    Raises:
-        SourceError: the file cannot be read.
-
-    """
+    """Return the columns of a file with what they seem to hold."""
     base = load_recipe(how.get("recipe") or Recipe())
     names: Sequence[str] = ()
     examples: dict[int, str] = {}
@@ -141,12 +125,7 @@ def _quoted(text: str) -> str:
 
 
 def recipe_path(given: str | PathLike[str]) -> str:
-    """Return a path as a command line shows it.
-
-    Raises:
-        ConfigurationError: it does not end in ``.toml``, so it would not be recognised as a recipe.
-
-    """
+    """Return a path as a command line shows it; without ``.toml`` it would not be recognised as a recipe."""
     path = fspath(given)
     if not path.endswith(".toml"):
         msg = f"{path}: give the recipe a name that ends in .toml"

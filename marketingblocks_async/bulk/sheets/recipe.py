@@ -313,15 +313,7 @@ def _shipped_text(name: str) -> str:
 
 
 def recipe_text(given: str) -> str:
-    """Return a recipe as it is written.
-
-    Args:
-        given: as for ``load_recipe()``.
-
-    Raises:
-        ConfigurationError: there is no such recipe.
-
-    """
+    """Return a recipe as it is written; ``given`` as for ``load_recipe()``."""
     recipe = load_recipe(given)
     return _shipped_text(recipe.name) if recipe.name in recipe_names() else Path(given).read_text(encoding="utf-8-sig")
 
@@ -445,10 +437,8 @@ def _refuse(message: str) -> None:
 def checked_target(target: str | None, column: str) -> str | None:
     """Return what a column holds, under its one name.
 
-    Args:
-        target: as the recipe says it: a field or another name of it, ``date``, ``time``, ``link``, ``channel``, a
-            platform (the column says yes or no), or ``<platform>.<field>``; ``None`` leaves the column out.
-        column: what errors call it.
+    The recipe says a field or another name of it, ``date``, ``time``, ``link``, ``channel``, a platform (the column
+    says yes or no), or ``<platform>.<field>``; ``None`` leaves the column out.
 
     Raises:
         ConfigurationError: there is nothing of that name.
@@ -489,17 +479,7 @@ def _checked_values(given: Mapping[str, str], option: str) -> Iterator[tuple[str
 
 
 def checked_value(target: str, value: str, where: str) -> str:
-    """Return a value of a field as it is sent.
-
-    Args:
-        target: the field.
-        value: the text in the cell.
-        where: what errors call the place.
-
-    Raises:
-        ConfigurationError: the field cannot have it.
-
-    """
+    """Return the text of a cell as the field ``target`` sends it; errors call its place ``where``."""
     text = value.strip(BLANKS)
     if not text:
         return _empty(where)
@@ -537,8 +517,7 @@ _CHANNEL = re.compile(r"(?:(?P<name>.+)=)?\s*(?P<platform>[^:=]+?)\s*:\s*(?P<id>
 def parse_channels(given: Iterable[str]) -> dict[str, tuple[Channel, ...]]:
     """Return the channels that names stand for.
 
-    Args:
-        given: ``PLATFORM:ID``, for a platform, or ``NAME=PLATFORM:ID``, for a name that the file gives to a channel.
+    A platform is given as ``PLATFORM:ID``, and a name that the file gives to a channel as ``NAME=PLATFORM:ID``.
 
     Raises:
         ConfigurationError: one of them is not of that form, or names no platform.
@@ -564,10 +543,9 @@ _CONDITION = re.compile(r"(?P<column>[^=]*[^=!])\s*(?P<sign>!?=)\s*(?P<value>.*)
 
 
 def parse_conditions(given: Iterable[str]) -> tuple[Condition, ...]:
-    """Return which rows are taken; several values for one column mean any of them.
+    """Return which rows are taken: ``COLUMN=VALUE`` or ``COLUMN!=VALUE`` each.
 
-    Args:
-        given: ``COLUMN=VALUE`` or ``COLUMN!=VALUE`` each; ``|`` separates several values.
+    Several values for one column, or between ``|``, mean any of them.
 
     Raises:
         ConfigurationError: one of them is not of that form.

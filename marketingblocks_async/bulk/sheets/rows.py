@@ -148,15 +148,9 @@ def _warning(raw: RawRow, doubt: CellProblem) -> RowWarning:
 
 
 def _explain(raw: RawRow, cause: Exception | None = None) -> list[RowError]:
-    """Return everything that is wrong with a row, in the order of its columns.
+    """Return everything that is wrong with a row that makes no post: at least one error, in the order of its columns.
 
-    Args:
-        raw: a row that makes no post.
-        cause: the error that refused it; reported if nothing more exact is found.
-
-    Returns:
-        At least one error.
-
+    The ``cause``, which refused it, is reported if nothing more exact is found.
     """
     if raw.unreadable is not None:
         why = raw.unreadable

@@ -201,13 +201,7 @@ def aread_rows(source: Source, **how: Unpack[ReadOptions]) -> AsyncRowStream:
 
 
 def read_table(file: str | os.PathLike[str], **how: Unpack[ReadOptions]) -> Iterator[RawRow]:
-    """Yield the rows of a file as it has them, whatever its columns are called; nothing is made of them.
-
-    Raises:
-        SourceError: as for ``read_rows()``.
-        ConfigurationError: an option cannot be meant.
-
-    """
+    """Yield the rows of a file as it has them, whatever its columns are called; nothing is made of them."""
     return _Reading(how).table(os.fspath(file))
 
 

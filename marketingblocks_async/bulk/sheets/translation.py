@@ -322,13 +322,7 @@ def _clock_text(cell: object) -> str | None:
 
 
 class RecipeRules(ColumnRules):
-    """Rules of a file whose rows are translated by a recipe.
-
-    Args:
-        recipe: the recipe.
-        required: columns that have to be there, since the caller names them.
-
-    """
+    """Rules of a file whose rows are translated by a recipe; the ``required`` columns have to be there."""
 
     is_translated = True
 
@@ -440,12 +434,7 @@ class Translator:
         self._last: tuple[Layout, Translation | _PlainDates] | None = None
 
     def rows(self, raw: RawRow) -> Iterator[RawRow]:
-        """Yield what a row of the source becomes.
-
-        Raises:
-            SourceError: its header does not fit the recipe.
-
-        """
+        """Yield what a row of the source becomes; a header that does not fit the recipe is a ``SourceError``."""
         translation = self._of(raw)
         if not translation.selects(raw):
             self.info.filtered_rows += 1

@@ -30,10 +30,6 @@ _SQLITE = b"SQLite format 3\x00"
 def new_journal(file: Path, given: Path | None) -> Generator[Path]:
     """Give the path of a new journal: the given one, else a name beside the file of posts.
 
-    Args:
-        file: the file of posts.
-        given: the journal that the user named.
-
     Raises:
         JournalError: it could not be made; the message names the option that chooses another place.
         ValueError: the standard input has no name.

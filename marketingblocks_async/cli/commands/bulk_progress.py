@@ -28,11 +28,9 @@ JSON_LINE_EVERY = 1.0
 
 @contextmanager
 def shown_progress(output: Output) -> Generator[Callable[[BulkProgress], None]]:
-    """Yield a function that shows the progress of a run. At the end the live line is gone.
+    """Yield a function that shows the progress of a run, on the standard error, so that results can be piped.
 
-    Args:
-        output: prints to its standard error, so that results can be piped.
-
+    At the end the live line is gone.
     """
     if not output.notes.is_terminal or output.notes.is_dumb_terminal:
         yield _plain(output)

@@ -185,10 +185,6 @@ takes_reading: TakesOptions = takes_options(Reading, "reading")
 def opened(file: Path, how: ReadOptions) -> Generator[tuple[Path, ReadOptions]]:
     """Give the file to read; the standard input is kept in a temporary file, since it may be read twice.
 
-    Args:
-        file: as it was given.
-        how: the options.
-
     Raises:
         ValueError: the standard input was given without its format.
 

@@ -103,13 +103,7 @@ def show_result(
 ) -> None:
     """Print the result of a run, and the next step.
 
-    Args:
-        output: prints it.
-        result: the result.
-        journal: path of the journal.
-        resumed: whether the run was a 'bulk resume', so that the next step is another one.
-        failed: name for a file of the failed rows.
-
+    That is another one after a 'bulk resume' (``resumed``); ``failed`` is the name for a file of the failed rows.
     """
     found = result.reconciliation
     output.facts(

@@ -148,12 +148,7 @@ def send(
 
 
 def check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
-    """Refuse to write over the journal or the file that its rows came from.
-
-    Raises:
-        ValueError: it is one of them.
-
-    """
+    """Refuse to write over the journal or the file that its rows came from."""
     for each in precious:
         if each is not None and path.exists() and each.exists() and path.samefile(each):
             msg = f"{path} would be written over, and the run needs it; give another name"

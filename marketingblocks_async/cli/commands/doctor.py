@@ -33,13 +33,9 @@ app: typer.Typer = new_app()
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check.
+    """The result of one check: ``ok``, ``warning``, ``failed`` or ``not checked``.
 
-    Attributes:
-        name: name of the check.
-        status: ``ok``, ``warning``, ``failed`` or ``not checked``.
-        detail: the finding, and the next step if it is not right; or why it was not checked.
-
+    The detail is the finding, with the next step if it is not right; or why it was not checked.
     """
 
     name: str

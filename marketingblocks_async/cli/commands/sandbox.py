@@ -234,19 +234,9 @@ def sandbox_settings(
     variants: list[str],
     timings: dict[str, float | None],
 ) -> SandboxSettings:
-    """Return the settings that the options describe.
+    """Return the settings that the options describe; they override ``base``, which is JSON.
 
-    Args:
-        base: settings as JSON, which the others override.
-        direct: settings by their names; ``None`` for an option that was not given.
-        faults: further faults.
-        tokens: number of further tokens, and further tokens as text.
-        variants: choices as ``NAME`` or ``NAME=VALUE``.
-        timings: as ``direct``.
-
-    Raises:
-        ValueError: an option is not allowed; the message says which values are.
-
+    ``None`` is an option that was not given. The message of a ``ValueError`` says which values are allowed.
     """
     from dataclasses import asdict
 

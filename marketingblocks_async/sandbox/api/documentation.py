@@ -28,13 +28,7 @@ _PAGES: Mapping[str, str] = MappingProxyType(
 
 
 def docs_response(page: str, question: str | None) -> Response:
-    """Return the text of a page, or excerpts of the two pages that fit a question best.
-
-    Args:
-        page: path of the page below ``DOCS_PREFIX``, without ``.md``.
-        question: the question, ``None`` for the page itself.
-
-    """
+    """Return the text of a page (its path, without ``.md``), or excerpts of the two pages that fit a question best."""
     name = page.rpartition("/")[2]
     if question is None or not question.strip():
         return _text(f"# {name}\n\n{_PAGES.get(name, 'This page has no text in the sandbox.')}\n")

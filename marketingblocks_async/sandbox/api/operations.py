@@ -64,13 +64,7 @@ class ValidatedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of an operation.
-
-    Attributes:
-        response: the response.
-        changed_id: id of the resource that was created or changed, as text; ``None`` if nothing was.
-
-    """
+    """The response of an operation, and the id of what it created or changed; ``None`` if nothing was."""
 
     response: Response
     changed_id: str | None = None
@@ -112,18 +106,7 @@ class Operations:
     def check(
         self, endpoint: str, raw: bytes, query: Mapping[str, str], path_value: str
     ) -> ValidatedRequest | Response:
-        """Validate a request.
-
-        Args:
-            endpoint: the operation's name.
-            raw: the body as it came.
-            query: the query's fields.
-            path_value: value of ``{post_id}`` in the path.
-
-        Returns:
-            the validated request, or the refusal.
-
-        """
+        """Return the validated request, or its refusal."""
         request = ValidatedRequest(endpoint, raw, path_value=path_value)
         errors: Errors = {}
         if check := self._body_checks.get(endpoint):

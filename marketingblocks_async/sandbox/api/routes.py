@@ -31,13 +31,7 @@ class Route:
 
 
 class Routes:
-    """All documented operations by path.
-
-    Args:
-        endpoints: the operations; a path has one field at most.
-        prefix: prefix of their paths, ending with a slash.
-
-    """
+    """All documented operations by path, which begins with ``prefix`` and has one field at most."""
 
     def __init__(self, endpoints: Iterable[AnyEndpoint], prefix: str) -> None:
         self._fixed: dict[str, dict[str, Route]] = {}

@@ -50,13 +50,7 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
 # Most of the time that a sandbox needs to be made, and tests make hundreds.
 @cache
 def body_check(endpoint_name: str, model: type[RequestModel]) -> BodyCheck:
-    """Return the check of an operation's bodies.
-
-    Args:
-        endpoint_name: the operation.
-        model: its request model.
-
-    """
+    """Return the check of an operation's bodies."""
     schema = model.model_json_schema(by_alias=True)
     check_fields = _compile(schema, schema.get("$defs", {}))
     check_together = _TOGETHER.get(endpoint_name)
@@ -73,14 +67,7 @@ def body_check(endpoint_name: str, model: type[RequestModel]) -> BodyCheck:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A valid query of get-posts.
-
-    Attributes:
-        channels: platforms.
-        limit: largest number of posts, ``None`` if not given.
-        statuses: states, ``None`` if not given.
-
-    """
+    """A valid query of get-posts; ``None`` for what was not given."""
 
     channels: frozenset[str]
     limit: int | None

@@ -58,14 +58,7 @@ class Ledger:
     # Called by the server.
 
     def arrived(self, token: str, endpoint: str, at: float) -> None:
-        """Record a request.
-
-        Args:
-            token: the token's label.
-            endpoint: the operation's name.
-            at: monotonic time in seconds.
-
-        """
+        """Record a request that arrived ``at`` this time, in seconds of the monotonic clock."""
         self._token(token).arrivals.append(at)
         self._endpoint(endpoint).attempts += 1
 

@@ -29,19 +29,7 @@ class StateFileError(InvalidArgumentError):
 
 
 def plant(seeds: Mapping[str, Any], path: Path, posts: PostStore, tokens: TokenBook, check: Check) -> None:
-    """Create the posts of a file of seeds, and those of its tokens that are not there yet.
-
-    Args:
-        seeds: content of the file.
-        path: the file.
-        posts: get the posts.
-        tokens: get the tokens.
-        check: checks a post.
-
-    Raises:
-        StateFileError: a post or token is not valid.
-
-    """
+    """Create the posts of a file of seeds, and those of its tokens that are not there yet."""
     try:
         for spec in map(TokenSpec.parse, seeds.get("tokens", [])):
             if tokens.find(spec.secret) is None:
@@ -80,15 +68,7 @@ class State:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``dump()`` returned.
-
-        Raises:
-            LookupError: a value is missing.
-            TypeError: a value is of another type.
-            AttributeError: the same.
-            ValueError: a value is not allowed.
-
-        """
+        """Take over what ``dump()`` returned; what is wrong in it raises one of four errors, see ``load_state()``."""
         self.clock.advance(state["advanced"])
         self.posts.restore(state["posts"])
         self.automations.restore(state["automations"])
@@ -123,10 +103,6 @@ def save_state(path: Path, state: State) -> None:
     """Replace the file by the present state, in one step, so that a crash leaves the old file or the new one.
 
     Only its owner can read the file, since tokens are in it.
-
-    Raises:
-        OSError: the file cannot be written.
-
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))

@@ -88,12 +88,7 @@ class Generations:
     _session: aiohttp.ClientSession | None = None
 
     def create(self, request: dict[str, Any]) -> SandboxGeneration:
-        """Start a job.
-
-        Args:
-            request: a valid create-post-generation request.
-
-        """
+        """Start the job of a valid create-post-generation request."""
         job = SandboxGeneration(
             id=str(uuid.UUID(int=self.chance.getrandbits(128), version=4)),
             post_type=request["post_type"],

@@ -155,17 +155,7 @@ class PostStore:
         return iter(tuple(self._posts.values()))
 
     def create(self, request: Mapping[str, Any], body: bytes, *, fails: bool = False) -> SandboxPost:
-        """Create a post.
-
-        Args:
-            request: a valid create-post request.
-            body: the same as it came.
-            fails: whether its publishing fails.
-
-        Returns:
-            the new post.
-
-        """
+        """Create and return the post of a valid create-post request; ``body`` is the same as it came."""
         now = self._world()
         mode = request["publish_mode"]
         post = SandboxPost(
@@ -246,12 +236,7 @@ class PostStore:
         return found
 
     def upcoming(self, limit: int) -> list[UpcomingPost]:
-        """Return the posts that wait, the nearest first.
-
-        Args:
-            limit: largest number of posts.
-
-        """
+        """Return at most ``limit`` posts that wait, the nearest first."""
         self._settle(self._world())
         scheduled = (UpcomingPost(self._posts[post_id], due) for due, post_id in self._scheduled[:limit])
         waiting = (

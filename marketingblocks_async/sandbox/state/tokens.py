@@ -89,12 +89,7 @@ class Token:
         return self.spec.name
 
     def present(self, now: float) -> bool:
-        """Count one request that came with this token and tell whether the token is valid for it.
-
-        Args:
-            now: world time in seconds.
-
-        """
+        """Count one request with this token, at world time ``now``, and tell whether the token is valid for it."""
         self._presented += 1
         if self._expires_at is not None and now >= self._expires_at:
             return False

@@ -32,12 +32,7 @@ _HEADERS = {
 
 
 def dashboard_page(path: str) -> Response | None:
-    """Return the page or one of its parts, ``None`` if the path is none of them.
-
-    Args:
-        path: path of the request.
-
-    """
+    """Return the page or one of its parts, ``None`` if the path is none of them."""
     part = _PARTS.get(path)
     if part is None:
         return None
