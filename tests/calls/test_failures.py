@@ -422,7 +422,7 @@ class TestErrors:
         assert str(restored) == str(found)
 
     @given(body=st.binary(max_size=200), status=st.integers(300, 599))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def test_any_body_becomes_an_error_that_names_the_call(self, body: bytes, status: int) -> None:
         found = error(status, body)
         assert isinstance(found, CallError)

@@ -162,7 +162,7 @@ def test_of_several_headers_one_counts(values: list[str], allowed: set[float]) -
 
 
 @given(value=st.text() | st.from_regex(r"\A[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:+ A-Z-]{1,20}\Z"))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_is_a_wait_or_nothing(value: str) -> None:
     seconds = retry_after(value, Date=value)
     assert seconds is None or 0 <= seconds < 10**16

@@ -107,7 +107,7 @@ class TestEncodeQuery:
             encode_query({"a": "\ud83d"})
 
     @given(fields=st.dictionaries(st.text(min_size=1), st.text(), max_size=4))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_a_server_reads_what_was_given(self, fields: dict[str, str]) -> None:
         query = encode_query(fields)
         assert query.isascii()

@@ -209,7 +209,7 @@ def play(scenario: Scenario) -> Seen:
     return asyncio.run(main())
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(scenarios)
 def test_bound_and_order_hold_in_any_scenario(scenario: Scenario) -> None:
     seen = play(scenario)
@@ -227,7 +227,7 @@ def test_bound_and_order_hold_in_any_scenario(scenario: Scenario) -> None:
             assert granted == [number for number in arrived if number in set(granted)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(2, 5), st.floats(0, 0.05))
 def test_quick_responses_reach_the_rate(limit: int, burst: int, latency: float) -> None:
     request = replace(PLAIN, latency=latency)

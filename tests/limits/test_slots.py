@@ -94,7 +94,7 @@ async def test_aborting_ends_the_waiting_of_one_owner() -> None:
     assert slots.in_use == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32))
 def test_no_slot_leaks_in_any_scenario(limit: int, tokens: int, seed: int) -> None:
     chance = random.Random(seed)

@@ -67,17 +67,8 @@ def test_the_texts_that_type_checkers_accept_are_the_values(kind: type[StrEnum],
 
 
 @pytest.mark.parametrize(("kind", "values"), DOCUMENTED, ids=lambda value: getattr(value, "__name__", ""))
-class TestStringEnums:
-    def test_hold_exactly_the_documented_values(self, kind: type[StrEnum], values: str) -> None:
-        assert sorted(kind) == sorted(values.split())
-
-    def test_members_are_the_wire_s_strings(self, kind: type[StrEnum], values: str) -> None:
-        for value in values.split():
-            member = kind(value)
-            assert member == value
-            assert f"{member}" == value
-            assert json.dumps(member) == f'"{value}"'
-            assert pickle.loads(pickle.dumps(member)) is member  # noqa: S301 - made here
+def test_they_hold_exactly_the_documented_values(kind: type[StrEnum], values: str) -> None:
+    assert sorted(kind) == sorted(values.split())
 
 
 class TestYouTubeCategory:

@@ -196,7 +196,7 @@ class TestTexts:
         assert sent_post(caption_text=text)["caption_text"] == text
 
     @given(text=st.text())
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_any_text_arrives_exactly_as_given(self, text: str) -> None:
         assert sent_post(caption_text=text, hash_tags=text)["caption_text"] == text
 
@@ -482,7 +482,7 @@ class TestFindPost:
             find("\ud83d")
 
     @given(post_id=st.text())
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_no_id_leads_anywhere_else(self, post_id: str) -> None:
         try:
             path = find(post_id)

@@ -182,7 +182,7 @@ class TestUndocumentedFieldsOfAutomations:
             max_leaves=10,
         )
     )
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def test_any_json_value_is_passed_on_as_given(self, value: object) -> None:
         body = sent_automation(undocumented=value)
         assert body.get("undocumented") == value
@@ -353,7 +353,7 @@ class TestEveryRequest:
     @given(
         value=st.text() | st.binary() | st.integers() | st.floats() | st.none() | st.booleans() | st.lists(st.text())
     )
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def test_any_value_in_any_field_is_encoded_or_refused(self, kind: type[RequestModel], value: object) -> None:
         endpoint = next(endpoint for endpoint in ENDPOINTS if endpoint.request is kind)
         for name in kind.model_fields:

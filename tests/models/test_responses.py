@@ -24,23 +24,20 @@ from marketingblocks_async.endpoints import (
     GET_POSTS,
     UPCOMING_POSTS,
     UPDATE_COMMENT_AUTOMATION,
+    AnyEndpoint,
     Endpoint,
 )
 from marketingblocks_async.errors import APIError, InvalidResponseError
 from marketingblocks_async.models import (
-    ChannelConnection,
     ChannelType,
     CommentAutomation,
     CreatedPost,
     FoundPost,
-    Generation,
     GenerationStatus,
     Post,
     PostList,
     PostStatus,
     RequestModel,
-    ResponseModel,
-    UndocumentedResponse,
     UpcomingPosts,
 )
 from tests.support.examples import (
@@ -334,6 +331,7 @@ class TestCreatedPost:
             ({"post_id": None, "post": {"post_id": 1246}}, 1246),
             ([{"post_id": 1}, {"post_id": 2}], None),
             ({"post_id": True}, None),
+            ({"post_id": ""}, None),
             ({"post_id": {"a": 1}}, None),
             ({"message": "Post created"}, None),
             ({}, None),
@@ -350,9 +348,6 @@ class TestCreatedPost:
 
     def test_prefers_the_post_s_own_id_to_an_id_of_something_else(self) -> None:
         assert created({"id": 99, "post": {"post_id": 1246}}).post_id == 1246
-
-    def test_an_empty_id_is_none(self) -> None:
-        assert created({"post_id": ""}).post_id is None
 
     def test_state_and_status_are_not_confused(self) -> None:
         result = created({"status": True, "post": {"STATUS": "queued", "status": "lower"}})
@@ -449,7 +444,7 @@ class TestCommentAutomation:
         assert result.raw == body
 
 
-EXAMPLES: list[tuple[Endpoint[RequestModel, BaseModel], Any]] = [
+EXAMPLES: list[tuple[AnyEndpoint, Any]] = [
     (FIND_POST, DOCUMENTED_FOUND_POST),
     (UPCOMING_POSTS, DOCUMENTED_UPCOMING),
     (CREATE_POST_GENERATION, DOCUMENTED_GENERATION),
@@ -463,26 +458,18 @@ EXAMPLES: list[tuple[Endpoint[RequestModel, BaseModel], Any]] = [
 
 @pytest.mark.parametrize(("endpoint", "body"), EXAMPLES, ids=lambda value: getattr(value, "name", ""))
 class TestEveryResponse:
-    def test_survives_pickling_and_copying(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
+    def test_survives_pickling_and_copying(self, endpoint: AnyEndpoint, body: object) -> None:
         result = decoded(endpoint, answer(body))
         assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - made here
         assert copy.deepcopy(result) == result
 
-    def test_cannot_be_changed(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
+    def test_cannot_be_changed(self, endpoint: AnyEndpoint, body: object) -> None:
         result = decoded(endpoint, answer(body))
         name = next(iter(type(result).model_fields))
         with pytest.raises(pydantic.ValidationError, match="frozen"):
             setattr(result, name, None)
 
-    def test_shows_what_it_holds(self, endpoint: Endpoint[RequestModel, BaseModel], body: object) -> None:
-        result = decoded(endpoint, answer(body))
-        assert isinstance(result, ResponseModel | UndocumentedResponse)
-        assert type(result).__name__ in repr(result)
-        assert result.raw == body
-
-    def test_a_status_of_false_is_an_error_in_spite_of_the_rest(
-        self, endpoint: Endpoint[RequestModel, BaseModel], body: Any
-    ) -> None:
+    def test_a_status_of_false_is_an_error_in_spite_of_the_rest(self, endpoint: AnyEndpoint, body: Any) -> None:
         if not isinstance(body, dict):
             body = {"posts": body}
         refused: dict[str, Any] = {**body, "status": False, "message": "no"}
@@ -495,9 +482,9 @@ class TestEveryResponse:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 class TestAnyAnswer:
     @given(value=JSON_VALUES)
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def test_any_json_becomes_a_usable_model_or_one_of_the_promised_errors(
-        self, endpoint: Endpoint[RequestModel, BaseModel], value: object
+        self, endpoint: AnyEndpoint, value: object
     ) -> None:
         try:
             model = decoded(endpoint, answer(value))
@@ -507,16 +494,14 @@ class TestAnyAnswer:
             use(model)
 
     @given(body=st.binary(max_size=64))
-    @settings(max_examples=50, deadline=None)
-    def test_any_bytes_become_a_model_or_one_of_the_promised_errors(
-        self, endpoint: Endpoint[RequestModel, BaseModel], body: bytes
-    ) -> None:
+    @settings(max_examples=50)
+    def test_any_bytes_become_a_model_or_one_of_the_promised_errors(self, endpoint: AnyEndpoint, body: bytes) -> None:
         try:
             use(decoded(endpoint, answer(body)))
         except (APIError, InvalidResponseError) as error:
             assert endpoint.name in str(error)  # noqa: PT017 - the other way out is above
 
-    @pytest.mark.parametrize("depth", [190, 200, 210, 990, 1010, 100_000])
+    @pytest.mark.parametrize("depth", [190, 210, 1010, 100_000])
     @pytest.mark.parametrize(
         ("around", "opening", "closing"),
         [
@@ -530,7 +515,7 @@ class TestAnyAnswer:
     )
     def test_no_depth_of_nesting_crashes(
         self,
-        endpoint: Endpoint[RequestModel, BaseModel],
+        endpoint: AnyEndpoint,
         around: tuple[bytes, bytes],
         opening: str,
         closing: str,
@@ -550,15 +535,3 @@ def test_a_repr_shows_what_was_recognised() -> None:
     assert repr(PostList.model_validate({"odd": 1})) == "PostList(posts=[], raw={'odd': 1})"
     bot = CommentAutomation.model_validate({"comment_bot_id": 3})
     assert repr(bot) == "CommentAutomation(comment_bot_id=3, raw={'comment_bot_id': 3})"
-
-
-def test_response_models_are_exactly_those_of_the_endpoint_table() -> None:
-    assert {endpoint.response for endpoint in ENDPOINTS} == {
-        ChannelConnection,
-        CommentAutomation,
-        CreatedPost,
-        FoundPost,
-        Generation,
-        PostList,
-        UpcomingPosts,
-    }

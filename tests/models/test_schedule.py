@@ -128,7 +128,7 @@ class TestAwareDatetimes:
         zone=st.sampled_from(ZONES),
         target=st.none() | st.sampled_from(ZONES),
     )
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_always_mean_the_same_minute_to_the_server(self, instant: datetime, zone: str, target: str | None) -> None:
         moment = instant.astimezone(ZoneInfo(zone))
         assert as_the_server_reads(*sent_time(moment, target)) == {whole_minute(instant)}
@@ -257,7 +257,7 @@ class TestTexts:
         assert "schedule_time" in refusal(CreatePost, scheduled(value, "UTC"))
 
     @given(text=st.text() | st.from_regex(r"\A[ 0-9]{1,5}-[ 0-9]{1,3}-[ 0-9]{1,3} [ 0-9]{1,3}:[ 0-9]{1,3}\Z"))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_what_is_accepted_is_exactly_the_documented_form_of_a_real_date(self, text: str) -> None:
         try:
             accepted, _ = sent_time(text, "UTC")

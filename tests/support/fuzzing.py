@@ -15,7 +15,6 @@ def fuzz(examples: int) -> settings:
     """Return the settings of such a test, with the usual number of examples."""
     return settings(
         max_examples=examples * EFFORT,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from marketingblocks_async.endpoints import CREATE_POST_GENERATION
+from marketingblocks_async.endpoints import CREATE_POST_GENERATION, AnyEndpoint
 from marketingblocks_async.sandbox.faults import FAULT_KINDS, Fault, FaultPlan
 from marketingblocks_async.sandbox.faults.kinds import FaultContext, WireFault
 from marketingblocks_async.sandbox.ledger import (
@@ -35,7 +35,7 @@ from marketingblocks_async.sandbox.state.clock import SandboxClock
 from marketingblocks_async.sandbox.state.tokens import Token, TokenBook
 
 from .operations import Operations, ValidatedRequest
-from .routes import AnyEndpoint, Route, Routes
+from .routes import Route, Routes
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """A larger request body is answered 413."""

@@ -6,12 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
-from marketingblocks_async.endpoints import Endpoint
-from marketingblocks_async.models import RequestModel
-
-AnyEndpoint = Endpoint[RequestModel, BaseModel]
+from marketingblocks_async.endpoints import AnyEndpoint
 
 
 @dataclass(frozen=True, slots=True)

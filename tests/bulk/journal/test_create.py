@@ -337,7 +337,7 @@ POSTS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(POSTS, min_size=1, max_size=20))
 def test_a_stored_row_is_sent_exactly_as_it_was_given(
     tmp_path_factory: pytest.TempPathFactory, posts: list[CreatePost]
@@ -351,7 +351,7 @@ def test_a_stored_row_is_sent_exactly_as_it_was_given(
             assert content_hash(stored) == row.content_hash == content_hash(given_)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(POSTS, min_size=1, max_size=10))
 def test_a_file_of_failures_gives_the_same_posts_again(
     tmp_path_factory: pytest.TempPathFactory, posts: list[CreatePost]

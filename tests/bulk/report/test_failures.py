@@ -300,7 +300,7 @@ def valid(post: CreatePost) -> bool:
     return isinstance(row, Row)
 
 
-FUZZ = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 values = any_text | st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(-1e6, 1e6)
 items = values | st.lists(values, max_size=3) | st.dictionaries(st.sampled_from(["message", "title", "x"]), values)

@@ -225,7 +225,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=75)
 @given(EVENTS.map(sorted))
 def test_the_course_loses_nothing(events: list[tuple[int, RowState, int]]) -> None:
     bins = make_timeline(events)

@@ -279,7 +279,7 @@ def test_a_post_that_can_be_only_one_of_two_equal_rows_leaves_both_open() -> Non
     assert judge(rows, [*ENCLOSING, listed(105)], [BEFORE, AFTER]) == Verdicts(undecided=(5, 6))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.floats(1, 1000), st.sampled_from([None, 100, 102, 104])),
