@@ -346,9 +346,8 @@ class CreatedPost(UndocumentedResponse):
     @property
     def post_id(self) -> Identifier | None:
         """Id of the new post, or ``None`` if none can be recognised."""
-        places = list(self._places())
         for name in ("post_id", "id"):
-            for place in places:
+            for place in self._places:
                 if (found := first_identifier(place, name)) is not None:
                     return found
         return None
@@ -356,28 +355,34 @@ class CreatedPost(UndocumentedResponse):
     @property
     def permalink(self) -> str | None:
         """Address of the live post, if the response has one (inferred)."""
-        return next((found for place in self._places() if isinstance(found := place.get("permalink"), str)), None)
+        return self._first_text("permalink")
 
     @property
     def post_status(self) -> str | None:
         """The post's ``STATUS``, if the response has one."""
-        for place in self._places():
-            if isinstance(value := place.get("STATUS"), str):
+        return self._first_text("STATUS")
+
+    def _first_text(self, name: str) -> str | None:
+        for place in self._places:
+            if isinstance(value := place.get(name), str):
                 return value
         return None
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         yield from (("post_id", self.post_id), ("post_status", self.post_status), ("raw", self.root))
 
-    def _places(self) -> Iterator[dict[str, Any]]:
+    @cached_property
+    def _places(self) -> list[dict[str, Any]]:
+        """The objects of the response in which the post's fields may be, the outer ones first."""
+        found: list[dict[str, Any]] = []
         pending: list[Any] = [self.root]
-        while pending:
-            place = pending.pop(0)
+        for place in pending:
             if is_array(place) and len(place) == 1:
-                place = place[0]
+                place = place[0]  # noqa: PLW2901
             if is_object(place):
-                yield place
+                found.append(place)
                 pending += [place[name] for name in ("post", "data") if name in place]
+        return found
 
 
 class PostList(UndocumentedResponse):

@@ -5,10 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -34,6 +44,42 @@ LARGEST_CONCURRENCY = 5000
 
 WAITING_FOR_PERMIT = 32
 """Posts that wait for a permit at a time: enough that the limiter never runs dry, few enough to cost nothing."""
+
+
+class StoredPost(Mapping[str, Any]):
+    """A post that was checked before and kept as the body of its request: it is sent byte for byte, without a check.
+
+    It is a mapping of the fields, for errors and outcomes.
+
+    Args:
+        text: what ``CreatePost.wire_json()`` returned, or other JSON text of the same value.
+
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text: str = text
+
+    @property
+    def body(self) -> bytes:
+        """The request's body."""
+        return self.text.encode()
+
+    def _fields(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(self.text))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields())
+
+    def __len__(self) -> int:
+        return len(self._fields())
+
+    def __repr__(self) -> str:
+        return f"StoredPost({self.text!r})"
 
 
 @dataclass(frozen=True, slots=True)

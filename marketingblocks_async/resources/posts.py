@@ -37,7 +37,7 @@ from marketingblocks_async.models import (
 from marketingblocks_async.models.schedule import explain_past
 
 from .base import Resource, request_from
-from .create_many import CreateMany
+from .create_many import CreateMany, StoredPost
 from .raw import RawForm, raw_form
 
 
@@ -258,6 +258,8 @@ class Posts(Resource):
 
         def call_of(item: CreatePost | Mapping[str, Any]) -> Call[CreatedPost]:
             nonlocal says_past
+            if isinstance(item, StoredPost):
+                return Call(CREATE_POST, item, self._executor.context.url(CREATE_POST.path), item.body)
             post = item if isinstance(item, CreatePost) else CreatePost.checked(item)
             if says_past and post.schedule_time and (problem := explain_past(post.scheduled_at)) is not None:
                 says_past = False

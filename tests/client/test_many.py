@@ -37,6 +37,7 @@ from marketingblocks_async import (
     RateLimit,
     Send,
 )
+from marketingblocks_async.resources.create_many import StoredPost
 from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.support.clients import client_at, client_of, post
 
@@ -77,7 +78,8 @@ def in_ledger(sandbox: Sandbox) -> Counter[int]:
 
 def running() -> list[asyncio.Task[Any]]:
     """Return the tasks that create_many has left."""
-    return [task for task in asyncio.all_tasks() if "resources/many.py" in repr(task)]
+    places = ("resources/create_many.py", "calls/executor.py")
+    return [task for task in asyncio.all_tasks() if any(place in repr(task) for place in places)]
 
 
 async def settle(sandbox: Sandbox) -> None:
@@ -688,6 +690,7 @@ async def test_nothing_is_lost_when_all_tasks_are_cancelled_together(delay: floa
 
         consumer = asyncio.create_task(fetch_into(got, many))
         await asyncio.sleep(delay)
+        assert running()
         for task in {consumer, *running()}:
             task.cancel()
         await asyncio.wait([consumer])
@@ -805,3 +808,30 @@ async def test_with_eager_tasks(turns: int) -> None:
             await asyncio.sleep(0)
         await many.aclose()
         await account(sandbox, source, got, many)
+
+
+class TestStoredPosts:
+    """Posts that were checked before and are kept as JSON text."""
+
+    async def test_are_sent_byte_for_byte(self) -> None:
+        bodies: list[bytes | None] = []
+
+        async def note(request: HttpRequest, _send: Send) -> HttpAnswer:
+            bodies.append(request.body)
+            return OK
+
+        text = '{ "caption_text":"Zoë 😀",  "a field of a later version": 1}'
+        async with Sandbox() as sandbox, client_of(sandbox, middlewares=[note]) as client:
+            (outcome,) = await drain(client.posts.create_many([StoredPost(text)]))
+        assert outcome.ok
+        assert bodies == [text.encode()]
+
+    async def test_errors_show_their_fields(self) -> None:
+        stored = StoredPost(post("5").wire_json().decode())
+        async with Sandbox(faults=[Fault("commit_then_drop")]) as sandbox, client_of(sandbox) as client:
+            (outcome,) = await drain(client.posts.create_many([stored]))
+        assert isinstance(outcome.error, OutcomeUnknownError)
+        assert isinstance(outcome.error.request, Mapping)
+        assert dict(outcome.error.request) == post("5").wire()
+        assert len(stored) == len(post("5").wire())
+        assert repr(stored) == f"StoredPost({stored.text!r})"

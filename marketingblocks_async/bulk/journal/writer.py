@@ -119,11 +119,14 @@ class GroupCommit:
         """
         self._check()
         self._statements.append((sql, parameters))
-        return self.flush()
+        return self._written()
 
     def flush(self) -> asyncio.Future[None]:
         """Return a future that is done when everything asked for so far is on the disk; it fails as above."""
         self._check()
+        return self._written()
+
+    def _written(self) -> asyncio.Future[None]:
         written = self._loop.create_future()
         self._waiting.append(written)
         if not self._commit_is_due and self._connection is not None:

@@ -77,19 +77,19 @@ class Breaker:
         self._last_outcome = clock()
         self.is_open: bool = False
 
-    def note(self, error: Exception | None, seconds: float | None) -> bool:
+    def note(self, error: Exception | None, sent_at: float | None) -> bool:
         """Note the outcome of a row; return whether it opens the breaker.
 
         Args:
             error: the row's error; ``None`` if it was created.
-            seconds: how long it was in flight; ``None`` if it was not sent.
+            sent_at: time of the clock at which it was sent; ``None`` if it was not sent.
 
         """
         self._last_outcome = self._clock()
         if error is None:
             self._in_a_row, self._proven = 0, True
-            if seconds is not None:
-                self._slowest = max(seconds, 0.9 * self._slowest)
+            if sent_at is not None:
+                self._slowest = max(self._last_outcome - sent_at, 0.9 * self._slowest)
             return False
         if not concerns_all_rows(error):
             if isinstance(error, CallError):

@@ -45,7 +45,7 @@ class ProgressMeter:
     """Counts the rows of a run and reports its progress.
 
     Attributes:
-        in_flight: numbers of the rows that are being sent.
+        in_flight: number of each row that is being sent → ``time.monotonic()`` at which its sending began.
 
     """
 
@@ -56,7 +56,7 @@ class ProgressMeter:
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
         # Whole numbers of their own, since a frozen object for each row would cost as much as a row's writes.
         self._done = self._failed = self._pending = self._unknown = 0
-        self.in_flight: set[int] = set()
+        self.in_flight: dict[int, float] = {}
 
     def begin(self) -> None:
         """Start the clock."""

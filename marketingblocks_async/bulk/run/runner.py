@@ -24,6 +24,7 @@ from marketingblocks_async.bulk.errors import JournalError
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
+from marketingblocks_async.resources.create_many import StoredPost
 
 from .breaker import OUTAGE_AFTER, Breaker, OutagePolicy, concerns_all_rows, is_refused_for_all
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
@@ -96,7 +97,6 @@ class BulkRun:
         self._breaker = Breaker()
         # Rows that got a 404 or a redirect: their own fault, unless all rows get one.
         self._suspects: list[tuple[int, Exception]] = []
-        self._sent_at: dict[int, float] = {}
         # Set when a row that is held back has to look again whether it may go.
         self._news = asyncio.Event()
         self._progress_every = progress_every
@@ -311,7 +311,7 @@ class BulkRun:
                 self._note(outcome)
             self._fail_suspects()
 
-    async def _rows(self) -> AsyncGenerator[CreatePost, None]:
+    async def _rows(self) -> AsyncGenerator[StoredPost, None]:
         index = 0
         async for number, request in self._journal.pending():
             if self._breaker.holds_back(len(self._numbers)):
@@ -320,7 +320,7 @@ class BulkRun:
                 return
             self._numbers[index] = number
             index += 1
-            yield CreatePost.model_validate_json(request)
+            yield StoredPost(request)
 
     async def _hold_back(self) -> None:
         """Wait while the outcomes of the rows in flight have to show first whether the API is well."""
@@ -341,39 +341,36 @@ class BulkRun:
         number = self._numbers[index]
         if number not in self._meter.in_flight:
             # Before the intent is on the disk: if it is interrupted there, the intent has to be taken back.
-            self._meter.in_flight.add(number)
-            self._sent_at[number] = time.monotonic()
+            self._meter.in_flight[number] = time.monotonic()
             self._sent += 1
         return self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
         """Record the outcome of a row."""
         number = self._numbers.pop(outcome.index)
-        sent_at = self._sent_at.pop(number, None)
+        sent_at = self._meter.in_flight.pop(number, None)
         self._news.set()
-        trips = self._breaker.note(outcome.error, None if sent_at is None else time.monotonic() - sent_at)
-        if outcome.result is not None:
-            self._meter.in_flight.discard(number)
-            post_id = outcome.result.post_id
+        trips = self._breaker.note(outcome.error, sent_at)
+        created = outcome.result
+        if created is not None:
+            post_id = created.post_id
             self._journal.end(
                 number,
                 RowState.DONE,
                 post_id=None if post_id is None else str(post_id),
-                permalink=outcome.result.permalink,
+                permalink=created.permalink,
             )
             self._meter.count(RowState.DONE)
             if self._suspects:
                 self._fail_suspects()
         else:
-            self._note_failure(number, outcome.error)
+            self._note_failure(number, outcome.error, was_sent=sent_at is not None)
         if trips:
             self._note_outage(outcome.error)
         if self._stopping.is_set():
             self._end_if_drained()
 
-    def _note_failure(self, number: int, error: Exception | None) -> None:
-        was_sent = number in self._meter.in_flight
-        self._meter.in_flight.discard(number)
+    def _note_failure(self, number: int, error: Exception | None, *, was_sent: bool) -> None:
         if error is not None and is_refused_for_all(error) and was_sent:
             self._suspects.append((number, error))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,14 +142,14 @@ class TestBreaker:
     def test_failures_of_single_rows_prove_that_the_api_is_well(self) -> None:
         breaker = Breaker()
         for _ in range(20):
-            assert not any(breaker.note(OutcomeUnknownError("x"), 1.0) for _ in range(OUTAGE_AFTER - 1))
-            assert not breaker.note(BadRequestError("x", status_code=422), 1.0)
+            assert not any(breaker.note(OutcomeUnknownError("x"), 0.0) for _ in range(OUTAGE_AFTER - 1))
+            assert not breaker.note(BadRequestError("x", status_code=422), 0.0)
         assert not breaker.is_open
 
     @pytest.mark.parametrize("error", [OutcomeUnknownError("x"), NotFoundError("x"), InvalidResponseError("x")])
     def test_opens_once(self, error: Exception) -> None:
         breaker = Breaker()
-        assert [breaker.note(error, 1.0) for _ in range(OUTAGE_AFTER + 3)].count(True) == 1
+        assert [breaker.note(error, 0.0) for _ in range(OUTAGE_AFTER + 3)].count(True) == 1
         assert breaker.is_open
         breaker.close()
         assert not breaker.is_open
@@ -157,15 +158,15 @@ class TestBreaker:
         breaker = Breaker()
         assert not breaker.holds_back(FIRST_ROWS - 1)
         assert breaker.holds_back(FIRST_ROWS)
-        breaker.note(None, 0.1)
+        breaker.note(None, time.monotonic())
         assert not breaker.holds_back(5000)
 
     def test_a_silent_api_gets_no_further_rows_but_a_slow_one_does(self) -> None:
         now = 0.0
         breaker = Breaker(lambda: now)
-        breaker.note(None, 0.1)
+        breaker.note(None, -0.1)
         now = SILENT_AFTER + 0.1
         assert breaker.holds_back(FIRST_ROWS)
-        breaker.note(None, 10.0)
+        breaker.note(None, now - 10.0)
         now += 29.0
         assert not breaker.holds_back(1000)
