@@ -38,6 +38,9 @@ def show_plan(output: Output, plan: Plan) -> None:
             *_how_it_was_read(plan),
         ],
     )
+    if not plan.rows:
+        why = "no row is chosen" if plan.source.filtered_rows else "the file has no rows"
+        output.note(f"Warning: {why}; nothing would be sent.")
     if plan.channels:
         channels = [
             (each.channel_type, each.channel_id, each.publish_mode, f"{each.rows:,}")

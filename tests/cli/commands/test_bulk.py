@@ -65,6 +65,17 @@ def test_a_good_plan_ends_with_0_and_needs_no_token(command: Command, tmp_path: 
     assert command("bulk", "plan", "posts.csv", "--rate", "0", "--json").json["estimated_seconds"] is None
 
 
+def test_a_plan_without_rows_says_why_nothing_would_be_sent(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(f"{HEADER}\n")
+    ran = command("bulk", "plan", file)
+    assert ran.code == 0
+    assert "the file has no rows; nothing would be sent" in ran.words
+    ran = command("bulk", "plan", posts_file(file, 2), "--where", "channel_type=youtube")
+    assert ran.code == 0
+    assert "no row is chosen; nothing would be sent" in ran.words
+
+
 def test_a_plan_of_a_file_that_breaks_off_shows_what_was_read(command: Command, tmp_path: Path) -> None:
     (tmp_path / "posts.jsonl").write_bytes(b'{"channel_type": "facebook"}\n\xff\xfe\xff\n')
     ran = command("bulk", "plan", "posts.jsonl", "--json")
