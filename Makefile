@@ -103,7 +103,7 @@ torture: $(VENV)/.group-test ## Kill bulk runs 1,000 times and audit what was pu
 
 .PHONY: mutation
 mutation: $(VENV)/.group-test ## Change the code in small ways and list what no test notices (MUTATION_ARGS="limits")
-	@$(BIN)/python tools/mutation.py $(MUTATION_ARGS)
+	@$(BIN)/python -m tools.mutation $(MUTATION_ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/.group-test ## Throw anything at every input, FUZZ_EFFORT (50) times as long as the tests do

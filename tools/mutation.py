@@ -1,28 +1,33 @@
 """Change the code in small ways and count which changes the tests notice: ``make mutation MUTATION_ARGS="limits"``.
 
 A change that no test notices (it *survives*) is a promise that could break unseen, or one that changes nothing that
-matters; a person has to judge which. Each change is made in a copy of the project, and the tests that mirror the file
-are run there: those of the file itself first, then those of its room.
+matters; a person has to judge which. Each change is made in a copy of the project, and those tests of its room that
+reach the changed line are run there, the quickest first, until one fails. It counts if it fails once more: a test that
+only the load of the machine made fail has noticed nothing. Tests that hang are counted apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from enum import Enum
+from itertools import repeat
 from pathlib import Path
 from queue import SimpleQueue
 from typing import cast
+
+from tools import reached
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "marketingblocks_async"
@@ -42,8 +47,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
 OUTPUT = "output.txt"
 """Where a copy of the project has the output of its last run of the tests."""
 
-LEAST_TIMEOUT = 60.0
-"""Seconds; a change that makes the tests hang is noticed, too."""
+HUNG = "from pytest-timeout"
+"""In the output of a test that was ended because it took too long."""
+
+LEAST_TIMEOUT = 30.0
+"""Seconds of one test, after which it hangs."""
+
+LONGEST_RUN = 1200.0
+"""Seconds of all tests, after which they hang where no test can be ended."""
+
+TRIALS = 3
+"""How often a mutant is tried of which a test fails once and not again."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +66,18 @@ class Mutant:
 
     path: Path
     line: int
+    lines: frozenset[int]
+    """Those that a test must reach to notice it; none: any test may."""
     words: str
     source: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the tests noticed a mutant."""
+class Verdict(Enum):
+    """What the tests say about a mutant."""
 
-    mutant: Mutant
-    noticed: bool
+    SURVIVES = "survives"
+    NOTICED = "noticed"
+    HANGS = "hangs"
 
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -131,28 +147,36 @@ def mutants_of(path: Path) -> list[Mutant]:
     """Return every mutant of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[Mutant] = []
-    for number, node in enumerate(_code(tree)):
+    for number, (node, in_function) in enumerate(_code(tree)):
         if changed(deepcopy(node)) is None:
             continue
         copy = deepcopy(tree)
-        mutation = _Mutation(list(_code(copy))[number])
+        mutation = _Mutation([each for each, _ in _code(copy)][number])
         source = ast.unparse(ast.fix_missing_locations(mutation.visit(copy)))
         words = f"{type(node).__name__}: {ast.unparse(node).splitlines()[0][:90]}"
-        found.append(Mutant(path.relative_to(ROOT), getattr(node, "lineno", 0), words, source))
+        line: int = getattr(node, "lineno", 0)
+        end: int = getattr(node, "end_lineno", line) if isinstance(node, ast.expr) else line
+        # What a module or class says of itself is read once, by whichever test comes first.
+        lines = frozenset(range(line, end + 1)) if in_function else frozenset[int]()
+        found.append(Mutant(path.relative_to(ROOT), line, lines, words, source))
     return found
 
 
-def _code(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes that are run: no annotations, no docstrings, no logging."""
-    waiting: list[ast.AST] = [tree]
+def _code(tree: ast.Module) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield the nodes that are run, and whether in a function: no annotations, no docstrings, no logging."""
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
     while waiting:
-        node = waiting.pop(0)
-        yield node
+        node, in_function = waiting.pop(0)
+        yield node, in_function
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list", "type_params"):
                 continue
+            inside = in_function or (is_function and name == "body")
             children = cast("list[object]", value) if isinstance(value, list) else [value]
-            waiting += [each for each in children if isinstance(each, ast.AST) and not _says_something_only(each)]
+            waiting += [
+                (each, inside) for each in children if isinstance(each, ast.AST) and not _says_something_only(each)
+            ]
 
 
 def _says_something_only(node: ast.AST) -> bool:
@@ -188,52 +212,101 @@ class Workshop:
                     shutil.copy(source, copy / name)
             self._free.put(copy)
 
-    def notices(self, mutant: Mutant | None, tests: Sequence[Sequence[str]], timeout: float) -> bool:
-        """Return whether any of the selections of tests fails, or takes too long, with a mutant."""
+    def look(self, room: str) -> Reach | None:
+        """Run the tests of a room without any change, and return what they reach; ``None`` if one of them fails."""
         copy = self._free.get()
         try:
-            if mutant is not None:
-                (copy / mutant.path).write_text(mutant.source, encoding="utf-8")
-            return not all(self._passes(copy, selection, timeout) for selection in tests)
+            note = copy / "reached.json"
+            under = f"{copy / PACKAGE / room}"
+            environment = {reached.NOTE: str(note), reached.ROOM: under}
+            if _run(copy, ROOMS[room], environment, timeout=300.0) != 0:
+                return None
+            return Reach(copy, json.loads(note.read_text(encoding="utf-8")))
         finally:
-            if mutant is not None:
-                shutil.copy(ROOT / mutant.path, copy / mutant.path)
             self._free.put(copy)
 
-    @staticmethod
-    def _passes(copy: Path, selection: Sequence[str], timeout: float) -> bool:
-        # With seeded chance, so that a mutant is noticed in every run or in none.
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=1"]
-        command += ["-m", "not slow and not alone", *selection]
-        with (copy / OUTPUT).open("w") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own words
-                command,
-                cwd=copy,
-                env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+    def judge(self, mutant: Mutant, reach: Reach) -> Verdict:
+        """Return whether a test fails with a mutant, and fails again."""
+        tests = reach.tests_for(mutant)
+        timeout = max(LEAST_TIMEOUT, 5 * max(reach.seconds(test) for test in tests))
+        copy = self._free.get()
+        file = copy / mutant.path
+        original = file.read_text(encoding="utf-8")
         try:
-            return process.wait(timeout) == 0
+            file.write_text(mutant.source, encoding="utf-8")
+            # Or Hypothesis would try first what failed with the mutant before.
+            shutil.rmtree(copy / ".hypothesis" / "examples", ignore_errors=True)
+            selection = copy / "selection.json"
+            selection.write_text(json.dumps({"wanted": tests, "known": reach.known}), encoding="utf-8")
+            environment = {reached.SELECTION: str(selection)}
+            files = sorted({test.partition("::")[0] for test in tests})
+            for _ in range(TRIALS):
+                if _run(copy, [*files, "--cache-clear"], environment, timeout) == 0:
+                    return Verdict.SURVIVES
+                again = ["--last-failed", "--last-failed-no-failures=none"]
+                if _run(copy, [*files, *again], environment, timeout) != 0:
+                    return Verdict.HANGS if HUNG in (copy / OUTPUT).read_text(errors="replace") else Verdict.NOTICED
+            return Verdict.SURVIVES
+        finally:
+            file.write_text(original, encoding="utf-8")
+            self._free.put(copy)
+
+
+def _run(copy: Path, arguments: Sequence[str], environment: Mapping[str, str], timeout: float) -> int:
+    """Run tests in a copy until one fails, and return the exit status."""
+    # With seeded chance, so that a mutant is noticed in every run or in none.
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--hypothesis-seed=1", "-p", "tools.reached"]
+    command += [
+        "-o",
+        "cache_dir=.mutation_cache",
+        "-m",
+        "not slow and not alone",
+        f"--timeout={timeout:.0f}",
+        *arguments,
+    ]
+    with (copy / OUTPUT).open("w") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            command,
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(LONGEST_RUN)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()
-            return False
+            output.write(HUNG)
+            return 1
+
+
+class Reach:
+    """Which lines the tests of a room reach."""
+
+    def __init__(self, copy: Path, note: reached.Reached) -> None:
+        self._copy = copy
+        self._note = note
+        self.known = sorted(note["seconds"])
+
+    def seconds(self, test: str) -> float:
+        """Return how long a test takes."""
+        seconds = self._note["seconds"]
+        return seconds[test]
+
+    def tests_for(self, mutant: Mutant) -> list[str]:
+        """Return the tests that may notice a mutant, the quickest first."""
+        by_test = self._note["lines"].get(str(self._copy / mutant.path), {})
+        tests = {test for test, lines in by_test.items() if mutant.lines.intersection(lines)}
+        chosen = {*tests, *self._note["processes"]} if tests else self.known
+        return sorted(chosen, key=self.seconds)
 
 
 def room_of(path: Path) -> str:
     """Return the room that a file is in."""
     inside = path.relative_to(ROOT / PACKAGE).with_suffix("").as_posix()
     return next(room for room in ROOMS if inside == room or inside.startswith(f"{room}/"))
-
-
-def tests_of(path: Path) -> list[list[str]]:
-    """Return the selections of tests that mirror a file, the nearest first."""
-    room = room_of(path)
-    nearest = ROOT / "tests" / path.relative_to(ROOT / PACKAGE).parent / f"test_{path.stem}.py"
-    selections = [[nearest.relative_to(ROOT).as_posix()]] if nearest.exists() else []
-    return [*selections, list(ROOMS[room])]
 
 
 def files_in(what: str) -> list[Path]:
@@ -248,43 +321,33 @@ def main() -> int:
     """Try mutants, and print the survivors and a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("what", nargs="*", default=list(ROOMS), help=f"rooms or files (default: {', '.join(ROOMS)})")
-    parser.add_argument("--sample", type=int, default=30, help="mutants of a file at most (default 30; 0: all)")
+    parser.add_argument("--sample", type=int, default=60, help="mutants of each of them at most (default 60; 0: all)")
     parser.add_argument("--seed", type=int, default=1, help="which mutants are chosen")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants that are tried at a time")
     given = parser.parse_args()
     chance = random.Random(given.seed)  # noqa: S311 - no secret
     workshop = Workshop(ROOT / "build" / "mutation", given.jobs)
-    counts: Counter[tuple[str, bool]] = Counter()
+    counts: Counter[tuple[str, Verdict]] = Counter()
     with ThreadPoolExecutor(given.jobs) as pool:
-        for path in [path for what in given.what for path in files_in(what)]:
-            tests = tests_of(path)
-            began = time.monotonic()
-            if workshop.notices(None, tests, 3600.0):
-                print(
-                    f"{path.relative_to(ROOT)}: its tests fail without any change, see build/mutation/*/{OUTPUT}",
-                    file=sys.stderr,
-                )
+        for what in given.what:
+            files = files_in(what)
+            reach = workshop.look(room_of(files[0]))
+            if reach is None:
+                print(f"{what}: its tests fail without any change, see build/mutation/*/{OUTPUT}", file=sys.stderr)
                 return 2
-            timeout = max(LEAST_TIMEOUT, 5 * (time.monotonic() - began))
-            mutants = mutants_of(path)
+            mutants = [mutant for path in files for mutant in mutants_of(path)]
+            print(f"{what}: {len(mutants)} mutants", flush=True)
             if given.sample and len(mutants) > given.sample:
-                mutants = sorted(chance.sample(mutants, given.sample), key=lambda each: each.line)
-
-            def judge(mutant: Mutant, tests: Sequence[Sequence[str]] = tests, timeout: float = timeout) -> Verdict:
-                return Verdict(mutant, workshop.notices(mutant, tests, timeout))
-
-            noticed = 0
-            for verdict in pool.map(judge, mutants):
-                noticed += verdict.noticed
-                counts[room_of(path), verdict.noticed] += 1
-                if not verdict.noticed:
-                    print(f"survives  {verdict.mutant.path}:{verdict.mutant.line}  {verdict.mutant.words}", flush=True)
-            print(f"{noticed:4} of {len(mutants):4} noticed in {path.relative_to(ROOT)}", flush=True)
-    print(f"\n{'room':18} mutants noticed")
-    for room in ROOMS:
-        noticed, all_of_it = counts[room, True], counts[room, True] + counts[room, False]
-        if all_of_it:
-            print(f"{room:18} {all_of_it:7} {noticed:7}  {noticed / all_of_it:.0%}")
+                mutants = sorted(chance.sample(mutants, given.sample), key=lambda each: (each.path, each.line))
+            verdicts = pool.map(workshop.judge, mutants, repeat(reach))
+            for mutant, verdict in zip(mutants, verdicts, strict=True):
+                counts[what, verdict] += 1
+                if verdict is not Verdict.NOTICED:
+                    print(f"{verdict.value:9} {mutant.path}:{mutant.line}  {mutant.words}", flush=True)
+    print(f"\n{'':18} mutants noticed hangs survives")
+    for what in given.what:
+        noticed, hangs, survive = (counts[what, each] for each in (Verdict.NOTICED, Verdict.HANGS, Verdict.SURVIVES))
+        print(f"{what:18} {noticed + hangs + survive:7} {noticed:7} {hangs:5} {survive:8}")
     return 0
 
 

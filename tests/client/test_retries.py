@@ -514,6 +514,15 @@ def test_a_retry_goes_before_the_calls_that_wait(monkeypatch: pytest.MonkeyPatch
     assert asked.index(asked[0], 1) < 10
 
 
+@pytest.mark.parametrize(("code", "slower"), [(429, True), (503, False)])
+def test_only_a_refusal_for_the_rate_slows_the_rate_down(
+    code: int, slower: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [status(code, Retry_After="1"), OK]
+    played = play(monkeypatch, answers, CALLS["upcoming-posts"], rate_limit=RateLimit())
+    assert (played.throttles[0].rate < 99) is slower
+
+
 def test_a_pause_is_longer_than_asked_for_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 1.0)
     played = play(monkeypatch, [status(429, Retry_After="10"), OK], rate_limit=RateLimit())

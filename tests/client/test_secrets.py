@@ -25,6 +25,7 @@ import aiohttp
 import pytest
 
 from marketingblocks_async import (
+    AuthenticationError,
     ConfigurationError,
     HttpAnswer,
     HttpRequest,
@@ -188,6 +189,16 @@ async def test_a_token_that_the_server_sends_back_is_shown_nowhere(
     found += leaks({f"event {type(event).__name__}": f"{event!r}{pickle.dumps(event)!r}" for event in events})
     found += leaks({"log": caplog.text, "log records": repr([vars(record) for record in caplog.records])})
     assert found == []
+
+
+async def test_a_response_that_shows_the_token_is_still_the_error_of_its_status() -> None:
+    async with (
+        RawServer(echo(lambda token: http("401 No", f"unknown token {token}"), keep=True)) as server,
+        client_at(server.base_url) as client,
+    ):
+        with pytest.raises(AuthenticationError) as caught:
+            await client.posts.create(post())
+    assert caught.value.body == "unknown token ***"
 
 
 async def test_a_header_that_is_named_after_the_token_is_not_shown_either() -> None:
