@@ -475,8 +475,9 @@ class RawClient(RawForm[MarketingBlocks]):
 
 def check_rate_limit(rate_limit: object) -> None:
     """Refuse anything but a rate limit with a ``ConfigurationError``."""
-    if not isinstance(rate_limit, SharedRateLimit):
-        _instance_of(RateLimit, rate_limit, "rate_limit")
+    if not isinstance(rate_limit, RateLimit | SharedRateLimit):
+        msg = f"rate_limit={rate_limit!r}: give a RateLimit(…)"
+        raise ConfigurationError(msg)
 
 
 async def _close(pools: Iterable[Transport]) -> None:
@@ -486,10 +487,3 @@ async def _close(pools: Iterable[Transport]) -> None:
 
 def _copy_of(value: Any) -> Any:
     return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else value
-
-
-def _instance_of(kind: type[T], value: object, name: str) -> T:
-    if not isinstance(value, kind):
-        msg = f"{name}={value!r}: give a {kind.__name__}(…)"
-        raise ConfigurationError(msg)
-    return value

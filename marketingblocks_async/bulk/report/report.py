@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -133,7 +133,7 @@ def make_report(journal: JournalReader) -> BulkReport:
         source=journal.meta.get("source", ""),
         counts=journal.counts().without_in_flight(in_flight),
         sessions=tuple(
-            Session(_utc(began), None if ended is None else _utc(ended), ending)
+            Session(utc_text(began), None if ended is None else utc_text(ended), ending)
             for began, ended, ending in journal.sessions()
         ),
         errors=dict(errors.most_common()),
@@ -145,7 +145,8 @@ def make_report(journal: JournalReader) -> BulkReport:
     )
 
 
-def _utc(moment: float) -> str:
+def utc_text(moment: float) -> str:
+    """Return a Unix time as ISO 8601 in UTC."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
@@ -154,42 +155,30 @@ def make_timeline(seconds: Sequence[tuple[int, int, int]]) -> list[Bin]:
 
     It is told in order: Unix second, state, and how many rows ended in that state.
     """
-    by_second: dict[int, dict[int, int]] = {}
+    placed: list[tuple[int, bool, int, int]] = []
+    running, before = 0, seconds[0][0] if seconds else 0
     for second, state, count in seconds:
-        by_second.setdefault(second, {})[state] = count
-    if not by_second:
-        return []
-    # Seconds of running, with the gaps between sessions closed.
-    moments: list[tuple[int, bool, dict[int, int]]] = []
-    running, before = 0, min(by_second)
-    for second in sorted(by_second):
+        # Seconds of running: the gaps between sessions are closed.
         gap = second - before > LONGEST_GAP
         running += 1 if gap else second - before
-        moments.append((running, gap, by_second[second]))
         before = second
-    width = max(1, -(-(running + 1) // MOST_BINS))
-    return [_bin(number * width, width, moments_in) for number, moments_in in _grouped(moments, width, running)]
-
-
-def _grouped(
-    moments: Sequence[tuple[int, bool, dict[int, int]]], width: int, last: int
-) -> Iterable[tuple[int, list[tuple[int, bool, dict[int, int]]]]]:
-    groups: dict[int, list[tuple[int, bool, dict[int, int]]]] = {number: [] for number in range(last // width + 1)}
-    for moment in moments:
-        groups[moment[0] // width].append(moment)
-    return groups.items()
-
-
-def _bin(at: int, width: int, moments: Sequence[tuple[int, bool, dict[int, int]]]) -> Bin:
-    totals = {
-        state: sum(counts.get(state, 0) for _, _, counts in moments)
-        for state in (RowState.DONE, RowState.FAILED, RowState.UNKNOWN)
-    }
-    return Bin(
-        at,
-        width,
-        totals[RowState.DONE],
-        totals[RowState.FAILED],
-        totals[RowState.UNKNOWN],
-        any(gap for _, gap, _ in moments),
-    )
+        placed.append((running, gap, state, count))
+    if not placed:
+        return []
+    width = -(-(running + 1) // MOST_BINS)
+    ended = [Counter[int]() for _ in range(running // width + 1)]
+    after_gap = [False] * len(ended)
+    for at, gap, state, count in placed:
+        ended[at // width][state] += count
+        after_gap[at // width] |= gap
+    return [
+        Bin(
+            number * width,
+            width,
+            counts[RowState.DONE],
+            counts[RowState.FAILED],
+            counts[RowState.UNKNOWN],
+            after_gap[number],
+        )
+        for number, counts in enumerate(ended)
+    ]

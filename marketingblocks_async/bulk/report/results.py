@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from marketingblocks_async.bulk.journal.journal import JournalReader
 from marketingblocks_async.bulk.sheets.flat import safe_text
+
+from .report import utc_text
 
 COLUMNS = ("row", "key", "state", "post_id", "permalink", "sent_at", "error")
 
@@ -50,9 +51,7 @@ def write_results(journal: JournalReader, path: Path) -> int:
 def _results(journal: JournalReader) -> Iterator[dict[str, Any]]:
     running = journal.is_running()
     for row in journal.rows():
-        sent_at = (
-            None if row.sent_at is None else datetime.fromtimestamp(row.sent_at, UTC).isoformat(timespec="seconds")
-        )
+        sent_at = None if row.sent_at is None else utc_text(row.sent_at)
         word, why = row.told(running=running)
         values = (row.row, row.key, word, row.post_id, row.permalink, sent_at, why)
         yield dict(zip(COLUMNS, values, strict=True))

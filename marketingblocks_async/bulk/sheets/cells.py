@@ -10,7 +10,7 @@ Every reader here takes the cell and returns the field's value, or ``None`` if t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
@@ -123,6 +123,12 @@ FOLLOWS = UnusableCell("", "")
 def is_blank(value: object) -> bool:
     """Return whether a cell holds only white space."""
     return value is None or (isinstance(value, str) and not value.strip(BLANKS))
+
+
+def cell_at(cells: Sequence[object], index: int | None) -> object:
+    """Return the cell at ``index``; ``None`` if it is blank, or the row has no such cell."""
+    cell = cells[index] if index is not None and 0 <= index < len(cells) else None
+    return None if is_blank(cell) else cell
 
 
 def check_characters(value: object) -> None:

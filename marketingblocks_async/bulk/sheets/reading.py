@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .cells import CellError, ExactText, check_characters, is_blank
+from .cells import CellError, ExactText, cell_at, check_characters, is_blank
 from .columns import KEY
 from .display import readable
 from .layout import RawRow, Step, column_letter
@@ -146,7 +146,7 @@ def _read_tweets(raw: RawRow, cells: Sequence[object], problems: list[CellProble
 def _check_nameless(raw: RawRow, problems: list[CellProblem] | None) -> None:
     cells = raw.cells
     for index in (*raw.layout.unnamed, *range(len(raw.layout.names), len(cells))):
-        if index < len(cells) and not is_blank(cells[index]):
+        if cell_at(cells, index) is not None:
             message = f"column {column_letter(index)} has no name in the header; name it, or delete what is in it"
             _note(problems, CellError(message), "", index)
 

@@ -38,7 +38,7 @@ from functools import lru_cache
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Literal, NoReturn, Self, TypeAlias, cast
 
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType, PostType, PrivacyStatus, PublishMode
@@ -285,11 +285,10 @@ def load_recipe(given: RecipeLike) -> Recipe:
     names = recipe_names()
     found = next((name for name in names if spelled(name) == spelled(text)), None)
     if found is None:
-        msg = (
+        _refuse(
             f"there is no recipe {visible(text)!r}{_did_you_mean(text, names)}; there are {', '.join(names)}, "
             "or give the path of your own (FILE.toml)"
         )
-        raise ConfigurationError(msg)
     return _shipped(found)
 
 
@@ -415,14 +414,13 @@ def _only_key(table: Mapping[str, Any], name: str, key: str) -> list[str]:
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
         _refuse(f"{where}: give text in quotes, not {value!r:.40}")
-    return str(value)
+    return value
 
 
 def _plain(value: object, where: str) -> str:
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    _refuse(f"{where}: give text or a whole number, not {value!r:.40}")
-    return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        _refuse(f"{where}: give text or a whole number, not {value!r:.40}")
+    return str(value)
 
 
 def _texts(value: object, where: str) -> list[str]:
@@ -430,7 +428,7 @@ def _texts(value: object, where: str) -> list[str]:
     return ["true" if each is True else "false" if each is False else _plain(each, where) for each in given]
 
 
-def _refuse(message: str) -> None:
+def _refuse(message: str) -> NoReturn:
     raise ConfigurationError(message)
 
 
@@ -459,11 +457,10 @@ def checked_target(target: str | None, column: str) -> str | None:
     if found := target_of(name):
         return found
     known = (*ALIASES, *_PARTS, *_PLATFORM_NAMES)
-    msg = (
+    _refuse(
         f'column "{visible(column)}": there is no field "{visible(name)}"{_did_you_mean(name, known)}; '
         f"give a field of a post, {', '.join(_PARTS)}, or a platform for a column of yes and no"
     )
-    raise ConfigurationError(msg)
 
 
 def _checked_values(given: Mapping[str, str], option: str) -> Iterator[tuple[str, str]]:
@@ -507,8 +504,7 @@ def _sent_as(target: str, text: str) -> str | None:
 
 
 def _empty(where: str) -> str:
-    msg = f"{where}: it is empty; give a value, or leave it out"
-    raise ConfigurationError(msg)
+    _refuse(f"{where}: it is empty; give a value, or leave it out")
 
 
 _CHANNEL = re.compile(r"(?:(?P<name>.+)=)?\s*(?P<platform>[^:=]+?)\s*:\s*(?P<id>[0-9]+)\s*", re.DOTALL)
@@ -527,8 +523,7 @@ def parse_channels(given: Iterable[str]) -> dict[str, tuple[Channel, ...]]:
     for text in given:
         parts = _CHANNEL.fullmatch(text)
         if parts is None:
-            msg = f"channel {visible(text)!r}: write PLATFORM:ID, for example facebook:11, or NAME=PLATFORM:ID"
-            raise ConfigurationError(msg)
+            _refuse(f"channel {visible(text)!r}: write PLATFORM:ID, for example facebook:11, or NAME=PLATFORM:ID")
         platform = checked_value("channel_type", parts["platform"], f"channel {visible(text)}")
         channel = Channel(platform, str(int(parts["id"])))
         name = (parts["name"] or platform).strip(BLANKS)
@@ -555,8 +550,7 @@ def parse_conditions(given: Iterable[str]) -> tuple[Condition, ...]:
     for text in given:
         parts = _CONDITION.fullmatch(text)
         if parts is None:
-            msg = f'where {visible(text)!r}: write COLUMN=VALUE, for example --where "Approved=yes"'
-            raise ConfigurationError(msg)
+            _refuse(f'where {visible(text)!r}: write COLUMN=VALUE, for example --where "Approved=yes"')
         values = [value.strip(BLANKS) for value in parts["value"].split("|")]
         found.setdefault((parts["column"].strip(BLANKS), parts["sign"] == "="), []).extend(values)
     return tuple(Condition(column, tuple(values), wanted) for (column, wanted), values in found.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from .cells import BLANKS, FOLLOWS, UnusableCell, is_blank
+from .cells import BLANKS, FOLLOWS, UnusableCell, cell_at
 from .columns import target_of
 from .display import readable, visible
 from .known_columns import PLATFORM_NAMES, Sources
@@ -71,9 +71,7 @@ class RowChannels:
         return found
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
-        index = self._sources.single.get(field)
-        cell = cells[index] if index is not None and index < len(cells) else None
-        return None if is_blank(cell) else cell
+        return cell_at(cells, self._sources.single.get(field))
 
     def _targets(self, cells: Sequence[object]) -> Iterator[tuple[object, object]]:
         """Yield platform and channel id of each channel that the row goes to."""
@@ -116,7 +114,7 @@ class RowChannels:
     def _flagged(self, cells: Sequence[object]) -> list[object]:
         found: list[object] = []
         for platform, index in self._sources.flags.items():
-            cell = cells[index] if index < len(cells) else None
+            cell = cell_at(cells, index)
             match truth(cell):
                 case True:
                     found.append(platform)
@@ -137,7 +135,7 @@ class RowChannels:
     def _captioned(self, cells: Sequence[object]) -> list[object]:
         """Return the platforms that have a caption in this row."""
         found: list[object] = [
-            platform for platform, index in self._captions.items() if not is_blank((*cells[index : index + 1], None)[0])
+            platform for platform, index in self._captions.items() if cell_at(cells, index) is not None
         ]
         if found:
             return found

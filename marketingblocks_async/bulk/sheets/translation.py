@@ -15,7 +15,7 @@ from datetime import date, datetime, time
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.models import ChannelType, PublishMode
 
-from .cells import BLANKS, CellError, UnusableCell, is_blank, read_caption, read_text
+from .cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
 from .columns import KEY, ColumnRules, normal_name, numbered
 from .dates import DateColumn, joined, needs_decision, read_clock
 from .display import readable, visible
@@ -110,14 +110,12 @@ class Translation:
     def _count_left_out(self, raw: RawRow) -> None:
         counts = self._info.left_out
         for index in (*self._sources.left_out, *range(len(self._sources.names), len(raw.cells))):
-            if index < len(raw.cells) and not is_blank(raw.cells[index]) and truth(raw.cells[index]) is not False:
+            if (cell := cell_at(raw.cells, index)) is not None and truth(cell) is not False:
                 name = raw.layout.name_of(index)
                 counts[name] = counts.get(name, 0) + 1
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
-        index = self._sources.single.get(field)
-        cell = cells[index] if index is not None and index < len(cells) else None
-        return None if is_blank(cell) else cell
+        return cell_at(cells, self._sources.single.get(field))
 
     def _base(self, cells: Sequence[object]) -> list[object]:
         """Return the cells that are the same for every channel."""
@@ -203,7 +201,7 @@ class Translation:
     def _texts(self, cells: Sequence[object], indexes: Sequence[int]) -> list[str] | UnusableCell:
         found: list[str] = []
         for index in indexes:
-            cell = cells[index] if index < len(cells) else None
+            cell = cell_at(cells, index)
             try:
                 text = read_text(cell)
             except CellError as exc:
@@ -266,8 +264,7 @@ class Translation:
     def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
         """Make the cells of one platform out of those of all."""
         for field, index in self._sources.overrides.get(platform, {}).items():
-            cell = cells[index] if index < len(cells) else None
-            if is_blank(cell):
+            if (cell := cell_at(cells, index)) is None:
                 continue
             if field == "media_urls":
                 row[self._place[field]] = self._addresses(cells, [index])
@@ -288,7 +285,7 @@ class Translation:
 
 
 def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
-    cell = raw.cells[index] if index is not None and index < len(raw.cells) else None
+    cell = cell_at(raw.cells, index)
     text = readable(getattr(cell, "value", cell)).strip(BLANKS)
     said = any(
         text.casefold() == value.casefold()
@@ -343,8 +340,8 @@ class RecipeRules(ColumnRules):
 
     def is_header(self, cells: Sequence[object]) -> bool:
         """Tell whether the first row of a file without a header is one: it has words where the others have a date."""
-        cell = cells[self._when] if 0 <= self._when < len(cells) else None
-        return isinstance(cell, str) and cell.strip(BLANKS) != "" and not any(sign.isdigit() for sign in cell)
+        cell = cell_at(cells, self._when)
+        return isinstance(cell, str) and not any(sign.isdigit() for sign in cell)
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the columns that the caller names and no header has; those of a recipe need not be there."""
@@ -399,8 +396,8 @@ class _PlainDates:
         yield raw
 
     def _text(self, raw: RawRow) -> str | None:
-        cell = raw.cells[self._index] if 0 <= self._index < len(raw.cells) else None
-        return cell.strip(BLANKS) or None if isinstance(cell, str) else None
+        cell = cell_at(raw.cells, self._index)
+        return cell.strip(BLANKS) if isinstance(cell, str) else None
 
 
 _STANDARD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?!.*[ap]\.?m\.?$)", re.IGNORECASE | re.DOTALL)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marketingblocks_async.cli.command import command, new_app
+from marketingblocks_async.cli.command import TakesOptions, command, new_app, takes_options
 from marketingblocks_async.cli.help import show_entries
 from marketingblocks_async.cli.output import print_json
 from marketingblocks_async.cli.settings import Settings
@@ -21,86 +22,133 @@ app: typer.Typer = new_app()
 # Settings of the sandbox that are called otherwise here.
 _OPTION_NAMES = {"generation_seconds": "--generation", "clock_start": "--clock"}
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")]
-Port = Annotated[int | None, typer.Option(metavar="N", help="Port to listen on (a free one).")]
-Policy = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Rule that limits the requests of a token (sliding_log); see below.")
-]
-Limit = Annotated[int | None, typer.Option(metavar="N", help="Requests allowed in PER seconds (100).")]
-Per = Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the limit's window (1).")]
-Tolerance = Annotated[
-    int | None, typer.Option(metavar="N", help="GCRA: requests that may be ahead of the even pace (10).")
-]
-RetryAfter = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STYLE",
-        help="Retry-After of a refusal: none, seconds, decimal, http_date, or another text, sent unchanged (none).",
-    ),
-]
-Latency = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Time between carrying out a request and responding (0).")
-]
-Jitter = Annotated[
-    float | None,
-    typer.Option(metavar="SECONDS", help="Longest random delay on the network before a request is counted (0)."),
-]
-FaultOption = Annotated[
-    list[str] | None,
-    typer.Option("--fault", metavar="KIND[:key=value,...]", help="A fault, see below; may be repeated."),
-]
-Tokens = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="N more tokens with every permission: token-1, token-2, ... (0)."),
-]
-Token = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME[:perm,perm][@SECONDS]", help="One more token; may be repeated."),
-]
-Variant = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME[=VALUE]", help="A choice where the documentation is silent; may be repeated."),
-]
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Make jitter, fault rates and ids repeatable.")]
-ClockStart = Annotated[
-    str | None,
-    typer.Option(
-        "--clock",
-        metavar="TIME",
-        help="Time at the start, such as 2027-01-08T14:30Z, for posts and schedules (the present).",
-    ),
-]
-Seeds = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help='Begin with these: JSON like {"tokens": ["reader"], "posts": [{...}]}.'),
-]
-State = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="Keep posts, automations, generations, tokens and the clock in this file."),
-]
-Record = Annotated[
-    str | None,
-    typer.Option("--record", metavar="FILE", help="Record requests, faults and changes in this new file."),
-]
-Replay = Annotated[
-    str | None,
-    typer.Option(
-        "--replay",
-        metavar="FILE",
-        help="Play such a file: the same requests meet the same faults and refusals. Its settings are the defaults.",
-    ),
-]
-Pending = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time until a post is processed (0.2).")]
-Processing = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Time from then until it is published (0.5).")
-]
-Slot = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between two slots of the queue (60).")]
-Generation = Annotated[float | None, typer.Option(metavar="SECONDS", help="Time that a generation takes (0.5).")]
-External = Annotated[bool, typer.Option("--allow-external-web-hooks", help="Call web hooks outside this machine too.")]
-SettingsJson = Annotated[
-    str | None,
-    typer.Option("--settings", metavar="JSON", help="All settings as one JSON object; other options override it."),
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options, called as the settings of the sandbox are where there is one; ``None`` for what was not given."""
+
+    host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None
+    port: Annotated[int | None, typer.Option(metavar="N", help="Port to listen on (a free one).")] = None
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Rule that limits the requests of a token (sliding_log); see below."),
+    ] = None
+    limit: Annotated[int | None, typer.Option(metavar="N", help="Requests allowed in PER seconds (100).")] = None
+    per: Annotated[float | None, typer.Option(metavar="SECONDS", help="Length of the limit's window (1).")] = None
+    tolerance: Annotated[
+        int | None, typer.Option(metavar="N", help="GCRA: requests that may be ahead of the even pace (10).")
+    ] = None
+    retry_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STYLE",
+            help="Retry-After of a refusal: none, seconds, decimal, http_date, or another text, sent unchanged (none).",
+        ),
+    ] = None
+    latency: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time between carrying out a request and responding (0).")
+    ] = None
+    jitter: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Longest random delay on the network before a request is counted (0)."),
+    ] = None
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", metavar="KIND[:key=value,...]", help="A fault, see below; may be repeated."),
+    ] = None
+    tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="N more tokens with every permission: token-1, token-2, ... (0)."),
+    ] = None
+    token: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:perm,perm][@SECONDS]", help="One more token; may be repeated."),
+    ] = None
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=VALUE]", help="A choice where the documentation is silent; may be repeated."),
+    ] = None
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Make jitter, fault rates and ids repeatable.")] = None
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--clock",
+            metavar="TIME",
+            help="Time at the start, such as 2027-01-08T14:30Z, for posts and schedules (the present).",
+        ),
+    ] = None
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help='Begin with these: JSON like {"tokens": ["reader"], "posts": [{...}]}.'),
+    ] = None
+    state_file: Annotated[
+        str | None,
+        typer.Option(
+            "--state", metavar="FILE", help="Keep posts, automations, generations, tokens and the clock in this file."
+        ),
+    ] = None
+    record_file: Annotated[
+        str | None,
+        typer.Option("--record", metavar="FILE", help="Record requests, faults and changes in this new file."),
+    ] = None
+    replay_file: Annotated[
+        str | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Play such a file: the same requests meet the same faults and refusals. Its settings are the "
+            "defaults.",
+        ),
+    ] = None
+    pending: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time until a post is processed (0.2).")] = (
+        None
+    )
+    processing: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time from then until it is published (0.5).")
+    ] = None
+    slot: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between two slots of the queue (60).")] = (
+        None
+    )
+    generation_seconds: Annotated[
+        float | None, typer.Option("--generation", metavar="SECONDS", help="Time that a generation takes (0.5).")
+    ] = None
+    allow_external_web_hooks: Annotated[
+        bool, typer.Option("--allow-external-web-hooks", help="Call web hooks outside this machine too.")
+    ] = False
+    settings_json: Annotated[
+        str | None,
+        typer.Option("--settings", metavar="JSON", help="All settings as one JSON object; other options override it."),
+    ] = None
+
+    def settings(self) -> SandboxSettings:
+        """Return the settings that the options describe; the message of a ``ValueError`` says what is allowed."""
+        from marketingblocks_async.sandbox import SandboxSettings, TokenSpec
+        from marketingblocks_async.sandbox.scenario import settings_of
+        from marketingblocks_async.sandbox.settings import numbered_tokens
+
+        if self.settings_json is not None:
+            start = SandboxSettings.from_json(self.settings_json)
+        else:
+            # A recording has settings of its own.
+            start = settings_of({} if self.replay_file is None else {"replay_file": self.replay_file})
+        given = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
+        timings: dict[str, float] = {name: given[name] for name in ("pending", "processing", "slot") if name in given}
+        if self.clock is not None:
+            given["clock_start"] = _moment(self.clock)
+        options = start.to_options()
+        options.update({name: value for name, value in given.items() if name in options})  # type: ignore[typeddict-item]
+        options["faults"] = [*start.faults, *(self.fault or ())]
+        more = map(TokenSpec.parse, self.token or ())
+        options["tokens"] = [*start.tokens, *numbered_tokens(self.tokens or 0), *more]
+        options["variants"] = {**asdict(start.variants), **dict(map(_variant, self.variant or ()))}
+        options["timings"] = {**asdict(start.timings), **timings}
+        try:
+            return SandboxSettings.of(options)
+        except ValueError as exc:
+            raise ValueError(_as_options(str(exc))) from None
+
+
+takes_options_of_the_sandbox: TakesOptions = takes_options(Options, "options")
 
 
 def _show_lists() -> None:
@@ -143,69 +191,13 @@ def _parameters(kind: FaultKind) -> str:
     shared=("as_json",),
     more=_show_lists,
 )
-def sandbox(
-    settings: Settings,
-    *,
-    host: Host = None,
-    port: Port = None,
-    policy: Policy = None,
-    limit: Limit = None,
-    per: Per = None,
-    tolerance: Tolerance = None,
-    retry_after: RetryAfter = None,
-    latency: Latency = None,
-    jitter: Jitter = None,
-    fault: FaultOption = None,
-    tokens: Tokens = None,
-    token: Token = None,
-    variant: Variant = None,
-    seed: Seed = None,
-    clock: ClockStart = None,
-    seeds: Seeds = None,
-    state: State = None,
-    record: Record = None,
-    replay: Replay = None,
-    pending: Pending = None,
-    processing: Processing = None,
-    slot: Slot = None,
-    generation: Generation = None,
-    allow_external_web_hooks: External = False,
-    settings_json: SettingsJson = None,
-) -> None:
+@takes_options_of_the_sandbox
+def sandbox(settings: Settings, *, options: Options) -> None:
     """Run the documented API as a local server, with selectable limits and scripted faults. Ctrl-C stops it.
 
     A page for the browser shows requests, posts and faults; its address is printed when the server listens.
     """
     from marketingblocks_async.sandbox.serving import describe, run
-
-    direct = {
-        "host": host,
-        "port": port,
-        "policy": policy,
-        "limit": limit,
-        "per": per,
-        "tolerance": tolerance,
-        "retry_after": retry_after,
-        "latency": latency,
-        "jitter": jitter,
-        "seed": seed,
-        "clock_start": None if clock is None else _moment(clock),
-        "seeds": seeds,
-        "state_file": state,
-        "record_file": record,
-        "replay_file": replay,
-        "generation_seconds": generation,
-        "allow_external_web_hooks": allow_external_web_hooks or None,
-    }
-    timings = {"pending": pending, "processing": processing, "slot": slot}
-    chosen = sandbox_settings(
-        settings_json or _start(replay),
-        direct,
-        faults=fault or [],
-        tokens=(tokens or 0, token or []),
-        variants=variant or [],
-        timings=timings,
-    )
 
     def announce(running: Sandbox) -> None:
         if settings.output.as_json:
@@ -215,49 +207,7 @@ def sandbox(
             # A program that started this one waits for the addresses.
             sys.stdout.flush()
 
-    run(chosen, announce)
-
-
-def _start(replay: str | None) -> str:
-    """Return the settings that the options override: those of the recording, or the defaults."""
-    from marketingblocks_async.sandbox.scenario import settings_of
-
-    return settings_of({} if replay is None else {"replay_file": replay}).to_json()
-
-
-def sandbox_settings(
-    base: str,
-    direct: dict[str, Any],
-    *,
-    faults: list[str],
-    tokens: tuple[int, list[str]],
-    variants: list[str],
-    timings: dict[str, float | None],
-) -> SandboxSettings:
-    """Return the settings that the options describe; they override ``base``, which is JSON.
-
-    ``None`` is an option that was not given. The message of a ``ValueError`` says which values are allowed.
-    """
-    from dataclasses import asdict
-
-    from marketingblocks_async.sandbox import SandboxSettings, TokenSpec
-    from marketingblocks_async.sandbox.settings import numbered_tokens
-
-    start = SandboxSettings.from_json(base)
-    count, texts = tokens
-    options = start.to_options()
-    options.update({name: value for name, value in direct.items() if value is not None})  # type: ignore[typeddict-item]
-    options["faults"] = [*start.faults, *faults]
-    options["tokens"] = [*start.tokens, *numbered_tokens(count), *map(TokenSpec.parse, texts)]
-    options["variants"] = {**asdict(start.variants), **dict(map(_variant, variants))}
-    options["timings"] = {
-        **asdict(start.timings),
-        **{key: value for key, value in timings.items() if value is not None},
-    }
-    try:
-        return SandboxSettings.of(options)
-    except ValueError as exc:
-        raise ValueError(_as_options(str(exc))) from None
+    run(options.settings(), announce)
 
 
 def _variant(text: str) -> tuple[str, str]:
