@@ -205,7 +205,7 @@ class CallError(MarketingBlocksError):
 
     @property
     def message(self) -> str:
-        """What happened, without the attempts."""
+        """The message without the attempts."""
         return str(self.args[0])
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the client tells observers: one frozen object per thing that happens to a call.
+"""The events that observers receive: one frozen object for each event of a call.
 
 Pass functions as ``on_attempt``, ``on_retry``, ``on_throttle`` and ``on_outcome``. They are called in the event loop,
 so they should be quick; they never see the access token. An exception that one raises is logged and does not reach the

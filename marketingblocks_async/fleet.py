@@ -26,7 +26,7 @@ IDLE_AFTER = 30.0
 
 @dataclass(frozen=True, slots=True)
 class FleetSnapshot:
-    """What a fleet is doing.
+    """The state of a fleet.
 
     Attributes:
         tokens: the limiters' states, by the tokens' names; only of tokens in use, or used a moment ago.
@@ -141,7 +141,7 @@ class TokenFleet:
         await self.close()
 
     def __len__(self) -> int:
-        """How many clients there are now."""
+        """Return the number of clients."""
         return len(self._alive)
 
     def client(self, token: str, *, name: str | None = None) -> MarketingBlocks:

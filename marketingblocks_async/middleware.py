@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
 DEEPEST_JSON = 200
-"""How deep a response's JSON may be nested. Python 3.11 decodes deeper ones but cannot pickle them (500 levels), and
+"""The deepest nesting of a response's JSON. Python 3.11 decodes deeper ones but cannot pickle them (500 levels), and
 errors pickle with their bodies."""
 
 

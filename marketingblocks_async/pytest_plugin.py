@@ -56,7 +56,7 @@ def marketingblocks_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     Its options come from the mark of the same name: ``@pytest.mark.marketingblocks_sandbox(policy="gcra")``.
     """
     if "fake_time" in request.fixturenames:
-        # First, in whatever order the test names its fixtures: the sandbox and the client take their clocks from it.
+        # First, in any order of the test's fixtures: the sandbox and the client take their clocks from it.
         request.getfixturevalue("fake_time")
     sandbox: Sandbox = _in_loop_of_the_test(request, "sandbox")
     return sandbox

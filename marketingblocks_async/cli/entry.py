@@ -64,7 +64,7 @@ def _show_warning(  # noqa: PLR0917 - as warnings.showwarning is called
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning as a remark: its place in the package says nothing to who types a command."""
+    """Show a warning as a remark: a user of the command cannot use its place in the code."""
     if issubclass(category, UserWarning):
         Output(as_json="--json" in sys.argv[1:]).note(f"Warning: {message}")
     else:

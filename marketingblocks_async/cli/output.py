@@ -129,7 +129,7 @@ def json_of(response: BaseModel) -> dict[str, Any]:
 
 
 def print_json(data: Any) -> None:
-    """Print one line of JSON, readable in whatever encoding the terminal has."""
+    """Print one line of JSON, readable in every encoding of a terminal."""
     sys.stdout.write(json.dumps(data, default=str) + "\n")
     sys.stdout.flush()
 

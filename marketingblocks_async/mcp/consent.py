@@ -21,7 +21,7 @@ _NO_FIELDS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 class Confirm(StrEnum):
-    """What is not sent through a client that cannot ask the person.
+    """The calls that are refused if the client cannot ask the person.
 
     ``writes``: posts that are published now, and bulk runs. ``bulk``: bulk runs. ``never``: nothing is held back.
     """
@@ -41,7 +41,7 @@ class InputRequired(Exception):  # noqa: N818 - it is no error
 
 @dataclass(frozen=True)
 class Consent:
-    """How a server gets consent; ``confirm`` says what is not sent when the client cannot ask."""
+    """Gets consent; ``confirm`` says what is not sent when the client cannot ask."""
 
     confirm: Confirm
     # The client carries the question's state: with this it can only be one of ours, for the same content.

@@ -1,4 +1,4 @@
-"""What the person has to do after a failure: this server's own words, never the API's."""
+"""The advice after a failure, in this server's own words, never the API's."""
 
 from __future__ import annotations
 

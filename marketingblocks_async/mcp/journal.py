@@ -102,21 +102,21 @@ class WriteJournal:
         self.path: Path = path
         self.owner: str = uuid.uuid4().hex
         # Held as long as this process lives: others see by it whether a row that is being sent has a sender.
-        self._life = FileLock(self._life_of(self.owner))
+        self._liveness = FileLock(self._lock_path_of(self.owner))
         self._thread_lock = threading.Lock()
         self._highest_id: int | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            self._life.acquire()
+            self._liveness.acquire()
         except OSError as exc:
             msg = f"cannot use {path} as the journal of writes: {exc.strerror or exc}; give another file (--journal)"
             raise JournalError(msg) from exc
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_FOR)
         except sqlite3.Error as exc:
-            self._life.release()
+            self._liveness.release()
             msg = f"cannot use {path} as the journal of writes: {exc}; give another file (--journal)"
             raise JournalError(msg) from exc
         self._connection.row_factory = sqlite3.Row
@@ -152,12 +152,12 @@ class WriteJournal:
         """Close it; twice does nothing."""
         with self._thread_lock:
             self._connection.close()
-        self._life.release()
+        self._liveness.release()
 
     def find(self, request_key: str) -> StoredWrite | None:
         """Return the write of a key, ``None`` if the key is new."""
         with self._transaction() as run:
-            self._bury_the_dead(run)
+            self._give_up_rows_of_dead_servers(run)
             return self._only(run("find", request_key=request_key))
 
     def bind(self, order: Order) -> StoredWrite | None:
@@ -169,7 +169,7 @@ class WriteJournal:
         """
         names = {"request_key": order.request_key, "hash": order.content_hash}
         with self._transaction() as run:
-            self._bury_the_dead(run)
+            self._give_up_rows_of_dead_servers(run)
             run("insert", **names, tool=order.tool, request=order.request, channel=order.channel, now=time.time())
             return self._only(run("take", **names, owner=self.owner))
 
@@ -264,14 +264,14 @@ class WriteJournal:
                 again += [number] * self._changed()
         return done, again
 
-    def _bury_the_dead(self, run: _Run) -> None:
+    def _give_up_rows_of_dead_servers(self, run: _Run) -> None:
         """Take the rows of servers that are not alive from them: what one was sending is unknown now."""
         for row in run("owners", owner=self.owner):
             if not self._is_alive(row["owner"]):
-                run("bury", owner=row["owner"])
+                run("give_up", owner=row["owner"])
 
     def _is_alive(self, owner: str) -> bool:
-        lock = FileLock(self._life_of(owner))
+        lock = FileLock(self._lock_path_of(owner))
         try:
             lock.acquire()
         except LockHeldError:
@@ -279,7 +279,7 @@ class WriteJournal:
         lock.release()
         return False
 
-    def _life_of(self, owner: str) -> Path:
+    def _lock_path_of(self, owner: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{owner}.lock")
 
     def _changed(self) -> int:

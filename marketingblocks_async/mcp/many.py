@@ -221,7 +221,7 @@ class ManyPosts:
                 if running.progress is not None:
                     await report(running.progress)
         except asyncio.CancelledError:
-            # The person stops it: what is in flight comes to its end, the rest stays pending.
+            # The person stops it: rows in flight finish, the rest stays pending.
             if running.run is not None:
                 running.run.stop()
             raise
@@ -244,12 +244,7 @@ class ManyPosts:
         return _ended(request_key, ended.counts, ended.reason)
 
     async def aclose(self, patience: float) -> None:
-        """Stop the runs; a later server goes on with the rest.
-
-        Args:
-            patience: seconds for which posts on the way may come to their end; then they are unknown.
-
-        """
+        """Stop the runs, which a later server continues; posts in flight are unknown after ``patience`` seconds."""
         tasks = [running.task for running in self.running.values()]
         if not tasks:
             return

@@ -30,7 +30,7 @@ WHERE number = :number AND (owner = :owner OR state = 4)
 -- name: owners
 SELECT DISTINCT owner FROM writes WHERE owner IS NOT NULL AND owner <> :owner
 
--- name: bury
+-- name: give_up
 UPDATE writes SET state = CASE state WHEN 1 THEN 4 ELSE state END, owner = NULL WHERE owner = :owner
 
 -- name: unknown_posts

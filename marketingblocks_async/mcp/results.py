@@ -1,4 +1,4 @@
-"""What a tool returns: one small structure for all tools, the same words, and text from outside marked as data."""
+"""The results of tools: one small structure for all of them, the same words, and text from outside marked as data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEPT_FORMAT_CHARACTERS = "\u200c\u200d"
 
 
 class Outcome(StrEnum):
-    """What became of a tool call, from the caller's point of view."""
+    """The outcome of a tool call, from the caller's point of view."""
 
     DONE = "done"
     """It was carried out."""

@@ -47,7 +47,7 @@ LONGEST_QUESTION = 500
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """How a server works.
+    """The settings of a server.
 
     Attributes:
         journal: file that binds request keys to outcomes; journals of bulk runs are in a folder beside it.
@@ -82,7 +82,7 @@ class MarketingBlocksServer:
     """The tools over one client and one journal.
 
     Args:
-        settings: how it works.
+        settings: its settings.
         client: the open client; its middleware and observer are those of ``writes``.
         writes: carries single writes out.
         many: carries bulk runs out.

@@ -25,7 +25,7 @@ DEADLINE = 40.0
 """Seconds for one call of the API: a client that gives up after 60 still sees the outcome, also if it is looked for."""
 
 PATIENCE = 1.5
-"""Seconds for which requests on the way may come to their end when the server has to go; clients kill it after 2."""
+"""Seconds that requests in flight get to finish when the server is stopped; clients kill it after 2."""
 
 HOST = "127.0.0.1"
 
@@ -36,7 +36,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 async def open_server(token: str, settings: ServerSettings) -> AsyncGenerator[MarketingBlocksServer]:
     """Open the journal and the client, and yield the server over them.
 
-    At the end the writes on the way are recorded, and bulk runs stop between two rows.
+    At the end the writes in flight are recorded, and bulk runs stop between two rows.
 
     Args:
         token: access token.
@@ -95,7 +95,7 @@ async def serve_stdio(token: str, settings: ServerSettings) -> None:
 
 @contextmanager
 def _leaving_on_signals(opened: AsyncExitStack) -> Generator[None]:
-    """Close what is open on a signal, then let the signal have its way.
+    """On a signal, close what is open, then let the signal end the process.
 
     The thread that reads the standard input cannot be told to stop, so the serving itself cannot be cancelled.
     """
@@ -159,7 +159,7 @@ async def serve_http(
 
 @contextmanager
 def _signals_after_the_end() -> Generator[None]:
-    """Let a server that a signal ends close in order before the signal has its way.
+    """Let a server close in order before a signal ends the process.
 
     uvicorn raises the signal again when it has stopped serving, and what is open would stay so.
     """

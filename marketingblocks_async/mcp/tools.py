@@ -178,5 +178,5 @@ def _of_endpoint(endpoint: str, request: type[RequestModel], *, writes: bool, up
 def _annotations(*, writes: bool, updates: bool) -> ToolAnnotations:
     if not writes:
         return ToolAnnotations(read_only_hint=True, open_world_hint=True)
-    # A write with the same arguments acts once, whatever the endpoint: the journal sees to it.
+    # A write with the same arguments acts once at every endpoint: the journal ensures it.
     return ToolAnnotations(read_only_hint=False, destructive_hint=updates, idempotent_hint=True, open_world_hint=True)

@@ -112,8 +112,8 @@ class Writes:
     ) -> ToolResult:
         """Carry out a write unless its key has an outcome, and return the outcome.
 
-        Cancelled while the write waits for its turn, it is not sent. Cancelled while its request is on the way, the
-        request comes to its end and its outcome is in the journal.
+        If the call is cancelled while the write waits for its turn, the write is not sent. If its request is in flight,
+        the request finishes and the journal gets its outcome.
 
         Args:
             client: the open client whose middleware ``intend`` is.
@@ -250,11 +250,9 @@ class Writes:
         await note_highest_id(client.with_options(retry=RetryPolicy(max_attempts=2)), self.journal)
 
     async def aclose(self, patience: float) -> None:
-        """Let the requests that are on the way come to their end, cancel what waits, and record all of it.
+        """Let requests in flight finish, cancel those that wait, and record all of them.
 
-        Args:
-            patience: seconds to wait for what is on the way; then it is cancelled too, and unknown.
-
+        After ``patience`` seconds a request in flight is cancelled too, and its outcome is unknown.
         """
         jobs = list(self.jobs.values())
         for job in jobs:

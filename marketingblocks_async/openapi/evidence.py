@@ -1,4 +1,4 @@
-"""How sure each statement of the OpenAPI document is: documented by the vendor, inferred, or not known.
+"""The evidence for each statement of the OpenAPI document: documented by the vendor, inferred, or not known.
 
 What is not listed here is documented. The lists follow "What is documented, what is a guess" in the README.
 """
@@ -19,7 +19,7 @@ MARK = "x-evidence"
 
 
 class Evidence(StrEnum):
-    """Where a statement comes from.
+    """The source of a statement.
 
     ``documented``: the vendor's documentation says so. ``inferred``: it follows from examples or from what is usual.
     ``unknown``: the documentation is silent, so anything is possible.
@@ -53,7 +53,7 @@ STATUSES: Mapping[str, tuple[str, Evidence]] = MappingProxyType(
         "429": ("More than 100 requests of the token in a second.", Evidence.DOCUMENTED),
     }
 )
-"""What an error status means. That there are 400, 401, 403 and 429 is documented, which one comes when is not."""
+"""Meanings of error statuses. That 400, 401, 403 and 429 exist is documented, but not when each of them comes."""
 
 DOCUMENTED_TYPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
     {
@@ -69,7 +69,7 @@ DOCUMENTED_TYPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType
         ("YouTubeExtra", "category"): {"type": "integer"},
     }
 )
-"""Where the documentation is narrower than the models of the package, which read more than it promises."""
+"""Types where the documentation is narrower than the models of the package, which accept more."""
 
 REQUIRED_WHEN: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = MappingProxyType(
     {

@@ -52,7 +52,7 @@ _EXAMPLES: Mapping[tuple[str, str], Sequence[Any]] = {
     ],
     ("YouTubeExtra", "category"): [22],
 }
-"""What the documentation shows."""
+"""Examples of fields, as the documentation shows them."""
 
 
 def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:

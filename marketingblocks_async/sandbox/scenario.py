@@ -4,8 +4,8 @@ A recording is a file of JSON lines. The first has the settings, the seeds and t
 a line: when it arrived, what was decided about it (refused by the limit, held, met by a fault), and the status of its
 response. Each change from outside has one, too: faults, tokens, ``advance`` and ``reset``.
 
-In a replay the n-th request of a token to an operation meets what the n-th of the recording met, however fast the
-requests come and whatever chance would say. Changes of tokens and time are made again after as many requests as before;
+In a replay the n-th request of a token to an operation meets what the n-th of the recording met, at any
+speed and without chance. Changes of tokens and time are made again after as many requests as before;
 a program under test that makes the same change itself makes it once. Requests beyond the recording are served as usual.
 
 Of a request's content only a hash is written, and no token.

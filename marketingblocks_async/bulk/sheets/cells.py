@@ -301,7 +301,7 @@ def _number_of(text: str) -> int:
 
 
 _NAME = re.compile(r"[\w /().&-]{1,40}")
-"""What the name of a platform can be written with; anything else was not meant as one."""
+"""The characters and the length of a platform's name; any other text was not meant as one."""
 
 _USUAL: Mapping[type[StrEnum], Mapping[str, StrEnum]] = {ChannelType: PLATFORMS, PostType: POST_TYPES}
 

@@ -26,7 +26,7 @@ ColumnMapping: TypeAlias = Mapping[str, str | None]
 """Name of a column in the file → field of the post, or ``None`` to ignore the column."""
 
 Hidden: TypeAlias = Literal["refuse", "skip", "send"]
-"""What to do about rows that the spreadsheet does not show."""
+"""The ways to treat rows that the spreadsheet does not show."""
 
 KEY = "key"
 """The column that identifies a row; not a part of the post."""
@@ -124,7 +124,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "réseaux sociaux", "plateforme", "plateformes", "red social", "redes sociales", "plataforma", "canal",
     ),
 }  # fmt: skip
-"""What a recipe says of a column → usual names of such columns in content calendars."""
+"""Target of a column in a recipe → usual names of such columns in content calendars."""
 
 SYNONYM_OF = {normal_name(name): target for target, names in _SYNONYMS.items() for name in names}
 """Normal name of a usual column → what it holds; for files that are read by a recipe, and for advice."""

@@ -25,7 +25,7 @@ from .display import visible
 from .words import PYTHON, Words
 
 FORM_EXAMPLE = "DD/MM/YYYY HH:mm"
-"""What messages show of the notation."""
+"""The example of the notation in messages."""
 
 LONGEST_DATE = 80
 """Characters of a date; a longer text is none."""
@@ -70,19 +70,19 @@ _CLOCK_ONLY = re.compile(_CLOCK, re.IGNORECASE)
 
 
 class Order(Enum):
-    """Which of the numbers of a date comes first; the value is how messages write it."""
+    """The order of day and month in a date; messages show the value."""
 
     DAY_FIRST = "DD/MM/YYYY"
     MONTH_FIRST = "MM/DD/YYYY"
 
     @property
     def words(self) -> str:
-        """What messages call it."""
+        """The name of the order in messages."""
         return "day first" if self is Order.DAY_FIRST else "month first"
 
 
 class _Reading(NamedTuple):
-    """What one cell says, before the order of day and month is known."""
+    """The meaning of one cell, before the order of day and month is known."""
 
     orders: dict[Order | None, date]
     """The days that it can be; under ``None`` if there is no doubt."""
@@ -168,7 +168,7 @@ def needs_decision(text: str) -> bool:
 
 
 class _Found(NamedTuple):
-    """What a form finds in a cell: the time, and whether its AM or PM may be missing."""
+    """The time that a form finds in a cell, and whether its AM or PM may be missing."""
 
     text: str
     either: bool
@@ -196,7 +196,7 @@ class DateColumn:
 
     @property
     def is_given(self) -> bool:
-        """Whether the form says everything, so that nothing has to be looked through."""
+        """Whether the form decides everything, so that the column need not be read first."""
         return bool(self._forms) and all(form.has_clock for form in self._forms)
 
     def look(self, text: str, line: int | None = None) -> None:
@@ -315,7 +315,7 @@ def read_clock(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class DateForm:
-    """How dates are written, as a pattern; whether it begins with the year, and says the time of day."""
+    """A form of dates as a pattern, whether it begins with the year, and whether it has the time of day."""
 
     text: str
     pattern: re.Pattern[str]
@@ -422,7 +422,7 @@ _TOKENS = {
     **dict.fromkeys(("zz", "z", "xxx"), ("offset", _OFFSET)),
     "a": ("half", r"(?P<half>[ap])\.?m\.?"),
 }
-"""What the letters of a form stand for: which part of a date, and what fits it."""
+"""Letters of a form → the part of a date that they stand for, and a pattern of it."""
 
 
 def joined(day: str, clock: str) -> str:

@@ -1,4 +1,4 @@
-"""Find out what the columns of another program's spreadsheet hold."""
+"""Find the fields that the columns of another program's spreadsheet hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
 from .spellings import PLATFORMS, spelled
 
 SEVERAL = frozenset({"media_urls", LINK})
-"""What several columns can hold together."""
+"""Targets that several columns can hold together."""
 
 PLATFORM_NAMES = frozenset(platform.value for platform in ChannelType)
 
@@ -78,7 +78,7 @@ class Columns:
 
 @dataclass(slots=True)
 class Sources:
-    """Where the fields of a row come from: indexes of columns.
+    """The columns that the fields of a row come from, by their indexes.
 
     Attributes:
         names: names of the columns.

@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeaderProblem:
-    """What to change about one column of a header, by its name in the file."""
+    """A problem with one column of a header: the column's name in the file, and what to change."""
 
     column: str
     message: str
@@ -322,7 +322,7 @@ _USUAL_FIELDS = (
     "caption_text", "media_urls", "link", "date", "time", "schedule_time", "time_zone", "channel", "channel_type",
     "channel_id", "post_type", "publish_mode", "hash_tags",
 )  # fmt: skip
-"""What a column can be mapped to."""
+"""The fields that a message offers for a column."""
 
 
 def header_error(
@@ -330,7 +330,7 @@ def header_error(
 ) -> SourceError:
     """Return the error that tells everything that is wrong with a header."""
     errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
-    # Who follows the advice has no use for the rest.
+    # A user who follows the advice does not need the rest.
     shown = 1 if advice else LISTED_IN_MESSAGES
     listed = "; ".join(message for _, message in problems[:shown])
     more = len(problems) - shown
@@ -369,7 +369,7 @@ class Header:
 
     @property
     def layout(self) -> Layout:
-        """How the rows below the header are read.
+        """The layout of the rows below the header.
 
         Raises:
             SourceError: there is none.

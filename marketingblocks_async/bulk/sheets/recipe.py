@@ -1,8 +1,8 @@
 """Recipes: how the spreadsheet of another program becomes posts.
 
 A recipe is a small TOML file. Those of well-known programs come with the package (``recipes/``); anyone can write their
-own. It says nothing that is particular to one user, such as ids of channels; what it cannot know is asked for by an
-error that names the option.
+own. It has nothing that is particular to one user, such as ids of channels. If something is missing, an error names the
+option that gives it.
 
     title = "Our content calendar"
     format_seen = "our own"
@@ -55,7 +55,7 @@ RecipeLike: TypeAlias = "str | PathLike[str] | Recipe"
 """Name of a recipe that comes with the package, path of your own (``.toml``), or a ``Recipe``."""
 
 DATE, TIME, LINK, CHANNEL = "date", "time", "link", "channel"
-"""What a column can hold besides the fields of a post: the day and the time of day of ``schedule_time``, an address
+"""Targets of a column besides the fields of a post: the day and the time of day of ``schedule_time``, an address
 that stands below the caption, and names of channels."""
 
 _PARTS = {
@@ -97,7 +97,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Which rows are taken.
+    """A condition on the rows that are taken.
 
     Attributes:
         column: name of the column.
@@ -117,7 +117,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a spreadsheet becomes posts. See the guide "Recipes" for the file that says it.
+    """The rules by which a spreadsheet becomes posts. The guide "Recipes" describes its file.
 
     Attributes:
         name: of a recipe that comes with the package, or the file's path; empty if it was made of options.
@@ -197,7 +197,7 @@ class Recipe:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it says nothing about columns and values, so that the file is read as it is."""
+        """Whether it has no rules for columns and values, so that the file is read as it is."""
         says = (
             self.name, self.columns, self.fixed, self.defaults, self.values, self.date_formats, self.separators,
             self.channels, self.where,
@@ -206,7 +206,7 @@ class Recipe:
 
     @property
     def origin(self) -> str:
-        """Where the format was seen: ``documentation``, ``programs`` that write it, ``memory``, or ``own``.
+        """The source of the format: ``documentation``, ``programs`` that write it, ``memory``, or ``own``.
 
         A file may differ from a format that is from memory.
         """
@@ -318,7 +318,7 @@ def recipe_text(given: str) -> str:
 
 
 def parse_recipe(text: str, name: str = "") -> Recipe:
-    """Return the recipe that a TOML text says.
+    """Return the recipe that a TOML text describes.
 
     Args:
         text: the TOML.

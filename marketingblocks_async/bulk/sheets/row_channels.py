@@ -1,4 +1,4 @@
-"""Find out which channels a row of another program's spreadsheet goes to."""
+"""Find the channels that a row of another program's spreadsheet goes to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\s+and\s+", re.IGNORECASE)
 
 
 class Values:
-    """Translates what a file says into what it is called here."""
+    """Translates the words of a file into the values of a post."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._maps = {
@@ -44,7 +44,7 @@ class Values:
 
 
 class RowChannels:
-    """Tells which channels a row goes to."""
+    """Finds the channels of a row."""
 
     def __init__(self, recipe: Recipe, sources: Sources, values: Values) -> None:
         self._recipe = recipe

@@ -119,7 +119,7 @@ class AsyncRowStream(AsyncIterator[RawRow]):
 
 
 class ReadOptions(TypedDict, total=False):
-    """How a source is read; all of it is optional.
+    """The options of reading; all of them are optional.
 
     Attributes:
         columns: name of a column in the file → field of the post, ``None`` to ignore the column; for columns that are
@@ -201,7 +201,7 @@ def aread_rows(source: Source, **how: Unpack[ReadOptions]) -> AsyncRowStream:
 
 
 def read_table(file: str | os.PathLike[str], **how: Unpack[ReadOptions]) -> Iterator[RawRow]:
-    """Yield the rows of a file as it has them, whatever its columns are called; nothing is made of them."""
+    """Yield the rows of a file as it has them, under any names of columns, and without turning them into posts."""
     return _Reading(how).table(os.fspath(file))
 
 
@@ -230,7 +230,7 @@ class _Reading:
         self._name = how.get("name")
 
     def table(self, file: str) -> Iterator[RawRow]:
-        """Yield the rows of a file as it has them, whatever its columns are called."""
+        """Yield the rows of a file as it has them, under any names of columns."""
         name = self._name or file
         info = SourceInfo(file=name)
         self.rules = RecipeRules(replace(self._recipe, columns={"*": None}))

@@ -1,4 +1,4 @@
-"""What people and other programs call the platforms, the kinds of posts, and yes and no.
+"""Names that people and other programs give to platforms, to kinds of posts, and to yes and no.
 
 Only spellings that can mean one thing are here. What a program means by a word of its own ("Feed", "Photo") is said by
 its recipe.

@@ -32,7 +32,7 @@ _FIELDS = (
 """The fields that every translated row has a cell for, in this order."""
 
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
-"""What a program adds to a date that has a column to itself."""
+"""The time of day that a program adds to a date in a column of its own."""
 
 
 class Translation:
@@ -241,7 +241,7 @@ class Translation:
         if shown_clock is None:
             message = f'"{readable(clock)}" is not a time of day; write it as HH:MM'
             return UnusableCell(readable(clock), message, f"{shown_day} {readable(clock)}")
-        # The clock of a workbook's time has 24 hours, whatever the other cells say.
+        # A time in a workbook has 24 hours, even if other cells have AM or PM.
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
 
     def _with_default(self, text: str) -> str:
@@ -412,7 +412,7 @@ class Translator:
 
     Args:
         rules: how the source is read.
-        info: takes what is decided and what is left out.
+        info: takes what was decided and left out.
         again: reads the source another time, to look through a column before it is decided; ``None`` if it can be
             read once only.
 

@@ -93,7 +93,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
 
 class SheetMarks:
-    """What the XML of a worksheet says about its looks that decides which cells and rows are seen.
+    """The marks in the XML of a worksheet that decide which cells and rows are seen.
 
     Attributes:
         areas: merged areas, by their first rows.

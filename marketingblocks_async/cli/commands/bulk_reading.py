@@ -49,7 +49,7 @@ File = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a file is read; each field is an option."""
+    """The options of reading a file, one a field."""
 
     recipe: Annotated[
         str | None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Unknown(StrEnum):
-    """What to do with rows whose outcome stays unknown."""
+    """Ways to treat rows whose outcome stays unknown."""
 
     REPORT = "report"
     RESEND = "resend"
@@ -28,7 +28,7 @@ class Unknown(StrEnum):
 
 
 class OnOutage(StrEnum):
-    """What to do when the API seems to be down."""
+    """Reactions to an API that seems to be down."""
 
     STOP = "stop"
     WAIT = "wait"
@@ -56,7 +56,7 @@ NewToken = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """How rows are sent; each field is an option."""
+    """The options of sending rows, one a field."""
 
     results: Results = None
     unknown: Annotated[

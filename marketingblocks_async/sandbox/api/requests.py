@@ -54,7 +54,7 @@ class _RequestState:
 
     @property
     def played(self) -> Decision | None:
-        """What is decided about it by a recording."""
+        """The decision about it in the recording that is replayed."""
         return None if self.ticket is None else self.ticket.played
 
     def decide(self, **decided: Any) -> None:

@@ -1,6 +1,7 @@
 """The ledger: every request, when it arrived, and whether it was carried out.
 
-It records on the server's side of the socket, so it shows what the API would have seen, whatever a client believes.
+It records on the server's side of the socket, so it shows what the API would have seen, and not what a client
+believes.
 Tokens appear by their labels. A token that the sandbox does not know is never written down, since it may be a real one
 that was sent here by mistake.
 """
