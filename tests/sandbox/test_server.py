@@ -7,12 +7,12 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Callable
 
 import aiohttp
 import pytest
 
 from marketingblocks_async.sandbox import Sandbox
+from tests.support.polling import until
 from tests.support.sandbox import Running, create_request, raw_request
 
 GARBAGE = [
@@ -30,12 +30,6 @@ GARBAGE = [
     b"CONNECT a:1 HTTP/1.1\r\n\r\n",
     b"GET /_sandbox/ledger?seconds=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
 ]
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data[:24]))
@@ -70,7 +64,7 @@ async def test_random_garbage(caplog: pytest.LogCaptureFixture) -> None:
                     await reader.read()
             writer.close()
         assert (await running.create("last")).status == 200
-        await eventually(lambda: running.sandbox.in_flight == 0)
+        await until(lambda: running.sandbox.in_flight == 0)
     assert caplog.text == ""
 
 
@@ -86,9 +80,9 @@ async def test_a_request_that_never_ends_is_not_counted_and_does_not_hold_up_clo
         cut_body.write(complete[:-10])
         _, left = await running.connect()
         left.write(complete[:-10])
-        await eventually(lambda: running.sandbox.in_flight == 2)
+        await until(lambda: running.sandbox.in_flight == 2)
         left.transport.abort()
-        await eventually(lambda: running.sandbox.ledger.incomplete_requests == 1)
+        await until(lambda: running.sandbox.ledger.incomplete_requests == 1)
         assert running.sandbox.ledger.attempts() == 0
         assert len(running.sandbox.posts) == 0
         begin = asyncio.get_running_loop().time()
@@ -105,7 +99,7 @@ async def test_a_client_that_leaves_after_sending_has_still_sent(jitter: float) 
             writer.write(running.raw_create(str(number)))
             await writer.drain()
             writer.transport.abort() if number % 2 else writer.close()
-        await eventually(lambda: len(running.sandbox.posts) >= 20)
+        await until(lambda: len(running.sandbox.posts) >= 20)
         assert running.sandbox.ledger.compare([str(number) for number in range(20)]).exact
 
 
@@ -187,7 +181,7 @@ async def test_closing_ends_what_is_in_flight(
                 await response.read()
 
         tasks = [asyncio.create_task(create(number)) for number in range(200)]
-        await eventually(lambda: sandbox.ledger.attempts() > 100)
+        await until(lambda: sandbox.ledger.attempts() > 100)
         begin = asyncio.get_running_loop().time()
         await sandbox.close()
         assert asyncio.get_running_loop().time() - begin < 3.0

@@ -14,8 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -116,15 +115,7 @@ def process(
 def shell(line: str, env: Mapping[str, str], cwd: Path | None = None) -> Ran:
     """Run a line of a shell in which ``mb`` is the command."""
     start = " ".join(MODULE)
-    ended = subprocess.run(  # noqa: S603 - our own line
-        ["/bin/bash", "-c", f'mb() {{ {start} "$@"; }}; {line}'],
-        env=env,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=cwd,
-    )
-    return Ran(ended.returncode, ended.stdout.decode("utf-8", "replace"), ended.stderr.decode("utf-8", "replace"))
+    return process("-c", f'mb() {{ {start} "$@"; }}; {line}', command=["/bin/bash"], env=env, cwd=cwd)
 
 
 def posts_file(path: Path, count: int = 3, *lines: str) -> Path:
@@ -137,21 +128,13 @@ def posts_file(path: Path, count: int = 3, *lines: str) -> Path:
 BAD_LINE = "facebook,x9,post,Bad one,,now"
 
 
-@contextmanager
-def waited_for(condition: Callable[[], bool], seconds: float = 30.0) -> Generator[None]:
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something that will happen; the time is only there so that a test ends if it does not."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"
         # Another process is waited for, which gives no sign of its own; asking again is the only way.
         time.sleep(0.01)
-    yield
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something that will happen."""
-    with waited_for(condition, seconds):
-        pass
 
 
 @dataclass

@@ -27,11 +27,6 @@ def plan_of(path: Path, **how: Any) -> Plan:
     return found
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
 @pytest.mark.parametrize("name", ["posts.csv", "posts.xlsx"])
 def test_the_row_of_a_header_below_a_title_and_a_blank_row(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

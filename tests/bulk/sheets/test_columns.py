@@ -41,11 +41,6 @@ from tests.support.workbooks import (
 )
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
 def header_failure(file: Path, *more: str, **options: Any) -> SourceError:
     names = ",".join((HEADER, *more))
     return failure(written(file, f"{names}\n{LINE}\n"), **options)

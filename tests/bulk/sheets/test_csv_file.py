@@ -31,11 +31,6 @@ EMOJI = "Grüße 🌷 from Łódź, “quoted” — здравствуй"
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
-@pytest.fixture
 def field_size_limit() -> Iterator[None]:
     limit = csv.field_size_limit()
     yield

@@ -35,11 +35,6 @@ from tests.support.workbooks import (
 )
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
 def youtube(**changes: str) -> dict[str, str]:
     return cells(channel_type="youtube", **{"post_extra.title": "A film"}) | changes
 

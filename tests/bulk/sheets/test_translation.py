@@ -44,11 +44,6 @@ class Read:
         return [f"{error.column}: {error.message}" for error in self.plan.errors]
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "posts.csv"
-
-
 def table(path: Path, *rows: list[str], delimiter: str = ",", encoding: str = "utf-8") -> Path:
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter).writerows(rows)

@@ -415,8 +415,12 @@ def test_files_that_are_none(command: Command, sandbox: Sandbox, tmp_path: Path,
         assert not (tmp_path / "j").exists()
 
 
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
 @pytest.mark.usefixtures("sandbox")
-@pytest.mark.parametrize("make", [Path.mkdir, Path.exists, lambda path: path.symlink_to(path)])
+@pytest.mark.parametrize("make", [Path.mkdir, Path.exists, link_to_itself])
 def test_paths_that_lead_to_no_file(command: Command, tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "posts.csv")
     for name in ("plan", "run"):

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from marketingblocks_async.sandbox import FAULT_KINDS, NO_ANSWER, Fault
+from tests.support.polling import until
 from tests.support.sandbox import EARLY, Reply, Running
 
 # What a client sees of an answered create-post: the status, and something about the answer.
@@ -150,10 +151,10 @@ async def test_stall_ends_when_the_client_leaves() -> None:
     async with Running(faults=[Fault("commit_then_stall")]) as running:
         _, writer = await running.connect()
         writer.write(running.raw_create())
-        await eventually(lambda: len(running.sandbox.posts) == 1)
+        await until(lambda: len(running.sandbox.posts) == 1)
         assert running.sandbox.in_flight == 1
         writer.close()
-        await eventually(lambda: running.sandbox.in_flight == 0)
+        await until(lambda: running.sandbox.in_flight == 0)
 
 
 async def test_slow_is_counted_late_and_slow_answer_before_its_delay() -> None:
@@ -279,12 +280,6 @@ async def test_a_client_that_leaves_a_huge_or_dripping_body_disturbs_nothing(
             writer.write(running.raw_create())
             await reader.readuntil(b"\r\n\r\n")
             writer.transport.abort()
-            await eventually(lambda: running.sandbox.in_flight == 0)
+            await until(lambda: running.sandbox.in_flight == 0)
         assert (await running.create()).status == 200
     assert caplog.text == ""
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.005)
