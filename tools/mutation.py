@@ -219,7 +219,7 @@ class Workshop:
             note = copy / "reached.json"
             under = f"{copy / PACKAGE / room}"
             environment = {reached.NOTE: str(note), reached.ROOM: under}
-            if _run(copy, ROOMS[room], environment, timeout=300.0) != 0:
+            if _run(copy, ROOMS[room], environment) != 0:
                 return None
             return Reach(copy, json.loads(note.read_text(encoding="utf-8")))
         finally:
@@ -228,7 +228,6 @@ class Workshop:
     def judge(self, mutant: Mutant, reach: Reach) -> Verdict:
         """Return whether a test fails with a mutant, and fails again."""
         tests = reach.tests_for(mutant)
-        timeout = max(LEAST_TIMEOUT, 5 * max(reach.seconds(test) for test in tests))
         copy = self._free.get()
         file = copy / mutant.path
         original = file.read_text(encoding="utf-8")
@@ -237,14 +236,15 @@ class Workshop:
             # Or Hypothesis would try first what failed with the mutant before.
             shutil.rmtree(copy / ".hypothesis" / "examples", ignore_errors=True)
             selection = copy / "selection.json"
-            selection.write_text(json.dumps({"wanted": tests, "known": reach.known}), encoding="utf-8")
+            timeouts = {test: max(LEAST_TIMEOUT, 5 * reach.seconds(test)) for test in tests}
+            selection.write_text(json.dumps(reached.Selection(wanted=timeouts, known=reach.known)), encoding="utf-8")
             environment = {reached.SELECTION: str(selection)}
             files = sorted({test.partition("::")[0] for test in tests})
             for _ in range(TRIALS):
-                if _run(copy, [*files, "--cache-clear"], environment, timeout) == 0:
+                if _run(copy, [*files, "--cache-clear"], environment) == 0:
                     return Verdict.SURVIVES
                 again = ["--last-failed", "--last-failed-no-failures=none"]
-                if _run(copy, [*files, *again], environment, timeout) != 0:
+                if _run(copy, [*files, *again], environment) != 0:
                     return Verdict.HANGS if HUNG in (copy / OUTPUT).read_text(errors="replace") else Verdict.NOTICED
             return Verdict.SURVIVES
         finally:
@@ -252,18 +252,11 @@ class Workshop:
             self._free.put(copy)
 
 
-def _run(copy: Path, arguments: Sequence[str], environment: Mapping[str, str], timeout: float) -> int:
+def _run(copy: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run tests in a copy until one fails, and return the exit status."""
     # With seeded chance, so that a mutant is noticed in every run or in none.
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--hypothesis-seed=1", "-p", "tools.reached"]
-    command += [
-        "-o",
-        "cache_dir=.mutation_cache",
-        "-m",
-        "not slow and not alone",
-        f"--timeout={timeout:.0f}",
-        *arguments,
-    ]
+    command += ["-o", "cache_dir=.mutation_cache", "-m", "not slow and not alone", *arguments]
     with (copy / OUTPUT).open("w") as output:
         process = subprocess.Popen(  # noqa: S603 - our own words
             command,

@@ -23,7 +23,7 @@ ROOM = "MUTATION_ROOM"
 """Environment variable: how the absolute paths begin whose lines are noted."""
 
 SELECTION = "MUTATION_SELECTION"
-"""Environment variable: a file with the tests to run, the first to run first, and all tests that are known."""
+"""Environment variable: a file with a ``Selection``."""
 
 
 class Reached(TypedDict):
@@ -35,6 +35,15 @@ class Reached(TypedDict):
     """Tests that start processes, in which they may reach any line."""
     seconds: dict[str, float]
     """How long each test takes."""
+
+
+class Selection(TypedDict):
+    """What to run."""
+
+    wanted: dict[str, float]
+    """The tests, the first to run first, with the seconds after which each of them hangs."""
+    known: list[str]
+    """All tests of the room."""
 
 
 class _Noting:
@@ -84,14 +93,18 @@ class _Noting:
 
 
 class _Selecting:
-    def __init__(self, wanted: list[str], known: list[str]) -> None:
-        self._place = {test: number for number, test in enumerate(wanted)}
-        self._known = set(known)
+    def __init__(self, selection: Selection) -> None:
+        self._timeouts = selection["wanted"]
+        self._place = {test: number for number, test in enumerate(selection["wanted"])}
+        self._known = set(selection["known"])
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the selected tests, and those whose names only the change makes."""
         kept = [item for item in items if item.nodeid in self._place or item.nodeid not in self._known]
         items[:] = sorted(kept, key=lambda item: self._place.get(item.nodeid, len(self._place)))
+        for item in items:
+            if item.nodeid in self._timeouts:
+                item.add_marker(pytest.mark.timeout(self._timeouts[item.nodeid]), append=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,5 +116,4 @@ def pytest_configure(config: pytest.Config) -> None:
         threading.settrace(noting.trace)
         sys.settrace(noting.trace)
     elif SELECTION in os.environ:
-        selection = json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))
-        config.pluginmanager.register(_Selecting(selection["wanted"], selection["known"]))
+        config.pluginmanager.register(_Selecting(json.loads(Path(os.environ[SELECTION]).read_text(encoding="utf-8"))))
