@@ -119,8 +119,8 @@ def draw_waits(results: Results, path: Path) -> None:
 def draw_tokens(results: Results, path: Path) -> None:
     """Draw the rate that one process reaches over the number of tokens."""
     counts = sorted(results.settings("tokens", "tokens"))
-    rates = [values_of(results.of("tokens", tokens=count), "rate") for count in counts]
-    worst = largest_of(results.of("tokens"), "worst_second")
+    rates = [values_of(results.of("tokens", OURS, tokens=count), "rate") for count in counts]
+    worst = largest_of(results.of("tokens", OURS), "worst_second")
     figure = _figure(
         7,
         3.9,

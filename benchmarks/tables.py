@@ -10,7 +10,7 @@ from benchmarks.cases.journal import TITLES as JOURNAL_TITLES
 from benchmarks.cases.layers import TITLES as LAYER_TITLES
 from benchmarks.cases.limit import ANY_POLICY, POLICIES
 from benchmarks.cases.throughput import TITLES as THROUGHPUT_TITLES
-from benchmarks.contestants import CONTESTANTS, load, missing
+from benchmarks.contestants import CONTESTANTS, OURS, load, missing
 from benchmarks.machine import in_words
 from benchmarks.records import Record, Results, largest_of, median_of, values_of
 
@@ -229,7 +229,7 @@ def _waiting(results: Results) -> str:
 def _tokens(results: Results) -> str:
     rows = [
         [
-            f"{count} tokens",
+            f"{count} tokens{'' if name == OURS else f' on {name}'}",
             spread(runs, "rate"),
             spread(runs, "rate_to_limit", ".3f"),
             spread(runs, "slowest_token", ".1f"),
@@ -237,7 +237,8 @@ def _tokens(results: Results) -> str:
             spread(runs, "cpu"),
         ]
         for count in results.settings("tokens", "tokens")
-        if (runs := results.of("tokens", tokens=count))
+        for name in results.subjects("tokens")
+        if (runs := results.of("tokens", name, tokens=count))
     ]
     header = [
         "one process",
