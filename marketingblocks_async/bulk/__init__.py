@@ -34,7 +34,7 @@ from .run.reconcile import Reconciliation
 from .run.runner import BulkRun
 from .sheets.columns import ColumnMapping
 from .sheets.flat import FLAT_COLUMNS, flatten_post
-from .sheets.recipe import Channel, Condition, Recipe, load_recipe, parse_recipe, recipe_names
+from .sheets.recipes.recipe import Channel, Condition, Recipe, load_recipe, parse_recipe, recipe_names
 from .sheets.rows import Row, content_hash, parse_row
 from .sheets.sources import AsyncRowStream, ReadOptions, RowStream, aread_rows, read_rows
 

@@ -14,8 +14,8 @@ from marketingblocks_async.models import ChannelType
 
 from .columns import numbered
 from .display import readable, visible
-from .known_columns import Columns
-from .recipe import CHANNEL, DATE, TIME, Recipe, checked_target, load_recipe
+from .recipes.known_columns import Columns
+from .recipes.recipe import CHANNEL, DATE, TIME, Recipe, checked_target, load_recipe
 from .sources import ReadOptions, read_table
 from .spellings import truth
 

@@ -30,13 +30,13 @@ from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost
 
 from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules, Hidden, target_of
-from .csv_file import read_csv
-from .jsonl_file import Layouts, read_json, read_jsonl, row_of_object, unreadable_row
-from .known_columns import fitting_recipe
+from .formats.csv_file import read_csv
+from .formats.jsonl_file import Layouts, read_json, read_jsonl, row_of_object, unreadable_row
+from .formats.xlsx_file import read_xlsx
 from .layout import RawRow
-from .recipe import Recipe, RecipeLike, load_recipe
-from .translation import RecipeRules, Translator
-from .xlsx_file import read_xlsx
+from .recipes.known_columns import fitting_recipe
+from .recipes.recipe import Recipe, RecipeLike, load_recipe
+from .recipes.translation import RecipeRules, Translator
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
 """A row that does not come from a file: a ready-made post, or its fields under nested or flattened names."""

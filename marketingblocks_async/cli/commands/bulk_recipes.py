@@ -44,7 +44,7 @@ def show_recipe(
 ) -> None:
     """Show a recipe as TOML, to be read, or changed and kept as your own."""
     from marketingblocks_async.bulk import load_recipe
-    from marketingblocks_async.bulk.sheets.recipe import recipe_text
+    from marketingblocks_async.bulk.sheets.recipes.recipe import recipe_text
 
     text = recipe_text(recipe)
     known = load_recipe(recipe)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from marketingblocks_async.bulk import Plan, SourceError, make_plan
-from marketingblocks_async.bulk.sheets.recipe import Recipe, load_recipe
+from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.sheets.recipe import (
+from marketingblocks_async.bulk.sheets.recipes.recipe import (
     Channel,
     Condition,
     Recipe,

@@ -21,11 +21,17 @@ from typing import Any, BinaryIO, Protocol
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.cells import (
+    BLANKS,
+    EXACT_SPREADSHEET_NUMBER,
+    SheetNumber,
+    UnusableCell,
+    is_blank,
+)
+from marketingblocks_async.bulk.sheets.columns import ColumnRules
+from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.layout import HINT_ROWS, Header, RawRow, column_letter
 
-from .cells import BLANKS, EXACT_SPREADSHEET_NUMBER, SheetNumber, UnusableCell, is_blank
-from .columns import ColumnRules
-from .display import readable, visible
-from .layout import HINT_ROWS, Header, RawRow, column_letter
 from .text_files import reason
 from .workbook import ROW_LIMIT, Area, HiddenCells, SheetMarks, UnsafeWorkbookError, check_archive, find_marks
 

@@ -40,16 +40,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self, TypeAlias, cast
 
+from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, enum_reader, read_whole_number
+from marketingblocks_async.bulk.sheets.columns import ALIASES, target_of
+from marketingblocks_async.bulk.sheets.dates import compile_form, read_clock
+from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled
+from marketingblocks_async.bulk.sheets.words import PYTHON, Words
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType, PostType, PrivacyStatus, PublishMode
 from marketingblocks_async.models.schedule import zone_of
-
-from .cells import BLANKS, CellError, enum_reader, read_whole_number
-from .columns import ALIASES, target_of
-from .dates import compile_form, read_clock
-from .display import visible
-from .spellings import PLATFORMS, POST_TYPES, spelled
-from .words import PYTHON, Words
 
 RecipeLike: TypeAlias = "str | PathLike[str] | Recipe"
 """Name of a recipe that comes with the package, path of your own (``.toml``), or a ``Recipe``."""
@@ -65,6 +64,7 @@ _PARTS = {
     CHANNEL: "names of platforms or channels",
 }
 _PLATFORM_NAMES = tuple(platform.value for platform in ChannelType)
+_FOLDER = resources.files("marketingblocks_async.bulk.sheets.recipes")
 _ORIGINS = {"http": "documentation", "in programs": "programs", "from memory": "memory"}
 """Beginnings of ``format_seen`` → where the format was seen."""
 
@@ -294,8 +294,7 @@ def load_recipe(given: RecipeLike) -> Recipe:
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package."""
-    folder = resources.files("marketingblocks_async.bulk.sheets").joinpath("recipes")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
 
 
 @lru_cache(maxsize=64)
@@ -304,11 +303,7 @@ def _shipped(name: str) -> Recipe:
 
 
 def _shipped_text(name: str) -> str:
-    return (
-        resources.files("marketingblocks_async.bulk.sheets")
-        .joinpath("recipes", f"{name}.toml")
-        .read_text(encoding="utf-8")
-    )
+    return _FOLDER.joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def recipe_text(given: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from marketingblocks_async.bulk import Plan, Row, SourceError, amake_plan, make_plan
-from marketingblocks_async.bulk.sheets.recipe import Recipe, load_recipe
+from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 
 BERLIN = {"time_zone": "Europe/Berlin"}

@@ -18,10 +18,10 @@ import pytest
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import RowError
-from marketingblocks_async.bulk.sheets import workbook as workbook_file
-from marketingblocks_async.bulk.sheets import xlsx_file
+from marketingblocks_async.bulk.sheets.formats import workbook as workbook_file
+from marketingblocks_async.bulk.sheets.formats import xlsx_file
+from marketingblocks_async.bulk.sheets.formats.workbook import CHUNK, find_marks
 from marketingblocks_async.bulk.sheets.sources import aread_rows, read_rows
-from marketingblocks_async.bulk.sheets.workbook import CHUNK, find_marks
 from tests.support.workbooks import (
     FIELDS,
     cells,

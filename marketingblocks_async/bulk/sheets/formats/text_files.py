@@ -12,10 +12,10 @@ from typing import cast
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.bulk.sheets.words import Words
 
 from .code_pages import CP1252, is_utf_8, recognise_cp1252
-from .display import visible
-from .words import Words
 
 LINE_LIMIT = 64 * 2**20
 """Characters in one line at most, since a line is held in memory; a text file has shorter ones."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketingblocks_async.bulk.sheets.jsonl_file import list_items
+from marketingblocks_async.bulk.sheets.formats.jsonl_file import list_items
 from marketingblocks_async.bulk.sheets.rows import Row
 from tests.support.workbooks import failure, fields, parsed, written
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.bulk.sheets import csv_file, text_files
+from marketingblocks_async.bulk.sheets.formats import csv_file, text_files
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from tests.support.workbooks import (
@@ -342,6 +342,6 @@ class TestFailures:
 
 
 def test_the_example_of_the_repository_is_fine() -> None:
-    rows = parsed(Path(__file__).parents[3] / "examples" / "data" / "posts.csv")
+    rows = parsed(Path(__file__).parents[4] / "examples" / "data" / "posts.csv")
     assert len(rows) == 3000
     assert all(isinstance(row, Row) for row in rows)

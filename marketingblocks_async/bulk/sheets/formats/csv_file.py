@@ -14,11 +14,11 @@ from pathlib import Path
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.cells import is_blank
+from marketingblocks_async.bulk.sheets.columns import ColumnRules
+from marketingblocks_async.bulk.sheets.display import readable
+from marketingblocks_async.bulk.sheets.layout import HINT_ROWS, Header, Layout, RawRow, Unreadable
 
-from .cells import is_blank
-from .columns import ColumnRules
-from .display import readable
-from .layout import HINT_ROWS, Header, Layout, RawRow, Unreadable
 from .text_files import LINE_LIMIT, open_lines
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -13,17 +13,24 @@ from dataclasses import replace
 from datetime import date, datetime, time
 
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
+from marketingblocks_async.bulk.sheets.columns import KEY, ColumnRules, normal_name, numbered
+from marketingblocks_async.bulk.sheets.dates import DateColumn, joined, needs_decision, read_clock
+from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.layout import (
+    HeaderProblem,
+    Layout,
+    RawRow,
+    Unreadable,
+    compile_layout,
+    header_error,
+)
+from marketingblocks_async.bulk.sheets.spellings import truth
 from marketingblocks_async.models import ChannelType, PublishMode
 
-from .cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
-from .columns import KEY, ColumnRules, normal_name, numbered
-from .dates import DateColumn, joined, needs_decision, read_clock
-from .display import readable, visible
 from .known_columns import PLATFORM_NAMES, Columns, assign
-from .layout import HeaderProblem, Layout, RawRow, Unreadable, compile_layout, header_error
 from .recipe import DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
-from .spellings import truth
 
 _FIELDS = (
     KEY, "channel_type", "channel_id", "post_type", "caption_text", "media_urls", "publish_mode", "schedule_time",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from .cells import BLANKS, FOLLOWS, UnusableCell, cell_at
-from .columns import target_of
-from .display import readable, visible
+from marketingblocks_async.bulk.sheets.cells import BLANKS, FOLLOWS, UnusableCell, cell_at
+from marketingblocks_async.bulk.sheets.columns import target_of
+from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
+
 from .known_columns import PLATFORM_NAMES, Sources
 from .recipe import CHANNEL, Channel, Recipe
-from .spellings import PLATFORMS, POST_TYPES, spelled, truth
 
 _LISTS = re.compile(r"[,;|\n]+")
 _LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\s+and\s+", re.IGNORECASE)

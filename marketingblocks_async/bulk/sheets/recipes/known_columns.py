@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from marketingblocks_async.bulk.sheets.cells import BLANKS
+from marketingblocks_async.bulk.sheets.columns import SYNONYM_OF, is_note, normal_name, numbered, target_of
+from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.bulk.sheets.layout import HeaderProblem, same_field, unknown_column
+from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, spelled
 from marketingblocks_async.models import ChannelType
 
-from .cells import BLANKS
-from .columns import SYNONYM_OF, is_note, normal_name, numbered, target_of
-from .display import visible
-from .layout import HeaderProblem, same_field, unknown_column
 from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
-from .spellings import PLATFORMS, spelled
 
 SEVERAL = frozenset({"media_urls", LINK})
 """Targets that several columns can hold together."""

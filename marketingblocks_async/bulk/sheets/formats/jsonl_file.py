@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.cells import is_blank
+from marketingblocks_async.bulk.sheets.columns import ColumnRules
+from marketingblocks_async.bulk.sheets.display import readable
+from marketingblocks_async.bulk.sheets.json_text import JsonError, load_json
+from marketingblocks_async.bulk.sheets.layout import Layout, RawRow, Unreadable, compile_layout
 from marketingblocks_async.models.base import is_object
 
-from .cells import is_blank
-from .columns import ColumnRules
-from .display import readable
-from .json_text import JsonError, load_json
-from .layout import Layout, RawRow, Unreadable, compile_layout
 from .text_files import LINE_LIMIT, open_lines
 
 _KEPT_LAYOUTS = 256
