@@ -16,7 +16,9 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.bulk.journal.account import check_api, token_hash
+from marketingblocks_async.bulk.journal.states import is_intact
 from marketingblocks_async.bulk.run.outcomes import state_after
+from marketingblocks_async.resources.create_many import StoredPost
 
 from .journal import RowTakenError, SharedJournal
 
@@ -64,13 +66,15 @@ class RowSender:
             await check_api(self._journal, self._client.base_url)
             self._token = await token_hash(self._journal, self._client.token_fingerprint)
         token = self._token
-        post = CreatePost.model_validate_json(row.request)
+        if not is_intact(row.request, row.content_hash):
+            msg = f"{self._journal.title} is damaged: post {number} is not as it was written; it was not sent"
+            raise JournalError(msg)
         delivery = secrets.token_hex(8)
 
         async def intend(_index: int, _post: CreatePost | Mapping[str, Any]) -> None:
             await self._journal.intend(number, delivery, token)
 
-        many = self._client.posts.create_many([post], concurrency=1, before_send=intend)
+        many = self._client.posts.create_many([StoredPost(row.request)], concurrency=1, before_send=intend)
         async with many:
             async for outcome in many:
                 return await self._note(number, delivery, outcome)

@@ -187,6 +187,19 @@ async def test_a_worker_at_another_api_sends_nothing(sandbox: Sandbox, journal: 
     assert not sandbox.ledger.carried_out_at("create-post")
 
 
+async def test_a_row_that_was_changed_in_redis_is_not_sent(
+    server: PrivateRedis, sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    stored = await server.command("HGET", "{marketingblocks:run:spring}:rows", "2")
+    assert isinstance(stored, bytes)
+    await server.command("HSET", "{marketingblocks:run:spring}:rows", "2", stored.replace(b"facebook", b"facebooj"))
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        with pytest.raises(JournalError, match="post 2 is not as it was written; it was not sent"):
+            await RowSender(client, journal).send(2)
+        assert await RowSender(client, journal).send(1) is RowState.DONE
+    assert sandbox.ledger.carried_out_at("create-post") == 1
+
+
 async def test_the_token_itself_is_not_in_the_journal(
     server: PrivateRedis, sandbox: Sandbox, journal: SharedJournal
 ) -> None:

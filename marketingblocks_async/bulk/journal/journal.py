@@ -24,7 +24,6 @@ from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable, Ite
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,7 +51,7 @@ from .files import (
     wal_path,
 )
 from .sql import QUERIES
-from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow, UndecidedError
+from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow, UndecidedError, is_intact
 from .writer import GroupCommit
 
 _CHUNK = 1000
@@ -474,7 +473,7 @@ class Journal(JournalReader):
     def _pending_after(self, after: int) -> list[tuple[int, str]]:
         found: list[tuple[int, str, str]] = json.loads(self._all("pending", (after, _PENDING_CHUNK))[0][0])
         for number, expected, request in found:
-            if sha256(request.encode()).hexdigest() != expected:
+            if not is_intact(request, expected):
                 msg = f"{self.path} is damaged: post {number} is not as it was written; it was not sent"
                 raise JournalError(msg)
         return sorted((number, request) for number, _, request in found)

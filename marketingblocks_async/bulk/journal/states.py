@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
+from hashlib import sha256
 
 from marketingblocks_async.bulk.numbers import row_of
 
@@ -18,6 +19,11 @@ LOOKED_FOR = "; looked for: "
 """Stands in the journal between a row's error and the reason why it is still unknown."""
 
 _NOT_LOOKED_FOR = "not looked for yet; 'bulk resume' asks the API whether the post is there"
+
+
+def is_intact(request: str, content_hash: str) -> bool:
+    """Return whether a stored request is the one that was planned."""
+    return sha256(request.encode()).hexdigest() == content_hash
 
 
 class UndecidedError(Exception):
