@@ -191,8 +191,8 @@ async def test_a_row_that_was_changed_in_redis_is_not_sent(
     server: PrivateRedis, sandbox: Sandbox, journal: SharedJournal
 ) -> None:
     stored = await server.command("HGET", "{marketingblocks:run:spring}:rows", "2")
-    assert isinstance(stored, bytes)
-    await server.command("HSET", "{marketingblocks:run:spring}:rows", "2", stored.replace(b"facebook", b"facebooj"))
+    changed = stored.decode().replace("facebook", "facebooj")
+    await server.command("HSET", "{marketingblocks:run:spring}:rows", "2", changed)
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
         with pytest.raises(JournalError, match="post 2 is not as it was written; it was not sent"):
             await RowSender(client, journal).send(2)
