@@ -140,8 +140,12 @@ class ObservedConnector(aiohttp.TCPConnector):
             if attempt.idle is None:
                 self._lesson.opened(time.monotonic() - asked)
             if not self._lesson.may_try(attempt):
-                connection.release()
-                attempt.needs_new_connection = not await self._lesson.wait()
+                if self._lesson.is_slow:
+                    # Not before the next turn, so that this attempt finds another one, or opens one.
+                    self._loop.call_soon(connection.release)
+                else:
+                    connection.release()
+                    await self._lesson.wait()
             elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
                 break
         attempt.connection = connection.protocol

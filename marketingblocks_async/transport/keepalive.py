@@ -34,7 +34,8 @@ LONGEST_TRY = 0.25
 
 A server that has closed a connection says so as soon as the request arrives, within about the time that it takes to
 open a connection. The other writes wait no longer than that, since each of them holds a permit meanwhile. Where
-responses take longer than the second of these, they do not wait but open connections, and the longer time counts.
+responses take longer than the second of these, they do not wait but use connections that are proven, or open some, and
+the longer time counts.
 """
 
 CHECK_AFTER = 0.02
@@ -57,11 +58,14 @@ class KeepaliveLesson:
     Attributes:
         distrusted_until: ``time.monotonic()`` of the last connection that turned out dead; connections that were idle
             at that time are not used again.
+        is_slow: whether responses are slow; then a write that may not try its connection takes another one or opens
+            one. If it waited for the response, it would hold a permit meanwhile.
 
     """
 
     def __init__(self) -> None:
         self.distrusted_until: float = -math.inf
+        self.is_slow: bool = False
         self._offered = KEEPALIVE
         self._learned = KEEPALIVE
         self._forget_at = math.inf
@@ -73,8 +77,6 @@ class KeepaliveLesson:
         # Instant from which on it counts as proven; inf until it is written.
         self._passes_at = math.inf
         self._tried = asyncio.Event()
-        # Whether a response will be late: each write that waited for it would hold a permit meanwhile.
-        self._is_slow = False
         self._fastest_opening = LONGEST_TRY
 
     def allows(self, idle: float) -> bool:
@@ -97,7 +99,7 @@ class KeepaliveLesson:
             if time.monotonic() < self._passes_at:
                 return False
             self.prove(trying.idle or 0.0, trying.uses)
-            self._is_slow = True
+            self.is_slow = True
             return self.may_try(attempt)
         self._trying, self._passes_at = attempt, math.inf
         self._tried.clear()
@@ -106,7 +108,7 @@ class KeepaliveLesson:
     def sending(self, attempt: Attempt) -> None:
         """Note that an attempt is about to be written."""
         if attempt is self._trying:
-            seconds = LONGEST_TRY if self._is_slow else max(SHORTEST_TRY, self._fastest_opening)
+            seconds = LONGEST_TRY if self.is_slow else max(SHORTEST_TRY, self._fastest_opening)
             self._passes_at = time.monotonic() + seconds
 
     def opened(self, seconds: float) -> None:
@@ -115,21 +117,13 @@ class KeepaliveLesson:
 
     def answered_on_new(self, seconds: float) -> None:
         """Note how long the first response on a connection took."""
-        self._is_slow = seconds > LONGEST_TRY
+        self.is_slow = seconds > LONGEST_TRY
 
-    async def wait(self) -> bool:
-        """Wait for the result of the write that tries a connection, or until it has passed.
-
-        Returns:
-            ``False``, without waiting, if responses are slow: the write then opens a connection.
-
-        """
-        if self._is_slow:
-            return False
+    async def wait(self) -> None:
+        """Wait for the result of the write that tries a connection, or until it has passed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(LONGEST_TRY, self._passes_at - time.monotonic())):
                 await self._tried.wait()
-        return True
 
     def prove(self, idle: float, uses: int) -> None:
         """Note that a reused connection brought a response."""

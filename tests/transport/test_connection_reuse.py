@@ -148,6 +148,30 @@ async def test_slow_answers_cost_few_further_connections() -> None:
         assert server.connections <= 60
 
 
+@pytest.mark.usefixtures("patient")
+async def test_a_write_that_opens_a_connection_meanwhile_closes_no_other() -> None:
+    arrived, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        if b"trying" in request.body:
+            arrived.set()
+            await may_answer.wait()
+        writer.write(OK)
+        return True
+
+    async with RawServer(respond) as server, client_at(server.base_url) as client:
+        await asyncio.gather(*(client.posts.create(post()) for _ in range(3)))
+        cast("Any", client)._executor.transport._connector._lesson.is_slow = True
+        trying = asyncio.create_task(client.posts.create(post("trying")))
+        await arrived.wait()
+        await client.posts.create(post())
+        may_answer.set()
+        await trying
+        assert server.connections == 4
+        await asyncio.gather(*(client.posts.create(post()) for _ in range(4)))
+        assert server.connections == 4
+
+
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     writers: list[asyncio.StreamWriter] = []
     wait_to_write = RateLimiter.wait_to_write

@@ -116,14 +116,14 @@ class TestTrial:
         await asyncio.sleep(0)
         assert not waiting.done()
         self.lesson.prove(0.0, 1)
-        assert await waiting
+        await waiting
         assert self.lesson.may_try(self.other)
 
     async def test_where_responses_are_slow_the_others_open_connections(self) -> None:
         self.trying.begin()
         self.lesson.answered_on_new(LONGEST_TRY * 1.01)
         self.lesson.sending(self.trying)
-        assert not await self.lesson.wait()
+        assert self.lesson.is_slow
         self.now += LONGEST_TRY * 0.99
         assert not self.lesson.may_try(self.other)
         self.now += LONGEST_TRY * 0.02
@@ -141,7 +141,7 @@ class TestTrial:
         self.lesson.sending(self.trying)
         self.now += LONGEST_TRY * 1.01
         assert self.lesson.may_try(self.other)
-        assert not await self.lesson.wait()
+        assert self.lesson.is_slow
 
     async def test_one_that_ends_without_a_result_makes_room_for_the_next(self) -> None:
         assert self.trying.has_ended
