@@ -146,7 +146,7 @@ def denies(result: object) -> bool:
 
 def _is_denial(value: object) -> bool:
     # False is equal to 0.
-    return value == 0 if isinstance(value, int | float) else isinstance(value, str) and value.lower() in _DENIALS
+    return value == 0 or (isinstance(value, str) and value.lower() in _DENIALS)
 
 
 def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> CallError:

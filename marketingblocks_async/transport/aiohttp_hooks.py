@@ -11,7 +11,6 @@ import asyncio
 import errno
 import select
 import time
-import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +37,9 @@ SOCKET_POLL = 0.1
 
 _BODY_POLL = 0.005
 """Seconds between two looks at a body too large for the socket's buffer, until it has gone out."""
+
+_FEW_CONNECTIONS = 100
+"""Closed connections are forgotten when there are twice as many as open ones, and more than these."""
 
 
 _UNSUPPORTED = (
@@ -113,8 +115,12 @@ class ObservedConnector(aiohttp.TCPConnector):
         # Its own annotations are incomplete.
         cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE)
         self._owner = owner
-        # When each connection last brought a response, and how many; new ones are not in it.
-        self._used: weakref.WeakKeyDictionary[asyncio.BaseProtocol, tuple[float, int]] = weakref.WeakKeyDictionary()
+        # When each connection last brought a response, and how many; new ones are not in it. Closed ones are, for a
+        # while: a weak dictionary would cost one percent of a call.
+        self._used: dict[asyncio.Transport, tuple[float, int]] = {}
+        self._most_used = _FEW_CONNECTIONS
+        # The attempts that began to be written in this turn of the event loop.
+        self._writing: list[Attempt] = []
         self._lesson = KeepaliveLesson()
 
     async def connect(
@@ -148,12 +154,11 @@ class ObservedConnector(aiohttp.TCPConnector):
                     await self._lesson.wait()
             elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
                 break
-        attempt.connection = connection.protocol
+        attempt.connection = connection.transport
         attempt.sending()
         self._lesson.sending(attempt)
         if attempt.permit is not None and attempt.in_one_piece:
-            # In the turn after the next: on Python 3.11 a body is written by a task that begins in the next one.
-            self._loop.call_soon(self._loop.call_soon, _note_written, attempt, connection.transport)
+            self._note_write(attempt)
         return connection
 
     async def _connect(
@@ -167,6 +172,17 @@ class ObservedConnector(aiohttp.TCPConnector):
                 if exc.errno not in NO_SOCKETS:
                     raise
             await asyncio.sleep(SOCKET_POLL)
+
+    def _note_write(self, attempt: Attempt) -> None:
+        """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""
+        if not self._writing:
+            # In the turn after the next: on Python 3.11 a body is written by a task that begins in the next one.
+            self._loop.call_soon(self._note_written_next_turn)
+        self._writing.append(attempt)
+
+    def _note_written_next_turn(self) -> None:
+        writing, self._writing = self._writing, []
+        self._loop.call_soon(_note_written, writing)
 
     async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
         """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
@@ -187,8 +203,8 @@ class ObservedConnector(aiohttp.TCPConnector):
         return True
 
     def _is_usable(self, connection: Connection, attempt: Attempt) -> bool:
-        protocol = connection.protocol
-        used = None if protocol is None else self._used.get(protocol)
+        protocol, transport = connection.protocol, connection.transport
+        used = None if transport is None else self._used.get(transport)
         if protocol is None or used is None:
             attempt.idle, attempt.uses = None, 0
             return True
@@ -199,8 +215,8 @@ class ObservedConnector(aiohttp.TCPConnector):
         if attempt.needs_new_connection or protocol.should_close or answered_at < self._lesson.distrusted_until:
             return False
         if not attempt.is_resendable:
-            return self._lesson.allows(attempt.idle) and not _is_at_end(connection.transport)
-        return attempt.idle <= CHECK_AFTER or not _is_at_end(connection.transport)
+            return self._lesson.allows(attempt.idle) and not _is_at_end(transport)
+        return attempt.idle <= CHECK_AFTER or not _is_at_end(transport)
 
     def answered(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
         """Note that the head of a response was read."""
@@ -210,6 +226,9 @@ class ObservedConnector(aiohttp.TCPConnector):
                 self._lesson.prove(attempt.idle, attempt.uses)
             else:
                 self._lesson.answered_on_new(time.monotonic() - attempt.began - attempt.held_back)
+                if len(self._used) > self._most_used:
+                    self._used = {each: used for each, used in self._used.items() if not each.is_closing()}
+                    self._most_used = max(2 * len(self._used), _FEW_CONNECTIONS)
             if (offer := headers.get("Keep-Alive")) is not None:
                 self._lesson.read_offer(offer)
 
@@ -221,13 +240,19 @@ class ObservedConnector(aiohttp.TCPConnector):
         return True
 
 
-def _note_written(attempt: Attempt, socket: asyncio.Transport | None) -> None:
-    if attempt.permit is None or socket is None or socket.is_closing():
-        return
-    if socket.get_write_buffer_size():
-        asyncio.get_running_loop().call_later(_BODY_POLL, _note_written, attempt, socket)
-        return
-    attempt.permit.sent(fresh_connection=attempt.idle is None)
+def _note_written(attempts: list[Attempt]) -> None:
+    """Note the attempts that were written to their last byte; look again later at the others."""
+    unwritten: list[Attempt] = []
+    for attempt in attempts:
+        permit, transport = attempt.permit, attempt.connection
+        if permit is None or transport is None or transport.is_closing():
+            continue
+        if transport.get_write_buffer_size():
+            unwritten.append(attempt)
+        else:
+            permit.sent(fresh_connection=attempt.idle is None)
+    if unwritten:
+        asyncio.get_running_loop().call_later(_BODY_POLL, _note_written, unwritten)
 
 
 def _is_at_end(transport: asyncio.Transport | None) -> bool:

@@ -53,7 +53,7 @@ class Attempt:
         sent: whether some of it may have been written.
         answered: whether the head of a response was read.
         in_one_piece: whether the body is written at once.
-        connection: the protocol of the connection that it was written to.
+        connection: the connection that it was written to.
         timed_out: whether it was interrupted because it took too long.
         idle: seconds that this connection had been idle; ``None`` for a new one.
         uses: number of responses that this connection had brought.
@@ -71,7 +71,7 @@ class Attempt:
     answered: bool = False
     in_one_piece: bool = True
     timed_out: bool = False
-    connection: asyncio.BaseProtocol | None = None
+    connection: asyncio.Transport | None = None
     idle: float | None = None
     uses: int = 0
     held_back: float = 0.0

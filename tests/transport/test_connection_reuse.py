@@ -60,6 +60,18 @@ async def test_each_repeated_read_has_a_permit_of_its_own() -> None:
         assert client.rate_limiter.snapshot().granted == len(server.requests)
 
 
+async def test_closed_connections_are_forgotten() -> None:
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK)
+        return False
+
+    async with RawServer(respond) as server, client_at(server.base_url) as client:
+        for _ in range(12):
+            await asyncio.gather(*(client.posts.upcoming() for _ in range(20)))
+        assert server.connections == 240
+        assert len(cast("Any", client)._executor.transport._connector._used) <= 101
+
+
 async def test_a_read_is_not_repeated_against_the_policy() -> None:
     async with (
         RawServer(killing(2)) as server,
