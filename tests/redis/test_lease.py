@@ -14,7 +14,13 @@ from marketingblocks_async import ConfigurationError
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.settings import WaitEndedError
 from marketingblocks_async.redis import RedisRateLimit
-from marketingblocks_async.redis.lease import MIN_INTERVAL, RETRY_INTERVAL, Lease
+from marketingblocks_async.redis.lease import (
+    EXCHANGES_PER_LEASE,
+    MIN_INTERVAL,
+    MIN_INTERVAL_WHEN_EMPTY,
+    RETRY_INTERVAL,
+    Lease,
+)
 from marketingblocks_async.redis.pool import LeasedPool
 from marketingblocks_async.testing import FakeTime
 
@@ -32,8 +38,26 @@ def make(fake_time: FakeTime) -> MakeLease:
     return make
 
 
-def reply(held: int, *, target: int = 100, share: int = 100, paused: float = 0, refusals: int = 0) -> list[int]:
-    return [0, held, target, share, round(paused * 1e6), refusals, 0, 0]
+def reply(
+    held: int,
+    *,
+    target: int = 100,
+    share: int = 100,
+    paused: float = 0,
+    refusals: int = 0,
+    in_pool: int = 0,
+    quarantine: float = 0,
+    comes_back: float = 0,
+) -> list[int]:
+    pause, until_the_end, wait = (round(seconds * 1e6) for seconds in (paused, quarantine, comes_back))
+    return [0, held, target, share, pause, refusals, in_pool, until_the_end, wait]
+
+
+async def queue_for(limiter: RateLimiter) -> asyncio.Task[Any]:
+    """Let a call wait for a permit."""
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    return waiting
 
 
 def test_each_token_has_its_own_key(make: MakeLease) -> None:
@@ -125,3 +149,122 @@ def test_shares_are_used_after_the_recovery(make: MakeLease) -> None:
     lease.prepare()
     lease.accept(reply(33))
     assert not lease.falls_back
+
+
+def test_a_lease_counts_from_before_the_exchange(make: MakeLease, fake_time: FakeTime) -> None:
+    lease, pool, _ = make(lease=0.75)
+    began = time.monotonic()
+    lease.prepare()
+    fake_time.advance(0.5)
+    lease.accept(reply(100))
+    assert pool.usable_until == pytest.approx(began + 0.75)
+
+
+def test_a_permit_that_others_used_waits_for_its_time(make: MakeLease, fake_time: FakeTime) -> None:
+    lease, pool, _ = make()
+    lease.prepare()
+    lease.accept(reply(1, comes_back=0.25))
+    assert pool.take() is None
+    fake_time.advance(0.25)
+    assert pool.take() is not None
+
+
+def test_its_own_429_does_not_slow_a_process_twice(make: MakeLease) -> None:
+    lease, pool, _ = make()
+    lease.prepare()
+    lease.accept(reply(100))
+    lease.note_pause(0.0, over_limit=True)
+    lease.prepare()
+    lease.accept(reply(100, refusals=1))
+    # The pool itself knew of it.
+    assert pool.rate == pytest.approx(100.0, rel=0.005)
+
+
+def test_redis_learns_which_reply_arrived_last(make: MakeLease) -> None:
+    lease, _, _ = make()
+    assert lease.prepare()[1:3] == [1, 0]
+    lease.on_unreachable(0.0, OSError())
+    assert lease.prepare()[1:3] == [2, 0]
+    lease.accept(reply(100))
+    assert lease.prepare()[1:3] == [3, 2]
+
+
+def test_an_idle_process_wants_nothing_and_rests(make: MakeLease) -> None:
+    lease, _, _ = make()
+    assert (lease.prepare()[4], lease.prepare()[5]) == (0, 1)
+    lease.accept(reply(0))
+    assert lease.due == math.inf
+
+
+async def test_a_call_that_came_during_the_exchange_keeps_an_idle_process_awake(make: MakeLease) -> None:
+    lease, _, limiter = make()
+    lease.prepare()
+    waiting = await queue_for(limiter)
+    lease.accept(reply(0))
+    assert lease.due < math.inf
+    waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    ("words", "interval"),
+    [
+        ({}, 0.75 / EXCHANGES_PER_LEASE),
+        # Others wait for the surplus.
+        ({"target": 50}, MIN_INTERVAL),
+        # The missing permits come when the quarantine ends.
+        ({"target": 101, "quarantine": 0.1}, 0.1),
+        ({"quarantine": 0.1}, 0.75 / EXCHANGES_PER_LEASE),
+    ],
+)
+async def test_when_the_next_exchange_is(make: MakeLease, words: dict[str, Any], interval: float) -> None:
+    lease, _, limiter = make()
+    waiting = await queue_for(limiter)
+    began = time.monotonic()
+    lease.prepare()
+    lease.accept(reply(100, **words))
+    assert lease.due - began == pytest.approx(interval)
+    waiting.cancel()
+
+
+@pytest.mark.parametrize(("in_pool", "interval"), [(0, MIN_INTERVAL_WHEN_EMPTY), (5, MIN_INTERVAL)])
+async def test_missing_permits_are_asked_for_soon_but_not_from_an_empty_pool(
+    make: MakeLease, in_pool: int, interval: float
+) -> None:
+    lease, _, limiter = make()
+    waiting = await queue_for(limiter)
+    began = time.monotonic()
+    lease.prepare()
+    # Signalled while the exchange is under way.
+    lease.is_signalled = True
+    lease.accept(reply(99, in_pool=in_pool))
+    assert lease.due - began == pytest.approx(interval)
+    # With all of its share, none is missing.
+    lease.prepare()
+    lease.is_signalled = True
+    lease.accept(reply(100, in_pool=in_pool))
+    assert lease.due - began > MIN_INTERVAL_WHEN_EMPTY
+    waiting.cancel()
+
+
+async def test_calls_go_on_without_redis_as_long_as_the_lease_is_valid(make: MakeLease, fake_time: FakeTime) -> None:
+    lease, _, limiter = make(on_failure="fail")
+    lease.prepare()
+    lease.accept(reply(0))
+    waiting = await queue_for(limiter)
+    lease.prepare()
+    lease.on_unreachable(0.0, OSError("gone"))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    fake_time.advance(0.75)
+    lease.on_unreachable(0.75, OSError("gone"))
+    with pytest.raises(WaitEndedError, match="cannot be reached"):
+        await waiting
+
+
+def test_a_fixed_share_is_kept_until_redis_answers(make: MakeLease, fake_time: FakeTime) -> None:
+    lease, pool, _ = make(share=2)
+    lease.prepare()
+    lease.on_unreachable(lease.settings.recovery, OSError())
+    fake_time.advance(3600)
+    assert lease.prepare()[3] == pool.held == 50
+    assert pool.take() is not None

@@ -71,6 +71,19 @@ def test_no_more_is_granted_than_is_held(setting: Setting) -> None:
     assert setting.pool.take() is not None
 
 
+def test_more_are_asked_for_before_they_run_out(setting: Setting) -> None:
+    setting.lease(5)
+    taken_when_asked = [(setting.take(), setting.asked) for _ in range(5)]
+    assert [asked for _, asked in taken_when_asked] == [0, 0, 0, 1, 2]
+
+
+def test_a_renewed_lease_wakes_the_calls_that_wait(setting: Setting) -> None:
+    told: list[float] = []
+    setting.pool.listen(told.append)
+    setting.lease(3)
+    assert told == [-math.inf]
+
+
 def test_a_leased_permit_waits_for_its_time(setting: Setting) -> None:
     first = setting.after(0.5)
     setting.lease(2, comes_back=(first, setting.after(0.7)))
