@@ -12,7 +12,6 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
@@ -62,9 +61,7 @@ class SandboxProcess:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def start(self) -> None:

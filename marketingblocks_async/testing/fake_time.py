@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 TICK = 1e-6
@@ -101,20 +100,18 @@ class FakeTime:
         selector.select = self._select
         self._loop.run_in_executor = self._run_in_executor
         self._loop.time = self.monotonic
-        # The process has one clock, and everybody asks it.
+        # All code of the process reads this one clock.
         time.monotonic = self.monotonic
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         loop, self._loop = self._loop, None
         if loop is not None:
             time.monotonic = _real_monotonic
             del self._selector.select, loop.run_in_executor, loop.time
             if self._barrier is not None:
                 self._barrier.close()
-            # For those who took this clock with them, such as a limiter that outlives its client.
+            # A limiter that outlives its client keeps this clock, which goes on in real time from here.
             self._now -= _real_monotonic()
 
     @property

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import tempfile
-from types import TracebackType
 from typing import Any, Self
 
 import redis.asyncio
@@ -69,9 +68,7 @@ class PrivateRedis:
             raise
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.kill()
         if self._folder is not None:
             self._folder.cleanup()

@@ -20,7 +20,6 @@ from collections.abc import (
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from marketingblocks_async.bulk.errors import SourceError
@@ -79,9 +78,7 @@ class RowStream(Iterator[RawRow]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -112,9 +109,7 @@ class AsyncRowStream(AsyncIterator[RawRow]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 
