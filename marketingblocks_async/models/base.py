@@ -79,6 +79,8 @@ class RequestModel(_BuiltOnFirstUse):
         validate_by_name=True,
         validate_by_alias=True,
     )
+    required_when: ClassVar[tuple[tuple[str, str, tuple[str, ...]], ...]] = ()
+    """The documented fields that a word in another field makes required: field, word, required fields."""
 
     if not TYPE_CHECKING:
         # Type checkers make it up from the fields.

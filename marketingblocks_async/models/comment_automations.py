@@ -21,6 +21,12 @@ from .enums import TargetType, TargetTypeName, TriggerType, TriggerTypeName
 
 Numbers = Annotated[list[WholeNumber], CommaSeparated]
 
+_REQUIRED_WHEN = (
+    ("target_type", "posts", ("post_ids",)),
+    ("target_type", "campaigns", ("campaign_ids",)),
+    ("trigger_type", "keywords", ("keywords",)),
+)
+
 
 class CreateCommentAutomation(OpenRequestModel):
     """A new comment automation (``POST create-comment-automation``, permission ``create-comment-automation``).
@@ -28,6 +34,8 @@ class CreateCommentAutomation(OpenRequestModel):
     The API has further fields (reply method, timing, frequency, AI settings) whose names are not documented, so unknown
     fields are sent as given.
     """
+
+    required_when = _REQUIRED_WHEN
 
     name: NonBlank
     """Name of the automation."""
@@ -83,6 +91,9 @@ class UpdateCommentAutomation(OpenRequestModel):
     API may reset an omitted ``target_type`` or ``trigger_type`` instead of keeping it (inferred). To be safe, give
     both. Unknown fields are sent as given.
     """
+
+    # "As above, all optional": what creation needs for a target is needed to change to it.
+    required_when = _REQUIRED_WHEN
 
     comment_bot_id: WholeNumber
     """Id of the automation."""

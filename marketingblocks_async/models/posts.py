@@ -123,6 +123,12 @@ class CreatePost(RequestModel):
 
     """
 
+    required_when = (
+        ("publish_mode", "scheduled", ("schedule_time", "time_zone")),
+        ("post_type", "thread", ("twitter_threads",)),
+        ("channel_type", "youtube", ("post_extra",)),
+    )
+
     channel_type: ChannelType
     """Platform, for example ``"facebook"``."""
     channel_id: WholeNumber

@@ -71,27 +71,6 @@ DOCUMENTED_TYPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType
 )
 """Types where the documentation is narrower than the models of the package, which accept more."""
 
-REQUIRED_WHEN: Mapping[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = MappingProxyType(
-    {
-        "CreatePost": (
-            ("publish_mode", "scheduled", ("schedule_time", "time_zone")),
-            ("post_type", "thread", ("twitter_threads",)),
-            ("channel_type", "youtube", ("post_extra",)),
-        ),
-        "CreateCommentAutomation": (
-            ("target_type", "posts", ("post_ids",)),
-            ("target_type", "campaigns", ("campaign_ids",)),
-            ("trigger_type", "keywords", ("keywords",)),
-        ),
-        "UpdateCommentAutomation": (
-            ("target_type", "posts", ("post_ids",)),
-            ("target_type", "campaigns", ("campaign_ids",)),
-            ("trigger_type", "keywords", ("keywords",)),
-        ),
-    }
-)
-"""Fields that a word in another field makes required: model, field, word, required fields."""
-
 
 def of_field(model: str, field: str) -> Evidence:
     """Return how sure a field of a model is, both by their names in the schema."""

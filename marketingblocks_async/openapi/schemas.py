@@ -14,7 +14,7 @@ from marketingblocks_async import models
 from marketingblocks_async.models import RequestModel
 from marketingblocks_async.models.base import is_array, is_object
 
-from .evidence import DOCUMENTED_TYPES, MARK, REQUIRED_WHEN, Evidence, of_field
+from .evidence import DOCUMENTED_TYPES, MARK, Evidence, of_field
 
 Schema = dict[str, Any]
 
@@ -129,8 +129,8 @@ def _component(name: str, schema: Schema) -> Schema:
             value.pop("minItems", None)
             if field not in schema.get("required", ()):
                 _allow_null(value)
-    if conditions := [_condition(name, *rule) for rule in REQUIRED_WHEN.get(name, ())]:
-        result["allOf"] = conditions
+    if issubclass(kind, RequestModel) and kind.required_when:
+        result["allOf"] = [_condition(name, *rule) for rule in kind.required_when]
     return result
 
 

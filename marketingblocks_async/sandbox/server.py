@@ -354,7 +354,7 @@ class Sandbox:
 
     def _plant_seeds(self) -> None:
         if self._scenario.seeds is not None:
-            check = body_check(CREATE_POST.name, CREATE_POST.request)
+            check = body_check(CREATE_POST.request)
             path = Path(self.settings.seeds or self.settings.replay_file or "")
             plant(self._scenario.seeds, path, self.posts, self._tokens, check)
 

@@ -88,9 +88,7 @@ class Operations:
     def __post_init__(self) -> None:
         """List the operations and the checks of their bodies."""
         self._body_checks: dict[str, BodyCheck] = {
-            endpoint.name: body_check(endpoint.name, endpoint.request)
-            for endpoint in ENDPOINTS
-            if endpoint.method in _BODY_METHODS
+            endpoint.name: body_check(endpoint.request) for endpoint in ENDPOINTS if endpoint.method in _BODY_METHODS
         }
         self._actions: dict[str, Callable[[ValidatedRequest], Result]] = {
             CREATE_POST.name: self._create_post,

@@ -13,15 +13,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, CREATE_POST, UPDATE_COMMENT_AUTOMATION
 from marketingblocks_async.models import (
     ChannelType,
     PostStatusFilter,
-    PostType,
     PublishMode,
     RequestModel,
-    TargetType,
-    TriggerType,
 )
 from marketingblocks_async.models.base import is_array, is_object
 from marketingblocks_async.sandbox.state.posts import schedule_moment, zone_of
@@ -49,17 +45,16 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
 
 # Most of the time that a sandbox needs to be made, and tests make hundreds.
 @cache
-def body_check(endpoint_name: str, model: type[RequestModel]) -> BodyCheck:
-    """Return the check of an operation's bodies."""
+def body_check(model: type[RequestModel]) -> BodyCheck:
+    """Return the check of the bodies that are such a request."""
     schema = model.model_json_schema(by_alias=True)
     check_fields = _compile(schema, schema.get("$defs", {}))
-    check_together = _TOGETHER.get(endpoint_name)
 
     def check(body: dict[str, Any]) -> Errors:
         errors: Errors = {}
         check_fields(body, "", errors)
-        if check_together is not None and not errors:
-            check_together(body, errors)
+        if not errors:
+            _check_together(model, body, errors)
         return errors
 
     return check
@@ -200,19 +195,15 @@ def _compile_any(schemas: Sequence[Mapping[str, Any]], definitions: Mapping[str,
     return check
 
 
-def _check_create_post(body: dict[str, Any], errors: Errors) -> None:
-    if body["publish_mode"] == PublishMode.SCHEDULED:
-        schedule_time, time_zone = body.get("schedule_time"), body.get("time_zone")
-        if schedule_time is None:
-            _required(errors, "schedule_time", "publish_mode is scheduled")
-        if time_zone is None:
-            _required(errors, "time_zone", "publish_mode is scheduled")
-        if schedule_time is not None and time_zone is not None:
-            _check_schedule(schedule_time, time_zone, errors)
-    if body["post_type"] == PostType.THREAD and body.get("twitter_threads") is None:
-        _required(errors, "twitter_threads", "post_type is thread")
-    if body["channel_type"] == ChannelType.YOUTUBE and body.get("post_extra") is None:
-        _required(errors, "post_extra", "channel_type is youtube")
+def _check_together(model: type[RequestModel], body: dict[str, Any], errors: Errors) -> None:
+    for field, word, needed in model.required_when:
+        if body.get(field) == word:
+            for name in needed:
+                if body.get(name) is None:
+                    _required(errors, name, f"{field} is {word}")
+    schedule_time, time_zone = body.get("schedule_time"), body.get("time_zone")
+    if body.get("publish_mode") == PublishMode.SCHEDULED and schedule_time is not None and time_zone is not None:
+        _check_schedule(schedule_time, time_zone, errors)
 
 
 def _check_schedule(schedule_time: str, time_zone: str, errors: Errors) -> None:
@@ -227,29 +218,9 @@ def _check_schedule(schedule_time: str, time_zone: str, errors: Errors) -> None:
         _add(errors, "schedule_time", f"{exc}.")
 
 
-def _check_automation(body: dict[str, Any], errors: Errors) -> None:
-    for field, word, needed in (
-        ("target_type", TargetType.POSTS, "post_ids"),
-        ("target_type", TargetType.CAMPAIGNS, "campaign_ids"),
-        ("trigger_type", TriggerType.KEYWORDS, "keywords"),
-    ):
-        if body.get(field) == word and body.get(needed) is None:
-            _required(errors, needed, f"{field} is {word}")
-
-
 def _required(errors: Errors, path: str, when: str = "") -> None:
     _add(errors, path, f"The {path} field is required{f' when {when}' if when else ''}.")
 
 
 def _add(errors: Errors, path: str, message: str) -> None:
     errors.setdefault(path or "body", []).append(message)
-
-
-_TOGETHER: Mapping[str, Callable[[dict[str, Any], Errors], None]] = MappingProxyType(
-    {
-        CREATE_POST.name: _check_create_post,
-        CREATE_COMMENT_AUTOMATION.name: _check_automation,
-        # "As above, all optional": what creation needs for a target is needed to change to it.
-        UPDATE_COMMENT_AUTOMATION.name: _check_automation,
-    }
-)

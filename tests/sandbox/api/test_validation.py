@@ -12,11 +12,7 @@ from marketingblocks_async.models import ConnectChannel, CreateGeneration, Creat
 from marketingblocks_async.sandbox.api.validation import Errors, body_check, limit_of, list_query
 from tests.support.sandbox import create_request
 
-CHECKS = {
-    endpoint.name: body_check(endpoint.name, endpoint.request)
-    for endpoint in ENDPOINTS
-    if endpoint.method in {"POST", "PUT"}
-}
+CHECKS = {endpoint.name: body_check(endpoint.request) for endpoint in ENDPOINTS if endpoint.method in {"POST", "PUT"}}
 
 
 def wrong(endpoint: str, body: dict[str, Any]) -> list[str]:
