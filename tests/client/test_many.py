@@ -831,7 +831,7 @@ class TestStoredPosts:
         async with Sandbox(faults=[Fault("commit_then_drop")]) as sandbox, client_of(sandbox) as client:
             (outcome,) = await drain(client.posts.create_many([stored]))
         assert isinstance(outcome.error, OutcomeUnknownError)
-        assert isinstance(outcome.error.request, Mapping)
+        assert isinstance(outcome.error.request, StoredPost)
         assert dict(outcome.error.request) == post("5").wire()
         assert len(stored) == len(post("5").wire())
         assert repr(stored) == f"StoredPost({stored.text!r})"
