@@ -161,11 +161,9 @@ class WriteJournal:
             return self._only(run("find", request_key=request_key))
 
     def bind(self, order: Order) -> StoredWrite | None:
-        """Bind the key to a row that is to be sent by this server.
+        """Bind the key to a row that is to be sent by this server, and return the row.
 
-        Returns:
-            The row; ``None`` if the key has an outcome, other content or another sender meanwhile.
-
+        ``None`` if the key has an outcome, other content or another sender meanwhile.
         """
         names = {"request_key": order.request_key, "hash": order.content_hash}
         with self._transaction() as run:

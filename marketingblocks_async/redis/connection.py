@@ -38,13 +38,7 @@ class AccessDeniedError(UnreachableError):
 
 
 class Exchange(NamedTuple):
-    """One run of the script.
-
-    Attributes:
-        keys: its keys.
-        arguments: its arguments.
-
-    """
+    """The keys and arguments of one run of the script."""
 
     keys: Sequence[str]
     arguments: Sequence[str | int]
@@ -84,12 +78,7 @@ _LARGEST = 2**53
 
 
 class Connection:
-    """A connection that is made when it is needed, and made anew after any failure.
-
-    Args:
-        settings: address of Redis, and how long to wait for it.
-
-    """
+    """A connection to Redis that is made when it is needed, and made anew after any failure."""
 
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings

@@ -189,13 +189,7 @@ class Lease:
             self.schedule_exchange()
 
     def on_unreachable(self, failing_for: float, error: Exception) -> None:
-        """Go on without Redis, as the settings say.
-
-        Args:
-            failing_for: seconds since the first of the latest failures.
-            error: the last of them.
-
-        """
+        """Go on without Redis, as the settings say, ``failing_for`` seconds after the first of these failures."""
         now, settings, pool = self._pool.clock(), self.settings, self._pool
         self.is_failing = True
         self.due = now + RETRY_INTERVAL

@@ -33,12 +33,7 @@ PIPELINE_SIZE = 64
 
 
 class LeaseWorker:
-    """Exchanges the leases of this process with one Redis.
-
-    Args:
-        settings: those of the first limiter that uses this Redis.
-
-    """
+    """Exchanges the leases of this process with one Redis; the settings are those of its first limiter."""
 
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings

@@ -121,16 +121,9 @@ class ScenarioReport:
 
 @dataclass(slots=True)
 class Ticket:
-    """A request on its way through the sandbox: its place, and what is decided about it.
+    """A request on its way through the sandbox, named and numbered like an ``Arrival``.
 
-    Attributes:
-        request: name of the operation.
-        token: label of its token.
-        number: 1 for the first request of this token to this operation.
-        content: hash of its path, query and body.
-        played: what was decided when it was recorded; ``None`` if the sandbox decides.
-        decision: what was decided now.
-
+    ``played`` is the recorded decision about it, ``None`` if the sandbox decides; ``decision`` is the one of now.
     """
 
     request: str

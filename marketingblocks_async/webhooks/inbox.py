@@ -46,15 +46,7 @@ class Inbox:
         return len(self._waiting)
 
     def put(self, body: bytes) -> bool:
-        """Add a body.
-
-        Returns:
-            ``False`` if the same body came before; then nothing changes.
-
-        Raises:
-            NotJSONError: the body is not JSON.
-
-        """
+        """Add a body; return whether it is new. Raise ``NotJSONError`` if it is not JSON."""
         value = parse(body)
         digest = hashlib.sha256(body).digest()
         if digest in self._digests:

@@ -54,12 +54,7 @@ class NotJSONError(ValueError):
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value of a body.
-
-    Raises:
-        NotJSONError: the body is not JSON, or nested too deeply.
-
-    """
+    """Return the JSON value of a body, or raise ``NotJSONError`` if it is none, or is nested too deeply."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -80,13 +80,9 @@ class CellError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SheetNumber:
-    """A number in a cell of a workbook.
+    """A number in a cell of a workbook, as the sheet shows it if its format is understood.
 
-    Attributes:
-        value: the number.
-        shown_plainly: whether the sheet shows just its digits, not for example ``1,234`` or ``50 %``.
-        shown: the number as the sheet shows it, as far as its format is understood.
-
+    ``shown_plainly``: the sheet shows just its digits, not for example ``1,234`` or ``50 %``.
     """
 
     value: int | float

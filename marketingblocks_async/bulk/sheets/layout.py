@@ -245,14 +245,9 @@ def unknown_column(shown: str, name: str, words: Words) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The reason why a row has no cells.
+    """The reason why a row has no cells: what to change, the column concerned, and the row as errors show it.
 
-    Attributes:
-        message: what to change.
-        column: the column concerned; empty if it is the whole row.
-        value: the row as errors show it.
-        text: the whole text of a row without cells.
-
+    ``text`` is the whole text of a row without cells.
     """
 
     message: str

@@ -12,13 +12,9 @@ from .layout import RawRow, Step, column_letter
 
 
 class CellProblem(NamedTuple):
-    """One cell that cannot be used.
+    """A cell that cannot be used: its field (empty if it fills none), its index, and what to change.
 
-    Attributes:
-        target: the field that it fills; empty if it fills none.
-        cell: index of the cell in the row; ``None`` if the row has no such cell.
-        message: what to change.
-
+    ``None`` is the index of a cell that the row does not have.
     """
 
     target: str
@@ -27,12 +23,9 @@ class CellProblem(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The fields of a row.
+    """The fields of a row, as the request object takes them, and the text of the key column.
 
-    Attributes:
-        values: field → value, as the request object takes them, without fields whose cells are empty.
-        key: text of the key column; ``None`` if it is empty or there is none.
-
+    Fields whose cells are empty are left out; the key is ``None`` if there is none.
     """
 
     values: dict[str, Any]

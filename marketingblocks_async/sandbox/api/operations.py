@@ -40,17 +40,9 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 @dataclass(slots=True)
 class ValidatedRequest:
-    """A request that has passed validation and can be carried out.
+    """A request that has passed validation and can be carried out: its body as it came, and what was read from it.
 
-    Attributes:
-        endpoint: the operation's name.
-        raw: the body as it came.
-        body: the body's fields.
-        path_value: value of ``{post_id}`` in the path.
-        list_query: the query of get-posts.
-        limit: the limit of upcoming-posts.
-        post_fails: whether a post that it creates becomes ``failed``.
-
+    ``path_value`` is the value of ``{post_id}`` in the path, ``limit`` that of upcoming-posts.
     """
 
     endpoint: str

@@ -11,13 +11,9 @@ from marketingblocks_async.endpoints import AnyEndpoint
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The operation that a request addresses.
+    """The operation that a request addresses, and the value of the field in the path, such as the post id.
 
-    Attributes:
-        endpoint: the operation, ``None`` if path or method fits none.
-        path_value: value of the field in the path, such as the post id.
-        allowed: the methods of the path; empty if no operation has it.
-
+    Without an operation, ``allowed`` has the methods of the path; it is empty if no operation has the path.
     """
 
     endpoint: AnyEndpoint | None = None
