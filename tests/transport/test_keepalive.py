@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from marketingblocks_async.transport.attempt import Attempt
 from marketingblocks_async.transport.keepalive import (
+    FEW_USES,
     KEEPALIVE,
     LESSON,
     LONGEST_LESSON,
     LONGEST_TRY,
+    SHORTEST_IDLE,
     SHORTEST_TRY,
     KeepaliveLesson,
 )
@@ -32,6 +35,11 @@ class TestLesson:
         assert lesson.distrusted_until == self.now
         self.now += LESSON
         assert lesson.allows(KEEPALIVE - 0.1)
+
+    def test_a_connection_that_dies_in_use_shows_nothing_of_idleness(self) -> None:
+        lesson = KeepaliveLesson()
+        lesson.learn(SHORTEST_IDLE)
+        assert not lesson.allows(0.0)
 
     def test_the_youngest_dead_one_counts(self) -> None:
         lesson = KeepaliveLesson()
@@ -78,10 +86,19 @@ class TestTrial:
         self.trying, self.other = self.a_write(uses=1), self.a_write(uses=1)
         assert self.lesson.may_try(self.trying)
 
-    def a_write(self, *, uses: int) -> Attempt:
+    def a_write(self, *, uses: int, idle: float | None = 0.0) -> Attempt:
         attempt = Attempt(None, None, "create-post")
-        attempt.is_resendable, attempt.idle, attempt.uses = False, 0.0, uses
+        attempt.is_resendable, attempt.idle, attempt.uses = False, idle, uses
         return attempt
+
+    def is_proven(self, *, uses: int, idle: float = 0.0) -> bool:
+        """Whether a write may use such a connection while another one tries one that has brought many responses."""
+        trying = self.a_write(uses=10_000)
+        assert self.lesson.may_try(trying)
+        trying.begin()
+        may_go = self.lesson.may_try(self.a_write(uses=uses, idle=idle))
+        trying.end()
+        return may_go
 
     async def test_it_has_passed_when_a_dead_connection_would_have_shown_itself(self) -> None:
         self.trying.begin()
@@ -146,3 +163,51 @@ class TestTrial:
     async def test_one_that_ends_without_a_result_makes_room_for_the_next(self) -> None:
         assert self.trying.has_ended
         assert self.lesson.may_try(self.other)
+
+    async def test_reads_and_new_connections_wait_for_nothing(self) -> None:
+        self.trying.begin()
+        assert self.lesson.may_try(self.a_write(uses=0, idle=None))
+        read = self.a_write(uses=1)
+        read.is_resendable = True
+        assert self.lesson.may_try(read)
+        assert not self.lesson.may_try(self.other)
+
+    @pytest.mark.parametrize(("proven", "up_to"), [(FEW_USES - 1, FEW_USES - 1), (FEW_USES, 2 * FEW_USES)])
+    async def test_each_of_the_first_responses_proves_one_more_and_later_ones_twice_as_many(
+        self, proven: int, up_to: int
+    ) -> None:
+        # In any order.
+        for uses in (1, proven, 1):
+            self.lesson.prove(0.0, uses)
+        assert self.is_proven(uses=up_to)
+        assert not self.is_proven(uses=up_to + 1)
+
+    async def test_a_response_proves_connections_that_were_idle_for_less_long(self) -> None:
+        self.lesson.prove(1.0, 1)
+        self.lesson.prove(0.5, 1)
+        assert self.is_proven(uses=1, idle=1.0)
+        assert not self.is_proven(uses=1, idle=1.1)
+
+    async def test_a_dead_connection_makes_proofs_void(self) -> None:
+        self.lesson.prove(3.0, 5)
+        self.lesson.learn(2.0)
+        assert not self.is_proven(uses=1)
+        self.lesson.prove(0.0, 5)
+        assert self.is_proven(uses=5, idle=1.0)
+        assert not self.is_proven(uses=5, idle=1.1)
+
+
+@pytest.mark.usefixtures("fake_time")
+async def test_no_write_waits_longer_than_a_trial_may_take() -> None:
+    lesson = KeepaliveLesson()
+    trying = Attempt(None, None, "create-post")
+    trying.is_resendable, trying.idle, trying.uses = False, 0.0, 1
+    assert lesson.may_try(trying)
+    began = time.monotonic()
+    # It is not written yet, so the end of the trial is not known.
+    await lesson.wait()
+    assert time.monotonic() - began == pytest.approx(LONGEST_TRY, abs=0.01)
+    lesson.opened(0.0)
+    lesson.sending(trying)
+    await lesson.wait()
+    assert time.monotonic() - began == pytest.approx(LONGEST_TRY + SHORTEST_TRY, abs=0.01)
