@@ -135,3 +135,14 @@ async def test_the_estimated_wait_comes_true(limiter: RateLimiter) -> None:
     assert time.monotonic() - began == pytest.approx(estimate, rel=0.05)
     await asyncio.gather(*tasks)
     assert limiter.estimated_wait() < 1.1
+
+
+@pytest.mark.usefixtures("fake_time")
+async def test_without_a_free_permit_the_estimate_is_the_time_until_one_comes_back() -> None:
+    limiter = limiter_of(limit=3, burst=3)
+    for number in range(3):
+        assert limiter.estimated_wait() == 0.0, number
+        use(await limiter.acquire())
+    assert limiter.estimated_wait() == pytest.approx(1.0, rel=0.05)
+    await asyncio.sleep(0.5)
+    assert limiter.estimated_wait() == pytest.approx(0.5, rel=0.1)
