@@ -198,5 +198,4 @@ def _question(post: CreatePost) -> str:
 async def _report(context: ServerRequestContext[Any, Any], progress: BulkProgress) -> None:
     """Tell a client that asked for progress how far a bulk run is."""
     counts = progress.counts
-    ended = counts.done + counts.failed + counts.unknown
-    await context.session.report_progress(ended, counts.total, f"{counts.done} done, {counts.pending} to go")
+    await context.session.report_progress(counts.ended, counts.total, f"{counts.done} done, {counts.pending} to go")

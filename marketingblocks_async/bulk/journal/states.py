@@ -68,6 +68,11 @@ class Counts:
     pending: int
     unknown: int
 
+    @property
+    def ended(self) -> int:
+        """Rows that are not pending."""
+        return self.done + self.failed + self.unknown
+
     def without_in_flight(self, rows: int) -> Counts:
         """Return the counts of a run that is alive: its rows in flight are pending, and not unknown yet."""
         moved = min(rows, self.unknown)

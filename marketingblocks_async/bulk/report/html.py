@@ -32,9 +32,8 @@ def _course(report: BulkReport) -> str:
         return ""
     seconds = report.timeline[0].seconds
     step = "second" if seconds == 1 else f"step of {seconds} seconds"
-    ended = report.counts.done + report.counts.failed + report.counts.unknown
     words = (
-        f"{ended:,} rows ended in {report.running_seconds:,} seconds of running; "
+        f"{report.counts.ended:,} rows ended in {report.running_seconds:,} seconds of running; "
         f"at most {report.peak_rate:.1f} per second."
     )
     keys = "".join(

@@ -94,7 +94,7 @@ class ProgressMeter:
     def snapshot(self) -> BulkProgress:
         """Return the progress at this moment."""
         now, counts = time.monotonic(), self.counts
-        ended = counts.done + counts.failed + counts.unknown
+        ended = counts.ended
         if not self._samples or now - self._samples[-1][0] >= _SAMPLE_EVERY:
             self._samples.append((now, ended))
         since, before = self._samples[0]

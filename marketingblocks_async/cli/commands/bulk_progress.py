@@ -70,7 +70,7 @@ def line(progress: BulkProgress) -> str:
     """Return the progress as one line of text."""
     counts = progress.counts
     words = [
-        f"{counts.done + counts.failed + counts.unknown:,}/{counts.total:,}",
+        f"{counts.ended:,}/{counts.total:,}",
         f"{progress.rate:.1f}/s" + ("" if progress.cap is None else f" (cap {progress.cap:.0f})"),
         f"done {counts.done:,}",
         f"failed {counts.failed:,}",
@@ -104,11 +104,10 @@ def live_lines(progress: BulkProgress, width: int) -> RenderableType:
 
     room = max(1, min(width - _MARGIN, _WIDEST))
     counts = progress.counts
-    ended = counts.done + counts.failed + counts.unknown
-    share = ended / counts.total if counts.total else 1.0
+    share = counts.ended / counts.total if counts.total else 1.0
     speed = [
         (f"{share:4.0%}", "bold"),
-        (f"{ended:,}/{counts.total:,}", ""),
+        (f"{counts.ended:,}/{counts.total:,}", ""),
         (f"{progress.rate:.1f}/s" + ("" if progress.cap is None else f" of {progress.cap:.0f}"), "bold cyan"),
         *([] if progress.eta is None else [(f"ETA {duration(progress.eta)}", "")]),
         *([(f"paused for {progress.paused_for:.0f} s", "yellow")] if progress.paused_for > 0 else []),
@@ -120,7 +119,7 @@ def live_lines(progress: BulkProgress, width: int) -> RenderableType:
         (f"in flight {progress.in_flight:,}", ""),
         (f"queued {progress.queued:,}", ""),
     ]
-    bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=room)
+    bar = ProgressBar(total=max(counts.total, 1), completed=counts.ended, width=room)
     return Group(*_flow(speed, room), *_flow(states, room), bar)
 
 
