@@ -45,6 +45,11 @@ class TestFixedWindow:
         clock.now = 10.41
         assert allowed(policy, clock, 2) == 1
 
+    def test_without_an_offset_the_clock_is_the_calendar(self) -> None:
+        policy = make_policy(PolicyName.FIXED_WINDOW, limit=1, per=2.0)
+        assert policy.judge(4.5) is None
+        assert policy.judge(4.5) == pytest.approx(1.5)
+
     def test_refusals_do_not_count(self) -> None:
         clock, policy = FakeClock(5.0), FixedWindow(2, 1.0)
         assert allowed(policy, clock, 1000) == 2
