@@ -106,14 +106,14 @@ class Executor:
                 result = await self._retry(call, exc)
             except WaitEndedError as exc:
                 raise self.interrupted_error(call, exc.why) from exc.__cause__
+        except asyncio.CancelledError as exc:
+            self._end_cancelled(call, began, exc)
+            raise
         except CallError as exc:
             self._tell_outcome(call, began, exc)
             raise
         except Exception as exc:
             self._end_by_mistake(call, began, exc)
-            raise
-        except asyncio.CancelledError as exc:
-            self._end_cancelled(call, began, exc)
             raise
         if self._succeeded is not None:
             self._succeeded.append(call)

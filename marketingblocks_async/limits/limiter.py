@@ -65,11 +65,12 @@ class RateLimiter:
             The permit, which must be ended by ``answered()`` or ``release()``.
 
         """
-        future = self._queue().enter(lane, retry=retry, owner=owner)
+        queue = self._queue()
+        future = queue.enter(lane, retry=retry, owner=owner)
         try:
             return await future
         except asyncio.CancelledError:
-            self._queue().leave(future, lane, retry=retry)
+            queue.leave(future, lane, retry=retry)
             raise
 
     async def wait_to_write(self, *, owner: object = None) -> None:
