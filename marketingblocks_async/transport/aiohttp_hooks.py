@@ -137,29 +137,47 @@ class ObservedConnector(aiohttp.TCPConnector):
         if attempt.sent:
             # A second request needs a permit of its own, and is for the retry policy to decide.
             raise ResendRefusedError
-        while True:
-            asked = time.monotonic()
-            connection = await self._connect(req, traces, timeout)
-            if not self._is_usable(connection, attempt):
-                connection.close()
-                continue
-            if attempt.idle is None:
-                self._lesson.opened(time.monotonic() - asked)
-            if not self._lesson.may_try(attempt):
-                if self._lesson.is_slow:
-                    # Not before the next turn, so that this attempt finds another one, or opens one.
-                    self._loop.call_soon(connection.release)
-                else:
-                    connection.release()
-                    await self._lesson.wait()
-            elif attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
-                break
+        passed_over: list[Connection] = []
+        try:
+            connection = await self._choose(req, traces, timeout, attempt, passed_over)
+        finally:
+            for each in passed_over:
+                each.release()
         attempt.connection = connection.transport
         attempt.sending()
         self._lesson.sending(attempt)
         if attempt.permit is not None and attempt.in_one_piece:
             self._note_write(attempt)
         return connection
+
+    async def _choose(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        limits: aiohttp.ClientTimeout,
+        attempt: Attempt,
+        passed_over: list[Connection],
+    ) -> Connection:
+        """Return a connection that the attempt may use now; keep those passed over, or it would get them again."""
+        while True:
+            asked = time.monotonic()
+            connection = await self._connect(req, traces, limits)
+            if not self._is_usable(connection, attempt):
+                connection.close()
+                continue
+            if attempt.idle is None:
+                self._lesson.opened(time.monotonic() - asked)
+            if self._lesson.may_try(attempt):
+                # The limiter may hold the attempt back for long.
+                while passed_over:
+                    passed_over.pop().release()
+                if attempt.limiter is None or await self._wait_to_write(attempt.limiter, attempt, connection):
+                    return connection
+            elif self._lesson.is_slow:
+                passed_over.append(connection)
+            else:
+                connection.release()
+                await self._lesson.wait()
 
     async def _connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], limits: aiohttp.ClientTimeout
