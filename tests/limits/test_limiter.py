@@ -146,3 +146,16 @@ async def test_without_a_free_permit_the_estimate_is_the_time_until_one_comes_ba
     assert limiter.estimated_wait() == pytest.approx(1.0, rel=0.05)
     await asyncio.sleep(0.5)
     assert limiter.estimated_wait() == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_loop_begins_without_a_burst_if_another_one_has_just_used_the_token() -> None:
+    limiter = limiter_of()
+
+    async def take(count: int) -> float:
+        began = time.monotonic()
+        for _ in range(count):
+            use(await limiter.acquire())
+        return time.monotonic() - began
+
+    asyncio.run(take(5))
+    assert asyncio.run(take(5)) > 0.04
