@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeGuard, TypeVar
 
 import pydantic
 from pydantic import (
@@ -67,6 +67,10 @@ class _BuiltOnFirstUse(BaseModel):
             return super().__new__(cls)
 
 
+Requirements: TypeAlias = tuple[tuple[str, str, tuple[str, ...]], ...]
+"""Field, value of it, and the fields that this value requires."""
+
+
 class RequestModel(_BuiltOnFirstUse):
     """Base of the request objects: immutable, and strict about names.
 
@@ -79,8 +83,8 @@ class RequestModel(_BuiltOnFirstUse):
         validate_by_name=True,
         validate_by_alias=True,
     )
-    required_when: ClassVar[tuple[tuple[str, str, tuple[str, ...]], ...]] = ()
-    """The documented fields that a word in another field makes required: field, word, required fields."""
+    required_when: ClassVar[Requirements] = ()
+    """The documented fields that a value of another field makes required."""
 
     if not TYPE_CHECKING:
         # Type checkers make it up from the fields.

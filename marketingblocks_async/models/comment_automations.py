@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ from .base import (
     Identifier,
     NonBlank,
     OpenRequestModel,
+    Requirements,
     UndocumentedResponse,
     WholeNumber,
     first_identifier,
@@ -21,7 +22,7 @@ from .enums import TargetType, TargetTypeName, TriggerType, TriggerTypeName
 
 Numbers = Annotated[list[WholeNumber], CommaSeparated]
 
-_REQUIRED_WHEN = (
+_REQUIRED_WHEN: Requirements = (
     ("target_type", "posts", ("post_ids",)),
     ("target_type", "campaigns", ("campaign_ids",)),
     ("trigger_type", "keywords", ("keywords",)),
@@ -35,7 +36,7 @@ class CreateCommentAutomation(OpenRequestModel):
     fields are sent as given.
     """
 
-    required_when = _REQUIRED_WHEN
+    required_when: ClassVar[Requirements] = _REQUIRED_WHEN
 
     name: NonBlank
     """Name of the automation."""
@@ -93,7 +94,7 @@ class UpdateCommentAutomation(OpenRequestModel):
     """
 
     # "As above, all optional": what creation needs for a target is needed to change to it.
-    required_when = _REQUIRED_WHEN
+    required_when: ClassVar[Requirements] = _REQUIRED_WHEN
 
     comment_bot_id: WholeNumber
     """Id of the automation."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Self, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, SupportsIndex, cast, overload
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -18,6 +18,7 @@ from .base import (
     PositiveNumber,
     RequestId,
     RequestModel,
+    Requirements,
     ResponseModel,
     Text,
     Tolerant,
@@ -123,7 +124,7 @@ class CreatePost(RequestModel):
 
     """
 
-    required_when = (
+    required_when: ClassVar[Requirements] = (
         ("publish_mode", "scheduled", ("schedule_time", "time_zone")),
         ("post_type", "thread", ("twitter_threads",)),
         ("channel_type", "youtube", ("post_extra",)),

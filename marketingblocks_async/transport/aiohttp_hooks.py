@@ -116,7 +116,7 @@ class ObservedConnector(aiohttp.TCPConnector):
         cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE)
         self._owner = owner
         # When each connection last brought a response, and how many; new ones are not in it. Closed ones are, for a
-        # while: a weak dictionary would cost one percent of a call.
+        # while: finding out which are costs more than keeping them.
         self._used: dict[asyncio.Transport, tuple[float, int]] = {}
         self._most_used = _FEW_CONNECTIONS
         # The attempts that began to be written in this turn of the event loop.
