@@ -144,22 +144,6 @@ async def outcome(call: Awaitable[object]) -> str:
     return "done"
 
 
-@pytest.mark.usefixtures("own_limiters")
-async def test_slow_answers_cost_few_further_connections() -> None:
-    """While one write tries a connection, the others open a few, and then use those that there are."""
-
-    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
-        await asyncio.sleep(0.5)
-        writer.write(OK)
-        return True
-
-    async with RawServer(respond) as server, client_at(server.base_url) as client:
-        for _ in range(5):
-            await asyncio.gather(*(client.posts.create(post()) for _ in range(20)))
-        assert len(server.requests) == 100
-        assert server.connections <= 60
-
-
 @pytest.mark.usefixtures("patient")
 async def test_a_write_that_opens_a_connection_meanwhile_closes_no_other() -> None:
     arrived, may_answer = asyncio.Event(), asyncio.Event()
