@@ -383,9 +383,8 @@ class CreatedPost(UndocumentedResponse):
         """The objects of the response in which the post's fields may be, the outer ones first."""
         found: list[dict[str, Any]] = []
         pending: list[Any] = [self.root]
-        for place in pending:
-            if is_array(place) and len(place) == 1:
-                place = place[0]  # noqa: PLW2901
+        for each in pending:
+            place = each[0] if is_array(each) and len(each) == 1 else each
             if is_object(place):
                 found.append(place)
                 pending += [place[name] for name in ("post", "data") if name in place]

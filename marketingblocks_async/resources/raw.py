@@ -32,7 +32,7 @@ async def respond_raw(
     succeeded: list[Call[Any]] = []
     result = await call(target_over(executor.recording(succeeded)))
     if not succeeded or (response := succeeded[-1].response) is None:
-        msg = "raw() needs a function that awaits one call of the client that it is given"
+        msg = "give raw() a function that takes a client, makes one call with it and awaits the result"
         raise TypeError(msg)
     # In case the server echoed the token: a response may be logged.
     clean = executor.context.scrub_response(response)

@@ -14,7 +14,7 @@ KEEPALIVE = 4.0
 """Seconds after which an idle connection is not used again.
 
 A write on a connection that the server is just closing ends with an unknown outcome, which costs far more than a new
-connection. Common servers close after 5 s or more (Node.js, uvicorn and Apache 5, nginx 75), so below that it is rare.
+connection. Most servers keep an idle connection for at least 5 s (Node.js, uvicorn and Apache 5, nginx 75).
 """
 
 LESSON = 60.0

@@ -98,7 +98,7 @@ class TestRaw:
             del client
             return 1
 
-        with pytest.raises(TypeError, match="awaits one call"):
+        with pytest.raises(TypeError, match="makes one call with it and awaits the result"):
             await marketingblocks_client.raw(nothing)
 
     async def test_an_echoed_token_is_not_in_it(self, marketingblocks_sandbox: Sandbox) -> None:
