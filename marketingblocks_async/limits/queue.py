@@ -15,6 +15,7 @@ from typing import Any
 from .pacing import Pacer, TokenBucket
 from .permits import PermitPool, PooledPermit
 from .settings import Lane
+from .turns import TurnBudget, turn_budget
 
 WRITE_RATE_FACTOR = 1.1
 """How much faster writes may follow each other than grants: enough to work off what slow connections held back."""
@@ -52,6 +53,7 @@ class LoopQueue:
     def __init__(self, pool: PermitPool, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
         self._loop = loop
+        self._turns: TurnBudget = turn_budget(loop)
         # Retries of ordinary calls, ordinary calls, retries of bulk calls, bulk calls.
         self._levels: tuple[_Waiting, ...] = tuple(OrderedDict() for _ in range(2 * len(Lane)))
         self._write_queue: _Waiting = OrderedDict()
@@ -160,7 +162,8 @@ class LoopQueue:
         self._looks_for_permit_at = -math.inf
         now = self._pool.clock()
         wake = self._release_due(now)
-        if wake is not None:
+        # A dispatch that is due, since this turn has no room left, makes the timer itself.
+        if wake is not None and not self._dispatch_is_due:
             delay = min(max(wake - now, _SHORTEST_TIMER), _LONGEST_TIMER)
             when = self._loop.time() + delay
             self._timer = self._loop.call_at(math.ceil(when / self._tick) * self._tick, self._dispatch)
@@ -199,23 +202,20 @@ class LoopQueue:
 
     def _grant(self, now: float) -> float | None:
         self._adapt_rate()
-        pacer, pool = self._grants, self._pool
+        pool = self._pool
         room = taken = 0
         for waiting in self._levels:
             while waiting:
                 future = next(iter(waiting))
                 if not future.done():
                     if taken == room:
-                        # All that go together are taken from the bucket together.
-                        if taken:
-                            pacer.take(taken)
-                        taken, room = 0, int(pacer.room())
+                        self._take(taken)
+                        taken, room = 0, min(int(self._grants.room()), self._turns.left)
                         if not room:
-                            return now + pacer.wait()
+                            return self._when_room(now)
                     permit = pool.take()
                     if permit is None:
-                        if taken:
-                            pacer.take(taken)
+                        self._take(taken)
                         # Infinity first: a permit that another thread returns between these two lines wakes us.
                         self._looks_for_permit_at = math.inf
                         self._looks_for_permit_at = pool.next_release
@@ -223,9 +223,21 @@ class LoopQueue:
                     taken += 1
                     future.set_result(permit)
                 del waiting[future]
-        if taken:
-            pacer.take(taken)
+        self._take(taken)
         return None
+
+    def _take(self, number: int) -> None:
+        # All that go together are taken together.
+        if number:
+            self._grants.take(number)
+            self._turns.take(number)
+
+    def _when_room(self, now: float) -> float:
+        if self._turns.left:
+            return now + self._grants.wait()
+        self._dispatch_is_due = True
+        self._turns.wait(self._dispatch)
+        return now
 
     def _adapt_rate(self) -> None:
         rate = self._pool.rate
