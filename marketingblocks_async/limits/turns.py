@@ -9,7 +9,6 @@ in the next turns. A process that is not busy notices nothing of it, since its n
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -64,17 +63,16 @@ class TurnBudget:
                 self._renew_soon()
 
 
-_lock = threading.Lock()
-
 # Global, since the tokens of an event loop share nothing else. The newest closed loop stays until another one begins.
-_budgets: dict[asyncio.AbstractEventLoop, TurnBudget] = {}
+BUDGETS: dict[asyncio.AbstractEventLoop, TurnBudget] = {}
 
 
 def turn_budget(loop: asyncio.AbstractEventLoop) -> TurnBudget:
-    """Return the budget of an event loop, the same for all of its queues."""
-    with _lock:
-        if loop not in _budgets:
-            for closed in [known for known in _budgets if known.is_closed()]:
-                del _budgets[closed]
-            _budgets[loop] = TurnBudget(loop)
-        return _budgets[loop]
+    """Return the budget of an event loop, the same for all of its queues; called in the loop's thread."""
+    budget = BUDGETS.get(loop)
+    if budget is None:
+        # Without a lock, which a fork could leave locked: each operation on the dictionary is atomic.
+        for closed in [known for known in list(BUDGETS) if known.is_closed()]:
+            BUDGETS.pop(closed, None)
+        budget = BUDGETS[loop] = TurnBudget(loop)
+    return budget

@@ -25,6 +25,7 @@ from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.permits import PermitPool, PooledPermit
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Lane
+from marketingblocks_async.limits.turns import BUDGETS
 from marketingblocks_async.resources import create_many
 from marketingblocks_async.sandbox import Sandbox
 
@@ -116,8 +117,9 @@ class World:
         if journal_path is not None:
             disk.Disk(process, journal_path, dies_in, self.chance)
         self.lives.append(process)
-        # A new process knows no limiters.
+        # A new process knows no limiters, and nothing of the turns of the loop that it shares with the dead one.
         type(REGISTRY).__init__(REGISTRY)
+        BUDGETS.clear()
         return process
 
     def client(self, **changes: Any) -> MarketingBlocks:
