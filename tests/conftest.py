@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import signal
 from collections.abc import Generator, Iterator
 from typing import Any, cast
@@ -19,6 +21,23 @@ from tests.support.mocked import Mocked, MockedResponse
 # A busy machine must not fail a test.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores, since many tests wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests: the first process waits for most of them, while the others use the cores."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at all tests and modules again and again: half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 # First, so that a timeout of the test does not count the wait for other processes.

@@ -260,6 +260,7 @@ async def test_the_distributed_demo_keeps_its_promises() -> None:
         assert line in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("--tokens", "2", "--policy", "sliding_log_strict", "--jitter", "0.01")])
 async def test_the_demo_keeps_its_promises(words: tuple[str, ...]) -> None:
     status, output = await run(None, "demo.py", "--count", "250", *words)

@@ -76,6 +76,7 @@ async def use_and_rest(limiter: RedisRateLimiter) -> None:
     await until(lambda: limiter.snapshot().lease_left == 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "forgotten"])
 async def test_a_call_after_a_rest_does_not_see_that_the_connection_died(server: PrivateRedis, how: str) -> None:
     async with gateway_to(server) as gateway:

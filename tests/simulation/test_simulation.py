@@ -21,7 +21,7 @@ SEEDS = 300
 PARTS = 12
 
 MOST_TRIED = 300
-"""Seeds in which each bug has to show. Most show in the first ten."""
+"""Seeds of which one has to show the bug."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -32,10 +32,10 @@ def test_promises_hold(part: int) -> None:
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    scenario = BUGS[name][0]
+    scenario, likely, _ = BUGS[name]
     need("mcp", present=scenario in SCENARIOS)
     with planted(name):
-        assert any(play(seed, scenario).violations for seed in range(MOST_TRIED))
+        assert any(play(seed, scenario).violations for seed in (likely, *range(MOST_TRIED)))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

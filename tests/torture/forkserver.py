@@ -7,6 +7,7 @@ id, and the exit code when the child has ended. A SIGKILL ends a child like any 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import os
@@ -22,7 +23,13 @@ from typing import Any, Self
 from marketingblocks_async.cli.entry import main
 from tests.torture.steps import arm
 
-_IMPORTED = ("cli.commands.bulk", "cli.commands.bulk_progress", "cli.commands.bulk_screens", "bulk.run.runner")
+_IMPORTED = (
+    "marketingblocks_async.cli.commands.bulk",
+    "marketingblocks_async.cli.commands.bulk_progress",
+    "marketingblocks_async.cli.commands.bulk_screens",
+    "marketingblocks_async.bulk.run.runner",
+    "rich.console",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,9 @@ def _serve() -> int:
     # The sandbox has priority, so that it counts requests when they arrive.
     os.nice(5)
     for name in _IMPORTED:
-        importlib.import_module(f"marketingblocks_async.{name}")
+        importlib.import_module(name)
+    # Else each child would copy what its garbage collector looks at.
+    gc.freeze()
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -16,6 +16,7 @@ from marketingblocks_async.sandbox import Sandbox
 CALLS = 115
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTESTANTS)
 async def test_a_contestant_creates_every_post_once(name: str) -> None:
     if absent := missing(name):
@@ -38,6 +39,7 @@ async def test_a_run_that_serves_for_all_policies_counts_what_one_policy_refuses
         assert report.errors == ({"ClientResponseError": refused} if refused else {})
 
 
+@pytest.mark.slow
 async def test_a_run_in_processes_of_their_own_keeps_our_promise() -> None:
     record = await limit_run("ours", "gcra", 5, CALLS)
     assert record.key == "limit ours calls=115 jitter=5 policy=gcra"
