@@ -13,6 +13,7 @@ from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.limits.release import (
+    ANSWERS_FOR_A_BASE,
     FRESH_CONNECTION_GUARD,
     GUARD_NARROWS_AFTER,
     RELEASED_UNSEEN_HOLD,
@@ -82,6 +83,17 @@ async def test_the_response_releases_earlier_than_the_guard_and_never_later() ->
         permit.sent(fresh_connection=False)
         asyncio.get_running_loop().call_later(delay, permit.answered)
         assert await held_for(limiter) == pytest.approx(seconds, abs=0.01)
+
+
+async def test_the_permit_of_a_request_that_is_never_answered_comes_back() -> None:
+    limiter = limiter_of(limit=1)
+    for _ in range(ANSWERS_FOR_A_BASE):
+        use(await limiter.acquire())
+    unanswered = await limiter.acquire()
+    unanswered.sending()
+    unanswered.sent(fresh_connection=False)
+    async with asyncio.timeout(10):
+        use(await limiter.acquire())
 
 
 async def test_a_request_that_was_not_sent_returns_its_permit_at_once() -> None:
