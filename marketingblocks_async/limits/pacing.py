@@ -92,16 +92,21 @@ class Pacer(TokenBucket):
 
     def drain(self) -> None:
         """Use up the burst: what follows comes evenly."""
-        # A new bucket has all of its room, so taking all of it never waits.
-        self._bucket = AsyncLimiter(self._burst, self._burst / self.rate)
-        self._room = self._burst
-        self.take(self._burst)
+        self._renew(0.0)
 
     def set_rate(self, rate: float) -> None:
-        """Change the rate. The bucket begins without a burst, so that changing the rate often gives no extra."""
+        """Change the rate from now on. The room stays, so that changing the rate often gives and takes nothing."""
         if rate != self.rate:
+            room = self.room()
             self.rate, self._refill = rate, rate * _SLOWER
-            self.drain()
+            self._renew(room)
+
+    def _renew(self, room: float) -> None:
+        # A new bucket has all of its room, so taking from it never waits.
+        self._bucket = AsyncLimiter(self._burst, self._burst / self.rate)
+        self._room, self._at = self._burst, self._clock()
+        if room < self._burst:
+            self.take(self._burst - room)
 
 
 class AdaptiveRate:

@@ -241,7 +241,7 @@ class LoopQueue:
 
     def _adapt_rate(self) -> None:
         rate = self._pool.rate
-        # In steps of half a percent, since a change of rate empties the bucket.
+        # In steps of half a percent, since each change makes a new bucket.
         if abs(rate - self._grants.rate) > 0.005 * rate or rate == self._pool.nominal_rate:
             self._grants.set_rate(rate)
 

@@ -69,22 +69,42 @@ async def test_the_bucket_gives_a_burst_and_then_the_rate() -> None:
     assert pacer.room() == 0
 
 
+@pytest.mark.parametrize("changes", [0, 0.3], ids=["one rate", "many rates"])
 @pytest.mark.parametrize("burst", [1, 2.5, 5])
-async def test_the_bucket_never_has_less_than_is_known_of_it(burst: float, fake_time: FakeTime) -> None:
+async def test_the_bucket_never_has_less_than_is_known_of_it(burst: float, changes: float, fake_time: FakeTime) -> None:
     """If it had, taking would raise."""
     random = Random(1)
     pacer = Pacer(burst, 100, time.monotonic)
-    began, taken = time.monotonic(), 0
+    began, taken, allowed = time.monotonic(), 0, burst
     for _ in range(20_000):
         room = pacer.room()
         fake_time.advance(random.choice((0.0, 1e-6, 0.001)))
+        if random.random() < changes:
+            allowed += pacer.rate * (time.monotonic() - began)
+            began = time.monotonic()
+            pacer.set_rate(random.uniform(90, 110))
         if room >= 1:
             taken += int(room)
             pacer.take(int(room))
         else:
+            pacer.room()
             fake_time.advance(pacer.wait() + random.choice((0.0, 0.0, 0.0, 1e-7, 0.02, 1.0)))
             assert pacer.room() >= 1
-    assert taken <= burst + 100 * (time.monotonic() - began)
+    assert taken <= allowed + pacer.rate * (time.monotonic() - began)
+
+
+async def test_a_change_of_the_rate_gives_and_takes_nothing() -> None:
+    """Processes that share a limit exchange permits several times a second, and each exchange may change the rate."""
+    pacer = Pacer(10, 12, time.monotonic)
+    pacer.drain()
+    taken = 0
+    for number in range(1000):
+        pacer.set_rate(12 + number % 2)
+        await asyncio.sleep(0.1)
+        while pacer.room() >= 1:
+            pacer.take()
+            taken += 1
+    assert taken == pytest.approx(12.5 * 100, abs=1)
 
 
 class TestAdaptiveRate:
