@@ -116,6 +116,16 @@ def test_a_new_connection_is_given_a_second_without_credit(pool: Pool) -> None:
     assert pool.hold(math.inf, fresh=True) == pytest.approx(FRESH_CONNECTION_GUARD)
 
 
+def test_new_connections_cost_credit_and_leave_no_debt(pool: Pool) -> None:
+    credit = pool.rule.credit
+    pool.hold(0.2, fresh=True)
+    assert pool.rule.credit == pytest.approx(credit + 0.05 - (0.1 + MARGIN))
+    for _ in range(100):
+        pool.hold(0.8, fresh=True)
+        assert pool.rule.credit >= 0
+    assert pool.rule.credit < 1
+
+
 def test_a_failure_is_no_evidence_of_how_fast_an_answer_can_be(pool: Pool) -> None:
     assert pool.hold(0.01, success=False) == pytest.approx(0.01)
     assert pool.rule.base_of("create") == pytest.approx(0.1 - MARGIN)

@@ -152,6 +152,15 @@ async def test_it_passes_a_pause_on() -> None:
     assert (snapshot.paused_for > 20, snapshot.refused) == (True, 0)
 
 
+async def test_writes_wait_for_the_end_of_a_pause() -> None:
+    limiter = SlotLimiter(limiter_of(), ConnectionSlots(2), "a")
+    permit = await limiter.acquire()
+    limiter.pause(30, over_limit=False)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(limiter.wait_to_write(), 0.05)
+    permit.release()
+
+
 async def test_it_passes_the_write_on() -> None:
     """Without it, the permits of slow responses would not come back by the guard."""
     limiter = SlotLimiter(limiter_of(limit=1, per=0.01, guard=0.0), ConnectionSlots(9), "a")
