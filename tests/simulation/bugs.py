@@ -199,8 +199,9 @@ BUGS: dict[str, tuple[str, int, Callable[[], list[Patch]]]] = {
     "intents of tools are not recorded": ("tools", 10, _intents_of_tools_are_not_recorded),
     "sessions begin with a full limit": ("bulk", 2, _sessions_begin_with_a_full_limit),
 }
-"""Each bug with the scenario that shows it, and the first seed that did. That one is tried before all others, so a change
-of the client after which another seed shows the bug costs time and nothing else.
+"""Each bug with the scenario that shows it, and the first seed that did.
+
+That one is tried before all others, so a change of the client after which another seed shows the bug costs time only.
 """
 
 
