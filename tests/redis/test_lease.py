@@ -128,7 +128,7 @@ async def test_calls_fail_if_redis_denies_access_or_others_have_other_settings(m
     lease, _, limiter = make()
     events: list[tuple[Callable[[], None], str]] = [
         (lambda: lease.on_denied(OSError("wrong password")), "denies access: wrong password"),
-        (lambda: lease.accept([2, 50, 1_000_000]), "limit=50, per=1"),
+        (lambda: lease.accept([2, 50, 1_000_000]), "limit=50, per=1 on Redis"),
     ]
     for event, words in events:
         waiting = asyncio.create_task(limiter.acquire())

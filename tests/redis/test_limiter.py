@@ -169,7 +169,7 @@ async def test_on_failure_wait(server: PrivateRedis) -> None:
     await server.kill()
     limiter = RedisRateLimiter(RedisRateLimit(server.url, lease=0.2), "https://api.example/v1", TOKEN)
     waiting = asyncio.create_task(limiter.acquire())
-    await until(lambda: bool(limiter.snapshot().out_of_reach_for))
+    await until(lambda: 0 < (limiter.snapshot().out_of_reach_for or 0) < 60)
     assert not waiting.done()
     await server.start()
     await server.settle()

@@ -53,6 +53,8 @@ def setting(fake_time: FakeTime) -> Setting:
 
 def test_no_grant_without_a_lease(setting: Setting) -> None:
     assert setting.pool.take() is None
+    # It would tell Redis that it holds them.
+    assert setting.pool.held == 0
     setting.lease(3)
     setting.take().release()
     setting.fake_time.advance(5.0)

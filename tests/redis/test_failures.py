@@ -1,0 +1,140 @@
+"""What each failure of Redis means, in fake time and without Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from marketingblocks_async.redis import RedisRateLimit, clock
+from marketingblocks_async.redis.connection import (
+    AccessDeniedError,
+    Connection,
+    DeadConnectionError,
+    Exchange,
+    UnreachableError,
+)
+from marketingblocks_async.testing import FakeTime
+
+LEASE = 1.0
+
+
+class Client:
+    """Stands for redis-py's client and its pipeline: answers a heartbeat after ``seconds``, or fails."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.failure: Exception | None = None
+        self.closings = 0
+        self.connection_pool = self
+
+    def pipeline(self, **_: object) -> Client:
+        return self
+
+    def evalsha(self, *_: object) -> None:
+        pass
+
+    async def execute(self, **_: object) -> list[object]:
+        await asyncio.sleep(self.seconds)
+        if self.failure is not None:
+            raise self.failure
+        return [[0]]
+
+    async def disconnect(self) -> None:
+        self.closings += 1
+
+
+class Setting:
+    """A connection, and the clients that it has made, the newest last."""
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.connection = Connection(RedisRateLimit("redis://x", lease=LEASE, connect=self._connect))
+
+    def _connect(self) -> Any:
+        self.clients.append(Client())
+        return self.clients[-1]
+
+    async def run(self, seconds: float = 0.0, failure: Exception | None = None) -> None:
+        if self.clients:
+            self.clients[-1].seconds, self.clients[-1].failure = seconds, failure
+        await self.connection.run([Exchange(("marker",), [""] * 6 + [100])])
+
+
+@pytest.fixture
+async def setting(monkeypatch: pytest.MonkeyPatch, fake_time: FakeTime) -> Setting:
+    """Make a connection that was used just now."""
+    monkeypatch.setattr(clock, "now", fake_time.monotonic)
+    used = Setting()
+    await used.run()
+    return used
+
+
+async def test_in_use_a_reply_may_take_as_long_as_the_lease(setting: Setting) -> None:
+    await setting.run(0.9 * LEASE)
+    assert len(setting.clients) == 1
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="no answer within 1 s") as caught:
+        await setting.run(2 * LEASE)
+    assert type(caught.value) is UnreachableError
+    assert time.monotonic() - began == pytest.approx(LEASE, abs=0.01)
+
+
+async def test_after_a_rest_silence_is_a_dead_connection_after_half_of_that(setting: Setting) -> None:
+    await asyncio.sleep(LEASE)
+    await setting.run(0.4 * LEASE)
+    await asyncio.sleep(LEASE)
+    began = time.monotonic()
+    with pytest.raises(DeadConnectionError):
+        await setting.run(0.6 * LEASE)
+    assert time.monotonic() - began == pytest.approx(LEASE / 2, abs=0.01)
+
+
+@pytest.mark.parametrize("failure", [RedisConnectionError("closed"), OSError("reset")])
+async def test_a_used_connection_that_fails_is_dead_and_a_new_one_is_unreachable(
+    setting: Setting, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DeadConnectionError):
+        await setting.run(failure=failure)
+
+    async def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(Client, "execute", fail)
+    with pytest.raises(UnreachableError) as caught:
+        await setting.run()
+    assert type(caught.value) is UnreachableError
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (AuthenticationError("wrong password"), AccessDeniedError),
+        (NoPermissionError("no rights"), AccessDeniedError),
+        (ReadOnlyError("replica"), UnreachableError),
+        (ValueError("garbled"), UnreachableError),
+        (RedisConnectionError("closed"), DeadConnectionError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_after_any_failure_the_next_use_makes_another_connection(
+    setting: Setting, failure: Exception, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as caught:
+        await setting.run(failure=failure)
+    assert type(caught.value) is kind
+    assert setting.clients[0].closings == 1
+    await setting.run()
+    assert len(setting.clients) == 2
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system has no such clock")
+def test_the_clock_of_leases_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep: Callable[[int], float] = {time.CLOCK_BOOTTIME: 5000.0}.__getitem__
+    monkeypatch.setattr(time, "clock_gettime", asleep)
+    assert clock.now() == 5000.0
