@@ -83,6 +83,8 @@ async def test_in_use_a_reply_may_take_as_long_as_the_lease(setting: Setting) ->
         await setting.run(2 * LEASE)
     assert type(caught.value) is UnreachableError
     assert time.monotonic() - began == pytest.approx(LEASE, abs=0.01)
+    # Or the late reply would be taken for that of the next exchange.
+    assert setting.clients[0].closings == 1
 
 
 async def test_after_a_rest_silence_is_a_dead_connection_after_half_of_that(setting: Setting) -> None:
@@ -93,6 +95,7 @@ async def test_after_a_rest_silence_is_a_dead_connection_after_half_of_that(sett
     with pytest.raises(DeadConnectionError):
         await setting.run(0.6 * LEASE)
     assert time.monotonic() - began == pytest.approx(LEASE / 2, abs=0.01)
+    assert setting.clients[0].closings == 1
 
 
 @pytest.mark.parametrize("failure", [RedisConnectionError("closed"), OSError("reset")])
