@@ -40,6 +40,7 @@ class Work:
         processes: numbers of the processes that it plays.
         tokens: number of tokens.
         limit: requests per second of a token.
+        lease: seconds of a lease.
         waiting: calls that wait at once, for each token in each process.
         begins: ``time.monotonic()`` at which the calls begin.
         ends: when they end.
@@ -50,6 +51,7 @@ class Work:
     processes: range
     tokens: int
     limit: int
+    lease: float
     waiting: int
     begins: float
     ends: float
@@ -77,9 +79,9 @@ def do(work: Work) -> Done:
 async def _do(work: Work) -> Done:
     limiters = {
         # A process has one worker for each address of a Redis. The same address under another name makes another.
-        (process, token): RedisRateLimit(f"{work.url}/0?client_name=process-{process}", limit=work.limit).make_limiter(
-            "https://api.example", f"token-{token}"
-        )
+        (process, token): RedisRateLimit(
+            f"{work.url}/0?client_name=process-{process}", limit=work.limit, lease=work.lease
+        ).make_limiter("https://api.example", f"token-{token}")
         for process in work.processes
         for token in range(work.tokens)
     }
@@ -141,7 +143,15 @@ class Figures:
 
 
 async def measure(
-    *, tokens: int, processes: int, real: int, limit: int, waiting: int, seconds: float, warm_up: float = WARM_UP
+    *,
+    tokens: int,
+    processes: int,
+    real: int,
+    limit: int,
+    lease: float,
+    waiting: int,
+    seconds: float,
+    warm_up: float = WARM_UP,
 ) -> Figures:
     """Run once.
 
@@ -150,6 +160,7 @@ async def measure(
         processes: number of processes that share each of them.
         real: number of real processes that play them.
         limit: requests per second of a token.
+        lease: seconds of a lease.
         waiting: calls that wait at once, for each token in each process.
         seconds: length of the measurement.
         warm_up: seconds before it.
@@ -161,7 +172,7 @@ async def measure(
             begins = time.monotonic() + START
             ends = begins + warm_up + seconds
             parts = [range(number, processes, real) for number in range(real)]
-            works = [Work(server.url, part, tokens, limit, waiting, begins, ends) for part in parts]
+            works = [Work(server.url, part, tokens, limit, lease, waiting, begins, ends) for part in parts]
             running = [asyncio.wrap_future(pool.submit(do, work)) for work in works]
             await asyncio.sleep(begins + warm_up - time.monotonic())
             before = await _work_of(server)
@@ -223,6 +234,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=8, help="that share each token")
     parser.add_argument("--real", type=int, default=2, help="real processes that play them")
     parser.add_argument("--limit", type=int, default=10, help="requests per second of a token")
+    parser.add_argument("--lease", type=float, default=0.75, help="seconds of a lease")
     parser.add_argument("--waiting", type=int, default=2, help="calls that wait at once")
     parser.add_argument("--seconds", type=float, default=20.0)
     given = parser.parse_args()
@@ -232,13 +244,15 @@ def main() -> None:
             processes=given.processes,
             real=given.real,
             limit=given.limit,
+            lease=given.lease,
             waiting=given.waiting,
             seconds=given.seconds,
         )
     )
     print("| | |")
     print("| --- | --- |")
-    print(f"| tokens, processes of each, limit of a token | {given.tokens}, {given.processes}, {given.limit}/s |")
+    print(f"| tokens, processes of each | {given.tokens}, {given.processes} |")
+    print(f"| limit of a token, lease | {given.limit} a second, {given.lease:g} s |")
     print(f"| worst second of a token | {figures.worst_second} |")
     print(f"| use of the limit | {figures.use:.3f}, of the lowest token {figures.least_use:.3f} |")
     print(f"| evenness of a token's processes (Jain) | {figures.evenness:.3f}, lowest {figures.least_evenness:.3f} |")

@@ -13,7 +13,9 @@ async def test_processes_share_each_token_evenly(monkeypatch: pytest.MonkeyPatch
     async with private_redis():
         # Without the program the test ends here; the measurement starts a server of its own.
         pass
-    figures = await one_redis.measure(tokens=3, processes=4, real=2, limit=40, waiting=3, seconds=2, warm_up=1)
+    figures = await one_redis.measure(
+        tokens=3, processes=4, real=2, limit=40, lease=0.75, waiting=3, seconds=2, warm_up=1
+    )
     assert figures.worst_second <= 40
     assert 0 < figures.least_use <= figures.use <= 1
     assert 0 < figures.least_evenness <= figures.evenness <= 1
