@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import time
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -178,7 +179,9 @@ class TestSockets:
             RawServer(always(answer())) as server,
             client_at(server.base_url, retry=RetryPolicy(max_attempts=1)) as client,
         ):
+            began = time.monotonic()
             assert (await client.posts.create(post())).post_id == 1
+        assert time.monotonic() - began >= 2 * aiohttp_hooks.SOCKET_POLL
 
     def test_the_cap_leaves_files_for_the_rest_of_the_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
         resource = pytest.importorskip("resource", reason="Windows has no such limit")
