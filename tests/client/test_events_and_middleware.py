@@ -312,6 +312,16 @@ async def test_a_middleware_may_answer_by_itself(given: HttpAnswer, expected: ty
         assert not sandbox.ledger.endpoints
 
 
+async def test_a_request_that_a_middleware_made_unsendable_is_not_taken_for_a_sent_one() -> None:
+    async def spoil(request: HttpRequest, send: Send) -> HttpAnswer:
+        return await send(dataclasses.replace(request, headers={**request.headers, "X-Note": "two\r\nlines"}))
+
+    async with Sandbox() as sandbox, client_of(sandbox, middlewares=[spoil]) as client:
+        with pytest.raises(ConfigurationError, match="a middleware made a request that cannot be sent"):
+            await client.posts.create(post())
+        assert not sandbox.ledger.endpoints
+
+
 async def test_a_middleware_may_replace_the_answer() -> None:
     async def replace(request: HttpRequest, send: Send) -> HttpAnswer:
         return (await send(request))._replace(body=b'{"post_id": 99}')

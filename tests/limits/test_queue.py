@@ -141,6 +141,16 @@ async def test_a_permit_of_a_destroyed_task_wakes_a_waiting_call() -> None:
         use(await waiting)
 
 
+async def test_what_was_granted_before_the_permits_ran_out_counts_for_the_pace() -> None:
+    limiter = limiter_of(limit=2, burst=3)
+    began = time.monotonic()
+    calls = [asyncio.create_task(limiter.acquire()) for _ in range(4)]
+    for call in calls:
+        # Not sent, so it comes back at once.
+        (await call).release()
+    assert time.monotonic() - began == pytest.approx(0.5, abs=0.01)
+
+
 async def test_grants_of_many_tokens_have_common_timers() -> None:
     """Waking the loop costs more than a grant, and 40 tokens at their limit have 4,000 grants a second."""
     granted: list[float] = []

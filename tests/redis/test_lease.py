@@ -196,6 +196,27 @@ def test_an_idle_process_wants_nothing_and_rests(make: MakeLease) -> None:
     assert lease.due == math.inf
 
 
+def test_a_process_that_closes_wants_nothing_although_a_request_is_in_flight(make: MakeLease) -> None:
+    lease, pool, _ = make()
+    lease.prepare()
+    lease.accept(reply(100))
+    permit = pool.take()
+    assert permit is not None
+    permit.sending()
+    lease.closing = True
+    assert lease.prepare()[3:6] == [1, 0, 1]
+    permit.release()
+
+
+def test_a_process_that_closes_while_it_uses_a_fixed_share_does_not_leave(make: MakeLease) -> None:
+    """Redis knows nothing of the share, so the process tells it that it holds these permits."""
+    lease, _, _ = make(share=2)
+    lease.prepare()
+    lease.on_unreachable(lease.settings.recovery, OSError())
+    lease.closing = True
+    assert lease.prepare()[5] == 0
+
+
 async def test_a_call_that_came_during_the_exchange_keeps_an_idle_process_awake(make: MakeLease) -> None:
     lease, _, limiter = make()
     lease.prepare()
