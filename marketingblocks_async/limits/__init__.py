@@ -89,8 +89,9 @@ sustain, ``limit / (per + mean hold)``, so that it does not run out of them in t
 
 **Order.** Strict first in, first out within a lane; ordinary calls before bulk calls; in each lane retries before new
 calls. Every grant comes from one dispatcher per event loop, in a turn of its own (``queue.py``). So no call overtakes
-the queue, and no long turn of the loop grants requests that cannot be written in it. The cost of a grant does not
-depend on the length of the queue, nor does the cost of a cancellation.
+the queue, and no long turn of the loop grants requests that cannot be written in it. A turn lets few calls go, over all
+tokens of the loop (``turns.py``), and the others go in the next turns. The cost of a grant does not depend on the
+length of the queue, nor does the cost of a cancellation.
 
 **After a 429** the whole token pauses until a monotonic deadline that only moves forward. So no request that finishes
 can end the pause early. After it, the queue moves on in order, evenly, without a burst, at the reduced rate of
