@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from aiohttp import web
 
-from marketingblocks_async.bulk import amake_plan, check_media
+from marketingblocks_async.bulk import amake_plan, check_media, media_requests
 from marketingblocks_async.bulk import media as media_module
 from tests.support.workbooks import fields
 
@@ -90,7 +90,7 @@ async def test_a_plan_asks_each_address_once_and_warns(monkeypatch: pytest.Monke
         await asyncio.sleep(0)
         return {"https://e.com/b.jpg": "the server answers 404"}
 
-    monkeypatch.setattr(media_module, "check_media", check)
+    monkeypatch.setattr(media_requests, "check_media", check)
     tweets = [{"message": "m", "media_urls": ["https://e.com/b.jpg"]}]
     rows = [
         fields(media_urls=["https://e.com/a.jpg"]),
@@ -111,6 +111,6 @@ async def test_a_plan_says_that_it_did_not_ask_all(monkeypatch: pytest.MonkeyPat
         await asyncio.sleep(0)
         return {}
 
-    monkeypatch.setattr(media_module, "check_media", nothing_is_wrong)
+    monkeypatch.setattr(media_requests, "check_media", nothing_is_wrong)
     plan = await amake_plan([fields(media_urls=[f"https://e.com/{n}.jpg"]) for n in range(5)], check_media=True)
     assert [warning.message for warning in plan.warnings] == ["only the first 2 addresses were asked"]

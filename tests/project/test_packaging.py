@@ -12,7 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, get_origin
 
+import pytest
+
 import marketingblocks_async
+from marketingblocks_async import bulk
 
 BASE_LIBRARIES = {"aiohttp", "aiolimiter", "pydantic", "tenacity"}
 
@@ -68,6 +71,18 @@ def test_an_import_brings_in_no_extras_and_no_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     assert done.stdout.strip() == ""
+
+
+def test_reading_files_and_journals_does_not_load_the_http_client() -> None:
+    code = "import sys; from marketingblocks_async import bulk; print('aiohttp' in sys.modules, bulk.BulkRun.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+    assert done.stdout.split() == ["False", "BulkRun"]
+
+
+def test_all_public_names_of_bulk_runs_are_there() -> None:
+    assert all(hasattr(bulk, name) for name in bulk.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'BulkRuns'"):
+        getattr(bulk, "BulkRuns")  # noqa: B009 - the type checkers know that there is none
 
 
 def test_an_import_makes_no_event_loop_and_no_warning() -> None:
