@@ -27,7 +27,7 @@ from marketingblocks_async.bulk import (
     content_hash,
     create_journal,
     make_plan,
-    media,
+    media_requests,
     write_failures,
 )
 from marketingblocks_async.bulk.journal.create import JournalBuilder
@@ -407,7 +407,7 @@ async def test_media_that_are_not_there_refuse_the_file_if_they_are_checked(
         await asyncio.sleep(0)
         return {address: "the server answers 404"}
 
-    monkeypatch.setattr(media, "check_media", check)
+    monkeypatch.setattr(media_requests, "check_media", check)
     rows = [post(), post("Other", media_urls=[address])]
     with pytest.raises(UnconfirmedRowsError, match=r"1 addresses.*row 2.*the server answers 404") as caught:
         await create_journal(rows, path, check_media=True)
