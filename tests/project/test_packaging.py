@@ -80,6 +80,7 @@ def test_reading_files_and_journals_does_not_load_the_http_client() -> None:
 
 
 def test_all_public_names_of_bulk_runs_are_there() -> None:
+    assert set(dir(bulk)) == set(bulk.__all__)
     assert all(hasattr(bulk, name) for name in bulk.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'BulkRuns'"):
         getattr(bulk, "BulkRuns")  # noqa: B009 - the type checkers know that there is none
