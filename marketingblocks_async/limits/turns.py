@@ -1,9 +1,9 @@
 """How many calls one turn of an event loop lets go, over all tokens.
 
-Calls that go in one turn are answered in one turn as well, so the processor works on all of their objects at once.
-Beyond what its cache holds, each call costs half as much again: with 40 tokens at their limit, a turn of 100 calls took
-650 to 740 µs a call, a turn of 4 takes 350 to 450 µs (``python -m benchmarks tokens``, before and after). The others go
-in the next turns. A process that is not busy notices nothing of it, since its next turn begins at once.
+Calls that go in one turn are also answered together, so the processor works on all of their objects at once. Where its
+cache does not hold them, a call takes half as long again: with 40 tokens at their limit, turns of 100 calls took 726 µs
+of processor time a call, and turns of 4 take 470 µs (medians of five rounds in turns, ``benchmarks/README.md``). The
+other calls go in the next turns. A process that is not busy notices nothing of it, since its next turn begins at once.
 """
 
 from __future__ import annotations
