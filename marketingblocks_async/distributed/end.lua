@@ -1,5 +1,6 @@
 -- Record an outcome. Arguments: number, name of the delivery (empty when an unknown row is settled), state, post id, error,
--- class of the error, permalink. Returns 1, or 0 if another worker has sent the row since.
+-- class of the error, permalink, attempts of an unknown row when it was looked for (empty for any number). Returns 1, or 0
+-- if another worker has sent the row since.
 local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local fact = known(number)
 local may = false
@@ -7,7 +8,7 @@ if delivery ~= '' then
   -- The worker that sent it last knows its outcome, even if the row counts as unknown meanwhile.
   may = fact.d == delivery and (fact.s == 1 or fact.s == 4)
 else
-  may = fact.s == 4
+  may = fact.s == 4 and (ARGV[8] == '' or tonumber(ARGV[8]) == fact.a)
 end
 if not may then
   return 0

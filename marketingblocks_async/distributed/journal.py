@@ -227,6 +227,7 @@ class SharedJournal:
         post_id: str | None = None,
         permalink: str | None = None,
         error: Exception | None = None,
+        attempts: int | None = None,
     ) -> bool:
         """Record the outcome of a row.
 
@@ -237,6 +238,7 @@ class SharedJournal:
             post_id: id of its post.
             permalink: address of its post.
             error: the error, if it failed.
+            attempts: those of an unknown row when it was looked for; ``None`` for any number.
 
         Returns:
             Whether it was recorded; not if another worker has sent the row since.
@@ -246,7 +248,8 @@ class SharedJournal:
 
         """
         words = ["", ""] if error is None else [str(error) or type(error).__name__, type(error).__name__]
-        arguments = [number, delivery, int(state), post_id or "", *words, permalink or ""]
+        looked_for = "" if attempts is None else attempts
+        arguments = [number, delivery, int(state), post_id or "", *words, permalink or "", looked_for]
         async with _command():
             return bool(await self._end(keys=self._keys, args=arguments))
 
@@ -334,19 +337,26 @@ class SharedJournal:
             found = await self._redis.hget(self._meta, "floor")
         return [] if found is None else [(0.0, int(found))]
 
-    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
-        """Record unknown rows whose outcome was found out, unless their worker has recorded it meanwhile.
+    async def settle(
+        self, found: Mapping[int, str], absent: Iterable[int], attempts: Mapping[int, int]
+    ) -> tuple[int, list[int]]:
+        """Record unknown rows whose outcome was found out, unless a worker has recorded it or sent the row again.
 
         Args:
             found: number of a row that exists → id of its post.
             absent: numbers of rows that do not exist; they are pending again.
+            attempts: those of each row when it was looked for.
 
         Returns:
             The number of rows that are done now, and the numbers of those that are pending again.
 
         """
-        done = [await self.end(number, RowState.DONE, post_id=post_id) for number, post_id in found.items()]
-        return sum(done), [number for number in absent if await self.end(number, RowState.PENDING)]
+        done = [
+            await self.end(number, RowState.DONE, post_id=post_id, attempts=attempts[number])
+            for number, post_id in found.items()
+        ]
+        again = [number for number in absent if await self.end(number, RowState.PENDING, attempts=attempts[number])]
+        return sum(done), again
 
     async def explain(self, reasons: Mapping[int, str]) -> None:
         """Record why rows (number → text) stay unknown, in place of their error."""

@@ -232,33 +232,38 @@ class WriteJournal:
         """Return (time of the intent, highest id known before it) of each post: each is a session of its own."""
         return [(row["sent_at"], row["highest_id"]) for row in await asyncio.to_thread(self._read, "highest_ids")]
 
-    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+    async def settle(
+        self, found: Mapping[int, str], absent: Iterable[int], attempts: Mapping[int, int]
+    ) -> tuple[int, list[int]]:
         """Record unknown rows whose outcome was found out.
 
-        A row stays as it is if its outcome is known meanwhile, if its post turned out to be another row's, or if a post
-        to its channel is going out.
+        A row stays as it is if its outcome is known or it was sent again meanwhile, if its post is that of another row,
+        or if a post to its channel is going out.
 
         Args:
             found: number of a row that exists → id of its post.
             absent: numbers of rows that do not exist; they are pending again.
+            attempts: those of each row when it was looked for.
 
         Returns:
             The number of rows that are done now, and the numbers of those that are pending again.
 
         """
-        return await asyncio.to_thread(self._settle, dict(found), list(absent))
+        return await asyncio.to_thread(self._settle, dict(found), list(absent), dict(attempts))
 
     async def explain(self, reasons: Mapping[int, str]) -> None:
         """Keep nothing: the result of an unknown write says by itself where to look."""
 
-    def _settle(self, found: Mapping[int, str], absent: Sequence[int]) -> tuple[int, list[int]]:
+    def _settle(
+        self, found: Mapping[int, str], absent: Sequence[int], attempts: Mapping[int, int]
+    ) -> tuple[int, list[int]]:
         done, again = 0, list[int]()
         with self._transaction() as run:
             for number, post_id in found.items():
-                run("settle_found", number=number, post_id=post_id, now=time.time())
+                run("settle_found", number=number, attempts=attempts[number], post_id=post_id, now=time.time())
                 done += self._changed()
             for number in absent:
-                run("settle_absent", number=number)
+                run("settle_absent", number=number, attempts=attempts[number])
                 again += [number] * self._changed()
         return done, again
 

@@ -54,11 +54,11 @@ SELECT sent_at, highest_id FROM writes WHERE channel IS NOT NULL AND sent_at IS 
 
 -- name: settle_found
 UPDATE writes SET state = 2, post_id = :post_id, answer = NULL, ended_at = :now
-WHERE number = :number AND state = 4
+WHERE number = :number AND attempts = :attempts AND state = 4
 AND channel NOT IN (SELECT channel FROM writes WHERE state = 1 AND channel IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM writes AS other WHERE other.post_id = :post_id AND other.channel IS NOT NULL)
 
 -- name: settle_absent
 UPDATE writes SET state = 0, answer = NULL
-WHERE number = :number AND state = 4
+WHERE number = :number AND attempts = :attempts AND state = 4
 AND channel NOT IN (SELECT channel FROM writes WHERE state = 1 AND channel IS NOT NULL)

@@ -72,6 +72,21 @@ async def test_a_row_without_outcome_is_given_up_and_its_late_outcome_counts(jou
     assert (await journal.row(1)).state is RowState.DONE
 
 
+async def test_what_was_looked_for_says_nothing_of_a_later_attempt(journal: SharedJournal) -> None:
+    """Two processes may look for a row at once: the second is still asking when the row is already sent again."""
+    await journal.intend(1, "a")
+    await journal.end(1, RowState.UNKNOWN, delivery="a")
+    (looked_for,) = await journal.unknown_rows()
+    seen = {1: looked_for.attempts}
+    assert await journal.settle({}, [1], seen) == (0, [1])
+    await journal.intend(1, "b")
+    await journal.end(1, RowState.UNKNOWN, delivery="b")
+    assert await journal.settle({}, [1], seen) == (0, [])
+    assert await journal.settle({1: "7"}, [], seen) == (0, [])
+    (unknown,) = await journal.unknown_rows()
+    assert await journal.settle({1: "7"}, [], {1: unknown.attempts}) == (1, [])
+
+
 async def test_who_settles_can_only_settle_what_is_unknown(journal: SharedJournal) -> None:
     assert not await journal.end(1, RowState.DONE)
     await journal.intend(1, "a")

@@ -507,17 +507,22 @@ class Journal(JournalReader):
         highest: dict[str, int] = json.loads(self.meta.get("floors", "{}"))
         return [(began, highest.get(str(number))) for number, (began, _, _) in enumerate(self.sessions(), 1)]
 
-    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+    async def settle(
+        self, found: Mapping[int, str], absent: Iterable[int], attempts: Mapping[int, int]
+    ) -> tuple[int, list[int]]:
         """Record unknown rows whose outcome was found out.
 
         Args:
             found: number of a row that exists → id of its post.
             absent: numbers of rows that do not exist; they are pending again.
+            attempts: those of each row when it was looked for.
 
         Returns:
             The number of rows that are done now, and the numbers of those that are pending again.
 
         """
+        # The session that looks for rows sends none meanwhile, and no other one has the journal.
+        del attempts
         again = list(absent)
         for number, post_id in found.items():
             self.end(number, RowState.DONE, post_id=post_id)

@@ -63,8 +63,13 @@ class RunJournal(Protocol):
         """Return (beginning, highest post id listed then) of each session, in order."""
         ...
 
-    async def settle(self, found: Mapping[int, str], absent: Iterable[int]) -> tuple[int, list[int]]:
+    async def settle(
+        self, found: Mapping[int, str], absent: Iterable[int], attempts: Mapping[int, int]
+    ) -> tuple[int, list[int]]:
         """Record rows that exist (number → post id) as done, and absent ones as pending.
+
+        ``attempts`` are those of each row when it was looked for. A row that was sent again since stays as it is, since
+        nothing is known of its last attempt.
 
         Returns:
             The number of rows that are done now, and the numbers of those that are pending again.
@@ -139,7 +144,7 @@ async def reconcile(
     listings, trouble = await ask_listings(client, platforms, size)
     claimed = await journal.claimed_post_ids()
     verdicts = await in_thread(decide, rows, controls, listings, claimed=claimed, now=now, settle_after=settle_after)
-    found, absent = await journal.settle(verdicts.found, verdicts.absent)
+    found, absent = await journal.settle(verdicts.found, verdicts.absent, {row.number: row.attempts for row in sent})
     texts = {row.number: (row.error or "").split(LOOKED_FOR)[0] for row in sent}
     settled_at = {row.number: row.sent_at + settle_after for row in rows}
     await journal.explain(
