@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -134,10 +133,3 @@ async def test_after_any_failure_the_next_use_makes_another_connection(
     assert setting.clients[0].closings == 1
     await setting.run()
     assert len(setting.clients) == 2
-
-
-@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system has no such clock")
-def test_the_clock_of_leases_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    asleep: Callable[[int], float] = {time.CLOCK_BOOTTIME: 5000.0}.__getitem__
-    monkeypatch.setattr(time, "clock_gettime", asleep)
-    assert clock.now() == 5000.0
