@@ -8,12 +8,13 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from marketingblocks_async.bulk.errors import SourceError
@@ -59,6 +60,14 @@ any_value = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def without_places(result: Row | list[RowError]) -> Row | list[RowError]:
+    """Return the row with warnings that name no place of a file."""
+    if isinstance(result, Row):
+        warnings = tuple(replace(warning, file="", line=None) for warning in result.warnings)
+        return replace(result, warnings=warnings)
+    return result
 
 
 def check(result: Row | list[RowError]) -> None:
@@ -167,6 +176,7 @@ class TestBytes:
 
 class TestCells:
     @given(row=st.dictionaries(st.sampled_from(NAMES), any_text, max_size=8), start=st.sampled_from([cells, scheduled]))
+    @example(row={"caption_text": "\ufffd"}, start=cells)
     @fuzz(60)
     def test_any_text_in_any_column(self, folder: Path, row: Mapping[str, str], start: Any) -> None:
         mixed: dict[str, str] = start() | row
@@ -174,8 +184,8 @@ class TestCells:
         text = as_csv(mixed).encode("utf-8", "surrogatepass")
         from_csv = check_source(written(folder / "posts.csv", text))
         if isinstance(rows[0], Row):
-            # What a file says is what the same cells say without one.
-            assert from_csv == rows
+            # What a file says is what the same cells say without one, which are at no place of a file.
+            assert [without_places(row) for row in from_csv] == rows
         elif from_csv:
             assert isinstance(from_csv[0], list)
 
