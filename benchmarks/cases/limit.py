@@ -42,8 +42,8 @@ def cells(plan: Plan) -> list[tuple[str, str, float]]:
 
 async def limit(plan: Plan) -> AsyncIterator[Record]:
     """Worst second, refusals, rate, waits and cost, against the four policies and three kinds of network."""
-    calls = plan.pick(smoke=120, quick=300, full=3000)
-    for round_number in range(plan.rounds_of(quick=1, full=3)):
+    calls = plan.pick(smoke=120, quick=300, full=1000)
+    for round_number in range(plan.rounds_of(quick=1, full=5)):
         for name, policy, jitter in cells(plan):
             yield await one_run(name, policy, jitter, calls, round_number)
 

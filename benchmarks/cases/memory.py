@@ -20,7 +20,7 @@ async def memory(plan: Plan) -> AsyncIterator[Record]:
     """Bytes and blocks of memory per waiting call, by how many wait."""
     counts = plan.pick(smoke=(100,), quick=(1000, 10_000), full=(1000, 10_000, 50_000))
     async with counting_server() as server:
-        for round_number in range(plan.rounds_of(quick=1, full=3)):
+        for round_number in range(plan.rounds_of(quick=1, full=5)):
             for waiting in counts:
                 for name in SUBJECTS:
                     # A token of its own for each, so that nobody finds permits taken.

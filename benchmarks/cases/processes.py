@@ -20,7 +20,7 @@ async def processes(plan: Plan) -> AsyncIterator[Record]:
     calls = plan.pick(smoke=60, quick=600, full=2000)
     try:
         async with PrivateRedis() as redis:
-            for round_number in range(plan.rounds_of(quick=1, full=3)):
+            for round_number in range(plan.rounds_of(quick=1, full=5)):
                 for count in counts:
                     token = f"token-{count}-{round_number}"
                     figures = await measure_processes(redis.url, token, count, calls // count)

@@ -31,9 +31,9 @@ def event_loops() -> dict[str, NewLoop | None]:
 
 async def tokens(plan: Plan) -> AsyncIterator[Record]:
     """1 to 60 tokens over one connection pool, 1,000 creates for each started together."""
-    counts = plan.pick(smoke=(2,), quick=(1, 20), full=(1, 5, 10, 20, 30, 40, 50, 60))
+    counts = plan.pick(smoke=(2,), quick=(1, 20), full=(1, 10, 20, 40, 60))
     calls = plan.pick(smoke=20, quick=300, full=1000)
-    for round_number in range(plan.rounds_of(quick=1, full=3)):
+    for round_number in range(plan.rounds_of(quick=1, full=5)):
         for count in counts:
             for name, new_loop in event_loops().items():
                 figures = await asyncio.to_thread(_measure_on, new_loop, count, calls)

@@ -20,9 +20,9 @@ SUBJECTS = (OURS, "drip", STACK)
 async def waiting(plan: Plan) -> AsyncIterator[Record]:
     """Thousands of calls wait; after some seconds all of them are cancelled."""
     counts = plan.pick(smoke=(200,), quick=(1000, 10_000), full=(1000, 10_000, 50_000))
-    seconds = plan.pick(smoke=0.5, quick=3.0, full=10.0)
+    seconds = plan.pick(smoke=0.5, quick=3.0, full=5.0)
     async with counting_server() as server:
-        for round_number in range(plan.rounds_of(quick=1, full=3)):
+        for round_number in range(plan.rounds_of(quick=1, full=5)):
             for callers in counts:
                 for name in SUBJECTS:
                     token = f"{name}-{callers}-{round_number}"
