@@ -203,6 +203,11 @@ class MarketingBlocks:
         """The API root that the calls go to, without a trailing slash."""
         return self._executor.context.base_url
 
+    @property
+    def timeout(self) -> float:
+        """Seconds for one attempt; ``math.inf`` for no bound."""
+        return self._executor.options.timeout
+
     def token_fingerprint(self, key: bytes) -> str:
         """Return a keyed hash of the access token. A program can recognise the token by it without storing the token.
 

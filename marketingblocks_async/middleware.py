@@ -16,6 +16,9 @@ errors pickle with their bodies."""
 class HttpRequest:
     """An attempt that is about to be sent. It has its permit already, so do not delay it.
 
+    A write that waits for longer than half of its timeout (15 seconds at most) after the last middleware has called
+    ``send`` is not sent; another attempt comes through the middlewares.
+
     Attributes:
         endpoint: operation, or the path of a generic call.
         attempt: 1 for the first.

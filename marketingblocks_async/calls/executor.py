@@ -211,9 +211,13 @@ class Executor:
         if call.on_grant is not None:
             call.on_grant()
             call.on_grant = None
-        if call.before_send is not None:
-            await _call_before_send(call.before_send, permit)
         attempt = Attempt(limiter, permit, call.name)
+        if self.transport.has_few_sockets:
+            await self.transport.take_slot(attempt)
+        if call.before_send is not None:
+            attempt.intend(self.options.timeout)
+            await _call_before_send(call.before_send, attempt)
+            attempt.began = time.monotonic()
         if not call.operation.resend_is_harmless:
             attempt.is_resendable = False
         if call.needs_new_connection:
@@ -320,6 +324,9 @@ class Executor:
                 msg = "a middleware called send() a second time; the retry policy decides whether to send again"
                 raise ConfigurationError(msg)
             sent = True
+            if not attempt.is_resendable and not attempt.is_intended:
+                # A middleware may have recorded the intent; what it does itself is not reckoned.
+                attempt.intend(self.options.timeout)
             complete = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
             if (authorization := context.headers.get("Authorization")) is not None:
                 complete["Authorization"] = authorization
@@ -338,9 +345,8 @@ class Executor:
                 raise ConfigurationError(msg)
             return response
         finally:
-            if attempt.permit is not None:
-                # A middleware may have answered by itself.
-                attempt.permit.release()
+            # A middleware may have answered by itself.
+            attempt.give_back()
 
     def _without_token(self, cause: BaseException | None) -> BaseException | None:
         """Return the cause of an error, or ``None`` if it shows the token, which a server may have echoed."""
@@ -414,12 +420,11 @@ class Executor:
             tell(hooks.on_outcome, event)
 
 
-async def _call_before_send(before_send: Callable[[], Awaitable[None]], permit: Permit | None) -> None:
+async def _call_before_send(before_send: Callable[[], Awaitable[None]], attempt: Attempt) -> None:
     try:
         await before_send()
     except BaseException:
-        if permit is not None:
-            permit.release()
+        attempt.give_back()
         raise
 
 

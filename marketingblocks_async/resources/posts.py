@@ -239,8 +239,9 @@ class Posts(Resource):
             concurrency: how many posts may be in flight or waiting to be fetched by you, at least 1. By default as
                 many as the rate limit can send within the timeout, or 100 when the limit is lifted.
             before_send: awaited with the index and the item of a post immediately before each attempt of it goes out;
-                until it returns nothing is sent. For journals. If it raises, the post is not sent, and that is its
-                outcome's error.
+                until it returns nothing is sent. For journals. If the request cannot be written within half of its
+                timeout (15 seconds at most) after that, it is awaited anew. If it raises, the post is not sent, and
+                that is its outcome's error.
 
         Returns:
             An async iterator of ``PostOutcome``.

@@ -52,11 +52,16 @@ class ResendRefusedError(aiohttp.ClientConnectionError):
     """aiohttp was about to send again, as it does with GET, PUT and DELETE on a connection that turned out dead."""
 
 
+class LateAttemptError(aiohttp.ClientConnectionError):
+    """An attempt may be written now, but the record of its intent is too old."""
+
+
 EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     # Nothing of the request can have left: name lookup, refusal, certificate, handshake, connecting took too long.
     aiohttp.ClientConnectorError: (Outcome.NOT_SENT, ""),
     aiohttp.ConnectionTimeoutError: (Outcome.NOT_SENT, ""),
     aiohttp.InvalidURL: (Outcome.NOT_SENT, ""),
+    LateAttemptError: (Outcome.NOT_SENT, "it waited too long after its intent was recorded"),
     # A proxy that refuses CONNECT: there is no way to the API on which the request could be sent.
     aiohttp.ClientHttpProxyError: (Outcome.NOT_SENT, "the proxy refused to connect to the API"),
     # These come from a connection that was in use.
@@ -143,6 +148,9 @@ class ObservedConnector(aiohttp.TCPConnector):
         finally:
             for each in passed_over:
                 each.release()
+        if attempt.is_late:
+            connection.release()
+            raise LateAttemptError
         attempt.connection = connection.transport
         attempt.sending()
         self._lesson.sending(attempt)
@@ -295,6 +303,9 @@ async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandler
         return await handler(request)
     if attempt.sent:
         raise ResendRefusedError
+    if attempt.is_late:
+        attempt.observed = True
+        raise LateAttemptError
     attempt.sending()
     try:
         return await handler(request)

@@ -9,6 +9,12 @@ from typing import Any
 from marketingblocks_async.errors import Outcome
 from marketingblocks_async.limits.settings import Limiter, Permit
 
+LONGEST_UNTIL_WRITTEN = 15.0
+"""Seconds at most between the record of an intent and the writing of its request; less with a short timeout."""
+
+_SHORTEST_UNTIL_WRITTEN = 0.5
+"""Seconds that are allowed with any timeout, since a record on the disk takes its time."""
+
 
 class SendFailure(Exception):  # noqa: N818 - the error for the caller is made elsewhere
     """An attempt got no usable response.
@@ -59,6 +65,7 @@ class Attempt:
         uses: number of responses that this connection had brought.
         held_back: seconds that it waited for the limiter to let it be written.
         waits_to_write: whether it waits for the limiter to let it be written; its timeout does not count that time.
+        slot: what it gives back at its end, where the process has few sockets.
 
     """
 
@@ -76,6 +83,8 @@ class Attempt:
     uses: int = 0
     held_back: float = 0.0
     waits_to_write: bool = False
+    slot: asyncio.Semaphore | None = None
+    _latest_write: tuple[float, float] | None = None
     _task: asyncio.Task[Any] | None = None
     _cancelling = 0
     _interruption: str | None = None
@@ -86,6 +95,27 @@ class Attempt:
         self.operation = operation
         self.began: float = time.monotonic()
 
+    def intend(self, timeout: float) -> None:
+        """Note that the intent to send it is recorded now, and let it be written only within half of ``timeout``.
+
+        Who finds the record later reckons from its time when the request must have arrived. So an attempt that waited
+        long after that, in a pause or because the process stood still, needs a new record.
+        """
+        seconds = min(max(timeout / 2, _SHORTEST_UNTIL_WRITTEN), LONGEST_UNTIL_WRITTEN)
+        # By the calendar as well, since the other clock stands still while the machine sleeps.
+        self._latest_write = time.monotonic() + seconds, time.time() + seconds
+
+    @property
+    def is_intended(self) -> bool:
+        """Whether the intent to send it was noted."""
+        return self._latest_write is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the record of its intent is too old for it to be written."""
+        latest = self._latest_write
+        return latest is not None and (time.monotonic() > latest[0] or time.time() > latest[1])
+
     def begin(self) -> None:
         """Allow interruptions from here until ``end()``."""
         task = asyncio.current_task()
@@ -94,12 +124,19 @@ class Attempt:
             self._cancelling = task.cancelling()
 
     def end(self) -> None:
-        """Allow no interruption any more, and give the permit back if no response has done so."""
+        """Allow no interruption any more, and give back what it holds."""
         self._task = None
+        if self.permit is not None and self.may_have_left and not self.sent:
+            self.permit.sending(self.operation)
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give back the permit, if no response has done so, and the slot."""
         if self.permit is not None:
-            if self.may_have_left and not self.sent:
-                self.permit.sending(self.operation)
             self.permit.release()
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            slot.release()
 
     def interrupt(self, why: str) -> None:
         """End the attempt from outside: its task is cancelled, and ``interrupted()`` turns that into a failure."""

@@ -230,6 +230,26 @@ class Transport:
         done, _ = await asyncio.wait((self._closing,), timeout=seconds)
         return bool(done)
 
+    @property
+    def has_few_sockets(self) -> bool:
+        """Whether an attempt may have to wait for a socket, see ``take_slot()``."""
+        return self._slots is not None
+
+    async def take_slot(self, attempt: Attempt) -> None:
+        """Wait until the process has a socket for the attempt, whose end gives it back."""
+        slots = self._slots
+        if slots is None:
+            return
+        self._waiting += 1
+        try:
+            await slots.acquire()
+        except BaseException:
+            attempt.give_back()
+            raise
+        finally:
+            self._waiting -= 1
+        attempt.slot = slots
+
     async def send(
         self, attempt: Attempt, method: str, url: URL, headers: Mapping[str, str], *, body: bytes | None, seconds: float
     ) -> HttpResponse:
@@ -253,10 +273,7 @@ class Transport:
                 sent.
 
         """
-        slots = self._slots
-        if slots is not None:
-            await self._wait_for_slot(slots, attempt)
-        timer = self._timers.get(seconds) or self._new_timer(attempt, seconds, slots)
+        timer = self._timers.get(seconds) or self._new_timer(attempt, seconds)
         timer.begin(attempt)
         attempt.begin()
         context = CURRENT_ATTEMPT.set(attempt)
@@ -286,8 +303,6 @@ class Transport:
             CURRENT_ATTEMPT.reset(context)
             timer.end(attempt)
             attempt.end()
-            if slots is not None:
-                slots.release()
 
     def _failure_of(self, exc: Exception, attempt: Attempt) -> SendFailure:
         was_dead = False
@@ -295,23 +310,10 @@ class Transport:
             was_dead = self._connector.lost(attempt)
         return SendFailure(outcome_of(exc, attempt), reason_of(exc), connection_was_dead=was_dead)
 
-    async def _wait_for_slot(self, slots: asyncio.Semaphore, attempt: Attempt) -> None:
-        """Wait until there is a socket for the attempt; its timeout begins after that."""
-        self._waiting += 1
-        try:
-            await slots.acquire()
-        except BaseException:
-            attempt.end()
-            raise
-        finally:
-            self._waiting -= 1
-
-    def _new_timer(self, attempt: Attempt, seconds: float, slots: asyncio.Semaphore | None) -> AttemptTimer:
+    def _new_timer(self, attempt: Attempt, seconds: float) -> AttemptTimer:
         if self._session is None:
             # Closed since the attempt began: a hook or a middleware took its time, or there was no socket for it.
             attempt.end()
-            if slots is not None:
-                slots.release()
             raise SendFailure(Outcome.NOT_SENT, "the client was closed")
         timer = self._timers[seconds] = AttemptTimer(self.loop, seconds, self._timers)
         return timer

@@ -35,6 +35,7 @@ NOT_OFFERED = {
     "rate_limiter",
     "has_limiter",
     "connection_slots",
+    "timeout",
     "token_fingerprint",
     "is_stopping",
 }

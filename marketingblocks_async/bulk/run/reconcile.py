@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from marketingblocks_async import (
     APIError,
     CallError,
     ChannelType,
+    ConfigurationError,
     CreatePost,
     MarketingBlocks,
     MarketingBlocksError,
@@ -24,7 +26,7 @@ from marketingblocks_async.bulk.threads import in_thread
 from .matching import NOT_SETTLED, ListedPost, SentRow, decide
 
 SETTLE_AFTER = 60.0
-"""Seconds to wait before an unlisted post counts as not created: twice the default timeout of an attempt."""
+"""Seconds to wait before an unlisted post counts as not created, unless the client's timeout needs more."""
 
 LARGEST_LISTING = 10_000
 """Posts that are asked for at most."""
@@ -100,6 +102,27 @@ class Reconciliation:
     undecided: int = 0
     undecided_until: float | None = None
     trouble: str | None = None
+
+
+def settling_time(client: MarketingBlocks, seconds: float | None) -> float:
+    """Return the seconds to wait before an unlisted post counts as not created.
+
+    Args:
+        client: what sends the posts.
+        seconds: what the caller asks for. ``None`` stands for 60, or twice the client's timeout if that is more: an
+            attempt begins to be written at most half of its timeout after its intent was recorded, and ends a timeout
+            later.
+
+    Raises:
+        ConfigurationError: ``seconds`` is no number of seconds.
+
+    """
+    if seconds is None:
+        return max(SETTLE_AFTER, 2 * client.timeout) if math.isfinite(client.timeout) else SETTLE_AFTER
+    if not 0 <= seconds < math.inf:
+        msg = f"settle_after={seconds}: give seconds, 0 or more"
+        raise ConfigurationError(msg)
+    return seconds
 
 
 async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> None:

@@ -29,7 +29,7 @@ from marketingblocks_async.resources.create_many import StoredPost
 from .breaker import OUTAGE_AFTER, Breaker, OutagePolicy, concerns_all_rows, is_refused_for_all
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
-from .reconcile import LISTING_DEADLINE, SETTLE_AFTER, Reconciliation, note_highest_id, reconcile
+from .reconcile import LISTING_DEADLINE, Reconciliation, note_highest_id, reconcile, settling_time
 
 PROBE_INTERVAL = 5.0
 """Seconds between two questions whether an API that was down is well again; doubled up to a minute."""
@@ -57,7 +57,8 @@ class BulkRun:
         unknown: what to do with rows whose outcome stays unknown.
         max_failures: number of failed rows after which this run stops; ``None`` for no bound.
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
-        settle_after: seconds to wait before an unlisted post counts as not created.
+        settle_after: seconds to wait before an unlisted post counts as not created; by default 60, or twice the
+            client's ``timeout`` if that is more.
         on_outage: what to do when several rows in a row get no usable response: stop, or wait until the API is well.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
@@ -74,7 +75,7 @@ class BulkRun:
         unknown: UnknownPolicy | str = UnknownPolicy.REPORT,
         max_failures: int | None = None,
         concurrency: int | None = None,
-        settle_after: float = SETTLE_AFTER,
+        settle_after: float | None = None,
         on_outage: OutagePolicy | str = OutagePolicy.STOP,
         accept_new_token: bool = False,
         on_progress: Callable[[BulkProgress], None] | None = None,
@@ -83,15 +84,12 @@ class BulkRun:
         if max_failures is not None and max_failures < 1:
             msg = f"max_failures={max_failures}: give 1 or more, or None for no bound"
             raise ConfigurationError(msg)
-        if not 0 <= settle_after < float("inf"):
-            msg = f"settle_after={settle_after}: give seconds, 0 or more"
-            raise ConfigurationError(msg)
         self._client = client
         self._journal = journal
         self._unknown = UnknownPolicy(unknown)
         self._max_failures = max_failures
         self._concurrency = concurrency
-        self._settle_after = settle_after
+        self._settle_after = settling_time(client, settle_after)
         self._on_outage = OutagePolicy(on_outage)
         self._accept_new_token = accept_new_token
         self._breaker = Breaker()

@@ -34,9 +34,9 @@ class OnOutage(StrEnum):
     WAIT = "wait"
 
 
-def _not_negative(seconds: float) -> float:
+def _not_negative(seconds: float | None) -> float | None:
     """Check before a journal is made: afterwards it would have to be resumed."""
-    if not 0 <= seconds < float("inf"):
+    if seconds is not None and not 0 <= seconds < float("inf"):
         msg = f"{seconds} is not 0 or more seconds"
         raise typer.BadParameter(msg)
     return seconds
@@ -72,12 +72,13 @@ class Sending:
     ] = None
     timeout: Annotated[float, typer.Option(help="Seconds for one attempt.")] = 30.0
     settle_after: Annotated[
-        float,
+        float | None,
         typer.Option(
             callback=_not_negative,
-            help="How many seconds to wait before a post that is not listed counts as not created.",
+            help="How many seconds to wait before a post that is not listed counts as not created; by default 60, or "
+            "twice --timeout if that is more.",
         ),
-    ] = 60.0
+    ] = None
     on_outage: Annotated[
         OnOutage,
         typer.Option(

@@ -27,7 +27,7 @@ from marketingblocks_async.bulk import (
     create_journal,
 )
 from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
-from marketingblocks_async.bulk.run.reconcile import LISTING_DEADLINE
+from marketingblocks_async.bulk.run.reconcile import LISTING_DEADLINE, settling_time
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.clients import client_of
 
@@ -492,3 +492,13 @@ async def test_a_run_that_begins_in_a_pause_knows_what_was_listed_before_it(path
         client.rate_limiter.pause(LISTING_DEADLINE + 1.0, over_limit=False)
         await BulkRun(client, journal).run()
         assert [highest for _, highest in await journal.highest_ids()] == [0]
+
+
+@pytest.mark.parametrize(
+    ("given", "timeout", "seconds"), [(None, 30.0, 60.0), (None, 90.0, 180.0), (None, None, 60.0), (5.0, 90.0, 5.0)]
+)
+def test_an_unlisted_post_may_come_as_long_as_its_request_may_be_on_its_way(
+    given: float | None, timeout: float | None, seconds: float
+) -> None:
+    client = MarketingBlocks("mb_live_0123456789abcdef", timeout=timeout)
+    assert settling_time(client, given) == seconds

@@ -1,0 +1,141 @@
+"""A request is written soon after the intent to send it was recorded; otherwise the intent is recorded anew.
+
+Who finds the record later reckons from its time when the request must have arrived at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from marketingblocks_async import HttpAnswer, HttpRequest, MarketingBlocks, RateLimit, Send
+from marketingblocks_async.sandbox import Sandbox
+from marketingblocks_async.transport import attempt as attempts
+from marketingblocks_async.transport import transport
+from marketingblocks_async.transport.attempt import Attempt
+from tests.support.clients import client_of, post
+from tests.support.polling import until
+
+pytestmark = pytest.mark.usefixtures("own_limiters")
+
+TIMEOUT = 0.6
+LONG = 0.7
+"""Seconds that are more than half of the timeout, and more than any record is allowed."""
+
+
+class Clocks(SimpleNamespace):
+    """The clocks of attempts, which can be put forward."""
+
+    ahead: float = 0.0
+    days: float = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def time(self) -> float:
+        return time.time() + self.days
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    clocks = Clocks()
+    monkeypatch.setattr(attempts, "time", clocks)
+    return clocks
+
+
+class Records:
+    """Records intents.
+
+    Attributes:
+        count: how many.
+        then: called after the first.
+
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.then: Callable[[], object] = lambda: None
+
+    async def __call__(self, _index: int, _item: Any) -> None:
+        self.count += 1
+        if self.count == 1:
+            self.then()
+
+    async def middleware(self, request: HttpRequest, send: Send) -> HttpAnswer:
+        await self(0, None)
+        return await send(request)
+
+
+async def create(client: MarketingBlocks, records: Records) -> None:
+    """Create a post by ``create_many``, which must succeed."""
+    assert [each.ok async for each in client.posts.create_many([post()], before_send=records)] == [True]
+
+
+@pytest.mark.parametrize("handed_in", [False, True])
+@pytest.mark.parametrize("clock", ["ahead", "days"])
+async def test_after_the_process_or_the_machine_stood_still(clocks: Clocks, clock: str, handed_in: bool) -> None:
+    records = Records()
+    records.then = lambda: setattr(clocks, clock, attempts.LONGEST_UNTIL_WRITTEN)
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
+        async with client_of(sandbox, session=session if handed_in else None) as client:
+            await create(client, records)
+        assert records.count == 2
+        assert sandbox.ledger.attempts() == 1
+
+
+@pytest.mark.parametrize("how", ["before_send", "middleware"])
+async def test_after_a_pause_in_which_it_could_not_be_written(how: str) -> None:
+    records = Records()
+    changes: dict[str, Any] = {"middlewares": [records.middleware]} if how == "middleware" else {}
+    async with Sandbox() as sandbox:
+        async with client_of(sandbox, timeout=TIMEOUT, rate_limit=RateLimit(), **changes) as client:
+            records.then = lambda: client.rate_limiter.pause(LONG, over_limit=False)
+            await (client.posts.create(post()) if changes else create(client, records))
+            assert client.rate_limiter.snapshot().in_use <= 1
+        assert records.count == 2
+        assert sandbox.ledger.attempts() == 1
+
+
+async def test_a_read_needs_no_record() -> None:
+    records = Records()
+    async with Sandbox() as sandbox:
+        changes: dict[str, Any] = {"rate_limit": RateLimit(), "middlewares": [records.middleware]}
+        async with client_of(sandbox, timeout=TIMEOUT, **changes) as client:
+            records.then = lambda: client.rate_limiter.pause(LONG, over_limit=False)
+            await client.posts.upcoming()
+        assert records.count == 1
+
+
+async def test_nothing_is_recorded_before_there_is_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "most_connections", lambda: 1)
+    records = Records()
+    async with Sandbox(latency=0.05) as sandbox, client_of(sandbox) as client:
+        many = client.posts.create_many([post(str(number)) for number in range(3)], before_send=records)
+        running = asyncio.create_task(_drain(many))
+        await until(lambda: sandbox.ledger.attempts() == 1)
+        assert records.count == 1
+        assert await running == [True] * 3
+        assert records.count == 3
+
+
+async def _drain(many: Any) -> list[bool]:
+    return [outcome.ok async for outcome in many]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(30.0, 15.0), (120.0, 15.0), (math.inf, 15.0), (4.0, 2.0), (0.01, 0.5)]
+)
+def test_how_old_the_record_may_be(clocks: Clocks, timeout: float, seconds: float) -> None:
+    attempt = Attempt(None, None)
+    attempt.intend(timeout)
+    clocks.ahead = clocks.days = seconds - 0.1
+    assert not attempt.is_late
+    clocks.ahead = seconds + 0.1
+    assert attempt.is_late
