@@ -1,8 +1,12 @@
 -- Record an outcome. Arguments: number, name of the delivery (empty when an unknown row is settled), state, post id, error,
 -- class of the error, permalink, attempts of an unknown row when it was looked for (empty for any number). Returns 1, or 0
--- if another worker has sent the row since.
+-- if another worker has sent the row since, or the post that was found belongs to another row.
 local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local fact = known(number)
+if delivery ~= '' and fact.d == delivery and fact.s == state and state ~= 4 then
+  -- The reply to it was lost, and redis-py has sent it again.
+  return 1
+end
 local may = false
 if delivery ~= '' then
   -- The worker that sent it last knows its outcome, even if the row counts as unknown meanwhile.
@@ -12,6 +16,19 @@ else
 end
 if not may then
   return 0
+end
+if ARGV[4] ~= '' then
+  local other = redis.call('HGET', posts, ARGV[4])
+  if other and other ~= number then
+    if delivery == '' then
+      return 0
+    end
+    -- The other row was looked for while this one was being sent, and its post was taken for that of the other.
+    local taken = known(other)
+    taken.id, taken.l = nil, nil
+    move(other, taken, 4, taken.sent or 0)
+  end
+  redis.call('HSET', posts, ARGV[4], number)
 end
 fact.id, fact.l, fact.e, fact.t, fact.ended = nil, nil, nil, nil, now
 if ARGV[4] ~= '' then fact.id = ARGV[4] end

@@ -68,13 +68,14 @@ class SharedJournal:
         self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=None)
         # One hash slot for all keys, so that a cluster can run the scripts.
         base = f"{{{prefix}:run:{run}}}"
-        names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState))
+        names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState), "posts")
         self._keys = tuple(f"{base}:{name}" for name in names)
-        self._rows, self._facts, self._meta, *self._sets = self._keys
+        self._rows, self._facts, self._meta, *self._sets, self._posts = self._keys
         self._intend = self._redis.register_script(_script("intend"))
         self._end = self._redis.register_script(_script("end"))
         self._give_up = self._redis.register_script(_script("give_up"))
         self._replace_token = self._redis.register_script(_script("replace_token"))
+        self._note_highest_id = self._redis.register_script(_script("note_highest_id"))
 
     async def __aenter__(self) -> Self:
         try:
@@ -322,25 +323,28 @@ class SharedJournal:
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""
-        done = await self.numbers(RowState.DONE)
-        chunks = [await self.rows(done[begin : begin + _CHUNK]) for begin in range(0, len(done), _CHUNK)]
-        return {row.post_id for chunk in chunks for row in chunk if row.post_id is not None}
+        async with _command():
+            return set(await self._redis.hkeys(self._posts))
 
     async def note_highest_id(self, post_id: int) -> None:
-        """Record the highest post id that the API listed before anything was sent; the first one counts."""
+        """Record the highest post id that the API lists now; it holds for the rows that are sent from now on."""
         async with _command():
-            await self._redis.hsetnx(self._meta, "floor", post_id)
+            await self._note_highest_id(keys=self._keys, args=[post_id])
 
     async def highest_ids(self) -> list[tuple[float, int | None]]:
-        """Return (0, highest post id that was listed before anything was sent); empty if that is not known."""
+        """Return (Unix time, highest post id that the API listed then) of each time that it was noted, in order."""
         async with _command():
-            found = await self._redis.hget(self._meta, "floor")
-        return [] if found is None else [(0.0, int(found))]
+            found: str = await self._redis.hget(self._meta, "highest_ids") or ""
+        pairs = [each.split() for each in found.split(";") if each]
+        return [(float(at), int(post_id)) for at, post_id in pairs]
 
     async def settle(
         self, found: Mapping[int, str], absent: Iterable[int], attempts: Mapping[int, int]
     ) -> tuple[int, list[int]]:
-        """Record unknown rows whose outcome was found out, unless a worker has recorded it or sent the row again.
+        """Record unknown rows whose outcome was found out.
+
+        A row stays as it is if a worker has recorded its outcome or sent it again, or if its post is that of another
+        row.
 
         Args:
             found: number of a row that exists → id of its post.

@@ -7,7 +7,7 @@ end
 -- In flight, done or unknown.
 if count(1) + count(2) + count(4) == 0 then
   -- It may be another account, whose posts have other ids.
-  redis.call('HDEL', meta, 'floor')
+  redis.call('HDEL', meta, 'highest_ids')
 elseif ARGV[2] ~= '1' then
   return 0
 end

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import Counts, RowState
 from marketingblocks_async.bulk.journal.account import check_api, check_token
-from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
+from marketingblocks_async.bulk.run.reconcile import note_highest_id, reconcile, settling_time
 
 from .journal import SharedJournal
 
@@ -47,8 +47,8 @@ class DistributedRun:
         client: an open client of the run's token, with the permission ``social-read-posts``.
         journal: the run.
         enqueue: adds numbers of rows to the queue. Adding one twice is harmless.
-        settle_after: seconds to wait before an unlisted post counts as not created; more than a worker's client may
-            take for a call.
+        settle_after: seconds to wait before an unlisted post counts as not created: at least twice the ``timeout`` of
+            the workers' clients. By default 60, or twice that of ``client`` if that is more.
         quiet: seconds without any change after which pending rows are queued again.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
@@ -62,7 +62,7 @@ class DistributedRun:
         journal: SharedJournal,
         enqueue: Enqueue,
         *,
-        settle_after: float = SETTLE_AFTER,
+        settle_after: float | None = None,
         quiet: float = 15.0,
         accept_new_token: bool = False,
         on_progress: Callable[[Counts], None] | None = None,
@@ -70,7 +70,7 @@ class DistributedRun:
         self._client = client
         self._journal = journal
         self._enqueue = enqueue
-        self._settle_after = settle_after
+        self._settle_after = settling_time(client, settle_after)
         self._quiet = quiet
         self._accept_new_token = accept_new_token
         self._on_progress = on_progress
@@ -88,8 +88,8 @@ class DistributedRun:
         journal = self._journal
         await check_api(journal, self._client.base_url)
         await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
-        if not await journal.highest_ids():
-            await note_highest_id(self._client, journal)
+        # At each start, since the listings of an earlier one may not have been readable.
+        await note_highest_id(self._client, journal)
         await journal.go_on()
         await self._enqueue(await journal.numbers(RowState.PENDING))
         before, moved_at, rounds = await journal.states(), time.monotonic(), 0

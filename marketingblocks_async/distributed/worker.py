@@ -55,8 +55,8 @@ class RowSender:
 
         Raises:
             OtherTokenError: the run was begun with another access token; nothing was sent.
-            JournalError: the journal cannot be used, the run was stopped, or it was begun at another API; nothing was
-                sent.
+            JournalError: the run was stopped or was begun at another API, and nothing was sent; or the journal cannot
+                be used. A row that was sent and whose outcome could not be recorded is looked for later.
 
         """
         row = await self._journal.row(number)

@@ -142,11 +142,14 @@ async def test_a_redis_that_may_forget_is_refused() -> None:
             assert await journal.create(rows(1)) == 1
 
 
-async def test_the_floor_is_noted_once(journal: SharedJournal) -> None:
+async def test_highest_ids_hold_from_when_they_were_noted(journal: SharedJournal) -> None:
     assert await journal.highest_ids() == []
+    began = await journal.now()
     await journal.note_highest_id(7)
     await journal.note_highest_id(9)
-    assert await journal.highest_ids() == [(0.0, 7)]
+    (first, seven), (second, nine) = await journal.highest_ids()
+    assert (seven, nine) == (7, 9)
+    assert began <= first < second <= await journal.now()
 
 
 async def test_a_cancellation_ends_a_command_in_whatever_turn_it_comes(journal: SharedJournal) -> None:
@@ -159,3 +162,27 @@ async def test_a_cancellation_ends_a_command_in_whatever_turn_it_comes(journal: 
                 await command
         # It goes on, with another connection.
         assert (await journal.row(2)).state is RowState.PENDING
+
+
+@pytest.mark.parametrize("state", [RowState.DONE, RowState.FAILED, RowState.PENDING, RowState.UNKNOWN])
+async def test_an_outcome_may_be_recorded_twice(journal: SharedJournal, state: RowState) -> None:
+    """As redis-py does if the reply was lost."""
+    await journal.intend(1, "a")
+    for _ in range(2):
+        assert await journal.end(1, state, delivery="a", post_id="9" if state is RowState.DONE else None)
+    assert not await journal.end(1, state, delivery="b")
+    assert (await journal.row(1)).state is state
+
+
+async def test_a_post_belongs_to_the_row_whose_response_names_it(journal: SharedJournal) -> None:
+    """An equal row may be looked for while it is in flight, and its post be taken for that of the other."""
+    await journal.intend(1, "died")
+    await journal.give_up_older(0)
+    await journal.intend(2, "lives")
+    assert await journal.settle({1: "9"}, [], {1: 1}) == (1, [])
+    assert await journal.end(2, RowState.DONE, delivery="lives", post_id="9")
+    one, two = await journal.rows([1, 2])
+    assert (one.state, one.post_id, two.state, two.post_id) == (RowState.UNKNOWN, None, RowState.DONE, "9")
+    assert await journal.claimed_post_ids() == {"9"}
+    assert await journal.settle({1: "9"}, [], {1: 1}) == (0, [])
+    assert (await journal.states())[RowState.DONE] == 1
