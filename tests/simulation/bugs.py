@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 from unittest import mock
@@ -17,6 +17,7 @@ from marketingblocks_async.limits.permits import PooledPermit
 from marketingblocks_async.limits.queue import LoopQueue
 from marketingblocks_async.limits.release import ReleaseRule
 from marketingblocks_async.resources.create_many import CreateMany
+from marketingblocks_async.transport.attempt import Attempt
 
 Patch = tuple[Any, str, Any]
 
@@ -183,6 +184,37 @@ def _intents_of_tools_are_not_recorded() -> list[Patch]:
     return [(WriteJournal, "intend", _always(None))]
 
 
+def _old_intents_are_good() -> list[Patch]:
+    """A request is written although its intent was recorded long before."""
+    return [(Attempt, "is_late", False)]
+
+
+def _ids_hold_for_rows_sent_before() -> list[Patch]:
+    """What the API lists when a run goes on is taken for older than all of its rows."""
+    from marketingblocks_async.distributed import SharedJournal  # noqa: PLC0415 - an extra
+
+    highest_ids = SharedJournal.highest_ids
+
+    async def at_the_beginning(self: SharedJournal) -> list[tuple[float, int | None]]:
+        return [(0.0, post_id) for _, post_id in (await highest_ids(self))[:1]]
+
+    return [(SharedJournal, "highest_ids", at_the_beginning)]
+
+
+def _every_delivery_is_sent() -> list[Patch]:
+    """A worker sends what the queue delivers, although another worker has the row."""
+    from marketingblocks_async.distributed import SharedJournal  # noqa: PLC0415 - an extra
+    from marketingblocks_async.distributed.journal import RowTakenError  # noqa: PLC0415 - an extra
+
+    intend = SharedJournal.intend
+
+    async def whoever_has_it(self: SharedJournal, *arguments: Any) -> None:
+        with suppress(RowTakenError):
+            await intend(self, *arguments)
+
+    return [(SharedJournal, "intend", whoever_has_it)]
+
+
 BUGS: dict[str, tuple[str, int, Callable[[], list[Patch]]]] = {
     "permits return with the response": ("calls", 0, _permits_return_with_the_response),
     "permits are kept without a response": ("calls", 1, _permits_are_kept_without_a_response),
@@ -197,6 +229,9 @@ BUGS: dict[str, tuple[str, int, Callable[[], list[Patch]]]] = {
     "killed rows are pending": ("bulk", 3, _killed_rows_are_pending),
     "unlisted is absent at once": ("bulk", 28, _unlisted_is_absent_at_once),
     "intents of tools are not recorded": ("tools", 10, _intents_of_tools_are_not_recorded),
+    "old intents are good": ("workers", 202, _old_intents_are_good),
+    "ids hold for rows sent before": ("workers", 0, _ids_hold_for_rows_sent_before),
+    "every delivery is sent": ("workers", 0, _every_delivery_is_sent),
     "sessions begin with a full limit": ("bulk", 2, _sessions_begin_with_a_full_limit),
 }
 """Each bug with the scenario that shows it, and the first seed that did.

@@ -17,6 +17,9 @@ TICK = 1e-6
 MOST_TURNS = 2_000_000
 """Turns after which a simulation never ends."""
 
+_TURNS_OF_A_WRITE = 3
+"""On Python 3.11 aiohttp writes in a task that begins in the next turn."""
+
 PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("simulated_process", default=None)
 """The process that code runs in; ``None`` for the server and the world."""
 
@@ -36,6 +39,8 @@ class Process:
         steps: callbacks that it has scheduled.
         is_dead: whether it died; nothing of it runs any more.
         died: set when it dies.
+        stands_until: when it goes on after standing still.
+        writes_in: the turn of the loop in which it last began to write a request.
         when_dying: called at its death.
 
     """
@@ -45,6 +50,8 @@ class Process:
         self.dies_at = dies_at
         self.steps = 0
         self.is_dead = False
+        self.stands_until = 0.0
+        self.writes_in = 0
         self.died = asyncio.Event()
         self.when_dying: list[Callable[[], None]] = []
         self.at_step: dict[int, Callable[[], object]] = {}
@@ -58,6 +65,15 @@ class Process:
             self.die()
         elif (act := self.at_step.pop(self.steps, None)) is not None:
             self._loop.call_soon(act, context=self._outside)
+
+    def stand_still(self, seconds: float) -> None:
+        """Do nothing for a while, as if it were stopped; what comes meanwhile waits."""
+        if self._loop.turns <= self.writes_in + _TURNS_OF_A_WRITE:
+            # A request that was looked at and is being written goes out late, and no client can prevent that.
+            self._loop.call_soon(self.stand_still, seconds, context=self._outside)
+            return
+        self.stands_until = self._loop.now + seconds
+        self._loop.postpone_handles_of(self)
 
     def die(self) -> None:
         """End it at once: no callback of it runs any more, and no clean-up."""
@@ -150,6 +166,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle = asyncio.Handle(callback, args, self, context)
             handle.cancel()
             return handle
+        if process is not None and process.stands_until > self.now:
+            return super().call_at(process.stands_until, callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
@@ -166,6 +184,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle = asyncio.TimerHandle(when, callback, args, self, context)
             handle.cancel()
             return handle
+        if process is not None:
+            when = max(when, process.stands_until)
         return super().call_at(when, callback, *args, context=context)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
@@ -186,13 +206,31 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def cancel_handles_of(self, process: Process) -> None:
         """Cancel all that a process has scheduled."""
+        for handle in self._handles_of(process):
+            handle.cancel()
+
+    def postpone_handles_of(self, process: Process) -> None:
+        """Let all that a process has scheduled wait until it goes on."""
+        for handle in self._handles_of(process):
+            if isinstance(handle, asyncio.TimerHandle) and handle.when() >= process.stands_until:
+                continue
+            # A timer keeps its handle, by which it may be cancelled; it finds that it is too early.
+            callback, arguments = handle._callback, handle._args
+            handle._callback, handle._args = self._postponed, (process, handle, callback, arguments)
+
+    def _postponed(self, process: Process, handle: Any, callback: Any, arguments: Any) -> None:
+        def go_on() -> None:
+            if not handle.cancelled():
+                callback(*arguments)
+
+        super().call_at(process.stands_until, go_on, context=handle._context)
+
+    def _handles_of(self, process: Process) -> list[Any]:
         # They have no public names.
         ready: Any = self.__dict__["_ready"]
         scheduled: Any = self.__dict__["_scheduled"]
         handles: list[Any] = [*ready, *scheduled]
-        for handle in handles:
-            if handle._context.get(PROCESS) is process:
-                handle.cancel()
+        return [each for each in handles if not each.cancelled() and each._context.get(PROCESS) is process]
 
     def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
         """Call a function after the time that a disk takes."""

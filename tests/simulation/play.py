@@ -14,6 +14,11 @@ if find_spec("mcp") is not None:
 
     SCENARIOS["tools"] = tools
 
+if find_spec("lupa") is not None:
+    from .workers import workers
+
+    SCENARIOS["workers"] = workers
+
 
 def play(seed: int, scenario: str | None = None) -> World:
     """Play a seed; return the world with what was violated.

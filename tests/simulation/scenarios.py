@@ -191,6 +191,7 @@ async def bulk(world: World) -> None:
             # It may be carried out when the next process is looking for it.
             world.sandbox.faults.add("slow:endpoint=create-post,rate=0.4,delay=4")
         process = world.process(may_die=world.is_late or chance.random() < 0.8, journal_path=path)
+        world.let_stand_still(process)
         run_of: list[BulkRun] = []
         if chance.random() < 0.3:
             acts: list[Callable[[], object]] = [partial(_stop, run_of), partial(_abort, run_of), process.cancel]
@@ -254,13 +255,18 @@ def _audit(world: World, path: Path, texts: list[str]) -> None:
         found = posts.get(text, [])
         states = [row.state for row in group]
         ids = [row.post_id for row in group if row.state is RowState.DONE and row.post_id is not None]
-        who = f"{text} ({[state.name for state in states]}, ids {ids}), server {found}"
-        possible = states.count(RowState.DONE) + states.count(RowState.UNKNOWN)
-        if RowState.SENDING in states or RowState.PENDING in states:
-            world.complain(f"{who}: not ended")
-        if len(found) > possible:
-            world.complain(f"{who}: published more often than the journal says")
-        if len(found) < states.count(RowState.DONE):
-            world.complain(f"{who}: done, and not at the server")
-        if len(set(ids)) < len(ids) or not set(ids) <= set(found):
-            world.complain(f"{who}: other ids")
+        judge_group(world, f"{text} ({[state.name for state in states]}, ids {ids})", states, ids, found)
+
+
+def judge_group(world: World, who: str, states: list[RowState], ids: list[str], found: list[str]) -> None:
+    """Compare the states of rows with one text, and the ids of those that are done, with the ids at the server."""
+    who = f"{who}, server {found}"
+    possible = states.count(RowState.DONE) + states.count(RowState.UNKNOWN)
+    if RowState.SENDING in states or RowState.PENDING in states:
+        world.complain(f"{who}: not ended")
+    if len(found) > possible:
+        world.complain(f"{who}: published more often than the journal says")
+    if len(found) < states.count(RowState.DONE):
+        world.complain(f"{who}: done, and not at the server")
+    if len(set(ids)) < len(ids) or not set(ids) <= set(found):
+        world.complain(f"{who}: other ids")

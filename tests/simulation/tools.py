@@ -33,6 +33,7 @@ async def tools(world: World) -> None:
         if world.is_late:
             world.sandbox.faults.add("slow:endpoint=create-post,rate=0.4,delay=4")
         process = world.process(may_die=True)
+        world.let_stand_still(process)
         next_path = world.folder / str(life) / "writes.mcp"
         # What the system has at the death, since SQLite's own journal takes back what was half written.
         process.when_dying.append(partial(_copy, path, next_path))

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ from marketingblocks_async.resources import create_many
 from marketingblocks_async.sandbox import Sandbox
 
 from . import disk
-from .loop import NothingCanHappenError, Process, SimulatedLoop
+from .loop import PROCESS, NothingCanHappenError, Process, SimulatedLoop
 from .network import Network, Weather
 
 EPOCH = 1_800_000_000.0
@@ -121,6 +122,14 @@ class World:
         type(REGISTRY).__init__(REGISTRY)
         BUDGETS.clear()
         return process
+
+    def let_stand_still(self, process: Process) -> None:
+        """Let a process stand still at some step, perhaps, if requests may be late; longer than a run waits for one."""
+        # Of its own, so that the rest of the world stays as it is.
+        chance = random.Random(self.seed * 100 + len(self.lives))
+        if self.is_late and chance.random() < 0.4:
+            at = process.steps + int(chance.expovariate(1 / 200)) + 1
+            process.at_step.setdefault(at, partial(process.stand_still, 2 * SETTLE))
 
     def client(self, **changes: Any) -> MarketingBlocks:
         """Return a client for the server."""
@@ -230,6 +239,8 @@ def _observed(world: World) -> Generator[None]:
     def observed_sending(self: PermitPool, permit: Any, operation: str) -> None:
         if paused_at.get(id(self), 0.0) < world.loop.now < self.paused_until:
             world.complain(f"written in a pause, {self.paused_until - world.loop.now:.3f} s before its end")
+        if (process := PROCESS.get()) is not None:
+            process.writes_in = world.loop.turns
         sending(self, permit, operation)
 
     with (
