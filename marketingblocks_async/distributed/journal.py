@@ -70,7 +70,7 @@ class SharedJournal:
         base = f"{{{prefix}:run:{run}}}"
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState), "posts")
         self._keys = tuple(f"{base}:{name}" for name in names)
-        self._rows, self._facts, self._meta, *self._sets, self._posts = self._keys
+        self._rows, self._facts, self._meta, *self._sets = self._keys[:-1]
         self._intend = self._redis.register_script(_script("intend"))
         self._end = self._redis.register_script(_script("end"))
         self._give_up = self._redis.register_script(_script("give_up"))
@@ -323,8 +323,9 @@ class SharedJournal:
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""
-        async with _command():
-            return set(await self._redis.hkeys(self._posts))
+        done = await self.numbers(RowState.DONE)
+        chunks = [await self.rows(done[begin : begin + _CHUNK]) for begin in range(0, len(done), _CHUNK)]
+        return {row.post_id for chunk in chunks for row in chunk if row.post_id is not None}
 
     async def note_highest_id(self, post_id: int) -> None:
         """Record the highest post id that the API lists now; it holds for the rows that are sent from now on."""

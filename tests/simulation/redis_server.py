@@ -102,9 +102,6 @@ class RedisServer:
     def _hdel(self, key: str, *names: str) -> int:
         return sum(self.data.get(key, {}).pop(name, None) is not None for name in names)
 
-    def _hkeys(self, key: str) -> list[str]:
-        return list(self.data.get(key, {}))
-
     def _hlen(self, key: str) -> int:
         return len(self.data.get(key, {}))
 
