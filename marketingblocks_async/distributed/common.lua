@@ -1,6 +1,7 @@
 -- Begins every script. Each transition of the journal is one script, and so atomic.
--- Keys: rows (number -> request), facts (number -> state, attempts, delivery, times, id, error), meta, one sorted set of
--- numbers for each state, in the order of RowState, and posts (id -> number of the row).
+-- Keys: rows (number -> request), facts (number -> state, attempts, delivery, times, id, whether that was found by looking
+-- for it, error), meta, one sorted set of numbers for each state, in the order of RowState, and posts (id -> number of the
+-- row).
 local rows, facts, meta, posts = KEYS[1], KEYS[2], KEYS[3], KEYS[#KEYS]
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000

@@ -23,15 +23,18 @@ if ARGV[4] ~= '' then
     if delivery == '' then
       return 0
     end
-    -- The other row was looked for while this one was being sent, and its post was taken for that of the other.
     local taken = known(other)
-    taken.id, taken.l = nil, nil
-    move(other, taken, 4, taken.sent or 0)
+    if taken.f then
+      -- The other row was looked for while this one was being sent, and was given the post of this one. What a response
+      -- said of the other is not doubted: whether ids are unique is not documented.
+      taken.id, taken.l, taken.f = nil, nil, nil
+      move(other, taken, 4, taken.sent or 0)
+    end
   end
   redis.call('HSET', posts, ARGV[4], number)
 end
 fact.id, fact.l, fact.e, fact.t, fact.ended = nil, nil, nil, nil, now
-if ARGV[4] ~= '' then fact.id = ARGV[4] end
+if ARGV[4] ~= '' then fact.id, fact.f = ARGV[4], delivery == '' and 1 or nil end
 if ARGV[7] ~= '' then fact.l = ARGV[7] end
 if ARGV[5] ~= '' then fact.e, fact.t = ARGV[5], ARGV[6] end
 move(number, fact, state, state == 0 and tonumber(number) or fact.sent or 0)

@@ -34,13 +34,13 @@ class Clocks(SimpleNamespace):
     """The clocks of attempts, which can be put forward."""
 
     ahead: float = 0.0
-    days: float = 0.0
+    calendar: float = 0.0
 
     def monotonic(self) -> float:
         return time.monotonic() + self.ahead
 
     def time(self) -> float:
-        return time.time() + self.days
+        return time.time() + self.calendar
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def create(client: MarketingBlocks, records: Records) -> None:
 
 
 @pytest.mark.parametrize("handed_in", [False, True])
-@pytest.mark.parametrize("clock", ["ahead", "days"])
+@pytest.mark.parametrize("clock", ["ahead", "calendar"])
 async def test_after_the_process_or_the_machine_stood_still(clocks: Clocks, clock: str, handed_in: bool) -> None:
     records = Records()
     records.then = lambda: setattr(clocks, clock, attempts.LONGEST_UNTIL_WRITTEN)
@@ -135,7 +135,7 @@ async def _drain(many: Any) -> list[bool]:
 def test_how_old_the_record_may_be(clocks: Clocks, timeout: float, seconds: float) -> None:
     attempt = Attempt(None, None)
     attempt.intend(timeout)
-    clocks.ahead = clocks.days = seconds - 0.1
+    clocks.ahead = clocks.calendar = seconds - 0.1
     assert not attempt.is_late
     clocks.ahead = seconds + 0.1
     assert attempt.is_late

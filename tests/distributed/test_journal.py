@@ -174,6 +174,14 @@ async def test_an_outcome_may_be_recorded_twice(journal: SharedJournal, state: R
     assert (await journal.row(1)).state is state
 
 
+async def test_an_id_that_two_responses_name_makes_neither_row_unknown(journal: SharedJournal) -> None:
+    """It is not documented that ids are unique; an unknown row might be sent again."""
+    for number in (1, 2):
+        await journal.intend(number, "a")
+        assert await journal.end(number, RowState.DONE, delivery="a", post_id="0")
+    assert await journal.numbers(RowState.DONE) == [1, 2]
+
+
 async def test_a_post_belongs_to_the_row_whose_response_names_it(journal: SharedJournal) -> None:
     """An equal row may be looked for while it is in flight, and its post be taken for that of the other."""
     await journal.intend(1, "died")
