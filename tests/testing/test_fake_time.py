@@ -37,6 +37,8 @@ async def test_sleep_takes_no_time(fake_time: FakeTime) -> None:
     assert time.perf_counter() - began < 10
 
 
+# The policy that checks the spacing of requests as well: on a real clock a slow machine would spoil it.
+@pytest.mark.marketingblocks_sandbox(policy="gcra")
 async def test_a_run_of_posts_keeps_the_limit_without_the_waiting(
     marketingblocks_client: MarketingBlocks, marketingblocks_sandbox: Sandbox, fake_time: FakeTime
 ) -> None:

@@ -23,16 +23,14 @@ class LimitWatch:
 
     Args:
         sandbox: the server.
-        allowance: seconds of lag that change nothing.
 
     Attributes:
-        lag: the longest time that a response took, in seconds.
+        lag: the longest time from one response to the next, in seconds. The server cannot have stood still for longer.
 
     """
 
-    def __init__(self, sandbox: SandboxProcess, allowance: float = GUARD) -> None:
+    def __init__(self, sandbox: SandboxProcess) -> None:
         self._sandbox = sandbox
-        self._allowance = allowance
         self._task: asyncio.Task[None] | None = None
         self.lag: float = 0.0
 
@@ -50,14 +48,16 @@ class LimitWatch:
     @property
     def lagged(self) -> bool:
         """Whether the server counted so late that a second may look fuller than it was."""
-        return self.lag > self._allowance
+        return self.lag > GUARD
 
     async def _watch(self) -> None:
+        await self._sandbox.health()
+        answered = time.monotonic()
         while True:
-            asked = time.monotonic()
-            await self._sandbox.health()
-            self.lag = max(self.lag, time.monotonic() - asked)
             await asyncio.sleep(_EVERY)
+            await self._sandbox.health()
+            previous, answered = answered, time.monotonic()
+            self.lag = max(self.lag, answered - previous)
 
     async def verdict(self, token: str) -> tuple[int, str | None]:
         """Return the most requests of a token in a second, and a complaint if that is too many.
