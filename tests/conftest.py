@@ -49,10 +49,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_reaches_children() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
-    # Shells have it ignored in what they start in the background, and children inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_reach_children() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    # Shells have Ctrl-C ignored in what they start in the background, nohup has hang-ups, and children inherit that.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
