@@ -51,8 +51,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.fixture(autouse=True, scope="session")
 def _signals_reach_children() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
     # Shells have Ctrl-C ignored in what they start in the background, nohup has hang-ups, and children inherit that.
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-        if signal.getsignal(number) is signal.SIG_IGN:
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        # Windows has no hang-ups.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
 
 
