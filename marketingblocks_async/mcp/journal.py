@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from marketingblocks_async.bulk import JournalError, RowState, StoredRow
 from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
 from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
+from marketingblocks_async.clock import CalendarClock
 
 APPLICATION_ID = 0x4D424D43
 """Marks an SQLite file as a journal of this server."""
@@ -104,6 +105,7 @@ class WriteJournal:
         # Held as long as this process lives: others see by it whether a row that is being sent has a sender.
         self._liveness = FileLock(self._lock_path_of(self.owner))
         self._thread_lock = threading.Lock()
+        self._clock = CalendarClock()
         self._highest_id: int | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -201,8 +203,8 @@ class WriteJournal:
     # For reconciliation, see RunJournal.
 
     async def now(self) -> float:
-        """Return the Unix time."""
-        return time.time()
+        """Return the Unix time, without the steps by which the clock was set forward since the server began."""
+        return self._clock.now()
 
     async def unknown_rows(self) -> list[StoredRow]:
         """Return the posts of unknown outcome, but for channels to which a post is going out at this moment.

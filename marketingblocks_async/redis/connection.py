@@ -17,7 +17,8 @@ from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionE
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from . import clock
+from marketingblocks_async import clock
+
 from .script import EXCHANGE, EXCHANGE_SHA
 from .settings import RedisSettings
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from marketingblocks_async import clock
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.settings import ManagedLimiter, RateLimiterSnapshot
 
-from . import clock
 from .lease import Lease
 from .pool import LeasedPool
 from .settings import RedisSettings

@@ -15,7 +15,8 @@ import os
 import threading
 from collections.abc import Sequence
 
-from . import clock
+from marketingblocks_async import clock
+
 from .connection import AccessDeniedError, Connection, DeadConnectionError, Exchange, UnreachableError
 from .lease import Lease, heartbeat
 from .settings import RedisSettings

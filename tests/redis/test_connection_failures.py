@@ -10,7 +10,8 @@ import pytest
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from marketingblocks_async.redis import RedisRateLimit, clock
+from marketingblocks_async import clock
+from marketingblocks_async.redis import RedisRateLimit
 from marketingblocks_async.redis.connection import (
     AccessDeniedError,
     Connection,

@@ -268,11 +268,17 @@ def simulated(seed: int) -> Generator[World]:
     gc.disable()
     gc.freeze()
     logging.disable(logging.CRITICAL)
+
+    def since_boot(clock: int) -> float:
+        del clock
+        return loop.now
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulation-", dir=_MEMORY)))
         for target, name, value in (
             (time, "monotonic", loop.time),
             (time, "time", lambda: EPOCH + loop.now),
+            (time, "clock_gettime", since_boot),
             (writer, "threading", disk.Threading),
             (writer, "SimpleQueue", disk.StepQueue),
             (files, "sqlite3", disk.Sqlite()),

@@ -30,6 +30,7 @@ from typing import Any, Self
 
 from marketingblocks_async.bulk.errors import JournalError
 from marketingblocks_async.bulk.threads import in_thread
+from marketingblocks_async.clock import CalendarClock
 
 from .files import (
     APPLICATION_ID,
@@ -289,6 +290,7 @@ class Journal(JournalReader):
         self._commits: GroupCommit | None = None
         self._session: int | None = None
         self._latest = 0.0
+        self._clock = CalendarClock()
 
     async def open(self) -> Self:
         """Open it, for programs without ``async with``; close it with ``aclose()``.
@@ -481,8 +483,8 @@ class Journal(JournalReader):
     # For reconciliation, see RunJournal.
 
     async def now(self) -> float:
-        """Return the Unix time."""
-        return time.time()
+        """Return the Unix time, without the steps by which the clock was set forward since the journal was opened."""
+        return self._clock.now()
 
     async def unknown_rows(self) -> list[StoredRow]:
         """Return the rows of unknown outcome."""

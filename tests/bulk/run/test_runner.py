@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import math
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, OutcomeEvent, RateLimit
+from marketingblocks_async import AttemptEvent, ConfigurationError, CreatePost, MarketingBlocks, OutcomeEvent, RateLimit
 from marketingblocks_async.bulk import (
     BulkProgress,
     BulkResult,
@@ -161,6 +162,22 @@ async def test_unknown_rows_wait_until_they_have_settled(sandbox: Sandbox, path:
     assert result.reconciliation.undecided_until is not None
     assert (await run(sandbox, path)).counts.done == 10
     assert created(sandbox) == ALL
+
+
+async def test_a_clock_that_is_set_forward_settles_no_row(
+    sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may still carry it out: no time has passed."""
+    sandbox.faults.add("drop_before:endpoint=create-post,after=4,times=1")
+    calendar = time.time
+
+    def set_forward(event: AttemptEvent) -> None:
+        if event.failure is not None:
+            monkeypatch.setattr(time, "time", lambda: calendar() + 7200)
+
+    result = await run(sandbox, path, {"on_attempt": set_forward}, concurrency=1, settle_after=3600.0)
+    assert time.time is not calendar
+    assert (result.counts.unknown, result.reconciliation.absent) == (1, 0)
 
 
 @pytest.mark.parametrize(
