@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import aioresponses.core
@@ -15,7 +15,6 @@ import pytest
 
 from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
-from tests.support.alone import alone, beside_others
 from tests.support.mocked import Mocked, MockedResponse
 
 # A busy machine must not fail a test.
@@ -38,14 +37,6 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from looking at all tests and modules again and again: half a second each time."""
     gc.collect()
     gc.freeze()
-
-
-# First, so that a timeout of the test does not count the wait for other processes.
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the other processes of this run quiet while a test marked ``alone`` runs."""
-    with alone() if item.get_closest_marker("alone") else beside_others():
-        return (yield)
 
 
 @pytest.fixture(autouse=True, scope="session")
