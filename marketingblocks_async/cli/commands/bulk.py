@@ -11,7 +11,7 @@ from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode, Interrupted
 from marketingblocks_async.cli.settings import Settings, run_async
 
-from .bulk_journals import JournalOption, JournalPath, find_journal, new_journal
+from .bulk_journals import JournalOption, JournalPath, beside, find_journal, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
 from .bulk_sending import NewToken, Results, Sending, check_target, send, takes_sending
@@ -106,6 +106,8 @@ def run(
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.
     client = settings.client(timeout=sending.timeout)
+    if sending.results is not None:
+        check_target(sending.results, journal or beside(file), {"source": str(file)})
     try:
         with (
             ended_like_ctrl_c(),
@@ -211,9 +213,12 @@ def report(
     journal = find_journal(journal)
     with JournalReader(journal) as reader:
         made = make_report(reader)
-        for path in (html, failures, unknowns, results):
-            if path is not None:
-                check_target(path, (journal, Path(made.source) if made.source else None))
+        targets = [path for path in (html, failures, unknowns, results) if path is not None]
+        for number, path in enumerate(targets):
+            check_target(path, journal, reader.meta)
+            if path in targets[:number]:
+                msg = f"{path} is the name of two files; give each its own"
+                raise ValueError(msg)
         if html is not None:
             html.write_text(html_report(made), encoding="utf-8", errors="backslashreplace")
         if failures is not None:

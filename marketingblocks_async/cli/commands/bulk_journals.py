@@ -44,7 +44,7 @@ def new_journal(file: Path, given: Path | None) -> Generator[Path]:
         msg = "the standard input has no name that the run's journal could take; name it: --journal posts.journal"
         raise ValueError(msg)
     try:
-        yield _beside(file)
+        yield beside(file)
     except JournalError as error:
         # Not for those of its subclasses, which say that there is a journal already.
         if type(error) is not JournalError:
@@ -62,21 +62,22 @@ def find_journal(given: Path) -> Path:
     """
     from marketingblocks_async.bulk import JournalError
 
-    beside = _beside(given)
+    found = beside(given)
     if _is_database(given):
         return given
-    if beside.is_file():
-        return beside
+    if found.is_file():
+        return found
     if given.is_file() and given.stat().st_size:
         msg = (
-            f"{given} is no journal of a bulk run, and there is none at {beside}; "
+            f"{given} is no journal of a bulk run, and there is none at {found}; "
             "if the file was sent with another one, give the name of that"
         )
         raise JournalError(msg)
     return given
 
 
-def _beside(file: Path) -> Path:
+def beside(file: Path) -> Path:
+    """Return the journal that a file of posts has if no other is named."""
     return file.parent / f"{file.name}.journal"
 
 

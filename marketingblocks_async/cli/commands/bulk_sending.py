@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -110,7 +114,7 @@ def send(
         async with client, Journal(path) as journal:
             source = journal.meta.get("source", "")
             if how.results is not None:
-                check_target(how.results, (path, Path(source) if source else None))
+                check_target(how.results, path, journal.meta)
             with shown_progress(settings.output) as show:
                 bulk_run = BulkRun(
                     client,
@@ -137,20 +141,56 @@ def send(
         {**result.to_dict(), "journal": str(path)},
         lambda: show_result(settings.output, result, str(path), resumed=resumed, failed=name_for_failures(source)),
     )
+    is_written = True
     if how.results is not None:
-        with JournalReader(path) as reader:
-            write_results(reader, how.results)
+        try:
+            with JournalReader(path) as reader:
+                write_results(reader, how.results)
+        except OSError as exc:
+            is_written = False
+            settings.output.note(
+                f"{how.results} could not be written: {exc.strerror or exc}. The run itself is as shown; "
+                f"write its results with: marketingblocks bulk report {quote(str(path))} --results FILE"
+            )
     if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
         return ExitCode.INTERRUPTED
     code = code_of(result.counts)
+    if code is ExitCode.DONE and not is_written:
+        return ExitCode.USAGE
     if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
         return ExitCode.USAGE
     return code
 
 
-def check_target(path: Path, precious: tuple[Path | None, ...]) -> None:
-    """Refuse to write over the journal or the file that its rows came from."""
-    for each in precious:
-        if each is not None and path.exists() and each.exists() and path.samefile(each):
-            msg = f"{path} would be written over, and the run needs it; give another name"
-            raise ValueError(msg)
+def check_target(path: Path, journal: Path, meta: Mapping[str, str]) -> None:
+    """Refuse to write over the journal or the file that its rows came from, and where nothing can be written.
+
+    Raises:
+        ValueError: ``path`` is such a file, or cannot be written.
+
+    """
+    source = meta.get("source", "")
+    # The file's name in the journal may lead elsewhere from this folder; its place beside the journal, and what is in
+    # it, do not change.
+    precious = (journal, journal.parent / journal.name.removesuffix(".journal"), *([Path(source)] if source else []))
+    is_precious = any(
+        path.absolute() == each.absolute() or (path.exists() and each.exists() and path.samefile(each))
+        for each in precious
+    )
+    if is_precious or (path.is_file() and _sha256(path) == meta.get("source_sha256")):
+        msg = f"{path} would be written over, and the run needs it; give another name"
+        raise ValueError(msg)
+    if path.is_dir():
+        msg = f"{path} is a folder; give the name of a file"
+        raise ValueError(msg)
+    if not path.parent.is_dir():
+        msg = f"{path} cannot be written: there is no folder {path.parent}; make it, or give another name"
+        raise ValueError(msg)
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        msg = f"{path} may not be written; give a name in another folder"
+        raise ValueError(msg)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -331,7 +331,7 @@ def test_a_report_into_a_folder_is_refused(command: Command, finished: Path) -> 
     for option in ("--html", "--failures"):
         ran = command("bulk", "report", "j", option, finished)
         assert ran.code == 1
-        assert "Is a directory" in ran.words
+        assert "is a folder" in ran.words
 
 
 def test_the_report_as_json(command: Command, finished: Path) -> None:
@@ -485,3 +485,42 @@ def test_results_are_written_by_run_resume_and_report(command: Command, sandbox:
     assert (tmp_path / "results.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
     refused = command("bulk", "report", "j", "--results", "posts.csv")
     assert "would be written over" in refused.words
+
+
+def test_the_file_of_posts_is_not_written_over_from_another_folder(
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = posts_file(tmp_path / "posts.csv", 1)
+    before = file.read_bytes()
+    command("bulk", "run", "posts.csv", *LIFTED)
+    command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for journal in ("../posts.csv", "../j"):
+        for option in ("--failures", "--results", "--html"):
+            refused = command("bulk", "report", journal, option, "../posts.csv")
+            assert (refused.code, "would be written over" in refused.words) == (1, True)
+    both = command("bulk", "report", "../j", "--results", "a.csv", "--failures", "a.csv")
+    assert (both.code, "name of two files" in both.words) == (1, True)
+    assert file.read_bytes() == before
+    assert created(sandbox) == 2
+
+
+@pytest.mark.parametrize("results", ["nowhere/r.csv", ".", "posts.csv", "posts.csv.journal"])
+def test_a_place_for_results_is_checked_before_anything_is_sent(
+    command: Command, sandbox: Sandbox, tmp_path: Path, results: str
+) -> None:
+    posts_file(tmp_path / "posts.csv", 1)
+    assert command("bulk", "run", "posts.csv", "--results", results, *LIFTED).code == 1
+    assert not (tmp_path / "posts.csv.journal").exists()
+    assert created(sandbox) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_results_that_cannot_be_written_do_not_hide_what_was_sent(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    posts_file(tmp_path / "posts.csv", 1)
+    ran = command("bulk", "run", "posts.csv", "--results", "/dev/full", "--json", *LIFTED)
+    assert (ran.code, ran.json["done"], created(sandbox)) == (1, 1, 1)
+    assert "marketingblocks bulk report posts.csv.journal --results FILE" in ran.err
