@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,21 +34,24 @@ def request_fields(from_json: str | None, options: Mapping[str, object]) -> dict
     return fields
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str, option: str = "--from-json") -> Any:
     """Return the JSON value that an option gives: a text, ``@FILE``, or ``-`` for the standard input."""
-    where = "the option"
+    from marketingblocks_async.bulk.sheets.json_text import load_json
+
+    where = option
     try:
         if text == "-":
-            where, text = "the standard input", sys.stdin.read()
+            where = "the standard input"
+            text = sys.stdin.read()
         elif text.startswith("@"):
-            where, text = text[1:], Path(text[1:]).read_text(encoding="utf-8-sig")
-        return json.loads(text)
+            where = text[1:]
+            text = Path(where).read_text(encoding="utf-8-sig")
+        # A name that is there twice would lose one of its values without a word.
+        return load_json(text)
     except UnicodeDecodeError:
-        msg = f"{where} is no JSON: it is not text in UTF-8"
+        msg = f"{where}: this is not JSON: it is not text in UTF-8"
     except ValueError as exc:
-        msg = f"{where} is no JSON: {exc}"
-    except RecursionError:
-        msg = f"{where} is JSON with too many brackets inside each other"
+        msg = f"{where}: {exc}"
     raise ValueError(msg)
 
 

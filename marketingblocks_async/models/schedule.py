@@ -225,7 +225,9 @@ def warn_if_ambiguous(local: datetime, time_zone: str) -> None:
         # At the ends of the calendar no zone changes its clocks.
         return
     if message is not None:
-        warnings.warn(f"{message}; for the second one pass a datetime with fold=1", AmbiguousTimeWarning, stacklevel=2)
+        second = local.replace(tzinfo=zone_of(time_zone), fold=1).astimezone(UTC)
+        message += f"; for the second one give {second:%Y-%m-%d %H:%M} in UTC, or a datetime with fold=1"
+        warnings.warn(message, AmbiguousTimeWarning, stacklevel=2)
 
 
 def moment_of(schedule_time: object, time_zone: object) -> datetime | None:

@@ -43,7 +43,9 @@ class Fields:
             "keywords": self.keyword,
             "response_type": self.response_type,
         }
-        further = {name: read_json(value) for name, value in pairs(self.field or (), "--field").items()}
+        further = {
+            name: read_json(value, f"--field {name}") for name, value in pairs(self.field or (), "--field").items()
+        }
         return request_fields(self.from_json, options | others | further)
 
 

@@ -61,7 +61,7 @@ def request(
     ] = None,
 ) -> None:
     """Make a call that the documentation does not show, under the same limit. Prints the response as JSON."""
-    value = None if body is None else read_json(body)
+    value = None if body is None else read_json(body, "--body")
     query = pairs(param or (), "--param") or None
     body_of_response = settings.call(
         lambda client: client.request(method, path, params=query, json=value, resend=resend)

@@ -59,8 +59,8 @@ def create(
         "schedule_time": schedule_time,
         "time_zone": time_zone,
         "hash_tags": hash_tag,
-        "twitter_threads": None if twitter_threads is None else read_json(twitter_threads),
-        "post_extra": None if post_extra is None else read_json(post_extra),
+        "twitter_threads": None if twitter_threads is None else read_json(twitter_threads, "--twitter-threads"),
+        "post_extra": None if post_extra is None else read_json(post_extra, "--post-extra"),
     }
     fields = request_fields(from_json, options)
     mode = "scheduled" if fields.get("schedule_time") is not None else "now"
