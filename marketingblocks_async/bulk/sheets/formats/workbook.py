@@ -41,10 +41,12 @@ _MERGE = re.compile(
 )
 
 
+_COLUMNS = re.compile(rb"<(?:\w+:)?col\s[^<>]*>")
+_ROW = re.compile(rb"<(?:\w+:)?row(?:\s[^<>]*)?/?>")
 _HIDDEN = re.compile(
     rb"<(?:\w+:)?(?:row|col)\s(?:[^<>]*?\s)?(?:hidden\s*=\s*[\"'](?:1|true)|(?:ht|width)\s*=\s*[\"']0(?:\.0*)?)[\"'][^<>]*>"
 )
-"""A row or columns that are hidden, or of no height or width."""
+"""The tag of a row or of columns that are hidden, or of no height or width."""
 
 _NUMBERS = re.compile(rb"\s(r|min|max)\s*=\s*[\"']([0-9]{1,7})[\"']")
 
@@ -106,19 +108,34 @@ class SheetMarks:
         self.hidden_columns: list[int] = []
         # A byte for each row up to the last hidden one: a sheet has at most a million of them.
         self._hidden_rows = bytearray()
+        self._row = 0
 
     def hides_row(self, row: int) -> bool:
         """Tell whether the sheet does not show a row (from 1): it is hidden, or a filter leaves it out."""
         return row < len(self._hidden_rows) and self._hidden_rows[row] == 1
 
-    def take_tag(self, tag: bytes) -> None:
-        """Take the tag of a row or of columns that are hidden."""
-        numbers = {name: int(number) for name, number in _NUMBERS.findall(tag)}
-        if b"r" in numbers:
-            row = min(numbers[b"r"], ROW_LIMIT)
+    def take_row(self, tag: bytes) -> None:
+        """Take the tag of a row.
+
+        Raises:
+            UnsafeWorkbookError: the row does not stand below the one before it; openpyxl would leave it out.
+
+        """
+        numbers = dict(_NUMBERS.findall(tag))
+        # A row without a number is the next one.
+        row = int(numbers.get(b"r", self._row + 1))
+        if row <= self._row:
+            msg = f"row {row} of this sheet stands behind row {self._row}; open the workbook and save it again as .xlsx"
+            raise UnsafeWorkbookError(msg)
+        self._row = row
+        if row <= ROW_LIMIT and _HIDDEN.match(tag):
             self._hidden_rows.extend(bytes(max(0, row + 1 - len(self._hidden_rows))))
             self._hidden_rows[row] = 1
-        elif b"min" in numbers:
+
+    def take_columns(self, tag: bytes) -> None:
+        """Take the tag of columns."""
+        numbers = {name: int(number) for name, number in _NUMBERS.findall(tag)}
+        if b"min" in numbers and _HIDDEN.match(tag):
             last = min(numbers.get(b"max", numbers[b"min"]), COLUMN_LIMIT)
             self.hidden_columns += [
                 column for column in range(numbers[b"min"] - 1, last) if column not in self.hidden_columns
@@ -138,7 +155,7 @@ def find_marks(sheet: IO[bytes]) -> SheetMarks:
     """Return the merged areas of a worksheet, and what it does not show.
 
     Raises:
-        UnsafeWorkbookError: there are more than ``AREA_LIMIT``.
+        UnsafeWorkbookError: there are more than ``AREA_LIMIT``, or the rows are not in their order.
 
     """
     marks = SheetMarks()
@@ -146,16 +163,20 @@ def find_marks(sheet: IO[bytes]) -> SheetMarks:
     rest = b""
     while chunk := sheet.read(CHUNK):
         data = rest + chunk
+        # A tag may lie across two chunks; it is taken when it is complete.
+        begun = data.rfind(b"<")
+        end = begun if begun >= max(0, len(data) - _LONGEST_TAG) and b">" not in data[begun:] else len(data)
+        data, rest = data[:end], data[end:]
         for match in _MERGE.finditer(data):
             first, last = (_column(match[1]), int(match[2])), (_column(match[3]), int(match[4]))
             areas.add(Area(first[1], first[0], last[1], last[0]))
-        for match in _HIDDEN.finditer(data):
-            marks.take_tag(match[0])
+        for match in _ROW.finditer(data):
+            marks.take_row(match[0])
+        for match in _COLUMNS.finditer(data):
+            marks.take_columns(match[0])
         if len(areas) > AREA_LIMIT:
             msg = f"this sheet has more than {AREA_LIMIT:,} merged areas; unmerge them, or export it as CSV"
             raise UnsafeWorkbookError(msg)
-        # A tag may lie across two chunks; one that is found twice is in the set once.
-        rest = data[-_LONGEST_TAG:]
     marks.areas = sorted(areas)
     return marks
 

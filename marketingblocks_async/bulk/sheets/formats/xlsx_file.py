@@ -156,7 +156,10 @@ def _worksheet(workbook: Any, name: str | None, info: SourceInfo) -> Any:
     if name is None:
         found = next((sheet for sheet in sheets if sheet.sheet_state == "visible"), sheets[0] if sheets else None)
         if found is None:
-            msg = "this workbook has no worksheet"
+            msg = (
+                "this workbook has no worksheet that can be read; if it was saved as 'Strict Open XML', "
+                "save it as 'Excel Workbook (.xlsx)'"
+            )
             raise SourceError(msg, file=info.file)
         return found
     for wanted in (name, name.strip().casefold()):

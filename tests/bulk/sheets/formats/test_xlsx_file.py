@@ -417,6 +417,12 @@ class TestMergedCells:
             part = b" " * padding + b"<mergeCell ref=\"B2:C3\"/><x:mergeCell  ref='AA10:AB11' />"
             assert find_marks(io.BytesIO(part)).areas == [(2, 1, 3, 2), (10, 26, 11, 27)]
 
+    def test_hidden_rows_need_no_number_and_may_lie_across_two_chunks(self) -> None:
+        rows = b'<row><c/></row><row hidden="1"><c/></row><row r="7"/><row  ht="0"><c/></row>'
+        for padding in (0, *range(CHUNK - len(rows), CHUNK, 7)):
+            marks = find_marks(io.BytesIO(b" " * padding + rows))
+            assert [row for row in range(12) if marks.hides_row(row)] == [2, 8]
+
     def test_an_absurd_number_of_them_is_refused(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workbook_file, "AREA_LIMIT", 2)
         workbook(file, HEADER, LINE, merged=["A5:A6", "A7:A8", "A9:A10"])
@@ -453,6 +459,12 @@ class TestBrokenFiles:
     def test_xml_that_is_broken(self, file: Path, old: str) -> None:
         replaced(workbook(file, HEADER, LINE), "sheet1.xml", old, "<&")
         assert "broken" in failure(file).message
+
+    @pytest.mark.parametrize("number", ["1", "2"])
+    def test_no_row_is_lost_that_stands_behind_a_later_one(self, file: Path, number: str) -> None:
+        workbook(file, HEADER, LINE, LINE)
+        replaced(file, "sheet1.xml", '<row r="3"', f'<row r="{number}"')
+        assert f"row {number} of this sheet stands behind row 2" in failure(file).message
 
     @pytest.mark.parametrize(("old", "new"), [('r="2"', 'r="99999999999"'), ('r="A2"', 'r="ZZZZZ2"')])
     def test_cells_in_impossible_places(self, file: Path, old: str, new: str) -> None:
