@@ -20,7 +20,8 @@ _ADDRESS = re.compile(
 _SECOND_ADDRESS = re.compile(r"(?<![/=:&?%(#+!@~.-])https?://", re.IGNORECASE)
 """An address inside another one is often meant, as in ``…?url=https://…``; after a letter or a comma it is not."""
 
-_INNER_ADDRESS = re.compile(r"https?://[^\s\"'<>()\[\]/][^\s\"'<>()\[\]]*", re.IGNORECASE)
+_TYPOGRAPHIC = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_INNER_ADDRESS = re.compile(rf"https?://[^\s\"'<>()\[\]/{_TYPOGRAPHIC}][^\s\"'<>()\[\]{_TYPOGRAPHIC}]*", re.IGNORECASE)
 _PRIVATE = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa")
 
 _FAULTS = tuple(
@@ -64,7 +65,8 @@ def check_media_url(value: str) -> str:
 
     """
     found = _ADDRESS.fullmatch(value)
-    problem = _host_problem(found[1].lower()) if found and not _SECOND_ADDRESS.search(value, 1) else _explain(value)
+    is_one = found is not None and not _SECOND_ADDRESS.search(value, 1) and value[-1] not in _TYPOGRAPHIC
+    problem = _host_problem(found[1].lower()) if found and is_one else _explain(value)
     if problem is not None:
         text = " ".join(value.split())
         shown = text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
@@ -97,7 +99,7 @@ def _explain(value: str) -> str:
         return "holds several addresses; give each address an entry of its own"
     if text != value and _ADDRESS.fullmatch(text):
         return f"has white space around it; write {text}"
-    if inner and not text.startswith(inner[0][:8]):
+    if inner and (not text.startswith(inner[0][:8]) or text[-1] in _TYPOGRAPHIC):
         return f"is more than an address; write {inner[0]} alone"
     for pattern, message in _FAULTS:
         if fault := pattern.fullmatch(text):

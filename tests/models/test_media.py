@@ -68,6 +68,8 @@ def test_an_address_that_could_be_fetched_goes_out_as_it_is(address: str) -> Non
         (" https://example.com/a.jpg", "write https://example.com/a.jpg"),
         ("<https://example.com/a.jpg>", "write https://example.com/a.jpg alone"),
         ("a.jpg (https://example.com/a.jpg)", "write https://example.com/a.jpg alone"),
+        ("“https://example.com/a.jpg”", "write https://example.com/a.jpg alone"),
+        ("https://example.com/a.jpg”", "write https://example.com/a.jpg alone"),
         ("https://a.example/1.jpghttps://b.example/2.jpg", "holds several addresses"),
         ("https://a.example/1.jpg,https://b.example/2.jpg", "holds several addresses"),
         ("https://a.example/1.jpg https://b.example/2.jpg", "holds several addresses"),

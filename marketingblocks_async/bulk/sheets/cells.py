@@ -47,8 +47,18 @@ EXACT_FLOAT = 2**53
 SPREADSHEET_ERRORS = frozenset({
     "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!",
     "#GETTING_DATA", "#ERROR!",
+    # German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Russian.
+    "#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#ÜBERLAUF!", "#KALK!",
+    "#VALEUR!", "#NOM?", "#NOMBRE!", "#NUL!", "#PROPAGATION!",
+    "#N/D", "#¡REF!", "#¡VALOR!", "#¿NOMBRE?", "#¡DIV/0!", "#¡NUM!", "#¡NULO!",
+    "#N/D!", "#RIF!", "#VALORE!", "#NOME?", "#NULLO!",
+    "#VALOR!", "#NÚM!", "#NULO!",
+    "#N/B", "#VERW!", "#WAARDE!", "#NAAM?", "#GETAL!", "#LEEG!", "#DEEL/0!",
+    "#ADR!", "#ARG!", "#NAZWA?", "#LICZBA!", "#ZERO!", "#DZIEL/0!",
+    "#SAKNAS!", "#REFERENS!", "#VÄRDEFEL!", "#NAMN?", "#OGILTIGT!", "#DIVISION/0!",
+    "#Н/Д", "#ССЫЛКА!", "#ЗНАЧ!", "#ИМЯ?", "#ДЕЛ/0!", "#ЧИСЛО!", "#ПУСТО!",  # noqa: RUF001 - Cyrillic is meant
 })  # fmt: skip
-"""The texts that a spreadsheet shows and exports where a formula failed."""
+"""The texts that a spreadsheet shows and exports where a formula failed, in the languages of its program."""
 
 CORRECT_MARK = "#CORRECT!"
 """Start of a cell of a file of failures that would look valid although the original is not, such as a formula."""
@@ -70,6 +80,7 @@ _MOMENT = re.compile(
 _DAY_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:[0-9]{4}|[0-9]{2})\b.*", re.DOTALL)
 _SEVERAL_ADDRESSES = re.compile(r"https?://.*?([,;|]?)\s*(?<=[\s,;|])https?://", re.IGNORECASE | re.DOTALL)
+_ONE_ADDRESS = re.compile(r"(?:https?://\S+)?", re.IGNORECASE)
 
 _WRITE_TIME_AS = "write it as YYYY-MM-DD HH:MM, for example 2027-01-08 14:30"
 
@@ -291,6 +302,8 @@ def _number_of(text: str) -> int:
         msg = "write the number without separators: digits only"
     elif text in SPREADSHEET_ERRORS:
         msg = f"the spreadsheet shows the error {text} here; correct its formula or type the number"
+    elif _PLAIN_NUMBER.fullmatch(plain := text.lstrip("+0")):
+        msg = f'a whole number begins with no zero and no plus sign; write {plain} instead of "{visible(text)}"'
     else:
         msg = f'"{visible(text)}" is not a whole number; write digits only, for example 123'
     raise CellError(msg)
@@ -406,17 +419,23 @@ def media_reader(separator: str, words: Words = PYTHON) -> CellReader:
         addresses = [address for part in text.split(separator) if (address := part.strip(BLANKS))]
         for address in addresses:
             if found := _SEVERAL_ADDRESSES.search(address):
-                sign = found[1] or " "
-                # Without the addresses, so that all rows with this fault count as one.
-                msg = (
-                    f"it looks like several addresses; put {separator} between them, or say what separates lists in "
-                    f"this file: {words.option('list_separator', f'{sign!r}' if words.command_line else sign)} "
-                    "(a comma inside an address is written %2C)"
-                )
+                raise CellError(_several_addresses(address, found[1] or " ", separator, words))
+            if address[-1] in ",;":
+                msg = f'"{visible(address)}" ends with "{address[-1]}"; delete that sign'
                 raise CellError(msg)
         return addresses
 
     return read
+
+
+def _several_addresses(text: str, sign: str, separator: str, words: Words) -> str:
+    # Without the addresses, so that all rows with this fault count as one.
+    message = f"it looks like several addresses; put {separator} between them"
+    # Only if it helps: between line ends, words or several kinds of signs it does not.
+    if all(_ONE_ADDRESS.fullmatch(part.strip(BLANKS)) for part in text.split(sign)):
+        option = words.option("list_separator", f"{sign!r}" if words.command_line else sign)
+        message += f", or say what separates lists in this file: {option}"
+    return f"{message} (a comma inside an address is written %2C)"
 
 
 def tags_reader(separator: str) -> CellReader:

@@ -25,7 +25,8 @@ def load_json(text: str) -> Any:
     except json.JSONDecodeError as exc:
         place = f"character {exc.pos + 1}" if exc.lineno == 1 else f"its line {exc.lineno}, character {exc.colno}"
         hint = "; straight quotes are needed, not typographic ones" if "“" in text or "”" in text else ""
-        hint = hint or ("; write one object a line" if exc.msg == "Extra data" else "")
+        if exc.msg == "Extra data":
+            hint = "; delete the comma at its end" if text[exc.pos :].strip() == "," else "; write one object a line"
         msg = f"this is not JSON: {exc.msg} at {place}{hint}"
         raise JsonError(msg) from None
     except RecursionError:

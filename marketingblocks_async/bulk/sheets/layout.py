@@ -49,6 +49,8 @@ from .words import PYTHON, Words
 HINT_ROWS = 10
 """Rows below a first row without known names that are searched for one that looks like the header."""
 
+JSON_FOUND = "this is JSON; name the file .json if it is a list of objects, .jsonl if it has one object a line"
+
 _THREAD_TARGET = re.compile(r"twitter_threads\.([0-9]+)\.(message|media_urls)")
 
 
@@ -436,7 +438,7 @@ def no_header(
     found, row, known = max(later, key=lambda each: (each[2], -each[0]), default=(0, 0, 0))
     first = visible(next((name for name in names if name.strip()), ""))
     if first.startswith(("{", "[")):
-        msg = "this is JSON; write one object a line and name the file .jsonl"
+        msg = JSON_FOUND
     elif first.startswith("<"):
         msg = "this is a web page or an XML file, not a table; export the sheet as CSV"
     elif advice := rules.advice(names):

@@ -92,7 +92,7 @@ class TestText:
         "column", ["caption_text", "hash_tags", "media_urls", "channel_id", "schedule_time", "key"]
     )
     def test_errors_of_the_spreadsheet_are_not_posted(self, column: str) -> None:
-        for value in ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!"):
+        for value in ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#BEZUG!", "#NOM?", "#¡REF!"):
             error = error_of(scheduled() | {column: value})
             assert error.column == column
             assert value in error.message
@@ -122,7 +122,7 @@ class TestNumbers:
             ("1\u202f234", "separators"), ("1'234", "separators"), ("1,23,456", "separators"),
             ("1.234,0", "separators"),
             ("1e3", "shortened"), ("1E3", "shortened"), ("1.23457E+14", "shortened"), ("1,23457E+14", "shortened"),
-            ("TRUE", "digits only"), ("1.5", "digits only"), ("0011", "digits only"), ("+11", "digits only"),
+            ("TRUE", "digits only"), ("1.5", "digits only"), ("0011", "write 11 instead"), ("+11", "write 11 instead"),
             ("1_000", "digits only"), ("١٢", "digits only"), ("１２", "digits only"), ("²", "digits only"),
             ("0x0B", "digits only"), ("11a", "digits only"), ("#11", "digits only"), ("11.", "digits only"),
             ("NaN", "digits only"), ("inf", "digits only"), ("--1", "digits only"), ('="11"', "digits only"),
@@ -305,6 +305,26 @@ class TestMedia:
     )  # fmt: skip
     def test_what_may_be_several_addresses_is_refused(self, text: str) -> None:
         assert error_of(cells(media_urls=text)).column == "media_urls"
+
+    @pytest.mark.parametrize(
+        ("text", "option"),
+        [
+            (f"{U}, {V}", ","), (f"{U};{V}", ";"), (f"{U} {V}", " "), (f"{U}\n{V}", None), (f"{U}\t{V}", None),
+            (f"{U} and {V}", None), (f"{U}, {V}; {U}", None),
+        ],
+    )  # fmt: skip
+    def test_a_separator_is_offered_only_if_it_helps(self, text: str, option: str | None) -> None:
+        message = error_of(cells(media_urls=text)).message
+        assert "put | between them" in message
+        assert ("list_separator" in message) is (option is not None)
+        if option is not None:
+            assert post_of(cells(media_urls=text), list_separator=option).media_urls == [U, V]
+
+    @pytest.mark.parametrize("sign", [",", ";"])
+    def test_a_separator_at_the_end_is_no_part_of_the_address(self, sign: str) -> None:
+        text = f"{U}{sign}"
+        assert "delete that sign" in error_of(cells(media_urls=text)).message
+        assert post_of(cells(media_urls=text), list_separator=sign).media_urls == [U]
 
     @pytest.mark.parametrize("separator", [";", "\n", "||", " "])
     def test_another_separator_may_be_chosen(self, separator: str) -> None:

@@ -21,8 +21,8 @@ _UNLIKELY = re.compile(
     # A sign between two letters; the apostrophes, dashes and dots of real words are not among these.
     "[A-Za-z\u00c0-\u024f][\u00a1-\u00a9\u00ac\u00ae-\u00b6\u00b8-\u00bf\u00d7\u00f7\u201a\u201e\u2020-\u2021\u2030\u02c6\u02dc]"
     "[A-Za-z\u00c0-\u024f]"
-    # A capital with an accent after a small letter.
-    "|[a-z\u00df-\u00ff][\u00c0-\u00d6\u00d8-\u00de\u0160\u017d\u0152\u0178][a-z\u00df-\u00ff]"
+    # A capital with an accent after a small letter, and signs that the é, ü, à, á and É of a Mac become.
+    "|[a-z\u00df-\u00ff][\u00c0-\u00d6\u00d8-\u00de\u0160\u017d\u0152\u0178]|[\u0178\u02c6]|[A-Za-z][\u2021\u0192]"
     # Brackets and the like behind a character that is not ASCII, as two bytes of East Asian texts look.
     "|[\u0080-\uffff][{|}~@\\\\^`\\[\\]]"
     # More letters with accents in a row than a Western word has.
@@ -61,8 +61,10 @@ def recognise_cp1252(path: Path) -> Recognised | None:
     line = 1
     high = in_utf_8 = 0
     rest = ""
+    ends: set[bytes] = set()
     with path.open("rb") as file:
         while chunk := file.read(_BUFFER):
+            ends.update(sign for sign in (b"\r", b"\n") if sign in chunk)
             high += len(_HIGH.findall(chunk))
             in_utf_8 += sum(map(len, _UTF_8.findall(chunk)))
             try:
@@ -76,5 +78,8 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")
+    if ends == {b"\r"}:
+        # Only a Mac ends lines like this, and it has a code page of its own.
+        return None
     # A text in UTF-8 of which a part was damaged is still one in UTF-8.
     return found if in_utf_8 * 2 < high else None

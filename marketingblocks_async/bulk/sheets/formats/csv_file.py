@@ -17,7 +17,7 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import is_blank
 from marketingblocks_async.bulk.sheets.columns import ColumnRules
 from marketingblocks_async.bulk.sheets.display import readable
-from marketingblocks_async.bulk.sheets.layout import HINT_ROWS, Header, Layout, RawRow, Unreadable
+from marketingblocks_async.bulk.sheets.layout import HINT_ROWS, JSON_FOUND, Header, Layout, RawRow, Unreadable
 
 from .text_files import LINE_LIMIT, open_lines
 
@@ -27,6 +27,7 @@ DELIMITERS = (",", ";", "\t", "|")
 CELL_LIMIT = 16 * 2**20
 """Characters in one cell; a larger cell has a quote that is never closed."""
 
+_SPACES = (" ", "\t", "\u00a0")
 _HEAD_LINES = 64
 _HEAD_SIZE = 2**20
 _TOO_BIG = "too big"
@@ -127,7 +128,7 @@ def _rows(
             if not blank and not header.takes(cells, line, lambda: _known_below(head, skipped, rules)):
                 layout = header.layout
                 number += 1
-                unreadable = header.repeated_by(cells)
+                unreadable = header.repeated_by(cells) or _quote_behind_space(cells, guard.last, info, layout)
                 if len(cells) != header.width and unreadable is None:
                     # Without a header the first row says how many cells there are, the recipe how many there can be.
                     width = header.width if rules.header else max(header.width, rules.width)
@@ -136,7 +137,8 @@ def _rows(
             line = skipped + reader.line_num + 1
             guard.size = 0
     except csv.Error as exc:
-        raise SourceError(_broken_quotes(str(exc)), file=file, line=line) from None
+        message = JSON_FOUND if not header.is_found and _is_json(head) else _broken_quotes(str(exc))
+        raise SourceError(message, file=file, line=line) from None
     if not header.is_found:
         raise SourceError(header.missing("file"), file=file)
 
@@ -168,6 +170,27 @@ def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout, *,
             "off; complete the row, or end it with a line break"
         )
         return Unreadable(message, layout.name_of(len(cells) - 1), readable(cells[-1]))
+    return None
+
+
+def _is_json(head: Sequence[str]) -> bool:
+    return bool(head) and head[0].lstrip().startswith(("{", "["))
+
+
+def _quote_behind_space(cells: Sequence[str], last_line: str, info: SourceInfo, layout: Layout) -> Unreadable | None:
+    """Return what to do about a cell whose opening quote stands behind white space; ``None`` if there is none.
+
+    Then the quotes belong to the text, and a delimiter between them ends the cell; neither was meant.
+    """
+    for index, cell in enumerate(cells):
+        if cell[:1] not in _SPACES or not cell.lstrip("".join(_SPACES)).startswith('"'):
+            continue
+        # The text of a cell that is quoted as it should be may begin like this.
+        if f"{info.delimiter}{cell}" in last_line or last_line.startswith(cell):
+            message = (
+                "there is white space before the opening quote of this cell; delete it, or the quotes are published"
+            )
+            return Unreadable(message, layout.name_of(index), readable(cell))
     return None
 
 

@@ -197,7 +197,8 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: So
         what = f"byte 0x{exc.object[exc.start]:02X} (at {offset:,})" if exc.start < len(exc.object) else what
     msg = (
         f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
-        f"for example {words.option('encoding', 'cp1252')} for a plain CSV of Excel in Western Europe"
+        f"for example {words.option('encoding', 'cp1252')} for a plain CSV of Excel in Western Europe, "
+        f"{words.option('encoding', 'mac_roman')} for one of Excel on a Mac"
     )
     return SourceError(msg, file=info.file, line=line)
 

@@ -38,6 +38,8 @@ _FIELDS = (
 )  # fmt: skip
 """The fields that every translated row has a cell for, in this order."""
 
+_END_OF_ADDRESS = r"(?=[.,;:!?)\]}'\"\u201d\u2019\u00bb]*(?:\s|$))"
+
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 """The time of day that a program adds to a date in a column of its own."""
 
@@ -194,7 +196,8 @@ class Translation:
             text = read_caption(caption) or ""
         except CellError:
             return caption
-        added = [link for link in links if link not in text]
+        # Another address may begin like this one.
+        added = [link for link in links if not re.search(re.escape(link) + _END_OF_ADDRESS, text)]
         return "\n".join(part for part in (text.rstrip(BLANKS) if added else text, *added) if part)
 
     def _no_caption(self) -> object:

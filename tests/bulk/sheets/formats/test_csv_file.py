@@ -55,6 +55,18 @@ class TestDialects:
         caption = f"first{line_break}second"
         assert post(written(file, as_csv(cells(caption_text=caption)))).caption_text == caption
 
+    def test_white_space_before_an_opening_quote_is_refused(self, file: Path) -> None:
+        for text in ('"Hello"', '"Hello, world"'):
+            (error,) = errors(written(file, f"{HEADER}\n{LINE.replace('Hello', f' {text}')}\n"))
+            assert (error.line, error.column) == (2, "caption_text")
+            assert "white space before the opening quote" in error.message
+        # In a cell that is quoted itself it is a part of the text.
+        assert post(written(file, as_csv(cells(caption_text=' "Hello"')))).caption_text == ' "Hello"'
+
+    def test_json_is_called_json(self, file: Path) -> None:
+        for text in ('[{"channel_type":"facebook","channel_id":11}]', '{"channel_type": "facebook"}\n'):
+            assert "name the file .json" in failure(written(file, text)).message
+
     def test_excel_s_line_that_names_the_sign_is_obeyed(self, file: Path) -> None:
         text = "sep=;\r\n" + as_csv(cells(), delimiter=";")
         with read_rows(written(file, text)) as stream:
@@ -137,11 +149,18 @@ class TestEncodings:
         [
             ("Zażółć gęślą jaźń", "cp1250"), ("Příliš žluťoučký kůň", "cp1250"), ("Привет всем", "cp1251"),
             ("Καλημέρα", "cp1253"), ("日本語", "shift_jis"), ("Grüße", "mac-roman"), ("Grüße", "cp850"),
+            ("Café", "mac-roman"), ("Für", "mac-roman"), ("à la carte", "mac-roman"), ("está", "mac-roman"),
+            ("CAFÉ", "mac-roman"),
         ],
     )  # fmt: skip
     def test_another_code_page_is_refused(self, file: Path, text: str, encoding: str) -> None:
         written(file, f"{HEADER}\r\n{LINE.replace('Hello', text)}\r\n".encode(encoding))
         assert 'encoding="cp1252"' in failure(file).message
+
+    def test_the_line_ends_of_a_mac_are_not_those_of_cp1252(self, file: Path) -> None:
+        written(file, f"{HEADER}\r{LINE.replace('Hello', 'Schön')}\r".encode("mac-roman"))
+        assert 'encoding="mac_roman"' in failure(file).message
+        assert post(file, encoding="mac_roman").caption_text == "Schön"
 
     def test_damaged_utf_8_is_refused(self, file: Path) -> None:
         content = f"{HEADER}\r\n{LINE.replace('Hello', 'Grüße aus Köln')}\r\n".encode()

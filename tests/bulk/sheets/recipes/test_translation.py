@@ -499,3 +499,12 @@ class TestRows:
         table(file, ["Text", "Link"], ["A https://x.example", "https://x.example"], ["", "https://x.example"])
         recipe = options(channels=FACEBOOK, fixed={"publish_mode": "now"})
         assert Read(file, recipe).values("caption_text") == ["A https://x.example", "https://x.example"]
+
+    @pytest.mark.parametrize(("caption", "is_added"), [
+        ("See https://x.example/sale", True), ("https://x.example.org", True),
+        ("See https://x.example.", False), ("(https://x.example)!", False), ("https://x.example\nnow", False),
+    ])  # fmt: skip
+    def test_a_link_is_added_below_a_longer_one(self, file: Path, caption: str, is_added: bool) -> None:
+        table(file, ["Text", "Link"], [caption, "https://x.example"])
+        recipe = options(channels=FACEBOOK, fixed={"publish_mode": "now"})
+        assert Read(file, recipe).values("caption_text") == [f"{caption}\nhttps://x.example" if is_added else caption]
