@@ -39,11 +39,12 @@ AND channel NOT IN (SELECT channel FROM writes WHERE state = 1 AND channel IS NO
 ORDER BY number
 
 -- name: done_posts_before
-SELECT * FROM writes WHERE state = 2 AND channel IS NOT NULL AND post_id IS NOT NULL AND sent_at < :earliest
+-- Also those whose id the API did not tell: a listed post may be theirs.
+SELECT * FROM writes WHERE state = 2 AND channel IS NOT NULL AND sent_at < :earliest
 ORDER BY sent_at DESC LIMIT 1000
 
 -- name: done_posts_since
-SELECT * FROM writes WHERE state = 2 AND channel IS NOT NULL AND post_id IS NOT NULL AND sent_at >= :earliest
+SELECT * FROM writes WHERE state = 2 AND channel IS NOT NULL AND sent_at >= :earliest
 ORDER BY sent_at LIMIT 10000
 
 -- name: claimed

@@ -17,7 +17,7 @@ from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
 from marketingblocks_async.mcp.tools import CREATE_MANY
-from marketingblocks_async.sandbox import Sandbox, TokenSpec, Variants
+from marketingblocks_async.sandbox import CreatePostShape, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
 
@@ -167,6 +167,17 @@ async def test_a_post_that_went_out_before_is_not_taken_for_a_lost_one(sandbox: 
     assert (await tools("create_post", POST, request_key="first"))["outcome"] == "done"
     assert (await tools("create_post", POST, request_key="second"))["outcome"] == "unknown"
     assert len(sandbox.posts) == 1
+
+
+async def test_a_post_whose_id_the_api_did_not_tell_is_not_taken_for_a_lost_one(tmp_path: Path) -> None:
+    fault = "drop_before:endpoint=create-post,times=1,after=1"
+    async with (
+        Sandbox(variants=Variants(extra_fields=True, create_post=CreatePostShape.MINIMAL), faults=[fault]) as sandbox,
+        connected(sandbox, tmp_path) as (client, _),
+    ):
+        assert (await call(client, "create_post", POST, request_key="first"))["outcome"] == "done"
+        assert (await call(client, "create_post", POST, request_key="second"))["outcome"] == "unknown"
+        assert len(sandbox.posts) == 1
 
 
 async def test_a_post_that_certainly_does_not_exist_is_sent(sandbox: Sandbox, tmp_path: Path) -> None:

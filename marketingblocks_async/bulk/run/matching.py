@@ -20,20 +20,25 @@ without any stays unknown.
   died, and listings may lag;
 * the same listing shows two rows of the run with the same channel and way of publishing, one sent before it and one
   sent after it, with exactly the text that was sent. So the listing reaches over the row's time, is fresh enough,
-  includes posts of this kind whatever their state, and its texts can be compared.
+  includes posts of this kind whatever their state, and its texts can be compared. For scheduled rows the two also lie
+  on either side of it in the order of the schedule, since ``upcoming-posts`` lists the nearest first and breaks off;
+* the listings show no post of its channel that is newer than the run and belongs to no row. It could be this one: an
+  API may shorten long texts in listings, or change links and hashtags in them, and those of the two rows need not show
+  it.
 
-Two rows with the same content are interchangeable: if one post of two exists, one row is done and the other is judged
-by the second rule. Rows of different content are not: where a listing hides what tells them apart, they are
-only matched if there is a post for each of them (in the order of sending, so the ids of two may be exchanged).
+Two rows of exactly one request are interchangeable: if one post of two exists, one row is done and the other is judged
+by the second rule. Rows of different requests are not: where a listing hides what tells them apart (media, for
+example), they are only matched if there is a post for each of them (in the order of sending, so the ids of two may be
+exchanged).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from marketingblocks_async import CreatePost, Post
 
@@ -42,6 +47,8 @@ NOT_SETTLED = "it is not listed yet, and a slow server may still publish it"
 
 NOT_LISTED = "it is not listed, but the listing does not reach far enough to prove that it was not published"
 """Why a row is undecided that no listed post could be."""
+
+_CHANGED = "its text is not listed, but posts {} of its channel belong to no row, and one could be it with another text"
 
 _ContentT = TypeVar("_ContentT")
 
@@ -145,7 +152,7 @@ def decide(
             free[post.channel].append(post)
     texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
     controls = _Controls(done, listings)
-    groups: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
+    groups: defaultdict[bytes, list[SentRow]] = defaultdict(list)
     for row in unknown:
         groups[_content(row.post)].append(row)
     # Rows that are done may own a listed post, too, if the response did not tell its id.
@@ -161,6 +168,8 @@ def decide(
         ]
         for content, rows in groups.items()
     }
+    explained = {post.post_id for each in candidates.values() for post in each}
+    strangers = {channel: [post for post in each if post.post_id not in explained] for channel, each in free.items()}
     found: dict[int, str] = {}
     absent: list[int] = []
     reasons: dict[int, str] = {}
@@ -181,8 +190,12 @@ def decide(
         found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
         for row in rows[len(existing) :]:
             settled = now - row.sent_at >= settle_after
+            changed = [post for post in strangers.get(_channel(row.post), ()) if not _is_older(post.number, row)]
             if clear and not rivals_here and texts_are_shown and settled and controls.enclose(row):
-                absent.append(row.number)
+                if changed:
+                    reasons[row.number] = _CHANGED.format(_ids(changed))
+                else:
+                    absent.append(row.number)
             elif mine and not clear:
                 reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous)
             else:
@@ -230,10 +243,14 @@ def _either(first: str | None, second: str | None) -> str | None:
     return first if first == second else None
 
 
+def _ids(posts: Sequence[ListedPost]) -> str:
+    return ", ".join(post.post_id for post in posts[:5]) + (", ..." if len(posts) > 5 else "")
+
+
 def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bool) -> str:
-    ids = ", ".join(post.post_id for post in posts[:5]) + (", ..." if len(posts) > 5 else "")
+    ids = _ids(posts)
     if is_ambiguous:
-        return f"posts {ids} could be this row or another one: the listing does not show their texts"
+        return f"posts {ids} could be this row or another one: the listing does not show what tells them apart"
     if len(posts) > expected:
         return f"{len(posts)} posts could be this row ({ids}), more than there are rows like it"
     which, of_it = ("post", "it") if len(posts) == 1 else ("posts", "them")
@@ -244,7 +261,7 @@ def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, ti
     """Return whether a listed post may be that of one of these equal rows, apart from its channel."""
     if post.text is not None and post.text != _same_white_space(sent.caption_text):
         return False
-    if rows and post.number is not None and all(_is_older(post.number, row) for row in rows):
+    if rows and all(_is_older(post.number, row) for row in rows):
         # Older than the run: of another program, or of an earlier run with the same content.
         return False
     if times_compare and None not in (sent.schedule_time, post.schedule_time):
@@ -253,8 +270,8 @@ def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, ti
     return True
 
 
-def _is_older(post_id: int, row: SentRow) -> bool:
-    return row.highest_known_id is not None and post_id <= row.highest_known_id
+def _is_older(post_id: int | None, row: SentRow) -> bool:
+    return post_id is not None and row.highest_known_id is not None and post_id <= row.highest_known_id
 
 
 def _is_certainly(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
@@ -277,22 +294,41 @@ class _Controls:
             if post.post_id in sent_at and post.schedule_time is not None
         ]
         self.times_compare: bool = bool(scheduled) and all(shown == sent for shown, sent in scheduled)
-        self._spans: list[dict[tuple[object, ...], tuple[float, float]]] = []
+        # For each listing, by kind: the first and the last of its rows in each of the orders.
+        self._spans: list[dict[tuple[object, ...], list[tuple[_Place, _Place]]]] = []
         for listing in listings:
             listed = {post.post_id: post for post in listing}
-            spans: dict[tuple[object, ...], tuple[float, float]] = {}
+            shown: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
             for row in done:
                 post = listed.get(row.post_id or "")
-                if post is None or post.text != _same_white_space(row.post.caption_text):
-                    continue
-                first, last = spans.get(_kind(row.post), (row.sent_at, row.sent_at))
-                spans[_kind(row.post)] = (min(first, row.sent_at), max(last, row.sent_at))
-            self._spans.append(spans)
+                if post is not None and post.text == _same_white_space(row.post.caption_text):
+                    shown[_kind(row.post)].append(row)
+            self._spans.append(
+                {
+                    kind: [(min(map(place, rows)), max(map(place, rows))) for place in _ORDERS]
+                    for kind, rows in shown.items()
+                }
+            )
 
     def enclose(self, row: SentRow) -> bool:
-        """Return whether one listing shows rows of this kind that were sent before and after this one."""
+        """Return whether one listing shows rows of this kind on both sides of this one, in whatever order it is."""
         kind = _kind(row.post)
-        return any(kind in spans and spans[kind][0] < row.sent_at < spans[kind][1] for spans in self._spans)
+        return any(
+            kind in spans
+            and all(first < place(row) < last for place, (first, last) in zip(_ORDERS, spans[kind], strict=True))
+            for spans in self._spans
+        )
+
+
+_Place: TypeAlias = tuple[str, float]
+
+_ORDERS: tuple[Callable[[SentRow], _Place], ...] = (
+    lambda row: ("", row.sent_at),
+    lambda row: (row.post.schedule_time or "", row.sent_at),
+    lambda row: (row.post.schedule_time or "", -row.sent_at),
+)
+"""Orders in which a listing may be, ascending or descending: that of sending, and that of the schedule, where posts of
+one time may be in either order of sending."""
 
 
 def _channel(post: CreatePost) -> tuple[str, str]:
@@ -300,11 +336,12 @@ def _channel(post: CreatePost) -> tuple[str, str]:
 
 
 def _kind(post: CreatePost) -> tuple[object, ...]:
-    return (*_channel(post), post.publish_mode)
+    # With the zone, since only the times of one zone have an order.
+    return (*_channel(post), post.publish_mode, post.time_zone)
 
 
-def _content(post: CreatePost) -> tuple[object, ...]:
-    return (*_channel(post), post.schedule_time, _same_white_space(post.caption_text))
+def _content(post: CreatePost) -> bytes:
+    return post.wire_json()
 
 
 def _same_white_space(text: str) -> str:

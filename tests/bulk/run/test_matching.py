@@ -110,6 +110,39 @@ def test_equal_rows_are_interchangeable() -> None:
     assert verdicts == Verdicts(found={5: "105", 6: "106"}, absent=(7,))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"media_urls": ["https://example.com/b.jpg"]},
+        {"hash_tags": "#two"},
+        {"post_type": "story"},
+    ],
+)
+def test_rows_that_differ_in_what_no_listing_shows_are_not_interchangeable(other: dict[str, Any]) -> None:
+    """The post is of one of them; to take it for that of the first one would publish the second twice."""
+    rows = [sent(5, post(media_urls=["https://example.com/a.jpg"])), sent(6, post(**other))]
+    verdicts = judge(rows, [*ENCLOSING, listed(105)], [BEFORE, AFTER])
+    assert verdicts == Verdicts(undecided=(5, 6))
+    assert "does not show what tells them apart" in verdicts.reasons[5]
+    assert judge(rows, [*ENCLOSING, listed(105), listed(106)], [BEFORE, AFTER]).found == {5: "105", 6: "106"}
+    twin = replace(rows[0], post_id=None)
+    assert judge(rows[1:], [*ENCLOSING, listed(105)], [BEFORE, AFTER, twin]) == Verdicts(undecided=(6,))
+
+
+@pytest.mark.parametrize("stranger", [listed(105, "A long te…"), listed("a-1", "https://sho.rt/1"), listed(105, "")])
+def test_a_row_is_not_absent_if_a_new_post_of_its_channel_belongs_to_no_row(stranger: ListedPost) -> None:
+    """A listing may shorten long texts, or change links in them; the texts of the rows around need not show it."""
+    row = sent(5, post("A long text with https://example.com/some/page"))
+    verdicts = judge([row], [*ENCLOSING, stranger], [BEFORE, AFTER])
+    assert verdicts == Verdicts(undecided=(5,))
+    assert f"posts {stranger.post_id} of its channel belong to no row" in verdicts.reasons[5]
+
+
+@pytest.mark.parametrize("other", [listed(99, "An older one"), listed(105, "Elsewhere", channel_id="2")])
+def test_older_posts_and_those_of_other_channels_do_not_keep_a_row_from_being_absent(other: ListedPost) -> None:
+    assert judge([sent(5, post())], [*ENCLOSING, other], [BEFORE, AFTER]) == Verdicts(absent=(5,))
+
+
 def test_a_row_is_absent_if_the_listing_certainly_reaches_over_its_time() -> None:
     assert judge([sent(5, post())], ENCLOSING, [BEFORE, AFTER]) == Verdicts(absent=(5,))
 
@@ -188,6 +221,28 @@ class TestScheduled:
             listed(105, None, schedule_time="2027-01-01 09:00"),
         ]
         assert judge([sent(5, self.NINE)], shown, [self.CONTROL]) == Verdicts(undecided=(5,))
+
+    @pytest.mark.parametrize(
+        ("first", "last", "absent"),
+        [
+            ("2026-12-31 09:00", "2027-01-02 09:00", (5,)),
+            ("2027-01-02 09:00", "2026-12-31 09:00", (5,)),
+            ("2027-01-01 09:00", "2027-01-01 09:00", (5,)),
+            ("2026-12-31 09:00", "2026-12-30 09:00", ()),
+            ("2027-01-02 09:00", "2027-01-03 09:00", ()),
+            ("2026-12-31 09:00", "2027-01-01 09:00", ()),
+        ],
+    )
+    def test_a_listing_in_order_of_the_schedule_has_to_reach_over_the_time_of_the_row(
+        self, first: str, last: str, absent: tuple[int, ...]
+    ) -> None:
+        """It begins with the nearest and breaks off, so it tells nothing of a row that is due later than all in it."""
+        done = [
+            replace(control, post=self.NINE.model_copy(update={"caption_text": text, "schedule_time": time}))
+            for control, text, time in ((BEFORE, "before", first), (AFTER, "after", last))
+        ]
+        shown = [listed(101, "before", schedule_time=first), listed(109, "after", schedule_time=last)]
+        assert judge([sent(5, self.NINE)], shown, done).absent == absent
 
     def test_the_same_text_every_hour(self) -> None:
         shown = [
