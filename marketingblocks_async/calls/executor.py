@@ -20,7 +20,6 @@ from marketingblocks_async.errors import (
     APIError,
     CallError,
     ConfigurationError,
-    InvalidResponseError,
     NotSentError,
     Outcome,
     excerpt,
@@ -122,12 +121,23 @@ class Executor:
 
     def _end_by_mistake(self, call: Call[T], began: float, mistake: Exception) -> None:
         """Note that a middleware or a hook raised an exception; raise another if the call may have happened."""
-        what = excerpt(self.context.scrub(f"{type(mistake).__name__}: {mistake}"))
-        error = self.interrupted_error(call, f"it was ended by {what}")
+        error = self._interrupted_by(call, mistake)
         self._tell_outcome(call, began, error)
         if error.may_have_happened:
             # Callers take any other exception for a call that did not happen, and make it again.
             raise error from mistake
+
+    def _interrupted_by(self, call: Call[T], mistake: Exception) -> CallError:
+        what = excerpt(self.context.scrub(f"{type(mistake).__name__}: {mistake}"))
+        return self.interrupted_error(call, f"it was ended by {what}")
+
+    def _error_after(self, call: Call[T], mistake: CallError) -> CallError | None:
+        """Return the error of a call that may have happened although a middleware raised another; ``None`` if not."""
+        error = self._interrupted_by(call, mistake)
+        if not error.may_have_happened:
+            return None
+        error.__cause__ = mistake
+        return error
 
     def _end_cancelled(self, call: Call[T], began: float, cancelled: asyncio.CancelledError) -> None:
         if call.attempt is None and call.unknown is None and self.options.hooks is None:
@@ -228,9 +238,9 @@ class Executor:
         except SendFailure as exc:
             failed = failed_by_sending(call, exc, context.scrub(exc.reason))
             failed.error.__cause__ = self._without_token(exc.__cause__)
-        except (APIError, InvalidResponseError) as exc:
-            # A middleware raised it.
-            failed = AttemptFailed(Outcome.FINAL, exc)
+        except CallError as exc:
+            # A middleware raised it, perhaps that of a call of its own.
+            failed = AttemptFailed(Outcome.FINAL, self._error_after(call, exc) or exc)
         else:
             return self._result(call, attempt, response)
         raise self._note_failure(call, attempt, None, failed)

@@ -214,7 +214,7 @@ class WriteJournal:
         return await asyncio.to_thread(self._posts, "unknown_posts")
 
     async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the posts that are done and were sent around and after ``earliest`` (Unix time), also those of unknown id."""
+        """Return the posts that are done and were sent around and after ``earliest``; their ids may be unknown."""
         before = await asyncio.to_thread(self._posts, "done_posts_before", earliest=earliest)
         return before + await asyncio.to_thread(self._posts, "done_posts_since", earliest=earliest)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import select
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
@@ -37,6 +39,8 @@ SOCKET_POLL = 0.1
 
 _BODY_POLL = 0.005
 """Seconds between two looks at a body too large for the socket's buffer, until it has gone out."""
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _FEW_CONNECTIONS = 100
 """Closed connections are forgotten when there are twice as many as open ones, and more than these."""
@@ -296,6 +300,21 @@ def _is_at_end(transport: asyncio.Transport | None) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse headers that aiohttp would refuse while it writes them, when it could not be told what was written.
+
+    Raises:
+        ValueError: there are some.
+
+    """
+    whole = "".join(chain.from_iterable(headers.items()))
+    if _CONTROL_CHARACTERS.search(whole):
+        msg = "a header holds control characters"
+        raise ValueError(msg)
+    # Raises UnicodeEncodeError, which is a ValueError.
+    whole.encode()
+
+
 async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
     """See the requests of a session that was handed in: that there is one, not when it is written."""
     attempt = CURRENT_ATTEMPT.get()
@@ -306,6 +325,7 @@ async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandler
     if attempt.is_late:
         attempt.observed = True
         raise LateAttemptError
+    check_headers(request.headers)
     attempt.sending()
     try:
         return await handler(request)

@@ -20,7 +20,7 @@ from yarl import URL
 from marketingblocks_async.errors import ConfigurationError, Outcome
 from marketingblocks_async.middleware import HttpResponse
 
-from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, observe_session, outcome_of, reason_of
+from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, check_headers, observe_session, outcome_of, reason_of
 from .attempt import Attempt, ResponseTooLarge, SendFailure
 from .proxies import Proxies
 from .timeouts import AttemptTimer
@@ -333,14 +333,15 @@ class Transport:
         options: dict[str, Any] = self._request_options
         if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
             options = {**options, "proxy": proxy}
-        attempt.handed_over = True
         try:
+            check_headers(headers)
+            attempt.handed_over = True
             return await session.request(method, url, headers=headers, data=data, **options)
         except ValueError as exc:
-            if isinstance(exc, aiohttp.ClientError):
+            if isinstance(exc, aiohttp.ClientError) or attempt.sent:
+                # Once it may have been written, another part raised it: code of the session that was handed in, say.
                 raise
-            # Refused before anything of it was written.
-            attempt.handed_over = attempt.sent = False
+            attempt.handed_over = False
             culprit = "a middleware" if self._given_session is None else "a middleware or the session handed in"
             msg = f"{culprit} made a request that cannot be sent: {exc}"
             if self._given_session is not None and self._given_session.trust_env:

@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from marketingblocks_async import (
@@ -35,6 +36,7 @@ from marketingblocks_async import (
     Send,
     ThrottleEvent,
 )
+from marketingblocks_async.errors import Headers
 from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.support.clients import CALLS, client_at, client_of, post
 from tests.support.raw_server import RawServer, always, answer
@@ -380,6 +382,70 @@ async def test_a_mistake_of_a_middleware_after_sending_does_not_hide_that_the_po
     assert observed.kinds[-1:] == ["Outcome"]
     assert isinstance(observed.events[-1].error, OutcomeUnknownError)
     assert isinstance(caught.value, OutcomeUnknownError) or "may or may not" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        NotSentError("audit: not sent", endpoint="audit"),
+        APIError("audit: 503", status_code=503, body=None, headers=Headers({}), endpoint="audit"),
+        NotFoundError("audit: 404", status_code=404, body=None, headers=Headers({}), endpoint="audit"),
+    ],
+)
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_an_error_of_a_call_that_a_middleware_makes_is_not_taken_for_that_of_the_post(
+    mistake: CallError, is_sent: bool
+) -> None:
+    """Not even for one that says that nothing was sent: a bulk run would send the row again."""
+
+    async def audit(request: HttpRequest, send: Send) -> HttpAnswer:
+        if is_sent:
+            await send(request)
+        raise mistake
+
+    async with Sandbox() as sandbox, client_of(sandbox, middlewares=[audit]) as client:
+        with pytest.raises(CallError) as caught:
+            await client.posts.create(post())
+        assert len(sandbox.posts) == is_sent
+        assert caught.value.may_have_happened is is_sent
+        assert mistake in (caught.value, caught.value.__cause__)
+        with pytest.raises(type(mistake)):
+            await client.posts.upcoming()
+
+
+async def _raise_value_error(*_: object) -> None:
+    msg = "not JSON"
+    raise ValueError(msg)
+
+
+async def _read_badly(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    response: aiohttp.ClientResponse = await handler(request)
+    await _raise_value_error()
+    return response
+
+
+async def test_a_value_error_in_a_session_is_no_sign_that_nothing_was_sent() -> None:
+    """aiohttp raises one for headers that cannot be written; code of the session may raise one after the response."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(_raise_value_error)
+    for session in (aiohttp.ClientSession(middlewares=(_read_badly,)), aiohttp.ClientSession(trace_configs=[trace])):
+        async with Sandbox() as sandbox, session, client_of(sandbox, session=session) as client:
+            with pytest.raises(OutcomeUnknownError, match="not JSON"):
+                await client.posts.create(post())
+            assert len(sandbox.posts) == 1
+
+
+async def test_a_header_that_a_session_adds_and_cannot_be_sent_sends_nothing() -> None:
+    async def inject(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        request.headers["X-A"] = "a\x00b"
+        response: aiohttp.ClientResponse = await handler(request)
+        return response
+
+    async with RawServer(always(answer())) as server, aiohttp.ClientSession(middlewares=(inject,)) as session:
+        async with client_at(server.base_url, session=session) as client:
+            with pytest.raises(ConfigurationError, match="the session handed in made a request that cannot be sent"):
+                await client.posts.create(post())
+        assert server.requests == []
 
 
 async def test_what_a_middleware_returns_that_is_no_answer_is_named() -> None:
