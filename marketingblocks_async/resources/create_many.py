@@ -143,7 +143,7 @@ class CreateMany(AsyncIterator[PostOutcome]):
         self.undelivered: list[PostOutcome] = []
         room = concurrency or _default_concurrency(executor)
         self._run = _Run(executor, items, call_of, room, before_send=before_send, undelivered=self.undelivered)
-        weakref.finalize(self, self._run.abandon).atexit = False
+        weakref.finalize(self, self._run.abandon)
 
     async def __anext__(self) -> PostOutcome:
         """Wait for the next outcome.
@@ -272,6 +272,9 @@ class _Run:
                     await asyncio.sleep(0)
                 else:
                     self._begin(_Post(index, item, call))
+                if self._closing:
+                    # The input gave it out in spite of its cancellation, which comes only once.
+                    return
 
     def _fed(self, feeder: asyncio.Task[None]) -> None:
         self._all_taken = True
@@ -284,7 +287,6 @@ class _Run:
 
     def _begin(self, post: _Post) -> None:
         if self._closing:
-            # The input gave it out in spite of its cancellation.
             error = self._executor.interrupted_error(post.call, "create_many was ended")
             self._book(PostOutcome(post.index, post.item, None, error))
             return
@@ -334,9 +336,12 @@ class _Run:
     def abandon(self) -> None:
         """Called, in any thread, when the iterator was collected before its end."""
         if self._feeder is not None and not self._closing:
-            # The loop may have been closed since; then nothing runs any more.
-            with contextlib.suppress(RuntimeError):
+            try:
                 self._feeder.get_loop().call_soon_threadsafe(self._stop)
+            except RuntimeError:
+                # The loop was closed, so nothing runs any more, and nobody fetches what became of the posts.
+                unfinished = [self._executor.interrupted_error(post.call, "") for post in self._in_flight.values()]
+                self._warn([*self._finished, *unfinished])
 
     def _stop(self, *, broken_off: bool = False) -> None:
         if self._closing:
@@ -355,9 +360,11 @@ class _Run:
         return [task for task in (feeder, *self._in_flight) if task is not None and task is not but]
 
     def _warn_at_early_end(self) -> None:
-        if not self._closing or self._running():
-            return
-        unknown = sum(outcome.may_have_happened for outcome in self._undelivered)
+        if self._closing and not self._running():
+            self._warn(self._undelivered)
+
+    def _warn(self, ends: Iterable[PostOutcome | CallError]) -> None:
+        unknown = sum(end.may_have_happened for end in ends)
         if unknown:
             logger.warning("create_many ended early; %d posts in flight may or may not have been created", unknown)
 

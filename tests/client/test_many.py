@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
+import subprocess
 import sys
 import time
 import weakref
 from collections import ChainMap, Counter, UserDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -617,6 +620,67 @@ async def test_what_is_in_flight_at_an_early_end_is_told_and_logged(caplog: pyte
         [line] = caplog.messages
         assert "5 posts" in line
         assert in_ledger(sandbox) == Counter(range(5))
+
+
+def test_what_nobody_can_fetch_any_more_is_logged(tmp_path: Path) -> None:
+    """The consumer raises, so the client closes and the program ends; the iterator lives on in the traceback."""
+    script = tmp_path / "program.py"
+    script.write_text(_PROGRAM, encoding="utf-8")
+    root = str(Path(__file__).parents[2])
+    ended = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "OSError: disk full" in ended.stdout
+    assert "4 posts in flight may or may not have been created" in ended.stdout
+
+
+_PROGRAM = """
+import asyncio, logging
+from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.sandbox import Sandbox
+from tests.support.clients import post
+
+logging.basicConfig()
+
+async def main():
+    async with Sandbox(faults=["commit_then_stall:endpoint=create-post,after=1"]) as sandbox:
+        async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+            many = client.posts.create_many([post()] * 5)
+            async for outcome in many:
+                while sandbox.ledger.attempts() < 5:
+                    await asyncio.sleep(0.001)
+                raise OSError("disk full")
+
+asyncio.run(main())
+"""
+
+
+async def test_an_input_that_goes_on_in_spite_of_its_cancellation_keeps_nobody_waiting() -> None:
+    """Python 3.11's wait_for() may lose a cancellation, and comes back with what it waited for."""
+
+    async def stubborn() -> AsyncIterator[Any]:
+        yield post("first")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            yield post("late")
+        await asyncio.Event().wait()
+
+    async with Sandbox() as sandbox, client_of(sandbox) as client:
+        many = client.posts.create_many(stubborn())
+        await anext(many)
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            await many.aclose()
+        [outcome] = many.undelivered
+        assert isinstance(outcome.error, NotSentError)
+        assert len(sandbox.posts) == 1
 
 
 async def test_leaving_the_loop_and_dropping_the_iterator_ends_it() -> None:
