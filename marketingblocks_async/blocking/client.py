@@ -267,11 +267,19 @@ class CreateMany(Counterpart, Iterator[mb.PostOutcome]):
 
     def __next__(self) -> mb.PostOutcome:
         """Wait for the next outcome."""
+        fetched: list[mb.PostOutcome] = []
         with self._one_at_a_time:
-            outcome = self.loop.run(_next_of(self.target), self.inbox)
-        if outcome is None:
+            try:
+                self.loop.run(_fetch(self.target, fetched), self.inbox)
+            except BaseException:
+                if fetched:
+                    # Ctrl-C, at the instant at which it came: it ends the creation as it does at any other.
+                    self.undelivered.append(fetched[0])
+                    self.aclose()
+                raise
+        if not fetched:
             raise StopIteration
-        return outcome
+        return fetched[0]
 
     @property
     def undelivered(self) -> list[mb.PostOutcome]:
@@ -288,8 +296,10 @@ class CreateMany(Counterpart, Iterator[mb.PostOutcome]):
         self.aclose()
 
 
-async def _next_of(many: mb.CreateMany) -> mb.PostOutcome | None:
-    return await anext(many, None)
+async def _fetch(many: mb.CreateMany, fetched: list[mb.PostOutcome]) -> None:
+    """Put the next outcome into ``fetched``; none at the end."""
+    if (outcome := await anext(many, None)) is not None:
+        fetched.append(outcome)
 
 
 async def _read(inbox: Inbox, items: Iterable[Item]) -> AsyncGenerator[Item]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from marketingblocks_async import ConfigurationError, MarketingBlocks
+from marketingblocks_async.errors import excerpt
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ class BackgroundLoop:
                     with suppress(KeyboardInterrupt):
                         _serve(inbox, tasks)
                         break
-            for note in notes:
+            for note in (*notes, *_ended_as(tasks)):
                 interrupt.add_note(note)
             raise
         return tasks[0].result()
@@ -101,16 +102,31 @@ class BackgroundLoop:
         return None
 
 
+def _ended_as(tasks: list[asyncio.Task[T]]) -> list[str]:
+    """Return what became of work that came to its end in spite of an interruption; nothing else tells it."""
+    if not tasks or not tasks[0].done() or tasks[0].cancelled():
+        return []
+    if (error := tasks[0].exception()) is not None:
+        return [f"it came to its end: {type(error).__name__}: {error}"]
+    result = tasks[0].result()
+    return [] if result is None else [f"it came to its end: {excerpt(repr(result))}"]
+
+
 def _serve(inbox: Inbox, tasks: list[asyncio.Task[T]]) -> None:
     """Call what is to be called in this thread until the task has ended."""
     while True:
-        with suppress(queue.Empty):
+        try:
             # On Windows a lock does not let Ctrl-C in, but the end of a timeout does.
             job = inbox.get(timeout=0.5)
-            if not isinstance(job, asyncio.Task):
-                job()
-            elif job in tasks:
+        except queue.Empty:
+            if tasks and tasks[0].done():
+                # Ctrl-C came when its end had been taken out of the inbox, and threw it away.
                 return
+            continue
+        if not isinstance(job, asyncio.Task):
+            job()
+        elif job in tasks:
+            return
 
 
 async def in_thread_of(inbox: Inbox, function: Callable[[], T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import queue
 import signal
 import sqlite3
 import subprocess
@@ -28,6 +29,7 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.blocking import BulkRun, Journal, MarketingBlocks, create_journal
+from marketingblocks_async.blocking.loop import background_loop
 from marketingblocks_async.bulk import BulkProgress, JournalInUseError
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.command import LocalSandbox
@@ -270,6 +272,71 @@ def test_ctrl_c_ends_a_call_and_says_what_is_known_of_it(sandbox: Sandbox, tmp_p
     assert process.returncode == 0, out
     assert "interrupted" in out
     assert "may or may not have been carried out" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+@pytest.mark.parametrize(
+    ("fault", "known"),
+    [("", "CreatedPost(post_id=1"), ("commit_then_drop:endpoint=create-post,times=1", "may or may not")],
+)
+def test_ctrl_c_at_the_end_of_a_call_does_not_hide_its_outcome(
+    sandbox: Sandbox, tmp_path: Path, fault: str, known: str
+) -> None:
+    if fault:
+        sandbox.faults.add(fault)
+    process = run_script(
+        sandbox,
+        tmp_path,
+        """
+        import signal, threading
+        from marketingblocks_async.blocking import MarketingBlocks
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        main = threading.get_ident()
+        post = dict(channel_type="facebook", channel_id=1, post_type="post", caption_text="Hello", media_urls=[],
+                    publish_mode="now")
+
+        def press(_event):
+            if not pressed:
+                pressed.append(True)
+                signal.pthread_kill(main, signal.SIGINT)
+
+        with MarketingBlocks(on_outcome=press) as client:
+            pressed = []
+            try:
+                client.posts.create(**post)
+            except KeyboardInterrupt as interrupt:
+                print(interrupt.__notes__)
+            pressed = []
+            many = client.posts.create_many([post, post, post], concurrency=1)
+            try:
+                next(many)
+            except KeyboardInterrupt:
+                print("fetched or not:", sorted(outcome.index for outcome in many.undelivered))
+        """,
+    )
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, out
+    assert known in out
+    assert "fetched or not: [0" in out
+
+
+def test_the_end_of_a_call_is_seen_although_ctrl_c_has_thrown_its_notice_away() -> None:
+    """It comes when the notice has been taken out of the queue and before anything is done with it."""
+
+    class Interrupted(queue.SimpleQueue[Any]):
+        interrupted = False
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            notice = super().get(block, timeout)
+            if not self.interrupted:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            return notice
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        background_loop().run(asyncio.sleep(0, "the result"), Interrupted())
+    assert "the result" in caught.value.__notes__[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
