@@ -11,6 +11,7 @@ import asyncio
 import errno
 import re
 import select
+import socket
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -36,6 +37,14 @@ NO_SOCKETS = (errno.EMFILE, errno.ENFILE)
 
 SOCKET_POLL = 0.1
 """Seconds between two tries to get a socket. Nothing tells when another part of the program closes a file."""
+
+LONGEST_UNACKNOWLEDGED = 30.0
+"""Seconds for which the system sends again what the other side has not acknowledged (Linux only; a quarter of an hour
+by default).
+
+It does so also when the attempt has timed out or the process was killed, and then a request could arrive after its row
+was looked for. With ``LONGEST_UNTIL_WRITTEN`` this is less than a run waits before it takes a row for not created.
+"""
 
 _BODY_POLL = 0.005
 """Seconds between two looks at a body too large for the socket's buffer, until it has gone out."""
@@ -122,7 +131,7 @@ class ObservedConnector(aiohttp.TCPConnector):
         # No limit: what is in flight is bounded by the rate limit and the timeout, and a pool that is full would be a
         # second queue, without order and inside the timeout.
         # Its own annotations are incomplete.
-        cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE)
+        cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE, socket_factory=_new_socket)
         self._owner = owner
         # When each connection last brought a response, and how many; new ones are not in it. Closed ones are, for a
         # while: finding out which are costs more than keeping them.
@@ -270,6 +279,14 @@ class ObservedConnector(aiohttp.TCPConnector):
         return True
 
 
+def _new_socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, *_ = address
+    new = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        new.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(LONGEST_UNACKNOWLEDGED * 1000))
+    return new
+
+
 def _note_written(attempts: list[Attempt]) -> None:
     """Note the attempts that were written to their last byte; look again later at the others."""
     unwritten: list[Attempt] = []
@@ -287,10 +304,10 @@ def _note_written(attempts: list[Attempt]) -> None:
 
 def _is_at_end(transport: asyncio.Transport | None) -> bool:
     """Return whether a connection that should be silent has something to read, which can only be its end."""
-    socket = transport.get_extra_info("socket") if transport is not None else None
-    if socket is None:
+    connected = transport.get_extra_info("socket") if transport is not None else None
+    if connected is None:
         return False
-    descriptor = socket.fileno()
+    descriptor = connected.fileno()
     if descriptor < 0:
         return True
     if hasattr(select, "poll"):

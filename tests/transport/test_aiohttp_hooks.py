@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any, cast
 
 import pytest
 
-from marketingblocks_async import APIConnectionError, APITimeoutError, RateLimit, RetryPolicy
+from marketingblocks_async import APIConnectionError, APITimeoutError, OutcomeUnknownError, RateLimit, RetryPolicy
+from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER
+from marketingblocks_async.transport import aiohttp_hooks
+from marketingblocks_async.transport.attempt import LONGEST_UNTIL_WRITTEN
 from tests.support.clients import client_at, post
 from tests.support.polling import until
 from tests.support.raw_server import RawRequest, RawServer, answer
@@ -62,3 +66,33 @@ async def test_a_lost_connection_is_no_timeout() -> None:
         with pytest.raises(APIConnectionError) as caught:
             await client.posts.upcoming()
         assert type(caught.value) is APIConnectionError
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such setting")
+async def test_a_request_does_not_arrive_long_after_its_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network was down, or the server read nothing; meanwhile the row was looked for and sent again."""
+    assert LONGEST_UNTIL_WRITTEN + aiohttp_hooks.LONGEST_UNACKNOWLEDGED < SETTLE_AFTER
+    monkeypatch.setattr(aiohttp_hooks, "LONGEST_UNACKNOWLEDGED", 0.3)
+    loop, filler = asyncio.get_running_loop(), "x" * 900_000
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0)
+        async with client_at(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1", timeout=0.2) as client:
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post(), extra_body={"filler": filler})
+            connection, _ = await loop.sock_accept(listener)
+            with connection:
+                await asyncio.sleep(2)
+                arrived = 0
+                while True:
+                    try:
+                        async with asyncio.timeout(1):
+                            found = await loop.sock_recv(connection, 65536)
+                    except (TimeoutError, ConnectionError):
+                        break
+                    if not found:
+                        break
+                    arrived += len(found)
+    assert 0 < arrived < len(filler)
