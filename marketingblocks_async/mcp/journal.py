@@ -107,6 +107,8 @@ class WriteJournal:
         self._thread_lock = threading.Lock()
         self._clock = CalendarClock()
         self._highest_id: int | None = None
+        # Time of the last intent of this server for each row whose outcome it has not recorded.
+        self._intended: dict[int, float] = {}
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
@@ -189,16 +191,20 @@ class WriteJournal:
             if not self._changed():
                 msg = f"row {number} of {self.path} is no longer this server's; nothing was sent"
                 raise JournalError(msg)
+            self._intended[number] = sent_at
 
     def end(self, number: int, state: RowState, *, post_id: str | None = None, answer: Any = None) -> None:
         """Record what became of a row of this server: ``PENDING`` for a request that did not begin.
+
+        If another server has sent the row since, nothing is recorded.
 
         The ``answer``, a JSON value, is told for the same key later.
         """
         text = None if answer is None else json.dumps(answer)
         values = {"number": number, "state": int(state), "post_id": post_id, "answer": text}
         with self._transaction() as run:
-            run("end", **values, now=time.time(), owner=self.owner)
+            run("end", **values, now=time.time(), owner=self.owner, intended=self._intended.get(number))
+        self._intended.pop(number, None)
 
     # For reconciliation, see RunJournal.
 

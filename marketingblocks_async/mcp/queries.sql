@@ -23,9 +23,9 @@ UPDATE writes SET state = 1, attempts = attempts + 1, sent_at = :sent_at, highes
 WHERE number = :number AND owner = :owner AND state IN (0, 1)
 
 -- name: end
--- Also if another server took this one for dead, because the file of its lock was deleted.
+-- Also if another server took this one for dead, because the file of its lock was deleted, and has not sent it since.
 UPDATE writes SET state = :state, owner = NULL, post_id = :post_id, answer = :answer, ended_at = :now
-WHERE number = :number AND (owner = :owner OR state = 4)
+WHERE number = :number AND (owner = :owner OR (state = 4 AND sent_at = :intended))
 
 -- name: owners
 SELECT DISTINCT owner FROM writes WHERE owner IS NOT NULL AND owner <> :owner

@@ -96,6 +96,30 @@ def test_nothing_is_sent_for_a_row_that_another_server_took(journal: WriteJourna
     other.close()
 
 
+@pytest.mark.parametrize("intended", [True, False])
+def test_the_outcome_of_a_row_that_another_server_has_sent_since_is_not_replaced(
+    journal: WriteJournal, path: Path, intended: bool
+) -> None:
+    """It would be pending although it may exist, and the next call would send it again."""
+    row = journal.bind(ORDER)
+    assert row is not None
+    if intended:
+        journal.intend(row.number)
+        journal.end(row.number, RowState.PENDING)
+        assert journal.bind(ORDER) is not None
+    for lock in path.parent.glob("*.lock"):
+        lock.unlink()
+    other = WriteJournal(path, API)
+    assert other.bind(ORDER) is not None
+    other.intend(row.number)
+    other.end(row.number, RowState.UNKNOWN)
+    journal.end(row.number, RowState.PENDING)
+    found = other.find("k")
+    assert found is not None
+    assert found.state is RowState.UNKNOWN
+    other.close()
+
+
 def test_an_outcome_is_recorded_although_others_took_this_server_for_dead(journal: WriteJournal, path: Path) -> None:
     row = journal.bind(ORDER)
     assert row is not None
