@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Self
 
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, WatchError
 
 from marketingblocks_async import MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
@@ -31,6 +32,8 @@ from marketingblocks_async.bulk.journal.states import UndecidedError
 _CHUNK = 1000
 _LONGEST_COMMAND = 30.0
 """Seconds that a command may take, with connecting and everything."""
+_IMPORT_LASTS = 86_400
+"""Seconds for which the rows of a run are kept that is being created."""
 _MOST_DONE = 10_000
 """Rows that are done and compared with a listing, which has at most as many posts."""
 
@@ -117,31 +120,47 @@ class SharedJournal:
             JournalError: two rows have one number, or Redis cannot be reached.
 
         """
-        importing = f"{self._rows}:importing"
-        pending = f"{self._sets[RowState.PENDING]}:importing"
-        async with _command():
-            if await self._redis.exists(self._rows):
-                msg = f"there is a run {self.run!r} already; go on with it, or give this one another name"
-                raise JournalExistsError(msg)
-            await self._redis.delete(importing, pending)
+        # Names of its own, since somebody else may be creating the run at the same time.
+        own = secrets.token_hex(8)
+        importing, pending = (f"{key}:importing:{own}" for key in (self._rows, self._sets[RowState.PENDING]))
+        await self._refuse_second_run()
         count = 0
         async for chunk in _chunks(rows):
             count += len(chunk)
             texts = {row.post_number: json.dumps([row.key, row.content_hash, row.request]) for row in chunk}
-            async with _command(), self._redis.pipeline(transaction=False) as pipeline:
+            async with _command(), self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.hset(importing, mapping=texts)
                 pipeline.zadd(pending, {number: number for number in texts})
+                # If this process dies.
+                pipeline.expire(importing, _IMPORT_LASTS)
+                pipeline.expire(pending, _IMPORT_LASTS)
                 await pipeline.execute()
-        async with _command(), self._redis.pipeline(transaction=True) as pipeline:
+        async with _command():
             if count != await self._redis.hlen(importing):
                 msg = "two rows have the same number"
                 raise JournalError(msg)
-            if count:
-                pipeline.rename(pending, self._sets[RowState.PENDING])
-                pipeline.rename(importing, self._rows)
-            pipeline.hset(self._meta, mapping={"rows": count})
-            await pipeline.execute()
+        try:
+            async with _command(), self._redis.pipeline(transaction=True) as pipeline:
+                await pipeline.watch(self._rows)
+                await self._refuse_second_run()
+                pipeline.multi()
+                if count:
+                    for made, name in ((pending, self._sets[RowState.PENDING]), (importing, self._rows)):
+                        pipeline.persist(made)
+                        pipeline.rename(made, name)
+                pipeline.hset(self._meta, mapping={"rows": count})
+                await pipeline.execute()
+        except JournalError as exc:
+            if isinstance(exc.__cause__, WatchError):
+                await self._refuse_second_run()
+            raise
         return count
+
+    async def _refuse_second_run(self) -> None:
+        async with _command():
+            if await self._redis.exists(self._rows):
+                msg = f"there is a run {self.run!r} already; go on with it, or give this one another name"
+                raise JournalExistsError(msg)
 
     async def row(self, number: int) -> StoredRow:
         """Return a row.

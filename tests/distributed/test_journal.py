@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
-from marketingblocks_async.bulk import JournalError, JournalExistsError, RowState
+from marketingblocks_async.bulk import JournalError, JournalExistsError, Row, RowState
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
@@ -131,6 +132,46 @@ async def test_a_run_is_made_once_and_whole(server: PrivateRedis, journal: Share
         assert (await other.counts()).total == 0
         assert await other.create(rows(2500)) == 2500
         assert (await other.counts()).pending == 2500
+
+
+async def test_who_creates_a_run_later_does_not_replace_the_rows_of_another(server: PrivateRedis) -> None:
+    """Else rows of the first are never sent, and rows of the second have the outcomes of others."""
+    is_made = asyncio.Event()
+
+    async def later() -> AsyncGenerator[Row, None]:
+        for row in rows(3):
+            yield row
+            await is_made.wait()
+
+    async with SharedJournal(server.url, "twice") as first, SharedJournal(server.url, "twice") as second:
+        creating = asyncio.create_task(second.create(later()))
+        await asyncio.sleep(0.1)
+        assert await first.create(rows(5)) == 5
+        await first.intend(1, "a")
+        await first.end(1, RowState.DONE, delivery="a", post_id="77")
+        is_made.set()
+        with pytest.raises(JournalExistsError, match="twice"):
+            await creating
+        counts = await first.counts()
+        assert (counts.total, counts.done, counts.pending) == (5, 1, 4)
+
+
+async def test_of_many_who_create_a_run_at_once_one_does(server: PrivateRedis) -> None:
+    async def create(count: int) -> int:
+        async with SharedJournal(server.url, "at once") as journal:
+            try:
+                return await journal.create(rows(count))
+            except JournalExistsError:
+                return 0
+
+    created = [count for count in await asyncio.gather(*(create(count) for count in range(1, 9))) if count]
+    async with SharedJournal(server.url, "at once") as journal:
+        assert created == [(await journal.counts()).total]
+    # Only what an import that was broken off leaves behind expires.
+    keys = [bytes(key).decode() for key in await server.command("KEYS", "*at once*")]
+    assert {key for key in keys if await server.command("TTL", key) == -1} == {
+        key for key in keys if ":importing:" not in key
+    }
 
 
 async def test_a_redis_that_may_forget_is_refused() -> None:
