@@ -66,6 +66,7 @@ _WORD_DAY = re.compile(
     re.IGNORECASE,
 )
 _HALF_DAY = re.compile(rf"[ap]\.?{_GAP}?m\.?$|{_GAP}[0-9]:", re.IGNORECASE)
+_T = re.compile("[0-9]T[0-9]", re.IGNORECASE)
 _CLOCK_ONLY = re.compile(_CLOCK, re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ def _readings(text: str) -> _Reading | None:
         return None
     shown, halved, either = clock
     # With an offset, or a T before the hour, it is a program that wrote it, and programs use the clock of 24 hours.
-    either = either and not found["offset"] and "t" not in text[8:11].lower()
+    either = either and not found["offset"] and not _T.search(text)
     return _Reading(days, shown, halved, either, _offset(found["offset"]))
 
 
@@ -158,6 +159,13 @@ def _offset(text: str | None) -> str:
         return ""
     digits = re.sub("[^0-9+\u2212-]", "", text).replace("\u2212", "-")
     return f"{digits[:3]}:{digits[3:]}" if digits else "Z"
+
+
+def has_clock(text: str) -> bool:
+    """Tell whether a date has a time of day, however that is written."""
+    text = text.strip(BLANKS)
+    reading = _readings(text) if len(text) <= LONGEST_DATE else None
+    return ":" in text or (reading is not None and bool(reading.clock))
 
 
 def needs_decision(text: str) -> bool:
@@ -334,7 +342,7 @@ class DateForm:
         if day is None or clock is None:
             return None
         shown = f"{day.isoformat()} {clock[0]}{_offset(parts.get('offset'))}" if clock[0] else day.isoformat()
-        return _Found(shown, either=clock[2] and not self.has_clock and not parts.get("offset"))
+        return _Found(shown, either=clock[2] and not (self.has_clock or parts.get("offset") or _T.search(text)))
 
 
 _DIRECTIVES = {

@@ -188,7 +188,8 @@ def _quote_behind_space(cells: Sequence[str], last_line: str, info: SourceInfo, 
         # The text of a cell that is quoted as it should be may begin like this.
         if f"{info.delimiter}{cell}" in last_line or last_line.startswith(cell):
             message = (
-                "there is white space before the opening quote of this cell; delete it, or the quotes are published"
+                "there is white space before the opening quote of this cell, so its quotes would be published; delete "
+                "the white space in the text, or white space and quotes in a spreadsheet"
             )
             return Unreadable(message, layout.name_of(index), readable(cell))
     return None

@@ -15,7 +15,7 @@ from datetime import date, datetime, time
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
 from marketingblocks_async.bulk.sheets.columns import KEY, ColumnRules, normal_name, numbered
-from marketingblocks_async.bulk.sheets.dates import DateColumn, joined, needs_decision, read_clock
+from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import (
     HeaderProblem,
@@ -255,7 +255,11 @@ class Translation:
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
 
     def _with_default(self, text: str) -> str:
-        return f"{text.strip(BLANKS)} {self._recipe.defaults[TIME]}" if ":" not in text else text
+        if has_clock(text):
+            return text
+        # The default has 24 hours, even if other cells have AM or PM; a form that is given may have no T.
+        sign = " " if self._dates.is_given else "T"
+        return f"{text.strip(BLANKS)}{sign}{self._recipe.defaults[TIME]}"
 
     def _moment(self, cells: Sequence[object]) -> object:
         """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""

@@ -402,6 +402,12 @@ class TestRows:
         found = Read(file, options(channels=FACEBOOK, defaults={"time": "9:00"}))
         assert found.values("schedule_time") == ["2027-03-14 09:00", "2027-03-15 10:00"]
 
+    @pytest.mark.parametrize("forms", [(), ("DD/MM/YYYY",)])
+    def test_a_default_time_of_day_beside_times_with_am_or_pm(self, file: Path, forms: tuple[str, ...]) -> None:
+        table(file, ["Text", "Date"], ["A", "14/03/2027"], ["B", "15/03/2027 9 pm"], ["C", "16/03/2027 9:30 PM"])
+        found = Read(file, options(channels=FACEBOOK, defaults={"time": "9:00"}, date_formats=forms))
+        assert found.values("schedule_time") == ["2027-03-14 09:00", "2027-03-15 21:00", "2027-03-16 21:30"]
+
     def test_an_undecidable_column_is_told_in_the_same_words_for_every_row(self, file: Path) -> None:
         table(file, ["Text", "Date"], ["A", "01/02/2027 10:00"], ["B", "03/04/2027 10:00"])
         found = Read(file, options(channels=FACEBOOK))
