@@ -96,6 +96,9 @@ _MOJIBAKE = re.compile(
 """UTF-8 that was read as cp1252 or Latin-1. Pairs that occur in real words, such as É and ”, are left out."""
 
 
+_EMPTY_CELLS = frozenset({"nan", "nat", "none", "null", "<na>", "undefined"})
+
+
 def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     """Yield (target, message) for each doubt about a post's texts and media."""
     texts = [("caption_text", post.caption_text), ("hash_tags", post.hash_tags or "")]
@@ -104,6 +107,8 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     for target, text in (*texts, *tweets, *title):
         if not text.isascii() and (message := _damage(text)) is not None:
             yield target, message
+    if post.caption_text.strip().casefold() in _EMPTY_CELLS:
+        yield "caption_text", f'"{post.caption_text.strip()}" is what some programs write for an empty cell'
     is_thread = post.post_type is PostType.THREAD
     limit = CAPTION_LIMITS.get(post.channel_type)
     for target, text in tweets if is_thread else texts[:1]:

@@ -378,6 +378,11 @@ class Header:
 
     def missing(self, what: str) -> str:
         """Return what to change about a source without rows."""
+        if self._seen:
+            given = self._rules.words.header(self._rules.header)
+            return (
+                f"the {what} ends above the header: {given}, but its last row that is not blank is number {self._seen}"
+            )
         needed = "; its first row must be the names of the columns" if self._rules.header else ""
         return f"the {what} is empty{needed}"
 
@@ -443,6 +448,11 @@ def no_header(
         msg = "this is a web page or an XML file, not a table; export the sheet as CSV"
     elif advice := rules.advice(names):
         msg = advice.rstrip("; ")
+    elif known > 1 and found == line:
+        msg = (
+            f'the columns of the first row ("{first}") are separated by another sign; leave out what says otherwise: '
+            f"{words.option('delimiter', rules.delimiter) if rules.delimiter else 'the line sep='}"
+        )
     elif known > 1:
         msg = (
             f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '

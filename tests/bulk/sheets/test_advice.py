@@ -106,8 +106,10 @@ def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> No
     ("name", "content", "words"),
     [
         ("posts.csv", HEADER.encode() + b"\nfacebook,1,post,\x9f\x00,,now\n", "--encoding cp1252"),
+        ("posts.csv", f"sep=;\n{HEADER}\n".encode(), "separated by another sign; leave out"),
         ("posts.json", b'[{"channel_type": "facebook"},]', "a comma behind the last entry of the list; delete it"),
         ("posts.jsonl", b'{"channel_type": "facebook"}{"channel_type": "facebook"}', "write one object a line"),
+        ("posts.jsonl", b'{"channel_type": "facebook"},', "delete the comma at its end"),
     ],
 )
 def test_what_to_do_about_a_broken_file(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -128,3 +130,16 @@ def test_options_are_called_as_the_command_line_calls_them(file: Path, how: dict
     written(file, f"{HEADER}\n{LINE}\n")
     with pytest.raises(MarketingBlocksError, match=f"{words}"):
         parsed(file, recipe=Recipe(words=COMMAND_LINE), **how)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(delimiter=";", words=COMMAND_LINE), "leave out what says otherwise: --delimiter ';'"),
+        (Recipe(header=5, words=COMMAND_LINE), "ends above the header: --header-row 5, but its last row .* number 2"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_file_is_named(file: Path, recipe: Recipe, words: str) -> None:
+    written(file, f"{HEADER}\n{LINE}\n")
+    with pytest.raises(MarketingBlocksError, match=words):
+        parsed(file, recipe=recipe)

@@ -92,6 +92,12 @@ def test_in_a_thread_it_is_the_tweets_that_count() -> None:
     assert [message[:15] for _, message in found] == ["no. 2, message:"]
 
 
+@pytest.mark.parametrize("text", ["nan", " NaN", "NULL", "None"])
+def test_what_programs_write_for_an_empty_cell_is_a_warning(text: str) -> None:
+    [(column, message)] = warnings_of(caption_text=text)
+    assert (column, "empty cell" in message) == ("caption_text", True)
+
+
 def test_a_long_title_of_a_video() -> None:
     [(column, message)] = warnings_of(channel_type="youtube", post_extra={"title": "x" * 101})
     assert (column, message[:6]) == ("post_extra", "title:")
