@@ -58,7 +58,7 @@ async def create_journal(
     """Check every row of a source, and make the journal of a run over them. Nothing is sent.
 
     When this returns the journal exists, complete and on the disk (mode 0600, since it holds what will be published).
-    If it raises, there is no journal.
+    If it raises, it has made no journal.
 
     Args:
         source: as for ``read_rows()``, or an async iterable.
@@ -79,8 +79,8 @@ async def create_journal(
         InvalidRowsError: rows make no post, and ``skip_invalid`` is not set.
         UnconfirmedRowsError: rows are valid but not allowed by ``allow_past``, ``allow_duplicates`` or ``check_media``.
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
-        JournalExistsError: there is a journal already; the message says whether it was made from the same file, and
-            what to do.
+        JournalExistsError: there is a journal with rows already; the message says whether it was made from the same
+            file, and what to do.
         JournalInUseError: another process is making it.
         JournalError: it cannot be written.
         ConfigurationError: an option of reading cannot be meant.
@@ -199,6 +199,18 @@ def _exists(path: Path, file: str) -> JournalExistsError:
     return JournalExistsError(f"{', '.join([state, *rest])}; {relation}; {_next_step(path, counts, is_same=is_same)}")
 
 
+def _has_no_rows(path: Path) -> bool:
+    """Return whether ``path`` is a journal that had nothing to send, for example of a file with a header only."""
+    if wal_path(path).exists():
+        return False
+    try:
+        with JournalReader(path) as journal:
+            # The number that was written when it was made counts, too: rows may be missing from a damaged file.
+            return journal.meta.get("rows") == "0" and journal.counts().total == 0
+    except JournalError:
+        return False
+
+
 def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
     """Return the step that goes on with a journal which exists."""
     if counts.pending or counts.unknown:
@@ -231,10 +243,10 @@ def _meta(info: SourceInfo) -> dict[str, str]:
 
 
 class JournalBuilder:
-    """Makes a journal. There is nothing at its path until ``finish()``.
+    """Makes a journal. Nothing changes at its path until ``finish()``.
 
     Raises:
-        JournalExistsError: there is a file already.
+        JournalExistsError: there is a file already, and it is no journal without rows, which would be replaced.
         JournalInUseError: another process is making it.
         JournalError: it cannot be made there.
 
@@ -247,7 +259,7 @@ class JournalBuilder:
             raise JournalError(msg)
         # Two processes that make the same journal would replace each other's file.
         self._lock = lock_journal(path)
-        if path.exists():
+        if path.exists() and not _has_no_rows(path):
             self._lock.release()
             msg = f"{path} exists already"
             raise JournalExistsError(msg)
@@ -327,7 +339,7 @@ class JournalBuilder:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.close()
             sync(self._partial)
-            self._partial.rename(self.path)
+            self._partial.replace(self.path)
             sync(self.path.parent)
             self._lock.release()
 

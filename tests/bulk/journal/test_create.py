@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,30 @@ async def test_an_empty_source(path: Path, tmp_path: Path) -> None:
     assert plan.rows == 0
     with JournalReader(path) as journal:
         assert journal.counts().total == 0
+
+
+async def test_a_journal_without_rows_is_in_the_way_of_no_other(path: Path, tmp_path: Path) -> None:
+    posts = write(tmp_path / "posts.csv")
+    await create_journal(posts, path)
+    with pytest.raises(InvalidRowsError):
+        await create_journal(write(posts, line("a", channel="x")), path)
+    with JournalReader(path) as journal:
+        assert journal.counts().total == 0
+    await create_journal(write(posts, line("a")), path)
+    with JournalReader(path) as journal:
+        assert journal.counts().pending == 1
+    with pytest.raises(JournalExistsError):
+        await create_journal(write(posts), path)
+
+
+async def test_a_journal_whose_rows_are_gone_is_not_one_without_rows(path: Path, tmp_path: Path) -> None:
+    posts = write(tmp_path / "posts.csv", line("a"))
+    await create_journal(posts, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM requests")
+        connection.commit()
+    with pytest.raises(JournalError, match="damaged"):
+        await create_journal(posts, path)
 
 
 async def test_what_cannot_be_encoded_is_an_invalid_row_like_others(path: Path) -> None:
