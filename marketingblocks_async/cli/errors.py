@@ -59,7 +59,7 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
     ("SourceError", "The file cannot be read", ExitCode.USAGE),
     ("BulkError", "The journal cannot be used", ExitCode.USAGE),
     ("StartError", "The sandbox cannot start", ExitCode.USAGE),
-    ("StateFileError", "The file cannot be read", ExitCode.USAGE),
+    ("StateFileError", "The file cannot be used", ExitCode.USAGE),
     ("InvalidArgumentError", "Not valid", ExitCode.USAGE),
     ("MarketingBlocksError", "Configuration", ExitCode.USAGE),
     ("OSError", "Files", ExitCode.USAGE),

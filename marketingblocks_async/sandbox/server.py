@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self, Unpack
@@ -35,7 +36,7 @@ from .settings import SandboxOptions, SandboxSettings
 from .state.automations import Automations
 from .state.clock import Clock, SandboxClock
 from .state.connections import Connections
-from .state.files import State, load_state, plant, save_state
+from .state.files import State, StateFileError, load_state, plant, save_state
 from .state.generations import Generations
 from .state.posts import PostStore
 from .state.tokens import DEFAULT_TOKEN, TokenBook, TokenSpec
@@ -174,7 +175,7 @@ class Sandbox:
 
         Raises:
             OSError: the address cannot be listened on, for example because the port is in use.
-            StateFileError: the file of a recording cannot be written.
+            StateFileError: the file of a recording or of the state cannot be written.
             RuntimeError: it is listening already.
 
         """
@@ -194,6 +195,9 @@ class Sandbox:
             if self._scenario.is_on:
                 now = self._clock.monotonic()
                 self._scenario.begin(self._clock.calendar_offset + now, now, self._seed or 0, self._state.dump())
+            if self._state_file is not None:
+                # A file that cannot be written should not be noticed only when there is something to lose.
+                save_state(self._state_file, self._state)
         except BaseException:
             await runner.cleanup()
             raise
@@ -365,8 +369,10 @@ class Sandbox:
             ledger = self.ledger
             seen = (ledger.attempts(), len(ledger.web_hooks), len([*self._tokens]), self._clock.advanced)
             if seen != self._saved:
-                self._saved = seen
-                save_state(path, self._state)
+                # A disk that is full for a while; the next second tries again, and the end says it.
+                with suppress(StateFileError):
+                    save_state(path, self._state)
+                    self._saved = seen
 
     @property
     def _root(self) -> str:

@@ -25,7 +25,7 @@ Check = Callable[[dict[str, Any]], dict[str, list[str]]]
 
 
 class StateFileError(InvalidArgumentError):
-    """A file of seeds or state cannot be read. The message names the file and the reason."""
+    """A file of seeds or state cannot be read or written. The message names the file and the reason."""
 
 
 def plant(seeds: Mapping[str, Any], path: Path, posts: PostStore, tokens: TokenBook, check: Check) -> None:
@@ -103,11 +103,19 @@ def save_state(path: Path, state: State) -> None:
     """Replace the file by the present state, in one step, so that a crash leaves the old file or the new one.
 
     Only its owner can read the file, since tokens are in it.
+
+    Raises:
+        StateFileError: it cannot be written.
+
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-    partial.write_text(json.dumps(state.dump()), encoding="utf-8")
-    partial.replace(path)
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        partial.write_text(json.dumps(state.dump()), encoding="utf-8")
+        partial.replace(path)
+    except OSError as exc:
+        msg = f"{path} cannot be written: {exc.strerror or exc}; give a file in a folder that is there and yours"
+        raise StateFileError(msg) from exc
 
 
 def read_object(path: Path) -> dict[str, Any]:

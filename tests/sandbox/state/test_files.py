@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -104,6 +105,25 @@ def test_files_that_cannot_be_used(tmp_path: Path, option: str, content: str | N
     with pytest.raises(StateFileError, match=message) as caught:
         Sandbox(**cast("SandboxOptions", {option: str(file)}))
     assert str(file) in str(caught.value)
+
+
+async def test_a_state_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "no folder" / "state.json"
+    with pytest.raises(StateFileError, match="cannot be written"):
+        await Sandbox(state_file=str(file)).start()
+
+
+async def test_a_state_that_could_not_be_written_for_a_while_is_written_later(tmp_path: Path) -> None:
+    folder, away = tmp_path / "folder", tmp_path / "away"
+    folder.mkdir()
+    async with Running(state_file=str(folder / "state.json")) as running:
+        folder.rename(away)
+        await running.create("first")
+        await asyncio.sleep(1.5)
+        away.rename(folder)
+        async with asyncio.timeout(30):
+            while "first" not in (folder / "state.json").read_text():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.1)
 
 
 async def test_the_clock_starts_where_it_is_told_to() -> None:
