@@ -26,6 +26,7 @@ from tests.support.command import (
     process,
 )
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "bulk.md"
 LIFTED = ("--rate", "0", "--timeout", "5")
 
 
@@ -54,6 +55,23 @@ def test_the_plan_for_people(command: Command, tmp_path: Path) -> None:
     for words in ("rows 4: 3 valid, 1 not valid", "less than a second at 100 per second", "social create post",
                   "1 row is scheduled in the past (row 3)", "2 rows are the same post (rows 1, 2)", "x9"):  # fmt: skip
         assert words in ran.words, words
+
+
+def test_the_plan_in_the_guide_is_what_the_command_shows(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "spring.csv").write_text(
+        f"{HEADER},schedule_time,time_zone\n"
+        "facebook,11,post,Spring sale,,now,,\n"
+        "instagram,12,post,Tulips,https://example.com/tulips.jpg,scheduled,2098-03-20 09:00,Europe/Berlin\n"
+        "facebok,11,post,Roses,,now,,\n"
+        "facebook,x7,post,Lilies,,later,,\n"
+    )
+    monkeypatch.setenv("COLUMNS", "86")
+    ran = command("bulk", "plan", "spring.csv")
+    # The guide's date will be past one day.
+    shown = "\n".join(line.rstrip() for line in ran.out.replace("2098", "2027").strip().splitlines())
+    assert f"```text\n$ marketingblocks bulk plan spring.csv\n{shown}\n```" in GUIDE.read_text(encoding="utf-8")
 
 
 def test_a_good_plan_ends_with_0_and_needs_no_token(command: Command, tmp_path: Path) -> None:
