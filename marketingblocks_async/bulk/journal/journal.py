@@ -248,13 +248,17 @@ class JournalReader:
     def done_around(self, earliest: float) -> list[StoredRow]:
         """Return the rows that are done and were sent since ``earliest``, and the last few before it.
 
+        Also those sent at any time whose post may be taken for that of an unknown row.
+
         Args:
             earliest: Unix time.
 
         """
         found = self._all("done_before", (earliest, _CHUNK))
         found += self._all("done_since", (earliest, 10 * _CHUNK))
-        return [_stored(values) for values in found]
+        # As many as a listing has posts.
+        found += self._all("done_alike", (10 * _CHUNK,))
+        return list({values[0]: _stored(values) for values in found}.values())
 
     def _all(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         if self._connection is None:

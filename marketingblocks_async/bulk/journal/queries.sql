@@ -55,6 +55,15 @@ FROM requests AS r JOIN states AS s ON s.number = r.number
 WHERE s.state = 2 AND s.sent_at >= ?
 ORDER BY s.sent_at LIMIT ?
 
+-- name: done_alike
+-- Rows with the text of an unknown one, to which the API told no id: a listed post may be theirs, whenever they were sent.
+SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
+       s.post_id, s.error, s.error_type, s.sent_at, s.ended_at, s.permalink
+FROM requests AS r JOIN states AS s ON s.number = r.number
+WHERE s.state = 2 AND s.post_id IS NULL AND json_extract(r.request, '$.caption_text') IN (
+    SELECT json_extract(u.request, '$.caption_text') FROM requests AS u JOIN states AS t ON t.number = u.number WHERE t.state = 4
+) LIMIT ?
+
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.
 SELECT json_group_array(json_array(number, hash, request)) FROM (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -631,6 +632,33 @@ def test_the_controls_of_a_long_run_are_the_rows_sent_around_the_unknown_one(pat
     assert times[-1] == 3500.0
     assert times == [1000.0 + number for number in range(2501 - len(times), 2501)]
     assert times[0] < 3000.0
+
+
+@pytest.mark.parametrize(("twin", "post_id"), [(1, None), (2500, None), (1, "77")])
+def test_a_row_that_may_own_the_post_of_an_unknown_one_is_known_whenever_it_was_sent(
+    path: Path, twin: int, post_id: str | None
+) -> None:
+    """The API tells no ids; the post of the one would be taken for that of the other, which would be lost."""
+    builder, unknown, many = JournalBuilder(path), 1250, 25_000
+    for number in range(1, many + 1):
+        text = "same" if number in (twin, unknown) else f"text {number}"
+        builder.add(number, f"key {number}", "h", json.dumps({"caption_text": text}))
+    builder.finish({})
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO states (number, state, post_id, mark, sent_at) VALUES (?, ?, ?, ?, ?)",
+            (
+                (number, state, known, mark(number, state, known), 1000.0 + (number if number != 2500 else many))
+                for number in range(1, many + 1)
+                for state, known in [(4 if number == unknown else 2, post_id if number == twin else None)]
+            ),
+        )
+        connection.execute("COMMIT")
+    with JournalReader(path) as reader:
+        numbers = [row.number for row in reader.done_around(1000.0 + unknown)]
+    assert len(set(numbers)) == len(numbers)
+    assert (twin in numbers) == (post_id is None)
 
 
 async def test_an_intent_does_not_wait_for_a_reader(path: Path) -> None:
