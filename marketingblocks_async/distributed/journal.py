@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 import redis.asyncio
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError
 
 from marketingblocks_async import MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
@@ -74,6 +74,7 @@ class SharedJournal:
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState), "posts")
         self._keys = tuple(f"{base}:{name}" for name in names)
         self._rows, self._facts, self._meta, *self._sets = self._keys[:-1]
+        self._create = self._redis.register_script(_script("create"))
         self._intend = self._redis.register_script(_script("intend"))
         self._end = self._redis.register_script(_script("end"))
         self._give_up = self._redis.register_script(_script("give_up"))
@@ -123,7 +124,10 @@ class SharedJournal:
         # Names of its own, since somebody else may be creating the run at the same time.
         own = secrets.token_hex(8)
         importing, pending = (f"{key}:importing:{own}" for key in (self._rows, self._sets[RowState.PENDING]))
-        await self._refuse_second_run()
+        async with _command():
+            is_made = await self._redis.exists(self._rows)
+        if is_made:
+            raise self._exists()
         count = 0
         async for chunk in _chunks(rows):
             count += len(chunk)
@@ -139,28 +143,14 @@ class SharedJournal:
             if count != await self._redis.hlen(importing):
                 msg = "two rows have the same number"
                 raise JournalError(msg)
-        try:
-            async with _command(), self._redis.pipeline(transaction=True) as pipeline:
-                await pipeline.watch(self._rows)
-                await self._refuse_second_run()
-                pipeline.multi()
-                if count:
-                    for made, name in ((pending, self._sets[RowState.PENDING]), (importing, self._rows)):
-                        pipeline.persist(made)
-                        pipeline.rename(made, name)
-                pipeline.hset(self._meta, mapping={"rows": count})
-                await pipeline.execute()
-        except JournalError as exc:
-            if isinstance(exc.__cause__, WatchError):
-                await self._refuse_second_run()
-            raise
+            keys = (*self._keys[:-1], importing, pending, self._keys[-1])
+            is_made = await self._create(keys=keys, args=[count, own])
+        if not is_made:
+            raise self._exists()
         return count
 
-    async def _refuse_second_run(self) -> None:
-        async with _command():
-            if await self._redis.exists(self._rows):
-                msg = f"there is a run {self.run!r} already; go on with it, or give this one another name"
-                raise JournalExistsError(msg)
+    def _exists(self) -> JournalExistsError:
+        return JournalExistsError(f"there is a run {self.run!r} already; go on with it, or give this one another name")
 
     async def row(self, number: int) -> StoredRow:
         """Return a row.

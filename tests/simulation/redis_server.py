@@ -81,6 +81,12 @@ class RedisServer:
     def _rename(self, key: str, to: str) -> None:
         self.data[to] = self.data.pop(key)
 
+    def _expire(self, key: str, _seconds: str) -> int:
+        # No import of a run takes so long.
+        return self._exists(key)
+
+    _persist = _exists
+
     def _hset(self, key: str, *pairs: str) -> int:
         fields = self.data.setdefault(key, {})
         before = len(fields)
