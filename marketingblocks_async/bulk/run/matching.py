@@ -34,6 +34,7 @@ exchanged).
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -160,20 +161,13 @@ def decide(
     for content in groups.keys() | rivals.keys():
         groups[content].sort(key=lambda row: row.number)
     requests = {_content(row.post): row.post for row in (*unknown, *done)}
-    candidates = {
-        content: [
-            post
-            for post in free[_channel(requests[content])]
-            if _could_be(post, requests[content], rows, times_compare=controls.times_compare)
-        ]
-        for content, rows in groups.items()
-    }
+    candidates = _candidates(groups, requests, free, times_compare=controls.times_compare)
     explained = {post.post_id for each in candidates.values() for post in each}
     strangers = {channel: [post for post in each if post.post_id not in explained] for channel, each in free.items()}
     found: dict[int, str] = {}
     absent: list[int] = []
     reasons: dict[int, str] = {}
-    for contents in _sharing_candidates(candidates):
+    for contents in sharing_candidates(candidates):
         rows = sorted((row for content in contents for row in groups[content]), key=_when_sent)
         mine = sorted({p.post_id: p for each in contents for p in candidates[each]}.values(), key=_by_number)
         rivals_here = sum(rivals[content] for content in contents)
@@ -203,17 +197,50 @@ def decide(
     return Verdicts(found, tuple(sorted(absent)), tuple(sorted(reasons)), reasons)
 
 
-def _sharing_candidates(candidates: Mapping[_ContentT, Sequence[ListedPost]]) -> list[list[_ContentT]]:
+def _candidates(
+    groups: Mapping[bytes, Sequence[SentRow]],
+    requests: Mapping[bytes, CreatePost],
+    free: Mapping[tuple[str, str], Sequence[ListedPost]],
+    *,
+    times_compare: bool,
+) -> dict[bytes, list[ListedPost]]:
+    """Return for each content the posts that may be of its rows."""
+    # By their texts, since thousands of rows may be compared with as many posts.
+    by_text: defaultdict[tuple[tuple[str, str], str | None], list[ListedPost]] = defaultdict(list)
+    for post in itertools.chain.from_iterable(free.values()):
+        by_text[post.channel, post.text].append(post)
+    return {
+        content: [
+            post
+            for text in (_same_white_space(requests[content].caption_text), None)
+            for post in by_text[_channel(requests[content]), text]
+            if could_be(post, requests[content], rows, times_compare=times_compare)
+        ]
+        for content, rows in groups.items()
+    }
+
+
+def sharing_candidates(candidates: Mapping[_ContentT, Sequence[ListedPost]]) -> list[list[_ContentT]]:
     """Return the contents in groups, so that contents of two groups share no candidate."""
-    groups: list[tuple[set[str], list[_ContentT]]] = []
+    alone: list[list[_ContentT]] = []
+    group_of: dict[str, list[_ContentT]] = {}
     for content, posts in candidates.items():
         ids = {post.post_id for post in posts}
-        touching = [group for group in groups if not group[0].isdisjoint(ids)]
-        groups = [group for group in groups if group[0].isdisjoint(ids)]
-        groups.append(
-            (ids.union(*(known for known, _ in touching)), [content, *(each for _, own in touching for each in own)])
-        )
-    return [contents for _, contents in groups]
+        touching = {id(group): group for each in ids if (group := group_of.get(each)) is not None}
+        if not touching:
+            group = [content]
+            group_of |= dict.fromkeys(ids, group)
+            if not ids:
+                alone.append(group)
+            continue
+        # The others move into the largest.
+        largest, *others = sorted(touching.values(), key=len, reverse=True)
+        for contents in others:
+            largest += contents
+            ids.update(post.post_id for each in contents for post in candidates[each])
+        largest.append(content)
+        group_of |= dict.fromkeys(ids, largest)
+    return [*alone, *{id(group): group for group in group_of.values()}.values()]
 
 
 def _when_sent(row: SentRow) -> tuple[float, int]:
@@ -257,10 +284,8 @@ def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bo
     return f"{which} {ids} could be this row, but the listing shows too little of {of_it} to be sure"
 
 
-def _could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
-    """Return whether a listed post may be that of one of these equal rows, apart from its channel."""
-    if post.text is not None and post.text != _same_white_space(sent.caption_text):
-        return False
+def could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:
+    """Return whether a listed post may be that of one of these equal rows, apart from its channel and text."""
     if rows and all(_is_older(post.number, row) for row in rows):
         # Older than the run: of another program, or of an earlier run with the same content.
         return False

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketingblocks_async import CreatePost, Post
+from marketingblocks_async.bulk.run import matching
 from marketingblocks_async.bulk.run.matching import ListedPost, SentRow, Verdicts, decide
 
 NOW = 1_000_000.0
@@ -367,3 +368,33 @@ def test_no_post_is_given_to_two_rows_or_to_one_that_cannot_have_it(
             assert texts[post_id] == row.post.caption_text
             assert row.highest_known_id is not None
             assert int(post_id) > row.highest_known_id
+
+
+@given(st.lists(st.sets(st.integers(1, 8), max_size=3), max_size=8))
+def test_contents_are_together_exactly_if_candidates_lead_from_one_to_the_other(wanted: list[set[int]]) -> None:
+    groups = matching.sharing_candidates({place: [listed(each) for each in ids] for place, ids in enumerate(wanted)})
+    assert sorted(place for group in groups for place in group) == list(range(len(wanted)))
+    # The slow way: merge what touches until nothing does.
+    expected = [({place}, set(ids)) for place, ids in enumerate(wanted)]
+    while pair := next(((a, b) for a in expected for b in expected if a is not b and a[1] & b[1]), None):
+        expected = [each for each in expected if each not in pair] + [
+            (pair[0][0] | pair[1][0], pair[0][1] | pair[1][1])
+        ]
+    assert sorted(sorted(group) for group in groups) == sorted(sorted(places) for places, _ in expected)
+
+
+def test_rows_are_compared_with_posts_of_their_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the API tells no ids, thousands of rows that are done meet as many posts: each with each took minutes."""
+    compared = 0
+    real = matching.could_be
+
+    def counting(*args: Any, **options: Any) -> bool:
+        nonlocal compared
+        compared += 1
+        return real(*args, **options)
+
+    monkeypatch.setattr(matching, "could_be", counting)
+    done = [sent(number, post(f"Row {number}"), highest_known_id=0) for number in range(100)]
+    posts = [listed(1 + number, f"Row {number}") for number in range(100)]
+    assert judge([sent(100, post("Lost"), highest_known_id=0)], posts, done) == Verdicts(undecided=(100,))
+    assert compared == 100
