@@ -85,8 +85,8 @@ async def test_the_event_loop_turns_meanwhile(
 
     async def nothing_listed(
         _client: MarketingBlocks, _platforms: Sequence[ChannelType], _size: int
-    ) -> tuple[list[Any], None]:
-        return [], None
+    ) -> reconcile_module.Listings:
+        return reconcile_module.Listings([], set())
 
     monkeypatch.setattr(reconcile_module, "ask_listings", nothing_listed)
     monkeypatch.setattr(owner, slow, after_a_turn)

@@ -16,12 +16,16 @@ without any stays unknown.
 
 **It does not exist** when no listed post could be it, and all of this holds:
 
+* both listings could be read in full: a post leaves ``upcoming-posts`` when it is published;
 * ``settle_after`` seconds have passed since it was sent: a slow server may carry a request out long after its sender
   died, and listings may lag;
 * the same listing shows two rows of the run with the same channel and way of publishing, one sent before it and one
   sent after it, with exactly the text that was sent. So the listing reaches over the row's time, is fresh enough,
   includes posts of this kind whatever their state, and its texts can be compared. For scheduled rows the two also lie
   on either side of it in the order of the schedule, since ``upcoming-posts`` lists the nearest first and breaks off;
+* if a listing has a round number of posts, it may have been cut off there, and an API may carry out requests that are
+  in flight at once in any order. Then the two rows must not have been in flight together with it: one had ended before
+  it was sent, the other was sent when it had settled;
 * the listings show no post of its channel that is newer than the run and belongs to no row. It could be this one: an
   API may shorten long texts in listings, or change links and hashtags in them, and those of the two rows need not show
   it.
@@ -35,19 +39,22 @@ exchanged).
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from marketingblocks_async import CreatePost, Post
+from marketingblocks_async import CreatePost, Post, PublishMode
 
 NOT_SETTLED = "it is not listed yet, and a slow server may still publish it"
 """Why a row is undecided that was sent a moment ago."""
 
 NOT_LISTED = "it is not listed, but the listing does not reach far enough to prove that it was not published"
 """Why a row is undecided that no listed post could be."""
+
+_UNREAD = "a listing could not be read, or not in full, so it is not proven that it was not published"
 
 _CHANGED = "its text is not listed, but posts {} of its channel belong to no row, and one could be it with another text"
 
@@ -68,6 +75,7 @@ class SentRow:
         highest_known_id: the highest post id that the listings showed before the session that sent it; ``None`` if
             that is not known.
         post_id: the id of its post, for a row that is done.
+        ended_at: Unix time at which it was known that it is done; infinity if that is not known.
 
     """
 
@@ -76,6 +84,7 @@ class SentRow:
     sent_at: float
     highest_known_id: int | None = None
     post_id: str | None = None
+    ended_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ def decide(
     claimed: Iterable[str],
     now: float,
     settle_after: float,
+    unread: Collection[str] = (),
 ) -> Verdicts:
     """Judge rows of unknown outcome.
 
@@ -143,6 +153,7 @@ def decide(
         claimed: ids of the posts of all rows that are done.
         now: Unix time at which the listings were asked for.
         settle_after: seconds to wait before an unlisted post counts as not created.
+        unread: platforms of which a listing could not be read in full.
 
     """
     taken = set(claimed)
@@ -152,7 +163,7 @@ def decide(
         if post.post_id not in taken:
             free[post.channel].append(post)
     texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
-    controls = _Controls(done, listings)
+    controls = _Controls(done, listings, settle_after)
     groups: defaultdict[bytes, list[SentRow]] = defaultdict(list)
     for row in unknown:
         groups[_content(row.post)].append(row)
@@ -184,12 +195,12 @@ def decide(
         found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
         for row in rows[len(existing) :]:
             settled = now - row.sent_at >= settle_after
-            changed = [post for post in strangers.get(_channel(row.post), ()) if not _is_older(post.number, row)]
             if clear and not rivals_here and texts_are_shown and settled and controls.enclose(row):
-                if changed:
-                    reasons[row.number] = _CHANGED.format(_ids(changed))
-                else:
+                doubt = _UNREAD if row.post.channel_type in unread else _may_be_changed(row, strangers)
+                if doubt is None:
                     absent.append(row.number)
+                else:
+                    reasons[row.number] = doubt
             elif mine and not clear:
                 reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous)
             else:
@@ -270,6 +281,11 @@ def _either(first: str | None, second: str | None) -> str | None:
     return first if first == second else None
 
 
+def _may_be_changed(row: SentRow, strangers: Mapping[tuple[str, str], Sequence[ListedPost]]) -> str | None:
+    changed = [post for post in strangers.get(_channel(row.post), ()) if not _is_older(post.number, row)]
+    return _CHANGED.format(_ids(changed)) if changed else None
+
+
 def _ids(posts: Sequence[ListedPost]) -> str:
     return ", ".join(post.post_id for post in posts[:5]) + (", ..." if len(posts) > 5 else "")
 
@@ -310,7 +326,7 @@ def _is_certainly(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *
 class _Controls:
     """Rows that are done and listed, which show how far a listing reaches and what in it can be compared."""
 
-    def __init__(self, done: Sequence[SentRow], listings: Sequence[Sequence[ListedPost]]) -> None:
+    def __init__(self, done: Sequence[SentRow], listings: Sequence[Sequence[ListedPost]], settle_after: float) -> None:
         sent_at = {row.post_id: row.post.schedule_time for row in done if row.post.schedule_time is not None}
         scheduled = [
             (post.schedule_time, sent_at[post.post_id])
@@ -319,8 +335,12 @@ class _Controls:
             if post.post_id in sent_at and post.schedule_time is not None
         ]
         self.times_compare: bool = bool(scheduled) and all(shown == sent for shown, sent in scheduled)
-        # For each listing, by kind: the first and the last of its rows in each of the orders.
-        self._spans: list[dict[tuple[object, ...], list[tuple[_Place, _Place]]]] = []
+        self._settle_after = settle_after
+        self._may_be_cut: bool = any(
+            len(listing) % 10 == 0 or len(listing) % 25 == 0 for listing in listings if listing
+        )
+        # For each listing, by kind.
+        self._spans: list[dict[tuple[object, ...], _Span]] = []
         for listing in listings:
             listed = {post.post_id: post for post in listing}
             shown: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
@@ -328,21 +348,42 @@ class _Controls:
                 post = listed.get(row.post_id or "")
                 if post is not None and post.text == _same_white_space(row.post.caption_text):
                     shown[_kind(row.post)].append(row)
-            self._spans.append(
-                {
-                    kind: [(min(map(place, rows)), max(map(place, rows))) for place in _ORDERS]
-                    for kind, rows in shown.items()
-                }
-            )
+            self._spans.append({kind: _Span(rows) for kind, rows in shown.items()})
 
     def enclose(self, row: SentRow) -> bool:
         """Return whether one listing shows rows of this kind on both sides of this one, in whatever order it is."""
         kind = _kind(row.post)
         return any(
-            kind in spans
-            and all(first < place(row) < last for place, (first, last) in zip(_ORDERS, spans[kind], strict=True))
+            spans[kind].encloses(row)
+            and (not self._may_be_cut or spans[kind].certainly_encloses(row, row.sent_at + self._settle_after))
             for spans in self._spans
+            if kind in spans
         )
+
+
+class _Span:
+    """How far the rows of one kind reach that one listing shows."""
+
+    def __init__(self, rows: Sequence[SentRow]) -> None:
+        # The first and the last of them in each of the orders.
+        self._ends = [(min(map(place, rows)), max(map(place, rows))) for place in _ORDERS]
+        self._first_ended = min(row.ended_at for row in rows)
+        self._last_sent = max(row.sent_at for row in rows)
+        due = [row.post.schedule_time or "" for row in rows]
+        self._due = min(due), max(due)
+
+    def encloses(self, row: SentRow) -> bool:
+        """Return whether there are rows on both sides of this one, in the order of sending."""
+        return all(first < place(row) < last for place, (first, last) in zip(_ORDERS, self._ends, strict=True))
+
+    def certainly_encloses(self, row: SentRow, settled_at: float) -> bool:
+        """Return whether there are such rows that were carried out before and after this one, if it was at all."""
+        if row.post.publish_mode is PublishMode.SHARE_NEXT:
+            # It is published before those that were there first.
+            return False
+        due = row.post.schedule_time
+        apart = due is None or self._due[0] < due < self._due[1]
+        return apart and self._first_ended <= row.sent_at and self._last_sent >= settled_at
 
 
 _Place: TypeAlias = tuple[str, float]

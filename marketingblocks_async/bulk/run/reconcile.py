@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from marketingblocks_async import (
     APIError,
@@ -18,7 +18,8 @@ from marketingblocks_async import (
     CreatePost,
     MarketingBlocks,
     MarketingBlocksError,
-    Post,
+    PostList,
+    UpcomingPosts,
 )
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
 from marketingblocks_async.bulk.threads import in_thread
@@ -132,9 +133,9 @@ async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> None:
     rows of this session cannot be found.
     """
     platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
-    listings, trouble = await ask_listings(client, platforms, SPARE)
-    if trouble is None:
-        numbers = [post.number for listing in listings for post in listing if post.number is not None]
+    listings = await ask_listings(client, platforms, SPARE)
+    if not listings.unread:
+        numbers = [post.number for listing in listings.posts for post in listing if post.number is not None]
         await journal.note_highest_id(max(numbers, default=0))
 
 
@@ -162,17 +163,26 @@ async def reconcile(
     done = await journal.done_rows(min(row.sent_at for row in sent if row.sent_at is not None))
     rows, controls = await in_thread(lambda: [[_sent_row(row, highest_ids) for row in each] for each in (sent, done)])
     platforms = sorted({ChannelType(row.post.channel_type) for row in rows})
-    size = min(len(done) + len(sent) + SPARE, LARGEST_LISTING)
+    # A multiple of ten: a listing of a round length counts as one that may have been cut off.
+    size = min(math.ceil((len(done) + len(sent) + SPARE) / 10) * 10, LARGEST_LISTING)
     now = await journal.now()
-    listings, trouble = await ask_listings(client, platforms, size)
-    claimed = await journal.claimed_post_ids()
-    verdicts = await in_thread(decide, rows, controls, listings, claimed=claimed, now=now, settle_after=settle_after)
+    listings = await ask_listings(client, platforms, size)
+    verdicts = await in_thread(
+        decide,
+        rows,
+        controls,
+        listings.posts,
+        claimed=await journal.claimed_post_ids(),
+        now=now,
+        settle_after=settle_after,
+        unread=listings.unread,
+    )
     found, absent = await journal.settle(verdicts.found, verdicts.absent, {row.number: row.attempts for row in sent})
     texts = {row.number: (row.error or "").split(LOOKED_FOR)[0] for row in sent}
     settled_at = {row.number: row.sent_at + settle_after for row in rows}
     await journal.explain(
         {
-            number: f"{texts[number]}{LOOKED_FOR}{_advice(reason, settled_at[number], trouble)}"
+            number: f"{texts[number]}{LOOKED_FOR}{_advice(reason, settled_at[number], listings.trouble)}"
             for number, reason in verdicts.reasons.items()
         }
     )
@@ -185,7 +195,7 @@ async def reconcile(
         absent=len(absent),
         undecided=len(undecided) + len(unknown) - len(sent),
         undecided_until=max(later, default=None),
-        trouble=trouble,
+        trouble=listings.trouble,
     )
 
 
@@ -202,32 +212,67 @@ def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -
     sent_at = row.sent_at or 0.0
     session = bisect_right(highest_ids, sent_at, key=lambda each: each[0])
     highest = highest_ids[session - 1][1] if session else None
-    return SentRow(row.number, CreatePost.model_validate_json(row.request), sent_at, highest, row.post_id)
+    request = CreatePost.model_validate_json(row.request)
+    # A row that is sent again keeps the time of its former outcome until it has a new one.
+    ended_at = row.ended_at if row.ended_at is not None and row.ended_at >= sent_at else math.inf
+    return SentRow(row.number, request, sent_at, highest, row.post_id, ended_at)
 
 
-async def ask_listings(
-    client: MarketingBlocks, platforms: Sequence[ChannelType], size: int
-) -> tuple[list[list[ListedPost]], str | None]:
-    """Return the listed posts, one list for each response, and why a listing could not be read (``None``: all were)."""
-    listings: list[list[ListedPost]] = []
+@dataclass(slots=True)
+class Listings:
+    """The posts that the API lists.
+
+    Attributes:
+        posts: one list for each response.
+        unread: platforms of which a listing could not be read, or not in full.
+        trouble: why a listing could not be had, in words.
+
+    """
+
+    posts: list[list[ListedPost]]
+    unread: set[ChannelType]
     trouble: str | None = None
+
+
+async def ask_listings(client: MarketingBlocks, platforms: Sequence[ChannelType], size: int) -> Listings:
+    """Ask for the listings of some platforms, up to ``size`` posts each."""
+    found = Listings([], set())
     # The run goes on without a listing, so it does not wait for one as long as a post would.
     client = client.with_options(deadline=LISTING_DEADLINE)
     # It is not documented whether the listing takes "threads"; a refusal must not cost the other platforms.
     others = [platform for platform in platforms if platform is not ChannelType.THREADS]
     groups = (others, [platform for platform in platforms if platform not in others])
-    questions: list[Callable[[], Awaitable[Iterable[Post]]]] = [
-        partial(client.posts.upcoming, limit=size),
-        *(partial(client.posts.list, channels=group, limit=size) for group in groups if group),
+    questions: list[tuple[Sequence[ChannelType], Callable[[], Awaitable[UpcomingPosts | PostList]]]] = [
+        (platforms, partial(client.posts.upcoming, limit=size)),
+        *((group, partial(client.posts.list, channels=group, limit=size)) for group in groups if group),
     ]
-    for ask in questions:
+    for concerned, ask in questions:
         try:
             posts = await ask()
         except MarketingBlocksError as error:
-            trouble = str(error)
+            found.trouble = str(error)
             if isinstance(error, CallError) and not isinstance(error, APIError):
                 # The server does not answer; the next question would only take its time as well.
+                found.unread.update(platforms)
                 break
+            found.unread.update(concerned)
             continue
-        listings.append([listed for post in posts if (listed := ListedPost.of(post)) is not None])
-    return listings, trouble
+        listed = [ListedPost.of(post) for post in posts]
+        if None in listed or (isinstance(posts, PostList) and not posts and not _is_empty_list(posts.raw)):
+            found.unread.update(concerned)
+        found.posts.append([post for post in listed if post is not None])
+    return found
+
+
+def _is_empty_list(value: Any) -> bool:
+    """Return whether a response without a post says that there is none: by an empty list or ``null``, and no other."""
+    pending, says_so = [value], False
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            pending += cast("Mapping[str, Any]", item).values()
+        elif isinstance(item, list) and item:
+            return False
+        else:
+            says_so |= item in ([], None)
+    return says_so

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async import CreatePost, Post
+from marketingblocks_async import ChannelType, CreatePost, Post
 from marketingblocks_async.bulk.run import matching
 from marketingblocks_async.bulk.run.matching import ListedPost, SentRow, Verdicts, decide
 
@@ -199,6 +199,80 @@ def test_both_controls_must_be_in_one_listing() -> None:
         settle_after=60,
     )
     assert verdicts == Verdicts(undecided=(5,))
+
+
+class TestListingsThatMayBeCutOff:
+    """Ten posts: the row may be the eleventh, and of requests in flight at once any may have become the eleventh."""
+
+    ROUND = (*ENCLOSING, *(listed(number, "older") for number in range(8)))
+    ENDED = replace(BEFORE, ended_at=NOW - 501)
+
+    def test_rows_that_were_not_in_flight_with_it_enclose_it(self) -> None:
+        assert judge([sent(5, post())], [*self.ROUND], [self.ENDED, AFTER]) == Verdicts(absent=(5,))
+
+    @pytest.mark.parametrize(
+        "done",
+        [
+            [replace(ENDED, ended_at=NOW - 499), AFTER],
+            [BEFORE, AFTER],
+            [ENDED, replace(AFTER, sent_at=NOW - 441)],
+        ],
+        ids=[
+            "the earlier one ended later",
+            "it is not known when it ended",
+            "the later one was sent before it settled",
+        ],
+    )
+    def test_others_do_not(self, done: list[SentRow]) -> None:
+        assert judge([sent(5, post())], [*self.ROUND], done) == Verdicts(undecided=(5,))
+        assert judge([sent(5, post())], [*self.ROUND, listed(8, "older")], done) == Verdicts(absent=(5,))
+
+    @pytest.mark.parametrize("count", [10, 25, 30, 75, 100, 110])
+    def test_round_numbers(self, count: int) -> None:
+        posts = [*ENCLOSING, *(listed(number, "older", channel_id="2") for number in range(200, 198 + count))]
+        assert judge([sent(5, post())], posts, [BEFORE, AFTER]) == Verdicts(undecided=(5,))
+        assert judge([sent(5, post())], posts[:-1], [BEFORE, AFTER]) == Verdicts(absent=(5,))
+
+    def test_one_is_enough(self) -> None:
+        """A post may have left the other listing."""
+        queue = [listed(number, "queued", channel_id="2") for number in range(200, 210)]
+        verdicts = decide(
+            [sent(5, post())], [BEFORE, AFTER], [queue, ENCLOSING], claimed=["101", "109"], now=NOW, settle_after=60
+        )
+        assert verdicts == Verdicts(undecided=(5,))
+
+    def test_posts_that_are_shared_next_overtake_others(self) -> None:
+        row = sent(5, post(publish_mode="share_next"))
+        done = [
+            replace(each, post=post(each.post.caption_text, publish_mode="share_next")) for each in (self.ENDED, AFTER)
+        ]
+        assert judge([row], [*self.ROUND], done) == Verdicts(undecided=(5,))
+        assert judge([row], ENCLOSING, done) == Verdicts(absent=(5,))
+
+    @pytest.mark.parametrize(("due", "absent"), [("10:00", True), ("09:00", False), ("11:00", False)])
+    def test_scheduled_rows_lie_between_others_in_the_schedule(self, due: str, absent: bool) -> None:
+        def at(time: str, text: str = "Hello") -> CreatePost:
+            return post(text, publish_mode="scheduled", schedule_time=f"2030-01-01 {time}", time_zone="Europe/Berlin")
+
+        done = [replace(self.ENDED, post=at("09:00", "before")), replace(AFTER, post=at("11:00", "after"))]
+        assert (judge([sent(5, at(due))], [*self.ROUND], done).absent == (5,)) is absent
+
+
+def test_a_listing_that_was_not_read_in_full_proves_nothing() -> None:
+    def judged(unread: ChannelType) -> Verdicts:
+        return decide(
+            [sent(5, post())],
+            [BEFORE, AFTER],
+            [ENCLOSING],
+            claimed=["101", "109"],
+            now=NOW,
+            settle_after=60.0,
+            unread={unread},
+        )
+
+    assert judged(ChannelType.FACEBOOK) == Verdicts(undecided=(5,))
+    assert "could not be read" in judged(ChannelType.FACEBOOK).reasons[5]
+    assert judged(ChannelType.THREADS) == Verdicts(absent=(5,))
 
 
 class TestScheduled:
