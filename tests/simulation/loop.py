@@ -51,6 +51,7 @@ class Process:
         self.steps = 0
         self.is_dead = False
         self.stands_until = 0.0
+        self._held_back = 0
         self.writes_in = 0
         self.died = asyncio.Event()
         self.when_dying: list[Callable[[], None]] = []
@@ -72,8 +73,14 @@ class Process:
             # A request that was looked at and is being written goes out late, and no client can prevent that.
             self._loop.call_soon(self.stand_still, seconds, context=self._outside)
             return
-        self.stands_until = self._loop.now + seconds
+        self.stands_until, self._held_back = self._loop.now + seconds, 0
         self._loop.postpone_handles_of(self)
+
+    def goes_on_at(self) -> float:
+        """Return when the next callback that was held back runs: in the order in which they came."""
+        # Timers of one instant have no order.
+        self._held_back += 1
+        return self.stands_until + self._held_back * 1e-9
 
     def die(self) -> None:
         """End it at once: no callback of it runs any more, and no clean-up."""
@@ -167,7 +174,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle.cancel()
             return handle
         if process is not None and process.stands_until > self.now:
-            return super().call_at(process.stands_until, callback, *args, context=context)
+            return super().call_at(process.goes_on_at(), callback, *args, context=context)
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
@@ -184,8 +191,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             handle = asyncio.TimerHandle(when, callback, args, self, context)
             handle.cancel()
             return handle
-        if process is not None:
-            when = max(when, process.stands_until)
+        if process is not None and when < process.stands_until:
+            when = process.goes_on_at()
         return super().call_at(when, callback, *args, context=context)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
@@ -216,20 +223,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 continue
             # A timer keeps its handle, by which it may be cancelled; it finds that it is too early.
             callback, arguments = handle._callback, handle._args
-            handle._callback, handle._args = self._postponed, (process, handle, callback, arguments)
+            handle._callback, handle._args = self._postponed, (process.goes_on_at(), handle, callback, arguments)
 
-    def _postponed(self, process: Process, handle: Any, callback: Any, arguments: Any) -> None:
+    def _postponed(self, when: float, handle: Any, callback: Any, arguments: Any) -> None:
         def go_on() -> None:
             if not handle.cancelled():
                 callback(*arguments)
 
-        super().call_at(process.stands_until, go_on, context=handle._context)
+        super().call_at(when, go_on, context=handle._context)
 
     def _handles_of(self, process: Process) -> list[Any]:
         # They have no public names.
         ready: Any = self.__dict__["_ready"]
         scheduled: Any = self.__dict__["_scheduled"]
-        handles: list[Any] = [*ready, *scheduled]
+        handles: list[Any] = [*ready, *sorted(scheduled)]
         return [each for each in handles if not each.cancelled() and each._context.get(PROCESS) is process]
 
     def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:

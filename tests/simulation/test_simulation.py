@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.bugs import BUGS, planted
+from tests.simulation.loop import PROCESS, Process, SimulatedLoop
 from tests.simulation.play import SCENARIOS, play
 from tests.simulation.scenarios import journal_of
 from tests.support.tools import need
@@ -58,3 +60,23 @@ def test_a_seed_can_be_replayed_from_the_command_line() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 violations in seed 3" in done.stdout
+
+
+def test_a_process_that_stands_still_goes_on_in_order() -> None:
+    loop = SimulatedLoop(None)
+    process = Process(loop)
+    inside = contextvars.copy_context()
+    inside.run(PROCESS.set, process)
+    order: list[int] = []
+    for number in range(20):
+        loop.call_soon(order.append, number, context=inside)
+    process.writes_in = -100
+    process.stand_still(5.0)
+    for number in range(20, 40):
+        loop.call_soon(order.append, number, context=inside)
+    for number in range(40, 60):
+        loop.call_later(1.0, order.append, number, context=inside)
+    loop.call_later(10.0, loop.stop)
+    loop.run_forever()
+    loop.close()
+    assert order == list(range(60))
