@@ -111,7 +111,8 @@ async def test_no_complete_answer_in_time_is_an_unknown_outcome(server: str) -> 
         assert isinstance(read, APITimeoutError)
         assert error.request == post()
         assert (error.attempts, read.attempts) == (1, 2)
-        assert Counter(request.line.split()[0] for request in raw.requests) == {"POST": 1, "GET": 2}
+        # Fewer where the server had no time to read one before it was given up.
+        assert Counter(request.line.split()[0] for request in raw.requests) <= Counter(POST=1, GET=2)
 
 
 @pytest.mark.parametrize(

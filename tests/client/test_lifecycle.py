@@ -144,7 +144,7 @@ async def test_a_session_that_was_handed_in_is_used_and_never_closed() -> None:
 
 
 async def test_the_limit_holds_with_a_session_that_was_handed_in() -> None:
-    async with Sandbox(policy="gcra", jitter=0.03) as sandbox, aiohttp.ClientSession() as session:
+    async with Sandbox(policy="sliding_log_strict", jitter=0.03) as sandbox, aiohttp.ClientSession() as session:
         async with client_of(sandbox, session=session, rate_limit=RateLimit()) as client:
             await asyncio.gather(*(client.posts.create(post(f"{n}")) for n in range(220)))
         assert sandbox.ledger.worst_window() <= 100
