@@ -121,7 +121,7 @@ class SharedJournal:
             JournalError: two rows have one number, or Redis cannot be reached.
 
         """
-        # Names of its own, since somebody else may be creating the run at the same time.
+        # Names of its own, since another process may be creating the run at the same time.
         own = secrets.token_hex(8)
         importing, pending = (f"{key}:importing:{own}" for key in (self._rows, self._sets[RowState.PENDING]))
         async with _command():

@@ -339,7 +339,7 @@ class _Run:
             try:
                 self._feeder.get_loop().call_soon_threadsafe(self._stop)
             except RuntimeError:
-                # The loop was closed, so nothing runs any more, and nobody fetches what became of the posts.
+                # The loop was closed, so no task runs any more that could report the outcomes of the posts.
                 unfinished = [self._executor.interrupted_error(post.call, "") for post in self._in_flight.values()]
                 self._warn([*self._finished, *unfinished])
 

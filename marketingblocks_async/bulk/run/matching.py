@@ -75,7 +75,7 @@ class SentRow:
         highest_known_id: the highest post id that the listings showed before the session that sent it; ``None`` if
             that is not known.
         post_id: the id of its post, for a row that is done.
-        ended_at: Unix time at which it was known that it is done; infinity if that is not known.
+        ended_at: Unix time at which its success was recorded; infinity if there is no such record.
 
     """
 

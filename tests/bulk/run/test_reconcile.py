@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks
+from marketingblocks_async import ChannelType, CreatePost, MarketingBlocks, PublishMode
 from marketingblocks_async.bulk import BulkRun, Journal, create_journal
 from marketingblocks_async.bulk.run.reconcile import ask_listings, note_highest_id
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.support.clients import client_of
+from tests.support.clients import client_of, post
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
 
@@ -37,17 +37,7 @@ def answer_with(sandbox: Sandbox, body: Any, endpoint: str = "get-posts") -> Non
 
 
 def posts(count: int) -> list[CreatePost]:
-    return [
-        CreatePost(
-            channel_type="facebook",
-            channel_id=1,
-            post_type="post",
-            caption_text=f"Row {number}",
-            media_urls=[],
-            publish_mode="queued",
-        )
-        for number in range(count)
-    ]
+    return [post(f"Row {number}").model_copy(update={"publish_mode": PublishMode.QUEUED}) for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +112,9 @@ async def test_a_post_that_has_left_the_queue_is_not_absent(sandbox: Sandbox, tm
         number = (await journal.unknown_rows())[0].number
     sandbox.faults.clear()
     async with client_of(sandbox) as client:
-        queue = [post.raw for post in await client.posts.upcoming(limit=100)]
+        queue = [each.raw for each in await client.posts.upcoming(limit=100)]
     # As of a server that carries out requests in an order of its own.
-    waiting = [post for post in queue if post["caption_text"] != f"Row {number - 1}"]
+    waiting = [each for each in queue if each["caption_text"] != f"Row {number - 1}"]
     assert len(waiting) == len(queue) - 1 == 8
     # The second answer says that there is no such post, as far as can be told.
     answers: list[tuple[Any, int]] = [(["unexpected", 42], 1), ({"posts": []}, 0)]
