@@ -321,14 +321,18 @@ class SharedJournal:
 
     # For reconciliation, see RunJournal.
 
-    async def unknown_rows(self) -> list[StoredRow]:
-        """Return the rows of unknown outcome."""
-        return await self.rows(await self.numbers(RowState.UNKNOWN))
+    async def sent_rows(self) -> tuple[list[StoredRow], list[StoredRow]]:
+        """Return the rows of unknown outcome, and those that were sent last of the others, done or in flight."""
+        # As of one moment, since a row that moves on between two commands would be in neither.
+        async with _command(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zrange(self._sets[RowState.UNKNOWN], 0, -1)
+            pipeline.zrange(self._sets[RowState.SENDING], 0, -1)
+            pipeline.zrange(self._sets[RowState.DONE], -_MOST_DONE, -1)
+            unknown, *others = await pipeline.execute()
+        return await self._numbered(unknown), await self._numbered([number for each in others for number in each])
 
-    async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows that are done and were sent last; ``earliest`` does not matter here."""
-        del earliest
-        return await self.rows((await self.numbers(RowState.DONE))[-_MOST_DONE:])
+    async def _numbered(self, numbers: Sequence[str]) -> list[StoredRow]:
+        return await self.rows([int(number) for number in numbers])
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""

@@ -212,17 +212,19 @@ class WriteJournal:
         """Return the Unix time, without the steps by which the clock was set forward since the server began."""
         return self._clock.now()
 
-    async def unknown_rows(self) -> list[StoredRow]:
-        """Return the posts of unknown outcome, but for channels to which a post is going out at this moment.
+    async def sent_rows(self) -> tuple[list[StoredRow], list[StoredRow]]:
+        """Return the posts of unknown outcome, and those that are done and were sent around and after them.
 
-        The post that is going out may be listed before its own row knows its id, and would be taken for the other.
+        Those to a channel to which a post is going out at this moment are left out. The post that is going out may be
+        listed before its own row knows its id, and would be taken for the other.
         """
-        return await asyncio.to_thread(self._posts, "unknown_posts")
+        return await asyncio.to_thread(self._sent_rows)
 
-    async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the posts that are done and were sent around and after ``earliest``; their ids may be unknown."""
-        before = await asyncio.to_thread(self._posts, "done_posts_before", earliest=earliest)
-        return before + await asyncio.to_thread(self._posts, "done_posts_since", earliest=earliest)
+    def _sent_rows(self) -> tuple[list[StoredRow], list[StoredRow]]:
+        unknown = self._posts("unknown_posts")
+        earliest = min((row.sent_at for row in unknown if row.sent_at is not None), default=None)
+        queries = [] if earliest is None else ["done_posts_before", "done_posts_since"]
+        return unknown, [row for query in queries for row in self._posts(query, earliest=earliest)]
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of all posts that belong to a row."""

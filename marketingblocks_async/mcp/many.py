@@ -114,18 +114,26 @@ class ManyPosts:
             return await self._status(request_key)
         return await self._run(client, request_key, consent, report)
 
-    async def _plan(self, arguments: ManyArguments) -> ToolResult:
-        source: Path | list[dict[str, Any]]
+    def _source(self, arguments: ManyArguments) -> Path | list[dict[str, Any]] | ToolResult:
+        """Return the posts, or why they are not read."""
         if arguments.file is None:
-            source = arguments.posts or []
-        elif (path := self._file(arguments.file)) is not None:
-            source = path
-        else:
+            return arguments.posts or []
+        if self.files is None:
             return result(
                 Outcome.REFUSED,
-                "This server may not read that file. Give the rows as posts, or the person can restart the server with "
+                "This server may not read files. Give the rows as posts, or the person can restart the server with "
                 "--folder set to the folder of the file.",
             )
+        return _inside(self.files, arguments.file) or result(
+            Outcome.REFUSED,
+            f"There is no such file in {self.files}, the folder that this server may read. Give the name of a file "
+            "there, or the rows as posts.",
+        )
+
+    async def _plan(self, arguments: ManyArguments) -> ToolResult:
+        source = self._source(arguments)
+        if not isinstance(source, Path | list):
+            return source
         hashes = _Hashes()
         try:
             plan = await amake_plan(source, on_row=hashes.add, max_errors=LISTED_ERRORS)
@@ -261,13 +269,12 @@ class ManyPosts:
     def _path(self, request_key: str) -> Path:
         return self.journals / f"{hashlib.sha256(request_key.encode()).hexdigest()[:24]}.journal"
 
-    def _file(self, name: str) -> Path | None:
-        """Return a file that may be read, ``None`` if this one may not."""
-        if self.files is None:
-            return None
-        folder = self.files.resolve()
-        path = (folder / name).resolve()
-        return path if path.is_relative_to(folder) and path.is_file() else None
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """Return the file of that name in the folder; ``None`` if there is none, or if it leads out of the folder."""
+    folder = folder.resolve()
+    path = (folder / name).resolve()
+    return path if path.is_relative_to(folder) and path.is_file() else None
 
 
 class _Hashes:

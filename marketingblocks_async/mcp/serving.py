@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 import uvicorn
 from mcp.server.stdio import stdio_server
 
-from marketingblocks_async import MarketingBlocks
+from marketingblocks_async import ConfigurationError, MarketingBlocks
 from marketingblocks_async.configuration import DEFAULT_DOCS_URL, resolve_base_url
 
 from .journal import WriteJournal
@@ -48,6 +48,10 @@ async def open_server(token: str, settings: ServerSettings) -> AsyncGenerator[Ma
 
     """
     base_url = resolve_base_url(settings.base_url)
+    if settings.folder is not None and not settings.folder.is_dir():
+        # An agent host passes "~" on as it stands, since no shell replaces it.
+        msg = f"there is no folder {settings.folder} to read files from; give the full path of one (--folder)"
+        raise ConfigurationError(msg)
     journal = WriteJournal(settings.journal, base_url)
     try:
         writes = Writes(journal)

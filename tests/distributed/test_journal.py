@@ -77,14 +77,14 @@ async def test_what_was_looked_for_says_nothing_of_a_later_attempt(journal: Shar
     """Two processes may look for a row at once: the second is still asking when the row is already sent again."""
     await journal.intend(1, "a")
     await journal.end(1, RowState.UNKNOWN, delivery="a")
-    (looked_for,) = await journal.unknown_rows()
+    (looked_for,), _ = await journal.sent_rows()
     seen = {1: looked_for.attempts}
     assert await journal.settle({}, [1], seen) == (0, [1])
     await journal.intend(1, "b")
     await journal.end(1, RowState.UNKNOWN, delivery="b")
     assert await journal.settle({}, [1], seen) == (0, [])
     assert await journal.settle({1: "7"}, [], seen) == (0, [])
-    (unknown,) = await journal.unknown_rows()
+    (unknown,), _ = await journal.sent_rows()
     assert await journal.settle({1: "7"}, [], {1: unknown.attempts}) == (1, [])
 
 

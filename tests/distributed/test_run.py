@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from marketingblocks_async import MarketingBlocks, RateLimit
+from marketingblocks_async import HttpRequest, HttpResponse, MarketingBlocks, RateLimit, Send
 from marketingblocks_async.bulk import JournalError, OtherTokenError, RowState
+from marketingblocks_async.bulk.run.reconcile import reconcile
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
 from marketingblocks_async.sandbox import Fault, Sandbox
 from marketingblocks_async.testing.redis_server import PrivateRedis
@@ -96,6 +98,45 @@ async def test_what_dead_workers_left_is_looked_for(sandbox: Sandbox, journal: S
     assert (result.found, result.absent) == (1, 1)
     assert result.counts.done == ROWS
     assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["done without an id", "in flight"])
+@pytest.mark.parametrize("begins", ["before the rows are read", "before the listing is read"])
+async def test_the_post_of_an_equal_row_is_not_taken_for_that_of_a_lost_one(
+    sandbox: Sandbox, server: PrivateRedis, begins: str, *, ends: bool
+) -> None:
+    """The first was never carried out; another worker sends its equal, whose response tells no id."""
+    twin = replace(rows(1)[0], number=2, key="twin")
+    async with (
+        SharedJournal(server.url, "twins") as journal,
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client,
+    ):
+        await journal.create([*rows(1), twin])
+        await journal.note_highest_id(0)
+        await journal.intend(1, "dead")
+        await journal.end(1, RowState.UNKNOWN, delivery="dead")
+        is_sent = False
+
+        async def send() -> None:
+            nonlocal is_sent
+            if not is_sent:
+                is_sent = True
+                await journal.intend(2, "alive")
+                await client.posts.create(twin.post)
+                if ends:
+                    await journal.end(2, RowState.DONE, delivery="alive")
+
+        async def send_first(request: HttpRequest, send_on: Send) -> HttpResponse:
+            await send()
+            return await send_on(request)
+
+        if begins == "before the rows are read":
+            await send()
+        async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, middlewares=[send_first]) as looks:
+            found = await reconcile(looks, journal, settle_after=0.0)
+        assert is_sent
+        assert (found.found, found.undecided) == (0, 1)
+        assert (await journal.row(1)).state is RowState.UNKNOWN
 
 
 async def test_ids_that_were_listed_too_late_prove_nothing(sandbox: Sandbox, journal: SharedJournal) -> None:

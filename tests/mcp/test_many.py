@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from marketingblocks_async import RateLimit
+from marketingblocks_async import ConfigurationError, RateLimit
 from marketingblocks_async.mcp import Confirm
 from marketingblocks_async.mcp import many as many_module
 from marketingblocks_async.mcp.tools import CREATE_MANY
@@ -166,6 +166,16 @@ async def test_files_are_read_from_the_folder_and_from_nowhere_else(sandbox: San
         plan = await call(client, CREATE_MANY, action="plan", file="posts.jsonl")
         assert plan["outcome"] == "planned"
         for name in ("../outside.jsonl", str(outside), "link.jsonl", "missing.jsonl", "."):
-            assert (await call(client, CREATE_MANY, action="plan", file=name))["outcome"] == "refused"
+            refused = await call(client, CREATE_MANY, action="plan", file=name)
+            assert refused["outcome"] == "refused"
+            assert f"There is no such file in {folder}" in refused["what_to_do"]
     async with connected(sandbox, tmp_path) as (client, _):
-        assert (await call(client, CREATE_MANY, action="plan", file="posts.jsonl"))["outcome"] == "refused"
+        refused = await call(client, CREATE_MANY, action="plan", file="posts.jsonl")
+        assert refused["outcome"] == "refused"
+        assert "--folder" in refused["what_to_do"]
+
+
+async def test_a_folder_of_files_that_does_not_exist_is_refused_at_the_start(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no folder ~/posts to read files from"):
+        async with connected(sandbox, tmp_path, folder=Path("~/posts")):
+            pass

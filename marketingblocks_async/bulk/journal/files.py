@@ -250,7 +250,7 @@ def connect_for_reading(path: Path, *, read_only: bool) -> ReadingConnection:
         msg = f"cannot read {path}: {exc}"
         raise JournalError(msg) from exc
     except sqlite3.DatabaseError as exc:
-        msg = f"{path} is no journal of a bulk run: {exc}"
+        msg = f"{path} is no journal of a bulk run ({exc}); name another file"
         raise JournalError(msg) from exc
 
 

@@ -129,7 +129,7 @@ class JournalReader:
         path = self.path
         [[application]], [[version]] = self._all("application"), self._all("version")
         if application != APPLICATION_ID:
-            msg = f"{path} is an SQLite file, but no journal of a bulk run"
+            msg = f"{path} is an SQLite file, but no journal of a bulk run; name another file"
             raise JournalError(msg)
         if version != SCHEMA_VERSION:
             msg = (
@@ -494,9 +494,11 @@ class Journal(JournalReader):
         """Return the rows of unknown outcome."""
         return await asyncio.to_thread(lambda: list(self.rows([RowState.UNKNOWN])))
 
-    async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows that are done and were sent around and after ``earliest`` (Unix time)."""
-        return await asyncio.to_thread(self.done_around, earliest)
+    async def sent_rows(self) -> tuple[list[StoredRow], list[StoredRow]]:
+        """Return the rows of unknown outcome, and those that are done and were sent around and after them."""
+        unknown = await self.unknown_rows()
+        earliest = min((row.sent_at for row in unknown if row.sent_at is not None), default=None)
+        return unknown, [] if earliest is None else await asyncio.to_thread(self.done_around, earliest)
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""

@@ -46,12 +46,11 @@ class RunJournal(Protocol):
         """Return the Unix time, by the clock that stamps the journal's rows."""
         ...
 
-    async def unknown_rows(self) -> list[StoredRow]:
-        """Return the rows of unknown outcome."""
-        ...
+    async def sent_rows(self) -> tuple[list[StoredRow], list[StoredRow]]:
+        """Return the rows of unknown outcome, and those whose post may be taken for one of theirs, as of one moment.
 
-    async def done_rows(self, earliest: float) -> list[StoredRow]:
-        """Return the rows that are done and were sent around and after ``earliest`` (Unix time)."""
+        The second are rows that are done and were sent around and after the first of the others, and rows in flight.
+        """
         ...
 
     async def claimed_post_ids(self) -> Collection[str]:
@@ -155,22 +154,25 @@ async def reconcile(
         on_absent: called with the numbers of the rows that are pending again.
 
     """
-    unknown = await journal.unknown_rows()
-    sent = [row for row in unknown if row.sent_at is not None and row.request]
+    # Before the rows: one that is sent after they are read has not settled, and nothing is concluded from its absence.
+    now = await journal.now()
+    unknown, done = await journal.sent_rows()
+    sent = _looked_for(unknown)
     if not sent:
         return Reconciliation(undecided=len(unknown))
-    highest_ids = await journal.highest_ids()
-    done = await journal.done_rows(min(row.sent_at for row in sent if row.sent_at is not None))
-    rows, controls = await in_thread(lambda: [[_sent_row(row, highest_ids) for row in each] for each in (sent, done)])
-    platforms = sorted({ChannelType(row.post.channel_type) for row in rows})
+    platforms = await in_thread(lambda: sorted({_post(row).channel_type for row in sent}))
     # A multiple of ten: a listing of a round length counts as one that may have been cut off.
     size = min(math.ceil((len(done) + len(sent) + SPARE) / 10) * 10, LARGEST_LISTING)
-    now = await journal.now()
     listings = await ask_listings(client, platforms, size)
+    # Once more: a listed post may be that of a row which another process has sent since.
+    unknown, done = await journal.sent_rows()
+    sent = _looked_for(unknown)
+    highest_ids = await journal.highest_ids()
+    rows, others = await in_thread(lambda: [[_sent_row(row, highest_ids) for row in each] for each in (sent, done)])
     verdicts = await in_thread(
         decide,
         rows,
-        controls,
+        others,
         listings.posts,
         claimed=await journal.claimed_post_ids(),
         now=now,
@@ -208,14 +210,21 @@ def _advice(reason: str, settled_at: float, trouble: str | None) -> str:
     return f"{reason}; look at the channel, then send the row again (--unknown resend) or leave it out (--unknown skip)"
 
 
+def _looked_for(unknown: Sequence[StoredRow]) -> list[StoredRow]:
+    return [row for row in unknown if row.sent_at is not None and row.request]
+
+
+def _post(row: StoredRow) -> CreatePost:
+    return CreatePost.model_validate_json(row.request)
+
+
 def _sent_row(row: StoredRow, highest_ids: Sequence[tuple[float, int | None]]) -> SentRow:
     sent_at = row.sent_at or 0.0
     session = bisect_right(highest_ids, sent_at, key=lambda each: each[0])
     highest = highest_ids[session - 1][1] if session else None
-    request = CreatePost.model_validate_json(row.request)
     # A row that is sent again keeps the time of its former outcome until it has a new one.
     ended_at = row.ended_at if row.ended_at is not None and row.ended_at >= sent_at else math.inf
-    return SentRow(row.number, request, sent_at, highest, row.post_id, ended_at)
+    return SentRow(row.number, _post(row), sent_at, highest, row.post_id, ended_at)
 
 
 @dataclass(slots=True)

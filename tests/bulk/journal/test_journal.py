@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_of_ours(tmp_path: Path) 
 @pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be read as a header" * 20])
 def test_a_file_that_is_no_journal_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalError, match=r"no journal of a bulk run.*; name another file"):
         JournalReader(path)
 
 
@@ -110,7 +110,7 @@ def test_a_foreign_database_is_refused(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE t (x)")
     connection.close()
-    with pytest.raises(JournalError, match="no journal"):
+    with pytest.raises(JournalError, match="no journal of a bulk run; name another file"):
         JournalReader(path)
 
 
