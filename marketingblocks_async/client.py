@@ -18,7 +18,15 @@ from .calls.options import CallOptions, ChangedOptions, change, check_retry, che
 from .calls.retry import RetryPolicy
 from .calls.token import TokenContext
 from .calls.wire import GenericOperation, encode_json, encode_query
-from .configuration import DEFAULT_DOCS_URL, check_seconds, check_url, is_number, resolve_base_url, resolve_token
+from .configuration import (
+    DEFAULT_DOCS_URL,
+    check_fields,
+    check_seconds,
+    check_url,
+    is_number,
+    resolve_base_url,
+    resolve_token,
+)
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .limits.settings import Limiter, RateLimit, SharedRateLimit
@@ -322,7 +330,8 @@ class MarketingBlocks:
 
         """
         options = change(self._executor.options, changes, "with_options()")
-        return self._copy(self._executor.with_options(options))
+        docs_options = change(self._docs_executor.options, changes, "with_options()")
+        return self._copy(self._executor.with_options(options), self._docs_executor.with_options(docs_options))
 
     def with_token(self, token: str, *, rate_limit: RateLimit | SharedRateLimit | None = None) -> MarketingBlocks:
         """Return a copy for another access token over the same connections, with that token's own limiter.
@@ -337,6 +346,10 @@ class MarketingBlocks:
             ConfigurationError: the token cannot be one.
 
         """
+        if cast("object", token) is None:
+            # Not that of the environment: it would be the token of another account than the caller means.
+            msg = "with_token(None): give the other access token"
+            raise ConfigurationError(msg)
         try:
             secret = resolve_token(token)
         finally:
@@ -347,12 +360,14 @@ class MarketingBlocks:
         other = TokenContext(secret, context.base_url, rate_limit or context.rate_limit, context.budget, context.slots)
         return self._copy(self._executor.with_context(other))
 
-    def _copy(self, executor: Executor) -> MarketingBlocks:
+    def _copy(self, executor: Executor, docs_executor: Executor | None = None) -> MarketingBlocks:
         copy = object.__new__(type(self))
         # With the attributes of subclasses, but without the groups of operations, which belong to one executor.
         parts = {name for name, value in vars(MarketingBlocks).items() if isinstance(value, _Part)}
         vars(copy).update({name: value for name, value in vars(self).items() if name not in parts})
         copy._executor = executor
+        if docs_executor is not None:
+            copy._docs_executor = docs_executor
         return copy
 
     async def request(
@@ -383,7 +398,7 @@ class MarketingBlocks:
             The decoded JSON value; ``None`` for a 204 or a response to ``HEAD``.
 
         Raises:
-            ConfigurationError: ``path`` leads out of the API root, or the method is unknown.
+            ConfigurationError: ``path`` leads out of the API root, the method is unknown, or ``params`` is no mapping.
             TypeError: ``json`` is no JSON value.
             OutcomeUnknownError: it may have been carried out; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
@@ -395,6 +410,7 @@ class MarketingBlocks:
             raise ConfigurationError(msg)
         resend_is_harmless = method in ("GET", "HEAD") if resend is None else resend
         operation = GenericOperation(name=path, method=method, permission=None, resend_is_harmless=resend_is_harmless)
+        params = None if params is None else check_fields(params, "params")
         body = None if json is None else encode_json(json)
         # Copies, since the caller may change its objects before an error shows them.
         sent = {

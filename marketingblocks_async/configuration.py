@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import NoReturn, Self
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self, cast
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -155,3 +156,16 @@ def check_seconds(value: object, name: str) -> float:
         msg = f"{name}={value!r:.60}: give seconds above 0"
         raise ConfigurationError(msg)
     return float(value)
+
+
+def check_fields(value: object, name: str) -> Mapping[str, Any]:
+    """Return ``value`` if it is a mapping; for ``None`` an empty one.
+
+    Raises:
+        ConfigurationError: it is something else, such as a ready-made query.
+
+    """
+    if value is not None and not isinstance(value, Mapping):
+        msg = f"{name}={type(value).__name__}: give a mapping of names and values, such as {{'page': 2}}"
+        raise ConfigurationError(msg)
+    return cast("Mapping[str, Any]", value or {})

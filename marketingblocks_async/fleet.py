@@ -8,7 +8,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from .calls.retry import RetryPolicy
 from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks, check_rate_limit
@@ -153,6 +153,9 @@ class TokenFleet:
 
         """
         loop = asyncio.get_running_loop()
+        if not isinstance(cast("object", token), str):
+            msg = f"token must be a string, not {type(token).__name__}"
+            raise ConfigurationError(msg)
         try:
             key = hashlib.sha256(token.encode()).digest()
             client = self._alive.get(key)

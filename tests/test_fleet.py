@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,13 @@ async def test_every_token_has_a_limiter_of_its_own_and_one_state() -> None:
         assert (snapshot.connections, snapshot.waiting_for_connection, snapshot.max_connections) == (0, 0, 1000)
         assert fleet.client(tokens[0]) is fleet.client(tokens[0])
         assert not any(token in repr(snapshot) for token in tokens)
+
+
+@pytest.mark.parametrize("token", [None, 5])
+async def test_what_is_no_token_is_refused(token: Any) -> None:
+    async with TokenFleet() as fleet:
+        with pytest.raises(ConfigurationError, match="token must be a string"):
+            fleet.client(token)
 
 
 async def test_what_is_idle_is_dropped_and_what_is_used_is_not() -> None:

@@ -12,6 +12,7 @@ from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
 from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, change
 from marketingblocks_async.calls.wire import encode, encode_json, encode_query
+from marketingblocks_async.configuration import check_fields
 from marketingblocks_async.endpoints import Endpoint
 from marketingblocks_async.models import RequestModel
 
@@ -36,9 +37,9 @@ class Resource:
         if not overrides:
             return self._executor.execute(self._call(endpoint, request))
         changes: dict[str, Any] = dict(overrides)
-        body: dict[str, Any] = dict(changes.pop("extra_body", None) or {})
-        query: dict[str, Any] = dict(changes.pop("extra_query", None) or {})
-        (query if endpoint.method == "GET" else body).update(changes.pop("extra_fields", None) or {})
+        body: dict[str, Any] = dict(_fields(changes, "extra_body"))
+        query: dict[str, Any] = dict(_fields(changes, "extra_query"))
+        (query if endpoint.method == "GET" else body).update(_fields(changes, "extra_fields"))
         headers: Mapping[str, str] = changes.pop("extra_headers", None) or {}
         executor = self._executor.with_options(change(self._executor.options, changes, endpoint.name))
         call = self._call_with(endpoint, request, body, query) if body or query else self._call(endpoint, request)
@@ -72,6 +73,10 @@ class Resource:
             # A copy, since the caller may change its objects before an error shows them.
             sent = {**json.loads(body), **extra_query}
         return Call(endpoint, sent, self._executor.context.url(path), body)
+
+
+def _fields(changes: dict[str, Any], name: str) -> Mapping[str, Any]:
+    return check_fields(changes.pop(name, None), name)
 
 
 def request_from(

@@ -16,6 +16,7 @@ from marketingblocks_async import (
     InvalidResponseError,
     MarketingBlocks,
     NotFoundError,
+    NotSentError,
     PostStatus,
 )
 from marketingblocks_async.sandbox import Sandbox, Variants
@@ -157,6 +158,12 @@ async def test_documentation_questions_carry_no_token() -> None:
         assert "100" in answer
         assert sandbox.ledger.docs_requests == 1
         assert sandbox.ledger.docs_requests_with_authorization == 0
+
+
+async def test_documentation_questions_have_the_options_of_a_copy() -> None:
+    async with Sandbox() as sandbox, client_of(sandbox, docs_url="http://127.0.0.1:1", max_retries=3) as client:
+        with pytest.raises(NotSentError, match=r"\(after 2 attempts\)"):
+            await client.with_options(max_retries=1).docs.ask("why?")
 
 
 async def test_documentation_questions_are_checked() -> None:

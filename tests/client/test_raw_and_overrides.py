@@ -181,6 +181,15 @@ class TestOverrides:
         with pytest.raises(TypeError, match="name"):
             await marketingblocks_client.comment_automations.create(request, extra_fields={"name": "other"})
 
+    async def test_extra_fields_are_a_mapping(self, marketingblocks_client: MarketingBlocks) -> None:
+        query: Any = "page=2"
+        with pytest.raises(ConfigurationError, match="extra_query=str: give a mapping"):
+            await marketingblocks_client.posts.upcoming(extra_query=query)
+        with pytest.raises(ConfigurationError, match="extra_body=str: give a mapping"):
+            await marketingblocks_client.channels.connect(user_id="u", extra_body=query)
+        with pytest.raises(ConfigurationError, match="params=str: give a mapping"):
+            await marketingblocks_client.request("GET", "social-sparks/upcoming-posts", params=query)
+
     async def test_what_is_no_json_is_refused(self, marketingblocks_client: MarketingBlocks) -> None:
         for value in (object(), float("nan"), {1, 2}):
             with pytest.raises((TypeError, ValueError)):

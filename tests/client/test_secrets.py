@@ -279,6 +279,14 @@ def test_a_token_from_the_environment_that_cannot_be_one_is_not_shown(monkeypatc
     assert leaks(shown(set_up_badly())) == []
 
 
+def test_another_token_that_is_missing_is_not_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``with_token(tokens.get("name"))`` would publish with another account."""
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", "environment")
+    tokens: Any = {}
+    with pytest.raises(ConfigurationError, match="give the other access token"):
+        MarketingBlocks("valid").with_token(tokens.get("name"))
+
+
 def test_another_token_that_cannot_be_one_is_not_shown() -> None:
     client = MarketingBlocks("valid")
     with pytest.raises(ConfigurationError) as failed:
