@@ -248,6 +248,10 @@ class TestPastTimes:
             assert [outcome.ok async for outcome in marketingblocks_client.posts.create_many([past] * 3)] == [True] * 3
         assert len(caught) == 1
         with warnings.catch_warnings():
+            warnings.simplefilter("error", PastTimeWarning)
+            outcomes = [outcome async for outcome in marketingblocks_client.posts.create_many([past] * 3)]
+            assert [type(outcome.error) for outcome in outcomes] == [PastTimeWarning] * 3
+        with warnings.catch_warnings():
             warnings.simplefilter("error")
             for minutes in (0, 1, 60):
                 fields["schedule_time"] = datetime.now(UTC) + timedelta(minutes=minutes)
