@@ -9,8 +9,12 @@ saying so. The queue may lose, repeat and reorder deliveries. So any queue will 
 Streams, ``examples/distributed`` has a whole run.
 """
 
-from .journal import RowTakenError, SharedJournal
-from .run import DistributedResult, DistributedRun, Enqueue
-from .worker import RowSender
+try:
+    from .journal import RowTakenError, SharedJournal
+    from .run import DistributedResult, DistributedRun, Enqueue
+    from .worker import RowSender
+except ModuleNotFoundError as _exc:
+    _MISSING = "marketingblocks_async.distributed needs redis-py: pip install 'marketingblocks-async[distributed]'"
+    raise ModuleNotFoundError(_MISSING, name=_exc.name) from _exc
 
 __all__ = ["DistributedResult", "DistributedRun", "Enqueue", "RowSender", "RowTakenError", "SharedJournal"]

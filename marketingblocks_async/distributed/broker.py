@@ -11,9 +11,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from redis.asyncio import Redis
-from taskiq import AckableMessage
-from taskiq_redis import RedisStreamBroker
+try:
+    from redis.asyncio import Redis
+    from taskiq import AckableMessage
+    from taskiq_redis import RedisStreamBroker
+except ModuleNotFoundError as _exc:
+    _MISSING = (
+        "marketingblocks_async.distributed.broker needs taskiq and taskiq-redis: "
+        "pip install 'marketingblocks-async[distributed]'"
+    )
+    raise ModuleNotFoundError(_MISSING, name=_exc.name) from _exc
 
 TASK = "marketingblocks:send-row"
 """Name of the task; its one argument is the row's number."""

@@ -24,7 +24,7 @@ from typing import Any, Self
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from marketingblocks_async import MarketingBlocksError
+from marketingblocks_async import ConfigurationError, MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 from marketingblocks_async.bulk.journal.account import other_token
 from marketingblocks_async.bulk.journal.states import UndecidedError
@@ -58,6 +58,7 @@ class SharedJournal:
             read and are known to be right.
 
     Raises:
+        ConfigurationError: ``url`` is no address of a Redis.
         JournalError: on entering: Redis cannot be reached, or it may lose data.
 
     """
@@ -68,7 +69,12 @@ class SharedJournal:
         # redis-py leaves types open.
         kind: Any = redis.asyncio.Redis
         # Without redis-py's own timeout of a write, in which Python 3.11 may lose a cancellation: _command() has one.
-        self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=None)
+        try:
+            self._redis: Any = kind.from_url(url, decode_responses=True, socket_timeout=None)
+        except ValueError:
+            # Without its message, which may show a part of a password.
+            msg = "SharedJournal(url=…): give redis://HOST:PORT/DATABASE, rediss://… or unix://…"
+            raise ConfigurationError(msg) from None
         # One hash slot for all keys, so that a cluster can run the scripts.
         base = f"{{{prefix}:run:{run}}}"
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState), "posts")
@@ -150,7 +156,24 @@ class SharedJournal:
         return count
 
     def _exists(self) -> JournalExistsError:
-        return JournalExistsError(f"there is a run {self.run!r} already; go on with it, or give this one another name")
+        return JournalExistsError(
+            f"there is a run {self.run!r} already; to go on with it leave out the rows (create()), "
+            "or give this one another name"
+        )
+
+    async def size(self) -> int:
+        """Return how many rows the run was created with.
+
+        Raises:
+            JournalError: there is no such run, or Redis cannot be reached.
+
+        """
+        async with _command():
+            count: str | None = await self._redis.hget(self._meta, "rows")
+        if count is None:
+            msg = f"there is no run {self.run!r} in this Redis; check its name and the Redis, or create() it"
+            raise JournalError(msg)
+        return int(count)
 
     async def row(self, number: int) -> StoredRow:
         """Return a row.

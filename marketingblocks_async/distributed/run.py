@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from marketingblocks_async import MarketingBlocks
-from marketingblocks_async.bulk import Counts, RowState
+from marketingblocks_async.bulk import Counts, JournalError, RowState
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.run.reconcile import note_highest_id, reconcile, settling_time
 
@@ -82,10 +82,13 @@ class DistributedRun:
 
         Raises:
             OtherTokenError: the run was begun with another access token.
-            JournalError: the journal cannot be used, or the run was begun at another API.
+            JournalError: the journal cannot be used, there is no such run or rows of it have vanished, or it was begun
+                at another API. Start it again when the cause is gone.
 
         """
         journal = self._journal
+        # Before anything is recorded, since the name may be a mistake.
+        size = await journal.size()
         await check_api(journal, self._client.base_url)
         await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
         # At each start, since the listings of an earlier one may not have been readable.
@@ -98,6 +101,13 @@ class DistributedRun:
             await asyncio.sleep(min(1.0, self._quiet / 4))
             await journal.give_up_older(self._settle_after)
             states = await journal.states()
+            if (left := sum(states.values())) != size:
+                # They would count neither as sent nor as pending, and the run would end as if it were complete.
+                msg = (
+                    f"{journal.title} was created with {size} rows, and Redis has {left} of them now; look at the API "
+                    "for what was sent, and set this Redis so that it forgets nothing before you create another run"
+                )
+                raise JournalError(msg)
             if self._on_progress is not None:
                 self._on_progress(await journal.counts())
             if states != before:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from marketingblocks_async import ConfigurationError
 from marketingblocks_async.bulk import JournalError, JournalExistsError, Row, RowState
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
@@ -124,7 +125,8 @@ async def test_rows_that_vanished_are_not_sent(server: PrivateRedis, journal: Sh
 
 
 async def test_a_run_is_made_once_and_whole(server: PrivateRedis, journal: SharedJournal) -> None:
-    with pytest.raises(JournalExistsError, match="spring"):
+    assert await journal.size() == 5
+    with pytest.raises(JournalExistsError, match=r"'spring' already; .*leave out the rows \(create\(\)\)"):
         await journal.create(rows(2))
     async with SharedJournal(server.url, "other") as other:
         with pytest.raises(JournalError, match="same number"):
@@ -235,3 +237,10 @@ async def test_a_post_belongs_to_the_row_whose_response_names_it(journal: Shared
     assert await journal.claimed_post_ids() == {"9"}
     assert await journal.settle({1: "9"}, [], {1: 1}) == (0, [])
     assert (await journal.states())[RowState.DONE] == 1
+
+
+@pytest.mark.parametrize("url", ["localhost", "redis://user:sec/ret@localhost/0", "redis://localhost:port/0"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="redis://HOST:PORT") as caught:
+        SharedJournal(url, "spring")
+    assert "sec" not in str(caught.value)

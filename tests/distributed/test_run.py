@@ -222,6 +222,27 @@ async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJourn
     assert result.counts.pending == ROWS
 
 
+async def test_a_run_that_does_not_exist_is_not_complete(sandbox: Sandbox, server: PrivateRedis) -> None:
+    async with SharedJournal(server.url, "sprung") as mistyped:
+        with pytest.raises(JournalError, match="there is no run 'sprung'"):
+            await play(sandbox, mistyped)
+        # Nothing was recorded under the mistyped name.
+        assert await server.command("KEYS", "*sprung*") == []
+        assert await mistyped.create([]) == 0
+        assert (await play(sandbox, mistyped)).counts.total == 0
+
+
+async def test_a_run_whose_rows_vanish_is_not_complete(
+    sandbox: Sandbox, server: PrivateRedis, journal: SharedJournal
+) -> None:
+    async def forget(_numbers: Sequence[int]) -> None:
+        await server.command("FLUSHALL")
+
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        with pytest.raises(JournalError, match=f"was created with {ROWS} rows, and Redis has 0"):
+            await DistributedRun(client, journal, forget).run()
+
+
 async def test_a_row_that_the_api_refuses_is_failed(sandbox: Sandbox, journal: SharedJournal) -> None:
     sandbox.faults.add(Fault("unprocessable", endpoint="create-post", times=1))
     result = await play(sandbox, journal)
