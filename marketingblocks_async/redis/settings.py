@@ -37,12 +37,9 @@ class RedisSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.connect is None and (
-            not isinstance(cast("object", self.url), str)
-            or urlsplit(self.url).scheme not in ("redis", "rediss", "unix")
-        ):
+        if self.connect is None and not _is_address(self.url):
             # Not shown: it may hold a password.
-            msg = "RedisRateLimit(url=…): give redis://…, rediss://… or unix://…"
+            msg = "RedisRateLimit(url=…): give redis://HOST:PORT/DATABASE, rediss://… or unix://…"
             raise ConfigurationError(msg)
         if not isinstance(cast("object", self.prefix), str) or not (self.connect is None or callable(self.connect)):
             msg = f"RedisRateLimit(prefix={self.prefix!r}, connect={self.connect!r}): give a text, and a function"
@@ -88,3 +85,14 @@ class RedisSettings:
         """Address of Redis, without credentials."""
         parts = urlsplit(self.url)
         return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
+
+
+def _is_address(url: object) -> bool:
+    if not isinstance(url, str):
+        return False
+    try:
+        # urlsplit() checks the port only when it is asked for.
+        scheme, _ = urlsplit(url).scheme, urlsplit(url).port
+    except ValueError:
+        return False
+    return scheme in ("redis", "rediss", "unix")

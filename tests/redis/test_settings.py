@@ -14,6 +14,7 @@ from marketingblocks_async.redis import RedisRateLimit
     ("words", "what"),
     [
         ({"url": "http://x"}, "redis://"),
+        ({"url": "redis://x:port/0"}, "redis://HOST:PORT"),
         ({"limit": None}, "RateLimit"),
         ({"limit": 0}, "whole number"),
         ({"lease": 0.0}, "lease"),
