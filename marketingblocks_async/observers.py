@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
@@ -96,7 +96,14 @@ def observed_by(*observers: Observer) -> ObserverOptions:
     Returns:
         Keyword arguments for ``MarketingBlocks``; ``None`` for events that no observer overrides.
 
+    Raises:
+        ConfigurationError: one is no ``Observer``, such as a function or the class itself.
+
     """
+    for each in observers:
+        if not isinstance(cast("object", each), Observer):
+            msg = f"observed_by({each!r:.60}): give objects of subclasses of Observer; give functions as on_attempt=…"
+            raise ConfigurationError(msg)
     return {
         "on_attempt": _all([o.on_attempt for o in observers if type(o).on_attempt is not Observer.on_attempt]),
         "on_retry": _all([o.on_retry for o in observers if type(o).on_retry is not Observer.on_retry]),

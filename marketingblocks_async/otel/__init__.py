@@ -11,8 +11,12 @@ async with MarketingBlocks(
     metrics.watch(client)
 """
 
-from .metrics import HasRateLimiter, Metrics
-from .propagation import propagate_context
-from .tracing import Tracing
+try:
+    from .metrics import HasRateLimiter, Metrics
+    from .propagation import propagate_context
+    from .tracing import Tracing
+except ModuleNotFoundError as _exc:
+    _MISSING = "marketingblocks_async.otel needs OpenTelemetry: pip install 'marketingblocks-async[otel]'"
+    raise ModuleNotFoundError(_MISSING, name=_exc.name) from _exc
 
 __all__ = ["HasRateLimiter", "Metrics", "Tracing", "propagate_context"]

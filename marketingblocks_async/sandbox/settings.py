@@ -201,6 +201,9 @@ class SandboxSettings:
         """
         values: dict[str, Any] = dict(options)
         if "faults" in values:
+            if isinstance(values["faults"], str):
+                msg = f"faults={values['faults']!r:.80}: give a list of faults, such as ['html_502:times=2']"
+                raise InvalidArgumentError(msg)
             values["faults"] = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in values["faults"]]
         if "tokens" in values:
             values["tokens"] = _token_specs(values["tokens"])

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self, cast
 
+from marketingblocks_async.errors import InvalidArgumentError
+
 TICK = 1e-6
 """Seconds that each turn of the event loop takes, so that code which polls a clock gets on."""
 
@@ -72,7 +74,8 @@ class FakeTime:
     Make the clients and sandboxes inside, since they take the clock with them that they find.
 
     Raises:
-        RuntimeError: the event loop is not one of asyncio's own (uvloop keeps its own time), or fake time is on.
+        RuntimeError: no event loop runs, it is not one of asyncio's own (uvloop keeps its own time), or fake time is
+            on.
 
     """
 
@@ -83,7 +86,11 @@ class FakeTime:
         self._in_threads = 0
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            msg = "fake time is for a running event loop; use 'with FakeTime()' inside of an async function"
+            raise RuntimeError(msg) from None
         if time.monotonic is not _real_monotonic:
             msg = "fake time is on already"
             raise RuntimeError(msg)
@@ -120,7 +127,15 @@ class FakeTime:
         return self.monotonic() - self._began
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once, as if the event loop were busy for so long; what became due meanwhile comes late."""
+        """Let time pass at once, as if the event loop were busy for so long; what became due meanwhile comes late.
+
+        Raises:
+            InvalidArgumentError: ``seconds`` is below 0; a monotonic clock cannot go back.
+
+        """
+        if not seconds >= 0:
+            msg = f"advance({seconds!r}): give seconds, 0 or more"
+            raise InvalidArgumentError(msg)
         self._now += seconds
 
     def monotonic(self) -> float:

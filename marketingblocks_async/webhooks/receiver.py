@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from marketingblocks_async.configuration import check_seconds, is_number
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import Generation
+from marketingblocks_async.models.base import is_object
 from marketingblocks_async.urls import is_loopback
 
 from .asgi import ASGIReceive, ASGIScope, ASGISend, asgi_app
@@ -128,11 +129,22 @@ class WebhookReceiver:
             async with asyncio.timeout(deadline):
                 return await self._inbox.wait(generation_id)
         except TimeoutError:
-            msg = (
-                f"generation {generation_id}: no result came within {deadline:g} s. It may still come: wait again. "
-                "If none ever comes, check that the web hook can be reached from outside"
-            )
+            msg = f"generation {generation_id}: no result came within {deadline:g} s. {self._next_step(generation)}"
             raise NoResultError(msg, generation_id) from None
+
+    def _next_step(self, generation: Generation | int | str) -> str:
+        """Return the next step for a caller who waited in vain, by the ``web_hook`` that the API names."""
+        request = generation.request_body if isinstance(generation, Generation) else None
+        if is_object(request) and "web_hook" in request:
+            web_hook = request["web_hook"]
+            if web_hook is None:
+                return "The API was not given a web hook: pass web_hook=receiver.url to create()"
+            if isinstance(web_hook, str) and web_hook.rstrip("/").rpartition("/")[2] != self._secret:
+                return (
+                    "The API was given another web hook than this receiver's: pass web_hook=receiver.url to create(), "
+                    "and secret=… to the receiver if its address is to outlive a restart"
+                )
+        return "It may still come: wait again. If none ever comes, check that the web hook can be reached from outside"
 
     async def receive(self, method: str, path: str, chunks: AsyncIterable[bytes]) -> int:
         """Handle a request. This is for adapters to other servers.

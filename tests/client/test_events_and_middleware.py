@@ -20,6 +20,7 @@ from marketingblocks_async import (
     AttemptEvent,
     CallError,
     ConfigurationError,
+    EventLog,
     HttpAnswer,
     HttpRequest,
     InvalidResponseError,
@@ -35,6 +36,7 @@ from marketingblocks_async import (
     RetryPolicy,
     Send,
     ThrottleEvent,
+    observed_by,
 )
 from marketingblocks_async.errors import Headers
 from marketingblocks_async.sandbox import Fault, Sandbox
@@ -174,6 +176,12 @@ def test_an_observer_that_cannot_be_called_is_refused_at_once(name: str) -> None
     for observer in (asynchronous, 5, "print"):
         with pytest.raises(ConfigurationError, match=name):
             client_at("http://localhost:1", **{name: observer})
+
+
+@pytest.mark.parametrize("observer", [print, EventLog])
+def test_what_is_no_observer_is_refused(observer: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"observed_by\(.*: give objects of subclasses of Observer"):
+        observed_by(observer)
 
 
 # Events cross processes, and errors do (tests/test_errors.py).

@@ -96,3 +96,18 @@ def test_docstrings_are_markdown() -> None:
     markup = re.compile(r":(?:class|meth|attr|func|mod|data|exc|obj):`|^ *::$|\w::$", re.MULTILINE)
     sources = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
     assert [(path.name, found[0]) for path, text in sources.items() for found in markup.finditer(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("redis", "redis", "redis"),
+        ("distributed", "redis", "distributed"),
+        ("distributed.broker", "taskiq", "distributed"),
+        ("otel", "opentelemetry", "otel"),
+    ],
+)
+def test_a_module_without_its_libraries_names_the_extra(module: str, library: str, extra: str) -> None:
+    code = f"import sys; sys.modules['{library}'] = None; import marketingblocks_async.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    assert done.stderr.splitlines()[-1].endswith(f"pip install 'marketingblocks-async[{extra}]'")

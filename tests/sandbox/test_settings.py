@@ -80,6 +80,7 @@ def test_json_round_trip() -> None:
         ({"tokens": ["a", "a"]}, "share a name"),
         ({"tokens": ["default"]}, "share a name"),
         ({"faults": ["nonsense"]}, "no kind of fault"),
+        ({"faults": "html_502:times=2"}, "give a list of faults"),
         ({"unknown": 1}, "unknown"),
     ],
 )

@@ -130,3 +130,13 @@ async def test_an_event_loop_that_keeps_its_own_time_is_refused(monkeypatch: pyt
     monkeypatch.setattr(asyncio, "get_running_loop", Other)
     with pytest.raises(RuntimeError, match="needs an event loop of asyncio"), FakeTime():
         pass
+
+
+def test_without_an_event_loop_it_says_where_to_use_it() -> None:
+    with pytest.raises(RuntimeError, match="inside of an async function"), FakeTime():
+        pass
+
+
+async def test_time_does_not_go_back(fake_time: FakeTime) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        fake_time.advance(-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from marketingblocks_async import CreatePost, MarketingBlocks, OutcomeUnknownError
@@ -31,6 +33,9 @@ async def test_posts_are_found_by_caption_and_as_requests(
     assert_published(marketingblocks_sandbox, "Tuesday", only=False)
     with pytest.raises(ValueError, match="not some of each"):
         assert_published(marketingblocks_sandbox, "Monday", post("Monday"))
+    a_list: Any = ["Monday"]
+    with pytest.raises(ValueError, match=r"give each post .* not as a list"):
+        assert_published(marketingblocks_sandbox, a_list)
 
 
 async def test_a_difference_is_explained(

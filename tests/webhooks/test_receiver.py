@@ -179,6 +179,25 @@ async def test_a_deadline_is_kept(fake_time: FakeTime) -> None:
     assert isinstance(error, MarketingBlocksError)
 
 
+@pytest.mark.parametrize(
+    ("web_hook", "next_step"),
+    [
+        (None, "was not given a web hook: pass web_hook=receiver.url"),
+        (f"https://example.com/hooks/{SECRET[::-1]}", "was given another web hook than this receiver's"),
+        (f"https://example.org/{SECRET}", "wait again"),
+        (5, "wait again"),
+    ],
+)
+async def test_who_waited_in_vain_is_told_of_a_web_hook_that_is_not_this_one(
+    web_hook: object, next_step: str, fake_time: FakeTime
+) -> None:
+    receiver = WebhookReceiver("https://example.com/hooks", secret=SECRET)
+    with pytest.raises(NoResultError, match=next_step) as caught:
+        await Generation(id=ID, request_body={"web_hook": web_hook}).wait(receiver, deadline=600)
+    assert SECRET not in str(caught.value)
+    assert fake_time.elapsed >= 600
+
+
 async def test_an_id_is_enough_to_wait_for() -> None:
     receiver = WebhookReceiver("https://example.com", secret=SECRET)
     assert await receive(receiver, {"id": 7, "anything": [1]}) == 200

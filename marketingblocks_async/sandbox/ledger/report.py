@@ -214,6 +214,10 @@ class CreatedPosts:
     def compare(self, expected: Iterable[Expected]) -> Comparison:
         """Compare with the posts that should have been created; see ``Ledger.compare``."""
         items = list(expected)
+        for item in items:
+            if not isinstance(cast("object", item), str | RequestModel | Mapping):
+                msg = f"give each post as its caption or as a whole request, not as a {type(item).__name__}"
+                raise InvalidArgumentError(msg)
         captions = [item for item in items if isinstance(item, str)]
         if captions and len(captions) < len(items):
             msg = "give either captions or whole requests, not some of each"
