@@ -122,7 +122,11 @@ def check_url(url: str, source: str) -> str:
         raise ConfigurationError(msg)
     try:
         # In the form that goes out: the host in ASCII, the path percent-encoded and without dots.
-        parts = urlsplit(str(URL(text)))
+        address = URL(text)
+        if address.host is not None and address.host.endswith("."):
+            # The same host by its absolute name, and so the same limit.
+            address = address.with_host(address.host[:-1])
+        parts = urlsplit(str(address))
         host, _ = parts.hostname or "", parts.port
     except ValueError as exc:
         msg = f"{source}={url!r} is no URL: {exc}"

@@ -222,6 +222,9 @@ class TestBaseUrl:
             ("https://[2001:db8::1]:8443/api", "https://[2001:db8::1]:8443/api"),
             ("https://xn--bcher-kva.example/api", "https://xn--bcher-kva.example/api"),
             ("https://a.example/a%20b", "https://a.example/a%20b"),
+            ("https://a.example.:8443/api", "https://a.example:8443/api"),
+            ("https://bücher.example./api", "https://xn--bcher-kva.example/api"),
+            ("http://localhost.:8080/api", "http://localhost:8080/api"),
         ],
     )
     def test_https_goes_anywhere_and_without_a_path_to_the_documented_one(self, url: str, expected: str) -> None:
@@ -282,6 +285,7 @@ class TestBaseUrl:
             "https://a.example:port",
             "https://a.example:99999",
             "https://a.example:-1",
+            "https://./api",
         ],
     )
     def test_what_is_no_web_address_is_refused(self, url: str) -> None:
