@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import redis.asyncio
@@ -151,7 +151,7 @@ class Connection:
 
     def _make_client(self) -> redis.asyncio.Redis:
         if self._settings.connect is not None:
-            return self._settings.connect()
+            return _made_by(self._settings.connect)
         # redis-py leaves the types of its options open.
         kind: Any = redis.asyncio.Redis
         client: redis.asyncio.Redis = kind.from_url(
@@ -164,3 +164,16 @@ class Connection:
             health_check_interval=0,
         )
         return client
+
+
+def _made_by(connect: Callable[[], redis.asyncio.Redis]) -> redis.asyncio.Redis:
+    try:
+        client = connect()
+    except Exception as exc:
+        # Whatever it is, the thread must not end by it: calls would wait for ever.
+        msg = f"connect() raised {type(exc).__name__}: {exc}"
+        raise UnreachableError(msg) from exc
+    if isinstance(cast("object", client), redis.Redis) or not hasattr(client, "pipeline"):
+        msg = f"connect() returned a {type(client).__name__}, and not a redis.asyncio.Redis"
+        raise UnreachableError(msg)
+    return client

@@ -21,7 +21,8 @@ class RedisRateLimit(RedisSettings):
     ``limit``, ``per``, ``guard``, ``lease`` and ``prefix``.
 
     Args:
-        url: address of Redis, as redis-py understands it: ``redis://``, ``rediss://`` or ``unix://``.
+        url: address of Redis, as redis-py understands it: ``redis://``, ``rediss://`` or ``unix://``. Not needed with
+            ``connect``.
         limit: requests per ``per`` seconds of all processes together, at least 1.
         per: length of the window in seconds, above 0.
         burst: how many requests each process may send back to back after a rest, at least 1.
@@ -34,8 +35,9 @@ class RedisRateLimit(RedisSettings):
         lease: for how many seconds a process may use its permits without hearing from Redis, 0.1 or more. While it is
             in use, it renews its lease three times in that time.
         prefix: how the names of all keys begin.
-        connect: makes the redis-py client instead of ``url``, for Sentinel and other special cases; called in the
-            thread that uses it, and again after a lost connection. ``url`` is then only a name.
+        connect: returns the client, a ``redis.asyncio.Redis``, instead of ``url``, for Sentinel and other special
+            cases. It is not awaited; called in the thread that uses the client, and again after a lost connection.
+            If it raises, Redis counts as out of reach. ``url`` is then only a name.
 
     Raises:
         ConfigurationError: a value is out of its range.

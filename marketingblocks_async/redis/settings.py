@@ -23,7 +23,7 @@ OnFailure = Literal["wait", "share", "fail"]
 class RedisSettings:
     """The settings of ``RedisRateLimit``, whose docstring explains them."""
 
-    url: str = field(repr=False)
+    url: str = field(default="", repr=False)
     _: KW_ONLY
     limit: int = DOCUMENTED_RATE
     per: float = 1.0
@@ -83,6 +83,8 @@ class RedisSettings:
     @property
     def where(self) -> str:
         """Address of Redis, without credentials."""
+        if not self.url:
+            return "the address of connect()"
         parts = urlsplit(self.url)
         return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
 

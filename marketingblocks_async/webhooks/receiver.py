@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import inspect
 import logging
 import re
 import secrets
@@ -86,8 +87,10 @@ class WebhookReceiver:
         if not is_number(max_body_bytes, whole=True) or max_body_bytes < 1:
             msg = f"max_body_bytes={max_body_bytes!r}: give a whole number, 1 or more"
             raise ConfigurationError(msg)
-        if on_result is not None and not callable(cast("object", on_result)):
-            msg = f"on_result={on_result!r}: give a function of one value"
+        if on_result is not None and (
+            not callable(cast("object", on_result)) or inspect.iscoroutinefunction(on_result)
+        ):
+            msg = f"on_result={on_result!r}: give a plain function of one value; it is called and not awaited"
             raise ConfigurationError(msg)
         self._root = _checked(public_url)
         self._secret = secret or secrets.token_urlsafe(32)

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+import redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -134,3 +135,18 @@ async def test_after_any_failure_the_next_use_makes_another_connection(
     assert setting.clients[0].closings == 1
     await setting.run()
     assert len(setting.clients) == 2
+
+
+@pytest.mark.parametrize(
+    ("connect", "what"),
+    [
+        (lambda: int("port"), "raised ValueError: invalid literal"),
+        (lambda: None, "returned a NoneType"),
+        (lambda: redis.Redis(host="x"), "returned a Redis, and not a redis.asyncio.Redis"),
+    ],
+)
+async def test_a_function_that_makes_no_client_is_an_outage(connect: Any, what: str) -> None:
+    """Its exception ended the thread, and calls waited for ever."""
+    connection = Connection(RedisRateLimit(connect=connect))
+    with pytest.raises(UnreachableError, match=what):
+        await connection.run([Exchange(("marker",), [""] * 6 + [100])])

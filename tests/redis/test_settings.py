@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis.asyncio
 
 from marketingblocks_async import ConfigurationError, RateLimit
 from marketingblocks_async.redis import RedisRateLimit
@@ -29,6 +30,12 @@ def test_values_out_of_range_are_refused(words: dict[str, Any], what: str) -> No
     given: dict[str, Any] = {"url": "redis://x"} | words
     with pytest.raises(ConfigurationError, match=what):
         RedisRateLimit(**given)
+
+
+def test_a_function_that_connects_needs_no_address() -> None:
+    assert RedisRateLimit(connect=redis.asyncio.Redis).where == "the address of connect()"
+    with pytest.raises(ConfigurationError, match="redis://"):
+        RedisRateLimit()
 
 
 def test_settings_compare_and_show_no_password() -> None:

@@ -204,6 +204,15 @@ async def test_an_id_is_enough_to_wait_for() -> None:
     assert (await receiver.wait_for(7, deadline=1)).raw == {"id": 7, "anything": [1]}
 
 
+def test_a_function_that_would_have_to_be_awaited_is_refused() -> None:
+    async def on_result(_value: Any) -> None:
+        """Nobody would await it, and the result would be lost."""
+
+    wrong: Any = on_result
+    with pytest.raises(ConfigurationError, match=r"on_result=.*not awaited"):
+        WebhookReceiver("https://example.com", on_result=wrong)
+
+
 async def test_each_new_body_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     told: list[Any] = []
 
