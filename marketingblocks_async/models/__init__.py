@@ -89,3 +89,9 @@ __all__ = [
     "YouTubeCategory",
     "YouTubeExtra",
 ]
+
+for _found in tuple(globals().values()):
+    if isinstance(_found, type) and issubclass(_found, RequestModel | ResponseModel):
+        # A model's own schema is built on first use all the same, but a TypeAdapter around one at once: FastAPI makes
+        # one for each request body, and silences a warning of pydantic only while it does.
+        _found.model_config["defer_build"] = False
