@@ -28,6 +28,7 @@ from .keepalive import CHECK_AFTER, KEEPALIVE, KeepaliveLesson
 
 if TYPE_CHECKING:
     # For annotations only, so that a version of aiohttp without them is refused in words and not by an ImportError.
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client_middlewares import ClientHandlerType
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
@@ -65,6 +66,10 @@ class ResendRefusedError(aiohttp.ClientConnectionError):
     """aiohttp was about to send again, as it does with GET, PUT and DELETE on a connection that turned out dead."""
 
 
+class UnaskedResponseError(aiohttp.ClientConnectionError):
+    """A connection had ended, or brought a response, before the request was written on it."""
+
+
 class LateAttemptError(aiohttp.ClientConnectionError):
     """An attempt may be written now, but the record of its intent is too old."""
 
@@ -78,6 +83,7 @@ EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     # A proxy that refuses CONNECT: there is no way to the API on which the request could be sent.
     aiohttp.ClientHttpProxyError: (Outcome.NOT_SENT, "the proxy refused to connect to the API"),
     # These come from a connection that was in use.
+    UnaskedResponseError: (Outcome.UNKNOWN, "the connection had ended or answered before the request was written"),
     ResendRefusedError: (Outcome.UNKNOWN, "the connection was lost after the request was sent"),
     aiohttp.ServerDisconnectedError: (Outcome.UNKNOWN, "the server closed the connection without an answer"),
     aiohttp.ClientResponseError: (Outcome.UNKNOWN, "the answer is not HTTP"),
@@ -343,13 +349,46 @@ async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandler
         attempt.observed = True
         raise LateAttemptError
     check_headers(request.headers)
+    body = None if "Expect" in request.headers else _watch_body(request)
     attempt.sending()
     try:
-        return await handler(request)
+        response = await handler(request)
     except aiohttp.ClientError as exc:
         if _entry(exc)[0] is Outcome.NOT_SENT:
             attempt.sent, attempt.observed = False, True
+        if body is not None and body.is_refused:
+            raise UnaskedResponseError from exc
         raise
+    if body is not None and not body.is_written:
+        response.close()
+        raise UnaskedResponseError
+    return response
+
+
+class _WatchedBody:
+    """Writes a body, unless its connection has something to read already: the pool of a foreign session does not look.
+
+    That would pass for the response to this request, which aiohttp may then not write at all.
+    """
+
+    def __init__(self, body: aiohttp.Payload) -> None:
+        self.is_written = self.is_refused = False
+        self._write = body.write_with_length
+        cast("Any", body).write_with_length = self.write
+
+    async def write(self, writer: AbstractStreamWriter, length: int | None) -> None:
+        protocol, transport = getattr(writer, "protocol", None), getattr(writer, "transport", None)
+        # A new connection with TLS may have something to read that is no response.
+        plain = transport is not None and transport.get_extra_info("ssl_object") is None
+        if (protocol is not None and protocol.should_close) or (plain and _is_at_end(transport)):
+            self.is_refused = True
+            raise UnaskedResponseError
+        self.is_written = True
+        await self._write(writer, length)
+
+
+def _watch_body(request: aiohttp.ClientRequest) -> _WatchedBody | None:
+    return _WatchedBody(request.body) if isinstance(request.body, aiohttp.Payload) else None
 
 
 async def check_hooks() -> None:
@@ -364,7 +403,11 @@ async def check_hooks() -> None:
         # Replaced by a mock (aioresponses, vcrpy), which may count what it is asked. Nothing is observed then, and all
         # attempts count as sent.
         return
-    parts = (("connector", "Connection", "protocol"), ("client_proto", "ResponseHandler", "should_close"))
+    parts = (
+        ("connector", "Connection", "protocol"),
+        ("client_proto", "ResponseHandler", "should_close"),
+        ("payload", "Payload", "write_with_length"),
+    )
     if not all(hasattr(getattr(getattr(aiohttp, module, None), kind, None), name) for module, kind, name in parts):
         msg = _UNSUPPORTED.format("it does not tell whether a connection can be used again")
         raise ConfigurationError(msg)
