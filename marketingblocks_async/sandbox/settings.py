@@ -77,7 +77,8 @@ class SandboxOptions(TypedDict, total=False):
     """The settings as keyword arguments, all of them optional; ``SandboxSettings`` has meanings and defaults.
 
     ``policy`` may be a plain string, ``faults`` may hold text forms (``Fault.parse``), ``tokens`` may be a number
-    (so many tokens beside the default one) or hold names, ``variants`` may be a mapping, and so may ``timings``.
+    (so many tokens beside the default one) or hold text forms (``TokenSpec.parse``), ``variants`` may be a mapping, and
+    so may ``timings``.
     """
 
     policy: PolicyName | str
@@ -260,4 +261,7 @@ def _token_specs(tokens: int | Sequence[TokenSpec | str] | None) -> tuple[TokenS
         return ()
     if isinstance(tokens, int):
         return numbered_tokens(tokens)
-    return tuple(TokenSpec(token) if isinstance(token, str) else token for token in tokens)
+    if isinstance(tokens, str):
+        msg = f"tokens={tokens!r:.80}: give a number, or a list of tokens such as ['reader:social-read-posts']"
+        raise InvalidArgumentError(msg)
+    return tuple(TokenSpec.parse(token) if isinstance(token, str) else token for token in tokens)

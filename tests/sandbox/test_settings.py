@@ -27,7 +27,7 @@ def test_short_forms() -> None:
         {
             "policy": "gcra",
             "faults": ["reset:times=2", Fault("drip")],
-            "tokens": ["reader", TokenSpec("writer", ("x",))],
+            "tokens": ["reader:social-read-posts@60", TokenSpec("writer", ("x",))],
             "variants": {"create_post": "nested", "string_ids": True},
             "timings": {"slot": 5.0},
         }
@@ -35,6 +35,7 @@ def test_short_forms() -> None:
     assert settings.policy is PolicyName.GCRA
     assert settings.faults == (Fault("reset", times=2), Fault("drip"))
     assert [token.name for token in settings.all_tokens] == ["default", "reader", "writer"]
+    assert settings.tokens[0] == TokenSpec("reader", ("social-read-posts",), 60.0)
     assert settings.variants.string_ids
     assert settings.timings == PostTimings(slot=5.0)
     assert [token.name for token in SandboxSettings.of({"tokens": 2}).tokens] == ["token-1", "token-2"]
@@ -78,6 +79,8 @@ def test_json_round_trip() -> None:
         ({"variants": {"create_post": "round"}}, "create_post"),
         ({"variants": {"createpost": "flat"}}, "createpost"),
         ({"tokens": ["a", "a"]}, "share a name"),
+        ({"tokens": ["a@soon"]}, "number of seconds"),
+        ({"tokens": "reader"}, "a list of tokens"),
         ({"tokens": ["default"]}, "share a name"),
         ({"faults": ["nonsense"]}, "no kind of fault"),
         ({"faults": "html_502:times=2"}, "give a list of faults"),
