@@ -92,6 +92,27 @@ class FileLock:
         """
         self._write(_PID_WIDTH + 1, f"{f'{journal} {stamp!r}':<{_STAMP_WIDTH}}\n")
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is locked is still the one of this name; true if that cannot be told."""
+        try:
+            return self._descriptor is None or self._is_current(self._descriptor)
+        except OSError:
+            return True
+
+    def leave_note(self, journal: str, stamp: float) -> None:
+        """Release the lock, and leave a note in the file that has its name now, unless another process locks that."""
+        self._let_go()
+        with contextlib.suppress(OSError):
+            self.acquire()
+            self.note(journal, stamp)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
     def _write(self, place: int, line: str) -> None:
         # Error messages and checks can do without, so a full disk may leave it out.
         if self._descriptor is not None:
@@ -117,13 +138,14 @@ class FileLock:
 
     def release(self) -> None:
         """Release the lock; twice does nothing."""
-        descriptor, self._descriptor = self._descriptor, None
+        descriptor = self._descriptor
         if descriptor is not None:
-            # Removed while we hold it, so it cannot be another process's file. Windows cannot remove an open file;
-            # there it stays.
+            # Removed while we hold it, so it cannot be another process's file, unless something replaced it. Windows
+            # cannot remove an open file; there it stays.
             with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
-            os.close(descriptor)
+                if self._is_current(descriptor):
+                    self._path.unlink(missing_ok=True)
+            self._let_go()
 
 
 if sys.platform == "win32":

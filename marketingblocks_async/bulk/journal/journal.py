@@ -73,6 +73,10 @@ _NOT_OPEN = "the journal is not open; use 'async with Journal(path)', or open()"
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
 
+_PLACE_CHECKED_EVERY = 0.1
+"""Seconds between two looks whether the journal is still where the next process would look for it. More often would
+slow down a run without a limit."""
+
 
 class JournalReader:
     """A journal, opened to look at it; another process may be running it.
@@ -295,6 +299,9 @@ class Journal(JournalReader):
         self._session: int | None = None
         self._latest = 0.0
         self._clock = CalendarClock()
+        self._place = self.path
+        self._file: os.stat_result | None = None
+        self._check_place_at = 0.0
 
     async def open(self) -> Self:
         """Open it, for programs without ``async with``; close it with ``aclose()``.
@@ -313,11 +320,11 @@ class Journal(JournalReader):
             # The writer releases the lock, since it may outlast a call of aclose() that is cancelled.
             self._commits = GroupCommit(
                 self.path,
-                connect=connect_for_writing,
+                connect=self._connect_to_write,
                 tidy=seal,
                 error=self._write_error,
                 stamp=lambda: self._latest,
-                committed=partial(self._file_lock.note, self.meta.get("id", "")),
+                committed=partial(self._committed, self.meta.get("id", "")),
                 ended=self._file_lock.release,
             )
         except BaseException:
@@ -333,6 +340,33 @@ class Journal(JournalReader):
             raise JournalError(self.damage)
         self._file_lock = lock_journal(self.path)
         self._latest = self._latest_time()
+
+    def _connect_to_write(self, path: Path) -> sqlite3.Connection:
+        connection = connect_for_writing(path)
+        # The program may go to another folder.
+        self._place = path.resolve()
+        self._file = self._place.stat()
+        return connection
+
+    def _committed(self, journal: str, stamp: float) -> None:
+        """Note a commit, and make sure that the next process will find it: the file is open, whatever its name is now.
+
+        Raises:
+            _MovedError: it would not.
+
+        """
+        self._file_lock.note(journal, stamp)
+        now = time.monotonic()
+        if now < self._check_place_at:
+            return
+        self._check_place_at = now + _PLACE_CHECKED_EVERY
+        is_there, is_same = _compare(self._place, self._file)
+        if is_same and self._file_lock.is_in_place:
+            return
+        if is_there:
+            # What is there now may lack the rows sent since it was copied.
+            self._file_lock.leave_note(journal, stamp)
+        raise _MovedError
 
     @property
     def was_opened(self) -> bool:
@@ -366,6 +400,13 @@ class Journal(JournalReader):
             await self._commits.close()
 
     def _write_error(self, cause: BaseException) -> JournalError:
+        if isinstance(cause, _MovedError):
+            return JournalError(
+                f"{self.path} or {lock_path(self.path)} was moved, deleted or replaced during the run; no further row "
+                "was sent, and rows in flight are unknown; put it back, with the files beside it, then go on: bulk "
+                f"resume {self.path}. If it is lost, look up at the API which rows were published, and send the "
+                "missing ones with a new journal"
+            )
         words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"
         error = JournalError(
             f"cannot write to {self.path}: {words}; no further row was sent, and rows in flight are unknown; "
@@ -549,6 +590,20 @@ class Journal(JournalReader):
 def _storable(text: str) -> str:
     """Return text as SQLite takes it: a server can send halves of surrogate pairs."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _compare(path: Path, file: os.stat_result | None) -> tuple[bool, bool]:
+    """Return whether there is a file, and whether it is that one; both are true if that cannot be told."""
+    try:
+        return True, file is None or os.path.samestat(path.stat(), file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False, False
+    except OSError:
+        return True, True
+
+
+class _MovedError(Exception):
+    """The journal is no longer where the next process would look for it."""
 
 
 class _KilledError(Exception):

@@ -14,6 +14,7 @@ from random import Random
 import pytest
 
 from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.journal import journal as journal_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
 from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
 from marketingblocks_async.bulk.journal.states import RowState
@@ -54,6 +55,23 @@ def sent(path: Path, ending: str) -> Path:
     builder.finish({"source": "posts.csv"})
     subprocess.run([sys.executable, "-c", _SEND, str(path), ending], check=False)  # noqa: S603 - our own code
     return path
+
+
+def replaced(path: Path) -> None:
+    """Replace a journal and the files beside it by copies of them."""
+    for file in path.parent.glob(f"{path.name}*"):
+        copy = file.with_name(f"{file.name}.copy")
+        shutil.copy(file, copy)
+        copy.replace(file)
+
+
+def renamed(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        file.rename(file.with_name(f"old.{file.name}"))
+
+
+def unlocked(path: Path) -> None:
+    path.with_name(f"{path.name}.lock").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +219,43 @@ def test_read_only_journals_are_reported(ended: Path, killed: Path, tmp_path: Pa
     assert ran.returncode == 0, ran
     assert ran.stdout.count("ended with 0") == 2 * len(journals)
     assert ran.stdout.count("done     9") == ran.stdout.count("pending  28") == 2 * len(journals)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the name of a file that is open")
+@pytest.mark.parametrize("happens", [replaced, renamed, unlocked])
+async def test_a_journal_that_is_moved_during_its_run_stops_it(
+    happens: Callable[[Path], None], ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written to the open file would be missing in the one that the next run reads."""
+    monkeypatch.setattr(journal_module, "_PLACE_CHECKED_EVERY", 0.0)
+    path = copied(ended, tmp_path / "moved")
+    journal = await Journal(path).open()
+    await journal.begin_session()
+    await journal.intend(SENT + 1)
+    happens(path)
+    with pytest.raises(JournalError, match="was moved, deleted or replaced during the run; no further row was sent"):
+        await journal.intend(SENT + 2)
+    with pytest.raises(JournalError):
+        await journal.aclose()
+    if happens is renamed:
+        assert not list(path.parent.glob(f"{path.name}*"))
+        return
+    if happens is replaced:
+        # The copy was made before the latest entry.
+        with pytest.raises(JournalError, match="replaced by an older copy"):
+            await Journal(path).open()
+        return
+    async with Journal(path) as again:
+        assert [row.number for row in again.rows([RowState.SENDING])][-2:] == [SENT + 1, SENT + 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the name of a file that is open")
+async def test_a_program_may_go_to_another_folder_during_a_run(
+    ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_PLACE_CHECKED_EVERY", 0.0)
+    monkeypatch.chdir(copied(ended, tmp_path / "here").parent)
+    async with Journal(ended.name) as journal:
+        await journal.begin_session()
+        monkeypatch.chdir(tmp_path)
+        await journal.intend(SENT + 1)
