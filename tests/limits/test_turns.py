@@ -135,7 +135,8 @@ async def test_the_clock_may_be_set_back(fake_time: FakeTime) -> None:
     calls = [asyncio.create_task(limiter.acquire()) for _ in range(2 * CALLS_PER_TURN)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    fake_time.advance(-0.01)
+    # As with the clock of a virtual machine that is moved; advance() refuses it.
+    fake_time._now -= 0.01
     began = time.monotonic()
     await asyncio.gather(*calls)
     assert time.monotonic() - began < 0.5
