@@ -134,5 +134,5 @@ async def test_the_clock_may_be_set_back() -> None:
     loop = asyncio.get_running_loop()
     budget, left, earlier = turn_budget(loop), loop.create_future(), loop.time() - 1
     budget.wait(lambda: left.set_result(budget.left))
-    with mock.patch.object(loop, "time", lambda: earlier):
+    with mock.patch.object(loop, "time", return_value=earlier):
         assert await left == CALLS_PER_TURN
