@@ -8,12 +8,14 @@ the receiving loop is written here; the rest is taskiq's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 try:
     from redis.asyncio import Redis
     from taskiq import AckableMessage
+    from taskiq.message import BrokerMessage
     from taskiq_redis import RedisStreamBroker
 except ModuleNotFoundError as _exc:
     _MISSING = (
@@ -24,6 +26,9 @@ except ModuleNotFoundError as _exc:
 
 TASK = "marketingblocks:send-row"
 """Name of the task; its one argument is the row's number."""
+
+_LONGEST_COMMAND = 30.0
+"""Seconds that a command may take, with connecting and everything."""
 
 
 def row_broker(
@@ -48,11 +53,24 @@ def row_broker(
         xread_count=10,
         xread_block=500,
         idle_timeout=round(redeliver_after * 1000),
+        # Without redis-py's own timeout of a write, in which Python 3.11 may lose a cancellation: a worker that is told
+        # to stop would go on.
+        socket_timeout=None,
     )
 
 
 class _RowBroker(RedisStreamBroker):
     """Also receives deliveries that were not acknowledged in time, whether a new one comes or not."""
+
+    async def startup(self) -> None:
+        """Make the stream and its group, unless they are there."""
+        async with asyncio.timeout(_LONGEST_COMMAND):
+            await super().startup()
+
+    async def kick(self, message: BrokerMessage) -> None:
+        """Queue a delivery."""
+        async with asyncio.timeout(_LONGEST_COMMAND):
+            await super().kick(message)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Yield deliveries."""
@@ -60,21 +78,23 @@ class _RowBroker(RedisStreamBroker):
         async with Redis(connection_pool=self.connection_pool) as opened:
             connection: Any = opened
             while True:
-                _, stale, *_ = await connection.xautoclaim(
-                    self.queue_name,
-                    self.consumer_group_name,
-                    self.consumer_name,
-                    min_idle_time=self.idle_timeout,
-                    count=self.count,
-                )
-                fetched = await connection.xreadgroup(
-                    self.consumer_group_name,
-                    self.consumer_name,
-                    {self.queue_name: ">"},
-                    # Stale deliveries are waiting already, so it does not wait for new ones.
-                    block=None if stale else self.block,
-                    count=self.count,
-                )
+                async with asyncio.timeout(_LONGEST_COMMAND):
+                    _, stale, *_ = await connection.xautoclaim(
+                        self.queue_name,
+                        self.consumer_group_name,
+                        self.consumer_name,
+                        min_idle_time=self.idle_timeout,
+                        count=self.count,
+                    )
+                async with asyncio.timeout(_LONGEST_COMMAND):
+                    fetched = await connection.xreadgroup(
+                        self.consumer_group_name,
+                        self.consumer_name,
+                        {self.queue_name: ">"},
+                        # Stale deliveries are waiting already, so it does not wait for new ones.
+                        block=None if stale else self.block,
+                        count=self.count,
+                    )
                 fresh = [message for _, messages in fetched or () for message in messages]
                 for name, message in [*stale, *fresh]:
                     if message:  # else it was deleted from the stream
@@ -82,7 +102,7 @@ class _RowBroker(RedisStreamBroker):
 
     def _acknowledgement(self, name: bytes) -> Callable[[], Awaitable[None]]:
         async def acknowledge() -> None:
-            async with Redis(connection_pool=self.connection_pool) as opened:
+            async with asyncio.timeout(_LONGEST_COMMAND), Redis(connection_pool=self.connection_pool) as opened:
                 connection: Any = opened
                 await connection.xack(self.queue_name, self.consumer_group_name, name)
 

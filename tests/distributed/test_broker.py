@@ -56,3 +56,17 @@ async def test_what_was_there_before_the_first_worker_is_delivered(server: Priva
         deliveries = later.listen()
         assert (await anext(deliveries)).data == b"early"
         await deliveries.aclose()
+
+
+async def test_a_cancellation_ends_the_listening_in_whatever_turn_it_comes(server: PrivateRedis) -> None:
+    """Else a worker that is told to stop would go on."""
+    async with started(server) as broker:
+        for turns in range(1, 60):
+            deliveries = broker.listen()
+            listening = asyncio.ensure_future(anext(deliveries))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            listening.cancel()
+            # Longer than a read waits for deliveries.
+            await asyncio.wait([listening], timeout=5)
+            assert listening.cancelled(), turns
