@@ -24,11 +24,10 @@ except ModuleNotFoundError as _exc:
     )
     raise ModuleNotFoundError(_MISSING, name=_exc.name) from _exc
 
+from .journal import LONGEST_COMMAND
+
 TASK = "marketingblocks:send-row"
 """Name of the task; its one argument is the row's number."""
-
-_LONGEST_COMMAND = 30.0
-"""Seconds that a command may take, with connecting and everything."""
 
 
 def row_broker(
@@ -64,12 +63,12 @@ class _RowBroker(RedisStreamBroker):
 
     async def startup(self) -> None:
         """Make the stream and its group, unless they are there."""
-        async with asyncio.timeout(_LONGEST_COMMAND):
+        async with asyncio.timeout(LONGEST_COMMAND):
             await super().startup()
 
     async def kick(self, message: BrokerMessage) -> None:
         """Queue a delivery."""
-        async with asyncio.timeout(_LONGEST_COMMAND):
+        async with asyncio.timeout(LONGEST_COMMAND):
             await super().kick(message)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
@@ -78,7 +77,7 @@ class _RowBroker(RedisStreamBroker):
         async with Redis(connection_pool=self.connection_pool) as opened:
             connection: Any = opened
             while True:
-                async with asyncio.timeout(_LONGEST_COMMAND):
+                async with asyncio.timeout(LONGEST_COMMAND):
                     _, stale, *_ = await connection.xautoclaim(
                         self.queue_name,
                         self.consumer_group_name,
@@ -86,7 +85,7 @@ class _RowBroker(RedisStreamBroker):
                         min_idle_time=self.idle_timeout,
                         count=self.count,
                     )
-                async with asyncio.timeout(_LONGEST_COMMAND):
+                async with asyncio.timeout(LONGEST_COMMAND):
                     fetched = await connection.xreadgroup(
                         self.consumer_group_name,
                         self.consumer_name,
@@ -102,7 +101,7 @@ class _RowBroker(RedisStreamBroker):
 
     def _acknowledgement(self, name: bytes) -> Callable[[], Awaitable[None]]:
         async def acknowledge() -> None:
-            async with asyncio.timeout(_LONGEST_COMMAND), Redis(connection_pool=self.connection_pool) as opened:
+            async with asyncio.timeout(LONGEST_COMMAND), Redis(connection_pool=self.connection_pool) as opened:
                 connection: Any = opened
                 await connection.xack(self.queue_name, self.consumer_group_name, name)
 

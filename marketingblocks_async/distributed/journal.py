@@ -30,7 +30,7 @@ from marketingblocks_async.bulk.journal.account import other_token
 from marketingblocks_async.bulk.journal.states import UndecidedError
 
 _CHUNK = 1000
-_LONGEST_COMMAND = 30.0
+LONGEST_COMMAND = 30.0
 """Seconds that a command may take, with connecting and everything."""
 _IMPORT_LASTS = 86_400
 """Seconds for which the rows of a run are kept that is being created."""
@@ -444,8 +444,8 @@ async def _each(rows: Iterable[Row]) -> AsyncIterator[Row]:
 async def _command(what_fails: str = "the journal in Redis cannot be used") -> AsyncGenerator[None]:
     """Bound the time that a command takes, and turn its failures into a ``JournalError``."""
     try:
-        async with asyncio.timeout(_LONGEST_COMMAND):
+        async with asyncio.timeout(LONGEST_COMMAND):
             yield
     except (RedisError, OSError) as exc:
-        msg = f"{what_fails}: {str(exc) or f'no response within {_LONGEST_COMMAND:g} s'}"
+        msg = f"{what_fails}: {str(exc) or f'no response within {LONGEST_COMMAND:g} s'}"
         raise JournalError(msg) from exc
