@@ -29,11 +29,11 @@ def judge(outcome: Outcome, *, processes: int) -> None:
 
 
 async def test_the_permits_of_a_killed_process_come_back() -> None:
-    outcome = await play(processes=4, seconds=5.5, event="kill", at=2.0, options=GUARD)
+    outcome = await play(processes=4, seconds=6.5, event="kill", at=2.0, options=GUARD)
     judge(outcome, processes=3)
-    # Counts, not times: a third each and nobody left out.
+    # Counts, not times: a third each, so that nothing stays with the dead one. Who ends last has the others' part, too.
     assert outcome.evenness > 0.9
-    assert outcome.rate(outcome.back_at + 3.0, outcome.back_at + 4.0) > 50
+    assert min(result["snapshot"]["share"] for result in outcome.results) >= 33
 
 
 @pytest.mark.parametrize(
