@@ -7,6 +7,13 @@ import math
 
 from .attempt import Attempt
 
+_TURNS_TO_READ = 3
+"""Turns of the event loop between the end of the time of an attempt that was sent and its interruption.
+
+A process that stood still, suspended or in a long computation, finds responses together with the end of their time, and
+the loop may call timers before it has looked for what can be read. So it looks, reads, and wakes the attempts first.
+"""
+
 
 class AttemptTimer:
     """Interrupts attempts that take too long.
@@ -25,7 +32,7 @@ class AttemptTimer:
         self._loop = loop
         self._seconds = seconds
         self._timers = timers
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
         # With the instant at which each must have ended, the oldest first.
         self._attempts: dict[Attempt, float] = {}
 
@@ -47,7 +54,7 @@ class AttemptTimer:
         for attempt in self._attempts:
             attempt.interrupt("the client was closed")
 
-    def _interrupt_late(self) -> None:
+    def _interrupt_late(self, turns: int = _TURNS_TO_READ) -> None:
         self._handle = None
         now = self._loop.time()
         for attempt, end in list(self._attempts.items()):
@@ -57,11 +64,13 @@ class AttemptTimer:
                 # The token is paused, which may take longer than any timeout: the attempt gets its time after that.
                 self.end(attempt)
                 self._attempts[attempt] = now + self._seconds
-            else:
+            elif not (turns and attempt.sent):
                 attempt.timed_out = True
                 attempt.interrupt(f"no complete answer within {self._seconds:g} s")
                 del self._attempts[attempt]
-        if self._attempts:
+        if turns:
+            self._handle = self._loop.call_soon(self._interrupt_late, turns - 1)
+        elif self._attempts:
             self._handle = self._loop.call_at(next(iter(self._attempts.values())), self._interrupt_late)
         else:
             del self._timers[self._seconds]

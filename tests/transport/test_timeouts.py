@@ -1,0 +1,47 @@
+"""What the timer of attempts does after the process stood still."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from marketingblocks_async.transport.attempt import Attempt
+from marketingblocks_async.transport.timeouts import AttemptTimer
+from tests.support.clients import client_at, post
+from tests.support.raw_server import RawRequest, RawServer, answer
+
+pytestmark = pytest.mark.usefixtures("own_limiters")
+
+
+@pytest.mark.parametrize("later", [0, 1])
+async def test_a_response_that_came_while_the_process_stood_still_is_read(later: int) -> None:
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        time.sleep(0.3)  # noqa: ASYNC251 - it stands still
+        # With one more turn, the loop calls the timer before it sees that there is something to read.
+        for _ in range(later):
+            await asyncio.sleep(0)
+        writer.write(answer())
+        return True
+
+    async with RawServer(respond) as raw, client_at(raw.base_url, timeout=0.1) as client:
+        assert (await client.posts.create(post())).post_id == 1
+
+
+async def test_an_attempt_that_was_not_sent_in_its_time_is_not_sent_after_it() -> None:
+    timer = AttemptTimer(asyncio.get_running_loop(), 0.01, {})
+    attempt = Attempt(None, None)
+
+    async def connect_and_send() -> None:
+        attempt.begin()
+        timer.begin(attempt)
+        time.sleep(0.02)  # noqa: ASYNC251 - the process stands still
+        for _ in range(2):
+            await asyncio.sleep(0)
+        attempt.sending()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(connect_and_send())
+    assert not attempt.sent
+    assert attempt.timed_out
