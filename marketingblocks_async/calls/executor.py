@@ -167,8 +167,8 @@ class Executor:
         wait = limiter.estimated_wait(self.options.lane) if limiter is not None else 0.0
         if wait > seconds:
             msg = (
-                f"{call.name}: not sent, because the queue for the rate limit is about {wait:.1f} s long "
-                f"and the deadline is {seconds:g} s"
+                f"{call.name}: not sent, because the queue for the rate limit is about {wait:.1f} s long"
+                f"{_obstacle(limiter)} and the deadline is {seconds:g} s"
             )
             raise NotSentError(msg, endpoint=call.name)
         call.ends = time.monotonic() + seconds
@@ -183,7 +183,8 @@ class Executor:
             if not limit.expired():
                 # A middleware raised it.
                 raise
-            raise self.interrupted_error(call, f"the deadline of {seconds:g} s passed", timed_out=True) from None
+            why = f"the deadline of {seconds:g} s passed" + ("" if call.attempt is not None else _obstacle(limiter))
+            raise self.interrupted_error(call, why, timed_out=True) from None
 
     async def _retry(self, call: Call[T], first: AttemptFailed) -> T:
         """Make further attempts after the first one failed, as far as the retry policy allows."""
@@ -436,6 +437,12 @@ async def _call_before_send(before_send: Callable[[], Awaitable[None]], attempt:
     except BaseException:
         attempt.give_back()
         raise
+
+
+def _obstacle(limiter: Limiter | None) -> str:
+    """Return what holds all calls back, in brackets behind other words; nothing if it is only the queue."""
+    obstacle = limiter.snapshot().obstacle if limiter is not None else None
+    return f" ({obstacle})" if obstacle else ""
 
 
 def _wrap(middleware: Middleware, send: Send) -> Send:

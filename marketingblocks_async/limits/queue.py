@@ -26,6 +26,9 @@ _SHORTEST_TIMER = 0.001
 _LONGEST_TIMER = 1.0
 """Permits of destroyed tasks come back unannounced, so the dispatcher looks at least this often while calls wait."""
 
+_LONGEST_TIMER_IN_PAUSE = 60.0
+"""A pause lets nothing go, whatever comes back. But a machine that slept through it should not wait for it again."""
+
 _TICK = 0.001
 """Seconds between the instants at which timers of queues fire. All tokens of a loop have the same, so what falls due
 within a tick goes in one turn of the loop, and not in a turn for each token."""
@@ -164,7 +167,8 @@ class LoopQueue:
         wake = self._release_due(now)
         # A dispatch that is due, since this turn has no room left, makes the timer itself.
         if wake is not None and not self._dispatch_is_due:
-            delay = min(max(wake - now, _SHORTEST_TIMER), _LONGEST_TIMER)
+            longest = _LONGEST_TIMER if now >= self._pool.paused_until else _LONGEST_TIMER_IN_PAUSE
+            delay = min(max(wake - now, _SHORTEST_TIMER), longest)
             when = self._loop.time() + delay
             self._timer = self._loop.call_at(math.ceil(when / self._tick) * self._tick, self._dispatch)
 

@@ -94,6 +94,11 @@ class RateLimiterSnapshot:
     credit: float
     estimated_wait: float
 
+    @property
+    def obstacle(self) -> str | None:
+        """What holds all calls back, in words; ``None`` if it is only the queue."""
+        return f"the API asked for a pause, which lasts {self.paused_for:.1f} s more" if self.paused_for else None
+
 
 class Permit(Protocol):
     """The right to put one request on the wire.

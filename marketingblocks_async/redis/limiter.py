@@ -77,6 +77,14 @@ class RedisRateLimiterSnapshot(RateLimiterSnapshot):
     out_of_reach_for: float | None
     falls_back: bool
 
+    @property
+    def obstacle(self) -> str | None:
+        """What holds all calls back, in words; ``None`` if it is only the queue."""
+        if self.out_of_reach_for is not None and not self.lease_left:
+            return f"Redis, which keeps the rate limit, has been out of reach for {self.out_of_reach_for:.0f} s"
+        # slots=True makes another class of this one, which super() without arguments would not find.
+        return super(RedisRateLimiterSnapshot, self).obstacle
+
 
 class RedisRateLimiter(RateLimiter):
     """The limiter of one token in one process, see the package's docstring.

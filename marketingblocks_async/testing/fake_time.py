@@ -150,8 +150,7 @@ class FakeTime:
         if timeout is None or self._in_threads:
             # Only something outside of the loop can go on, and that takes the time that it takes.
             return self._real_select(None if timeout is None else _MOMENT)
-        if len(self._selector.get_map()) == 1 and threading.active_count() == 1:
-            # The loop watches only the pipe by which other threads wake it, and there are none.
+        if not self._can_be_woken():
             self._now += timeout
             return ready
         if self._barrier is None:
@@ -161,6 +160,11 @@ class FakeTime:
         if not ready:
             self._now += timeout
         return ready
+
+    def _can_be_woken(self) -> bool:
+        """Return whether something else than a timer can let the event loop go on."""
+        # One is the pipe by which other threads wake it.
+        return len(self._selector.get_map()) > 1 or threading.active_count() > 1
 
     def _run_in_executor(self, *arguments: Any) -> asyncio.Future[Any]:
         future = self._real_run_in_executor(*arguments)

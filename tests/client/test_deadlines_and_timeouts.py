@@ -212,6 +212,21 @@ async def test_a_deadline_that_passes_in_the_queue() -> None:
         assert sandbox.ledger.attempts() == 1
 
 
+async def test_a_deadline_within_a_pause_says_so() -> None:
+    settings = {"rate_limit": RateLimit(limit=10), "deadline": 0.1}
+    async with Sandbox() as sandbox, client_of(sandbox, **settings) as client:
+        waiting = asyncio.create_task(error_of(client.posts.create(post("first"))))
+        # It begins to wait before the pause is known, as when another call is refused meanwhile.
+        asyncio.get_running_loop().call_soon(client.rate_limiter.pause, 9.0)
+        passed, foreseen = await waiting, await error_of(client.posts.create(post("second")))
+        for error in (passed, foreseen):
+            assert isinstance(error, NotSentError)
+            assert re.search(r"\(the API asked for a pause, which lasts [89]\.\d s more\)", str(error))
+        assert "deadline of 0.1 s passed" in str(passed)
+        assert "deadline is 0.1 s" in str(foreseen)
+        assert not sandbox.ledger.arrivals()
+
+
 async def test_a_queue_that_is_longer_than_the_deadline_is_refused_at_once() -> None:
     events: list[OutcomeEvent] = []
     settings = {"rate_limit": RateLimit(limit=1, per=60.0), "on_outcome": events.append}

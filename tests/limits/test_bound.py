@@ -22,6 +22,7 @@ from marketingblocks_async.limits.release import (
 )
 from marketingblocks_async.limits.settings import Lane, RateLimit
 from marketingblocks_async.testing import FakeTime
+from tests.support.virtual_time import FakeTimeWithoutThreads
 from tests.support.windows import worst_window
 
 FEW_ANSWERS = 3
@@ -203,7 +204,7 @@ class World:
 
 def play(scenario: Scenario) -> Seen:
     async def main() -> Seen:
-        with FakeTime() as time:
+        with FakeTimeWithoutThreads() as time:
             return await World(scenario, time).play()
 
     return asyncio.run(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from typing import Any
 
 import pytest
 
@@ -149,6 +150,23 @@ async def test_what_was_granted_before_the_permits_ran_out_counts_for_the_pace()
         # Not sent, so it comes back at once.
         (await call).release()
     assert time.monotonic() - began == pytest.approx(0.5, abs=0.01)
+
+
+async def test_a_pause_wakes_the_loop_once_a_minute(limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each second, and not only at its end: the machine may sleep through it."""
+    timers: list[float] = []
+    loop, began = asyncio.get_running_loop(), time.monotonic()
+    call_at = loop.call_at
+
+    def note(when: float, *rest: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *rest)
+
+    monkeypatch.setattr(loop, "call_at", note)
+    limiter.pause(600.0)
+    use(await limiter.acquire())
+    assert 600 <= time.monotonic() - began <= 601
+    assert 10 <= len([when for when in timers if when - began <= 600.1]) <= 15
 
 
 async def test_grants_of_many_tokens_have_common_timers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 import pytest
 import redis.asyncio
@@ -176,6 +177,22 @@ async def test_on_failure_wait(server: PrivateRedis) -> None:
     end(await waiting)
     assert limiter.snapshot().out_of_reach_for is None
     limiter.close()
+
+
+async def test_a_deadline_that_passes_without_redis_says_so(server: PrivateRedis) -> None:
+    await server.kill()
+    setting = RedisRateLimit(server.url, lease=0.2)
+    async with Sandbox() as sandbox:
+        async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url, rate_limit=setting) as client:
+            with pytest.raises(NotSentError, match=r"passed \(Redis, which keeps the rate limit, has been out"):
+                await client.posts.upcoming(deadline=0.6)
+            client.rate_limiter.pause(9)
+            await server.start()
+            await server.settle()
+            redis_limiter = cast("Any", client.rate_limiter)
+            await until(lambda: redis_limiter.snapshot().out_of_reach_for is None)
+            assert "pause, which lasts" in str(client.rate_limiter.snapshot().obstacle)
+        assert not sandbox.ledger.arrivals()
 
 
 async def test_a_promoted_replica_is_not_trusted(server: PrivateRedis) -> None:
