@@ -159,6 +159,10 @@ class PlanBuilder:
         found = self._keys.add(int.from_bytes(digest), number)
         return None if found is None else found[0]
 
+    def row_with(self, content_hash: str) -> int | None:
+        """Return the first row that makes the post with this hash; ``None`` if none does."""
+        return self._duplicates.first(content_hash)
+
     def add_warnings(self, warnings: Sequence[RowWarning]) -> None:
         """Add warnings that were found outside of the rows, for example about media."""
         self._warning_count += len(warnings)
@@ -231,7 +235,7 @@ class _Duplicates:
         self._groups: dict[int, tuple[list[int], int]] = {}
 
     def add(self, row: Row) -> None:
-        found = self._seen.add(int(row.content_hash[:16], 16), row.number)
+        found = self._seen.add(_digest(row.content_hash), row.number)
         if found is None:
             return
         first, is_new_group = found
@@ -244,8 +248,15 @@ class _Duplicates:
             numbers.append(row.number)
         self._groups[first] = numbers, count + 1
 
+    def first(self, content_hash: str) -> int | None:
+        return self._seen.first(_digest(content_hash))
+
     def groups(self) -> tuple[DuplicateGroup, ...]:
         return tuple(DuplicateGroup(tuple(numbers), count) for numbers, count in self._groups.values())
+
+
+def _digest(content_hash: str) -> int:
+    return int(content_hash[:16], 16)
 
 
 class _Schedule:

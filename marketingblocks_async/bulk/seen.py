@@ -47,6 +47,12 @@ class Seen:
             msg = f"cannot look for repetitions, which takes a temporary file of 25 bytes a row: {exc}; set TMPDIR"
             raise BulkError(msg) from exc
 
+    def first(self, digest: int) -> int | None:
+        """Return the first row that had a digest; ``None`` if none had it."""
+        found = self._recent.get(digest)
+        found = self._stored(digest) if found is None else found
+        return None if found is None else abs(found)
+
     def _add(self, digest: int, row: int) -> tuple[int, bool] | None:
         first = self._recent.get(digest)
         is_recent = first is not None

@@ -13,9 +13,10 @@ import re
 import warnings
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+_OFFSET = re.compile(r"\(?(?:UTC|GMT)? ?[+\u2212-] ?[0-9]{1,2}(?::?[0-9]{2})?\)?", re.IGNORECASE)
 _OF_THIS_MACHINE = ("localtime", "posixrules", "posix/", "right/")
 
 _ABBREVIATIONS = {
@@ -94,12 +95,29 @@ def zone_of(name: str) -> tzinfo:
             raise ValueError(name)  # noqa: TRY301 - one message for all
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        # Windows and the smallest containers have no time zone database, and no name can be checked there.
-        msg = (
-            f"{name!r:.80} is not a time zone that this machine knows; use an IANA name such as 'Africa/Lagos', "
-            "'Europe/London' or 'UTC' (Windows needs the package tzdata for all but 'UTC')"
-        )
+        if _OFFSET.fullmatch(name):
+            msg = (
+                f"{name!r} is an offset, which leaves summer time open; write the zone, an IANA name such as "
+                "'Africa/Lagos', or write the offset behind the time, such as 2027-01-08 14:30+02:00"
+            )
+        elif near := _zones_by_city().get(re.sub(r"\s*/\s*", "/", name[:80].casefold()).replace(" ", "_")):
+            msg = f"{name!r} is no IANA name of a time zone; did you mean {near!r}?"
+        else:
+            # Windows and the smallest containers have no time zone database, and no name can be checked there.
+            msg = (
+                f"{name!r:.80} is not a time zone that this machine knows; use an IANA name such as 'Africa/Lagos', "
+                "'Europe/London' or 'UTC' (Windows needs the package tzdata for all but 'UTC')"
+            )
         raise ValueError(msg) from None
+
+
+@lru_cache(maxsize=1)
+def _zones_by_city() -> dict[str, str]:
+    """Return the zones by their cities and by their names, both in small letters."""
+    zones = sorted(zone for zone in available_timezones() if "/" in zone)
+    return {zone.rpartition("/")[2].casefold(): zone for zone in reversed(zones)} | {
+        zone.casefold(): zone for zone in zones
+    }
 
 
 def name_of(zone: ZoneInfo) -> str | None:

@@ -339,6 +339,20 @@ class TestZoneNames:
     @pytest.mark.parametrize(
         ("name", "zone"),
         [
+            ("Berlin", "Europe/Berlin"), ("new york", "America/New_York"), ("europe/berlin", "Europe/Berlin"),
+            ("America / New York", "America/New_York"),
+        ],
+    )  # fmt: skip
+    def test_a_city_is_refused_with_its_zone(self, name: str, zone: str) -> None:
+        assert f"did you mean '{zone}'?" in refusal(CreatePost, scheduled("2027-01-08 14:30", name))
+
+    @pytest.mark.parametrize("name", ["UTC+2", "GMT-05:00", "+0200", "(UTC+01:00)"])
+    def test_an_offset_is_refused_with_the_place_for_it(self, name: str) -> None:
+        assert "2027-01-08 14:30+02:00" in refusal(CreatePost, scheduled("2027-01-08 14:30", name))
+
+    @pytest.mark.parametrize(
+        ("name", "zone"),
+        [
             ("EST", "America/New_York"),
             ("cet", "Europe/Berlin"),
             ("PDT", "America/Los_Angeles"),

@@ -34,6 +34,7 @@ from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
 from marketingblocks_async.bulk.threads import in_thread
 
+from .earlier import SentEarlier, find_sent_earlier
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import JournalReader
 from .sql import QUERIES, SCHEMA
@@ -50,6 +51,7 @@ async def create_journal(
     allow_past: bool = True,
     allow_duplicates: bool = True,
     check_media: bool = False,
+    base_url: str | None = None,
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
@@ -65,8 +67,11 @@ async def create_journal(
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
-        allow_duplicates: whether to accept rows that make exactly the same post as an earlier one.
+        allow_duplicates: whether to accept rows that make exactly the same post as an earlier one, or as one that
+            another run has sent whose journal (``*.journal``) is beside this one or beside the file.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
+        base_url: API root that the posts will go to; what other runs sent elsewhere is no repetition. ``None`` if it
+            is not known.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
@@ -112,7 +117,10 @@ async def create_journal(
                     "sent; correct the file, or send the valid rows only (skip_invalid)"
                 )
                 raise InvalidRowsError(msg, plan)
-            _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
+            sent: list[SentEarlier] = []
+            if not allow_duplicates:
+                sent = await in_thread(find_sent_earlier, path, rows.info.file, base_url, plan_builder.row_with)
+            _refuse_unconfirmed(plan, broken_media, sent, allow_past=allow_past, allow_duplicates=allow_duplicates)
             await in_thread(builder.finish, _meta(rows.info))
     return plan
 
@@ -138,7 +146,12 @@ async def _store(
 
 
 def _refuse_unconfirmed(
-    plan: Plan, broken_media: Sequence[RowWarning], *, allow_past: bool, allow_duplicates: bool
+    plan: Plan,
+    broken_media: Sequence[RowWarning],
+    sent: Sequence[SentEarlier],
+    *,
+    allow_past: bool,
+    allow_duplicates: bool,
 ) -> None:
     """Refuse valid rows that may not be meant.
 
@@ -159,6 +172,12 @@ def _refuse_unconfirmed(
         faults.append(
             f"{rows} the post of an earlier row (for example {listed_rows(group.rows, group.count)}); remove the "
             "repetitions, or allow them (allow_duplicates)"
+        )
+    if sent:
+        runs = "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
+        faults.append(
+            f"posts of this file were sent already, or may have been ({runs}); take those rows out, or allow them "
+            "(allow_duplicates)"
         )
     if broken_media:
         faults.append(
@@ -221,7 +240,7 @@ def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
         step = "it has nothing left to send"
     if not is_same:
         return f"{step}; to send other rows, put them alone into a file and name another journal for it (--journal)"
-    return f"{step}; to send all of it once more, name another journal (--journal)"
+    return f"{step}; to send all of it once more, name another journal (--journal) and allow_duplicates"
 
 
 def _sha256(path: Path) -> str | None:

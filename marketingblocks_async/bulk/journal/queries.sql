@@ -64,6 +64,11 @@ WHERE s.state = 2 AND s.post_id IS NULL AND json_extract(r.request, '$.caption_t
     SELECT json_extract(u.request, '$.caption_text') FROM requests AS u JOIN states AS t ON t.number = u.number WHERE t.state = 4
 ) LIMIT ?
 
+-- name: sent_hashes
+-- Of posts that were sent, or may have been.
+SELECT DISTINCT r.hash FROM requests AS r JOIN states AS s ON s.number = r.number
+WHERE s.state IN (1, 2, 4) AND r.hash <> ''
+
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.
 SELECT json_group_array(json_array(number, hash, request)) FROM (

@@ -43,7 +43,11 @@ _CLOCK = (
     rf"(?P<hour>[0-9]{{1,2}})(?:[:.h](?P<minute>[0-9]{{2}})(?:[:.](?P<second>[0-9]{{2}})(?:[.,](?P<fraction>[0-9]{{1,9}}))?)?)?"
     rf"(?:{_GAP}*(?P<half>[ap])\.?{_GAP}?m\.?)?"
 )
-_OFFSET = r"(?P<offset>[Zz]|(?:UTC|GMT)?[+\u2212-][0-9]{2}:?[0-9]{2}|UTC|GMT)"
+# "GMT+1" in brackets is how Notion writes it.
+_OFFSET = (
+    r"\(?(?P<offset>[Zz]|(?:UTC|GMT)?[+\u2212-][0-9]{2}:?[0-9]{2}|(?:UTC|GMT)[+\u2212-][0-9]{1,2}(?::[0-9]{2})?"
+    r"|UTC|GMT)\)?"
+)
 _TAIL = rf"(?:(?:{_GAP}*[Tt,]{_GAP}*|{_GAP}+(?:at{_GAP}+|[-\u2013]{_GAP}+)?){_CLOCK}(?:{_GAP}*{_OFFSET})?)?"
 _BEGIN = rf"(?:{_WEEKDAY_WORD}[.,]?{_GAP}+)?"
 
@@ -158,7 +162,8 @@ def _offset(text: str | None) -> str:
     if not text:
         return ""
     digits = re.sub("[^0-9+\u2212-]", "", text).replace("\u2212", "-")
-    return f"{digits[:3]}:{digits[3:]}" if digits else "Z"
+    hour, minute = (digits[1:], "00") if len(digits) < 4 else (digits[1:-2], digits[-2:])
+    return f"{digits[0]}{hour:0>2}:{minute}" if digits else "Z"
 
 
 def has_clock(text: str) -> bool:

@@ -311,8 +311,19 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
         for name in rules.missing_from(each.strip() for each in names)
     ]
     if problems:
-        raise header_error(problems, info, line, rules.advice(names))
+        raise header_error(problems, info, line, rules.advice(names), other_sheets(info, rules.words))
     return layout
+
+
+def other_sheets(info: SourceInfo, words: Words) -> str:
+    """Return the end of an error about a sheet that holds no posts: how to say another; empty if there is no other."""
+    if not info.other_sheets:
+        return ""
+    others = ", ".join(f'"{visible(name)}"' for name in info.other_sheets)
+    return (
+        f'; this is the sheet "{visible(info.sheet or "")}"; if the posts are in another one ({others}), say which: '
+        f"{words.option('sheet', 'NAME')}"
+    )
 
 
 _USUAL_FIELDS = (
@@ -323,7 +334,7 @@ _USUAL_FIELDS = (
 
 
 def header_error(
-    problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None, advice: str = ""
+    problems: Sequence[tuple[str, str]], info: SourceInfo, line: int | None, advice: str = "", more_advice: str = ""
 ) -> SourceError:
     """Return the error that tells everything that is wrong with a header."""
     errors = [RowError(None, column, "", message, info.file, line) for column, message in problems]
@@ -336,7 +347,7 @@ def header_error(
         msg += f"; a FIELD is one of {', '.join(_USUAL_FIELDS)}, …"
     if advice:
         errors.insert(0, RowError(None, "", "", advice.rstrip("; "), info.file, line))
-    return SourceError(advice + msg, file=info.file, line=line, errors=errors)
+    return SourceError(advice + msg + more_advice, file=info.file, line=line, errors=errors)
 
 
 _CERTAIN_HEADER = 3
@@ -384,7 +395,7 @@ class Header:
                 f"the {what} ends above the header: {given}, but its last row that is not blank is number {self._seen}"
             )
         needed = "; its first row must be the names of the columns" if self._rules.header else ""
-        return f"the {what} is empty{needed}"
+        return f"the {what} is empty{needed}{other_sheets(self._info, self._rules.words)}"
 
     def repeated_by(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row that is the header once more; ``None`` if it is not."""
@@ -463,6 +474,6 @@ def no_header(
             f'the first row ("{first}") has no known column name; its cells must be the names of the columns: '
             "channel_type, channel_id, post_type, caption_text, media_urls, publish_mode, …; if the file of another "
             f"program has other names, say its recipe ({words.option('recipe', 'NAME')}) or what its columns are "
-            f"({words.map('COLUMN', 'FIELD')}); if it has no header, {words.header(0)}"
+            f"({words.map('COLUMN', 'FIELD')}); if it has no header, {words.header(0)}{other_sheets(info, words)}"
         )
     return SourceError(msg, file=info.file, line=line)

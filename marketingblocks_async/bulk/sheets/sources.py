@@ -242,9 +242,15 @@ class _Reading:
     def _reader(self, path: Path, info: SourceInfo) -> Callable[[SourceInfo], Iterator[RawRow]]:
         kind = (self._format or path.suffix).lower().removeprefix(".")
         info.kind = _KINDS.get(kind, "")
+        if path.name.startswith(_LOCK_FILES):
+            msg = (
+                "this only says who has the file open; give the file itself, without that at the beginning of its name"
+            )
+            raise SourceError(msg, file=info.file)
         if not info.kind:
             known = ", ".join(f".{each}" for each in _KINDS)
             hint = "; save the workbook as .xlsx" if kind.startswith(("xl", "ods", "numbers")) else ""
+            hint = hint or ("; unpack it first" if kind in _ARCHIVES else "")
             hint = hint or f"; say what it is with {self.rules.words.option('format', 'csv')}"
             msg = f'files with the ending "{path.suffix}" are not read, only {known}{hint}'
             if self._format:
@@ -260,6 +266,11 @@ class _Reading:
         read = {"csv": read_csv, "jsonl": read_jsonl, "json": read_json}[info.kind]
         return lambda taken: read(path, taken, rules, encoding)
 
+
+_LOCK_FILES = ("~$", ".~lock.")
+"""Beginnings of the names of the files that Excel and LibreOffice make beside one that is open."""
+
+_ARCHIVES = ("zip", "gz", "tgz", "7z", "rar", "bz2", "xz", "zst")
 
 _KINDS = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "xlsx": "xlsx",

@@ -21,6 +21,10 @@ class Words:
         """Return how to give a field the same value in every row."""
         return f"--set {field}={value}" if self.command_line else f'Recipe(fixed={{"{field}": "{value}"}})'
 
+    def default(self, field: str, value: str) -> str:
+        """Return how to give a field a value where its cell is empty."""
+        return f"--default {field}={value}" if self.command_line else f'Recipe(defaults={{"{field}": "{value}"}})'
+
     def map(self, column: str, field: str) -> str:
         """Return how to say which field a column holds."""
         return f'--map "{column}={field}"' if self.command_line else f'columns={{"{column}": "{field}"}}'

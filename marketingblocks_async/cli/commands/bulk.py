@@ -87,7 +87,12 @@ def run(
     ] = False,
     allow_past: Annotated[bool, typer.Option("--allow-past", help="Send rows whose schedule time is past.")] = False,
     allow_duplicates: Annotated[
-        bool, typer.Option("--allow-duplicates", help="Send rows that are the same post as an earlier one.")
+        bool,
+        typer.Option(
+            "--allow-duplicates",
+            help="Send rows that are the same post as an earlier one, or as one that "
+            "another run has sent whose journal is in this folder.",
+        ),
     ] = False,
     check_media: CheckMedia = False,
 ) -> ExitCode:
@@ -117,7 +122,7 @@ def run(
             made: Plan = run_async(
                 create_journal(
                     path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
-                    check_media=check_media, rate=settings.rate, **how,
+                    check_media=check_media, base_url=client.base_url, rate=settings.rate, **how,
                 )
             )  # fmt: skip
     except (InvalidRowsError, UnconfirmedRowsError) as error:

@@ -441,3 +441,23 @@ async def test_media_that_are_not_there_refuse_the_file_if_they_are_checked(
     assert [warning.row for warning in caught.value.plan.warnings] == [2]
     assert left_behind(path) == []
     assert (await create_journal(rows, path)).warnings == ()
+
+
+async def test_only_what_may_have_been_sent_to_the_same_api_is_a_repetition(path: Path, tmp_path: Path) -> None:
+    await create_journal([post("Pending"), post("Sending"), post("Failed"), post("Here")], tmp_path / "other.journal")
+    async with Journal(tmp_path / "other.journal") as other:
+        await other.noted("base_url", "https://one.example/api/v1")
+        await other.intend(2)
+        await other.intend(3)
+        other.end(3, RowState.FAILED, error=ValueError("refused"))
+    (tmp_path / "broken.journal").write_text("no database")
+    rows = [post("Failed"), post("Sending"), post("Pending"), post("Sending")]
+    there = await create_journal(
+        rows[:3], tmp_path / "there.journal", allow_duplicates=False, base_url="https://two.example/api/v1"
+    )
+    assert there.valid == 3
+    for base_url in (None, "https://one.example/api/v1/"):
+        with pytest.raises(UnconfirmedRowsError, match=r"row 2 by the run of .*other\.journal"):
+            await create_journal(rows[:3], path, allow_duplicates=False, base_url=base_url)
+    # It was not made, and the library allows repetitions unless told otherwise.
+    assert (await create_journal(rows, path)).valid == 4

@@ -16,6 +16,9 @@ from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import MarketingBlocksError
 from tests.support.workbooks import FIELDS, HEADER, LINE, failure, parsed, post, posts, workbook, written
 
+ZIP = b"PK\x05\x06" + bytes(18)
+"""A ZIP archive without a file in it."""
+
 
 def plan_of(path: Path, **how: Any) -> Plan:
     """Return the plan of a file, as far as it can be read."""
@@ -110,6 +113,13 @@ def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> No
         ("posts.json", b'[{"channel_type": "facebook"},]', "a comma behind the last entry of the list; delete it"),
         ("posts.jsonl", b'{"channel_type": "facebook"}{"channel_type": "facebook"}', "write one object a line"),
         ("posts.jsonl", b'{"channel_type": "facebook"},', "delete the comma at its end"),
+        ("posts.csv.gz", b"\x1f\x8b", "unpack it first"),
+        ("Export.zip", b"PK\x03\x04", "unpack it first"),
+        ("posts.csv", b"PK\x03\x04", "unpack it first"),
+        ("posts.xlsx", ZIP, "no XLSX workbook; unpack it first"),
+        ("posts.csv", b"{\\rtf1\\ansi", "plain text"),
+        ("~$posts.xlsx", b"\x05Anna", "give the file itself"),
+        (".~lock.posts.csv#", b",anna", "give the file itself"),
     ],
 )
 def test_what_to_do_about_a_broken_file(tmp_path: Path, name: str, content: bytes, words: str) -> None:

@@ -27,7 +27,21 @@ _UNLIKELY = re.compile(
     "|[\u0080-\uffff][{|}~@\\\\^`\\[\\]]"
     # More letters with accents in a row than a Western word has.
     "|[\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
+    # Where no Western word has them: what ż, ł and ś (Polish), ş and ă (Romanian), č, ě and ů (Czech, Slovene) become.
+    "|[A-Za-z\u00c0-\u024f][\u00a1\u00bf]|z\u00b3|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
+    "|\u00e3[a-df-hj-npqrtv-y]|\u00e8[aeiou]|[\u00ec\u00f9][a-z\u00df-\u00ff]"
 )
+_FOREIGN = (
+    # What ş and ğ of Turkish become; Icelandic has these letters together with others.
+    (
+        frozenset("\u00fe\u00f0\u00fd\u00de\u00d0\u00dd"),
+        frozenset("\u00e1\u00ed\u00f3\u00fa\u00e6\u00c1\u00cd\u00d3\u00da\u00c6"),
+    ),
+    # What the Hungarian ő becomes; Portuguese and Estonian have it together with others.
+    (frozenset("\u00f5\u00d5"), frozenset("\u00e3\u00e4\u00e7\u00c3\u00c4\u00c7")),
+)
+"""Letters, and those of which a text in cp1252 with one of them has one as well."""
+
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 """Bytes that are one character in UTF-8, and hardly ever several in cp1252."""
 
@@ -62,6 +76,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
     high = in_utf_8 = 0
     rest = ""
     ends: set[bytes] = set()
+    letters: set[str] = set()
     with path.open("rb") as file:
         while chunk := file.read(_BUFFER):
             ends.update(sign for sign in (b"\r", b"\n") if sign in chunk)
@@ -71,13 +86,16 @@ def recognise_cp1252(path: Path) -> Recognised | None:
                 text = rest + chunk.decode(CP1252)
             except UnicodeDecodeError:
                 return None
-            if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in set(text)):
+            letters.update(text)
+            if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
                 return None
             if found is None and (word := _WORD.search(text)):
                 found = Recognised(word[0][:_EXAMPLE_LENGTH], line + text.count("\n", 0, word.start()))
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")
+    if any(letters & some and not letters & others for some, others in _FOREIGN):
+        return None
     if ends == {b"\r"}:
         # Only a Mac ends lines like this, and it has a code page of its own.
         return None

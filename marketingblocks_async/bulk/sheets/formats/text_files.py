@@ -33,8 +33,9 @@ _MARKS = (
 """Byte order marks; UTF-32 comes first, since its mark begins with that of UTF-16."""
 
 _OTHER_FILES = (
-    (b"PK\x03\x04", "this is a workbook (XLSX) or another ZIP archive; name it .xlsx, or export the sheet as CSV"),
+    (b"PK\x03\x04", "this is a workbook (XLSX) or another ZIP archive; name it .xlsx, or unpack it first"),
     (b"\xd0\xcf\x11\xe0", "this is an old or encrypted Excel workbook; save it as 'CSV UTF-8'"),
+    (b"{\\rtf", "this is a text with formats (RTF); save it as plain text, or export the sheet as CSV"),
     (b"%PDF", "this is a PDF document; export the sheet as CSV"),
     (b"\x1f\x8b", "this is compressed (gzip); unpack it first"),
 )
@@ -198,6 +199,7 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: So
     msg = (
         f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
         f"for example {words.option('encoding', 'cp1252')} for a plain CSV of Excel in Western Europe, "
+        f"{words.option('encoding', 'cp1250')} in Central Europe, "
         f"{words.option('encoding', 'mac_roman')} for one of Excel on a Mac"
     )
     return SourceError(msg, file=info.file, line=line)

@@ -26,6 +26,9 @@ BOMB_SIZE = 64 * 2**20
 BOMB_RATIO = 200
 """A part of more than ``BOMB_SIZE`` bytes that is packed this many times smaller is an attack."""
 
+_CONTENTS = "[Content_Types].xml"
+"""The part that every workbook has."""
+
 _ENCRYPTED = 0x1
 _PROLOG = 2048
 
@@ -71,6 +74,12 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
     """
     parts = archive.infolist()
+    if not any(part.filename == _CONTENTS for part in parts):
+        msg = (
+            "this is a ZIP archive, but no XLSX workbook; unpack it first, or, if it is a workbook of another program, "
+            "save it as .xlsx"
+        )
+        raise UnsafeWorkbookError(msg)
     if any(part.flag_bits & _ENCRYPTED for part in parts):
         msg = "this workbook is encrypted; save it without a password"
         raise UnsafeWorkbookError(msg)

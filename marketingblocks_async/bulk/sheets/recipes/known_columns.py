@@ -24,6 +24,9 @@ PLATFORM_NAMES = frozenset(platform.value for platform in ChannelType)
 
 _UNKNOWN = 2
 
+_NUMBERED = re.compile(" ?#[0-9]+$")
+"""What ``numbered()`` adds to the name of a second column that is called the same."""
+
 
 class _Column(NamedTuple):
     """One column of the file, and what it holds."""
@@ -60,8 +63,11 @@ class Columns:
                 return SYNONYM_OF.get(normal, target) if target == "caption_text" else target, 0
         if is_note(name):
             return None, 0
-        if normal.rstrip("0123456789") in SYNONYM_OF and SYNONYM_OF[normal.rstrip("0123456789")] in SEVERAL:
-            return SYNONYM_OF[normal.rstrip("0123456789")], 1
+        # "Image 2", or the second column that is called "Image".
+        several = SYNONYM_OF.get(normal.rstrip("0123456789").removesuffix("#"))
+        if several in SEVERAL:
+            return several, 1
+        normal, name = _NUMBERED.sub("", normal), _NUMBERED.sub("", name)
         found = SYNONYM_OF.get(normal) or target_of(name)
         if found is None and spelled(name) in PLATFORMS:
             found = PLATFORMS[spelled(name)].value

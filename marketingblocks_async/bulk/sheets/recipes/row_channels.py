@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import cast
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, FOLLOWS, UnusableCell, cell_at
 from marketingblocks_async.bulk.sheets.columns import target_of
@@ -72,7 +74,12 @@ class RowChannels:
         return found
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
-        return cell_at(cells, self._sources.single.get(field))
+        """Return a cell: text, a number, a list (in JSON), or what says that it is none of these."""
+        cell = cell_at(cells, self._sources.single.get(field))
+        if cell in ([], ()):
+            return None
+        is_other = any(isinstance(cell, kind) for kind in (Mapping, AbstractSet))
+        return UnusableCell(readable(cell), "give text, or a list of texts", cell) if is_other else cell
 
     def _targets(self, cells: Sequence[object]) -> Iterator[tuple[object, object]]:
         """Yield platform and channel id of each channel that the row goes to."""
@@ -146,6 +153,9 @@ class RowChannels:
     def _split(self, cell: object) -> list[str]:
         if cell is None:
             return []
+        if isinstance(cell, list | tuple):
+            entries = cast("Sequence[object]", cell)
+            return [name for each in entries if each is not None and (name := str(each).strip(BLANKS))]
         if not isinstance(cell, str):
             shown = getattr(cell, "value", None)
             return [str(shown)] if isinstance(shown, int) else []
@@ -200,6 +210,8 @@ class RowChannels:
     def _split_ids(cell: object) -> list[object]:
         if isinstance(cell, str):
             return [part.strip(BLANKS) for part in _LISTS.split(cell) if part.strip(BLANKS)]
+        if isinstance(cell, list | tuple):
+            return [*cast("Sequence[object]", cell)]
         return [] if cell is None else [cell]
 
     def _unknown(self, name: str) -> UnusableCell:
@@ -213,7 +225,7 @@ class RowChannels:
     def _no_id(self, platform: object) -> object:
         if "channel_id" in self._recipe.defaults:
             return self._recipe.defaults["channel_id"]
-        if isinstance(platform, UnusableCell):
+        if platform is None or isinstance(platform, UnusableCell):
             return FOLLOWS
         if "channel_id" in self._sources.single:
             return None

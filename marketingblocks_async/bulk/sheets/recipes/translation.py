@@ -29,7 +29,7 @@ from marketingblocks_async.bulk.sheets.spellings import truth
 from marketingblocks_async.models import ChannelType, PublishMode
 
 from .known_columns import PLATFORM_NAMES, Columns, assign
-from .recipe import DATE, LINK, TIME, Condition, Recipe
+from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
 
 _FIELDS = (
@@ -66,6 +66,11 @@ class Translation:
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
         self._addresses_split = _address_splitter(recipe)
+        # A fixed value wins over the column of its field, which is then not sent.
+        fixed = {*recipe.fixed, *([CHANNEL] if "channel_type" in recipe.fixed else [])}
+        self._unused = (
+            *self._sources.left_out, *(index for field, index in self._sources.single.items() if field in fixed)
+        )  # fmt: skip
         known = (*self._sources.single, *recipe.fixed, *recipe.defaults)
         self._extra = tuple(dict.fromkeys(name for name in known if name.startswith(("post_extra", "twitter_threads"))))
         fields = (*_FIELDS, *self._extra)
@@ -118,7 +123,7 @@ class Translation:
 
     def _count_left_out(self, raw: RawRow) -> None:
         counts = self._info.left_out
-        for index in (*self._sources.left_out, *range(len(self._sources.names), len(raw.cells))):
+        for index in (*self._unused, *range(len(self._sources.names), len(raw.cells))):
             if (cell := cell_at(raw.cells, index)) is not None and truth(cell) is not False:
                 name = raw.layout.name_of(index)
                 counts[name] = counts.get(name, 0) + 1
@@ -140,8 +145,10 @@ class Translation:
         sign, tags = self._recipe.separators.get("hash_tags"), row["hash_tags"]
         if sign and isinstance(tags, str):
             row["hash_tags"] = [tag for part in tags.split(sign) if (tag := part.strip(BLANKS))] or None
-        row["publish_mode"] = self._mode(cells, moment)
-        row["time_zone"] = self._zone(cells, moment)
+        mode = row["publish_mode"] = self._mode(cells, moment)
+        if moment is None and mode == PublishMode.SCHEDULED.value:
+            row["schedule_time"] = self._no_moment()
+        row["time_zone"] = self._zone(cells, moment, mode)
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
 
     def _value(self, cells: Sequence[object], field: str, cell: object = None) -> object:
@@ -172,12 +179,27 @@ class Translation:
 
     def _mode(self, cells: Sequence[object], moment: object) -> object:
         mode = self._value(cells, "publish_mode")
-        if moment is None and mode == PublishMode.SCHEDULED.value and "publish_mode" in self._recipe.defaults:
-            return self._recipe.defaults["publish_mode"]
-        return mode
+        default = self._recipe.defaults.get("publish_mode")
+        if default is None:
+            return mode
+        # The default is for rows that say neither a mode nor a time.
+        if moment is None and mode == PublishMode.SCHEDULED.value:
+            return default
+        is_said = "publish_mode" in self._recipe.fixed or self._cell(cells, "publish_mode") is not None
+        return mode if moment is None or is_said else PublishMode.SCHEDULED.value
 
-    def _zone(self, cells: Sequence[object], moment: object) -> object:
-        if moment is None:
+    def _no_moment(self) -> object:
+        """Return what says that no column holds the time; ``None`` if one does, and its cell is empty."""
+        if self._sources.single.keys() & {DATE, TIME, "schedule_time"}:
+            return None
+        message = (
+            f"no column holds the date; say which one does with {self._words.map('COLUMN', DATE)}, or, if the posts "
+            f"have none, {self._words.set('publish_mode', 'queued')}"
+        )
+        return UnusableCell("", message)
+
+    def _zone(self, cells: Sequence[object], moment: object, mode: object) -> object:
+        if moment is None and mode != PublishMode.SCHEDULED.value:
             return self._cell(cells, "time_zone")
         has_offset = isinstance(moment, str) and re.search(r"[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})$", moment)
         zone = self._value(cells, "time_zone")
@@ -266,14 +288,23 @@ class Translation:
         if "schedule_time" in self._recipe.fixed:
             return self._recipe.fixed["schedule_time"]
         found = self._date_text(cells)
-        if isinstance(found, date) and not isinstance(found, datetime) and TIME in self._recipe.defaults:
-            return f"{found.isoformat()} {self._recipe.defaults[TIME]}"
+        if isinstance(found, date) and not isinstance(found, datetime):
+            clock = self._recipe.defaults.get(TIME)
+            return f"{found.isoformat()} {clock}" if clock else self._no_clock(found)
         if not isinstance(found, str) or not self._dates.knows(found):
             return found
         try:
-            return self._dates.read(found)
+            moment = self._dates.read(found)
         except CellError as exc:
             return UnusableCell(visible(found), str(exc), found)
+        return moment if ":" in moment else self._no_clock(found)
+
+    def _no_clock(self, day: object) -> UnusableCell:
+        message = (
+            "it has no time of day; write it as YYYY-MM-DD HH:MM, or say one for all such rows: "
+            f"{self._words.default(TIME, '09:00')}"
+        )
+        return UnusableCell(readable(day), message, day)
 
     def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
         """Make the cells of one platform out of those of all."""

@@ -129,6 +129,10 @@ class TestEncodings:
             "«À bientôt», l’été à la carte…",
             "¡Mañana! ¿Dónde? ñandú",
             "Smörgåsbord – 5 € ²",
+            "Þú ert frábær, komið",
+            "Promoções até amanhã, põe já",
+            "L’œuvre où naître, più di lunedì",
+            "Sõber, öö on väike",
         ],
     )
     @pytest.mark.parametrize("before", [0, 8000])
@@ -150,7 +154,9 @@ class TestEncodings:
             ("Zażółć gęślą jaźń", "cp1250"), ("Příliš žluťoučký kůň", "cp1250"), ("Привет всем", "cp1251"),
             ("Καλημέρα", "cp1253"), ("日本語", "shift_jis"), ("Grüße", "mac-roman"), ("Grüße", "cp850"),
             ("Café", "mac-roman"), ("Für", "mac-roman"), ("à la carte", "mac-roman"), ("está", "mac-roman"),
-            ("CAFÉ", "mac-roman"),
+            ("CAFÉ", "mac-roman"), ("Kampanya başladı", "cp1254"), ("Erős fűtés, új ajánlat", "cp1250"),
+            ("Děkujeme, že jste s námi", "cp1250"), ("Cena 20 zł", "cp1250"), ("Promocja już dziś", "cp1250"),
+            ("până vineri şi sâmbătă", "cp1250"), ("Kaj češ", "cp1250"), ("Ačiū", "cp1257"),
         ],
     )  # fmt: skip
     def test_another_code_page_is_refused(self, file: Path, text: str, encoding: str) -> None:

@@ -455,6 +455,21 @@ class TestBrokenFiles:
                 read += len(parsed(file))
         assert 0 < read < len(names)
 
+    @pytest.mark.parametrize("rows", [[], [("Read me first",)], [("Platform", "Posts", "Notes")]])
+    def test_a_first_sheet_without_posts_names_the_others(self, file: Path, rows: list[tuple[str, ...]]) -> None:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        sheet = book.create_sheet("Posts")
+        sheet.append(HEADER)
+        sheet.append(LINE)
+        book.save(file)
+        message = failure(file).message
+        assert (
+            'this is the sheet "Sheet"; if the posts are in another one ("Posts"), say which: sheet="NAME"' in message
+        )
+        assert post(file, sheet="Posts")
+
     @pytest.mark.parametrize("old", ["<row", "</c>", "</is>", 't="', "</worksheet>"])
     def test_xml_that_is_broken(self, file: Path, old: str) -> None:
         replaced(workbook(file, HEADER, LINE), "sheet1.xml", old, "<&")

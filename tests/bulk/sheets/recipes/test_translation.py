@@ -15,6 +15,7 @@ import pytest
 from marketingblocks_async.bulk import Plan, Row, SourceError, amake_plan, make_plan
 from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+from tests.support.workbooks import workbook
 
 BERLIN = {"time_zone": "Europe/Berlin"}
 FACEBOOK = ["facebook:11"]
@@ -396,6 +397,74 @@ class TestRows:
         assert found.values("publish_mode", "time_zone") == [("scheduled", "Europe/Berlin"), ("queued", None)]
         found = Read(file, options(channels=FACEBOOK))
         assert "so a time is needed here" in found.messages[0]
+
+    def test_a_mode_of_the_file_wins_over_that_of_the_calendar(self, file: Path) -> None:
+        table(file, ["Text", "Date", "Mode"], ["A", "2027-03-14 09:05", ""], ["B", "", "now"], ["C", "", "no"])
+        found = Read(file, options(channels=FACEBOOK, defaults={"publish_mode": "queued"}))
+        assert found.values("publish_mode") == ["scheduled", "now"]
+        assert '"no" is not one of: now, scheduled' in found.messages[0]
+
+    def test_a_column_that_a_fixed_value_wins_over_is_told(self, file: Path) -> None:
+        table(file, ["Text", "Network", "Channel id", "Mode"], ["A", "Facebook", "12", "now"])
+        fixed = {"channel_type": "facebook", "channel_id": "11", "publish_mode": "queued"}
+        found = Read(file, options(fixed=fixed))
+        assert found.values("channel_id", "publish_mode") == [(11, "queued")]
+        assert found.plan.source.left_out == {"Network": 1, "Channel id": 1, "Mode": 1}
+
+    def test_a_file_without_a_column_for_the_date_names_the_option(self, file: Path) -> None:
+        table(file, ["Text", "Send on"], ["A", "2027-03-14 09:05"])
+        found = Read(file, options(channels=FACEBOOK))
+        (message,) = found.messages
+        assert 'no column holds the date; say which one does with --map "COLUMN=date"' in message
+        found = Read(file, options(channels=FACEBOOK, columns={"Send on": "date"}))
+        assert found.values("schedule_time") == ["2027-03-14 09:05"]
+
+    def test_an_empty_cell_is_one_fault(self, file: Path) -> None:
+        table(file, ["Text", "Date", "Network"], ["A", "", "Facebook"], ["B", "2027-03-14 09:05", ""])
+        found = Read(file, options(channels=FACEBOOK))
+        # The zone is given, and an id for every row would be that of another platform's channel.
+        assert [message.partition(",")[0] for message in found.messages] == [
+            'Date: publish_mode is "scheduled"', "Network: it is empty; a post needs channel_type",
+        ]  # fmt: skip
+
+    def test_a_date_without_a_time_of_day_names_the_option(self, tmp_path: Path, file: Path) -> None:
+        table(file, ["Text", "Date", "Time"], ["A", "14/03/2027", ""])
+        book = workbook(tmp_path / "posts.xlsx", ["Text", "Date"], ["A", date(2027, 3, 14)])
+        for source in (file, book):
+            (message,) = Read(source, options(channels=FACEBOOK)).messages
+            assert message.endswith("or say one for all such rows: --default time=09:00")
+            found = Read(source, options(channels=FACEBOOK, defaults={"time": "09:00"}))
+            assert found.values("schedule_time") == ["2027-03-14 09:00"]
+
+    def test_columns_of_one_name(self, file: Path) -> None:
+        media = ["https://x.example/a.jpg", "https://x.example/b.jpg"]
+        table(file, ["Image", "Image", "Text", "Date"], [*media, "A", "2027-03-14 09:05"])
+        assert Read(file, options(channels=FACEBOOK)).values("media_urls") == [media]
+        table(file, ["Text", "Text", "Date"], ["A", "B", "2027-03-14 09:05"])
+        with pytest.raises(SourceError, match='"Text" and "Text #2" both hold caption_text'):
+            Read(file, options(channels=FACEBOOK))
+
+    @pytest.mark.parametrize(
+        ("networks", "platforms"),
+        [
+            (["facebook", "X", None], ["facebook", "twitter"]),
+            (("facebook",), ["facebook"]),
+            ([], "Networks: it is empty; a post needs channel_type"),
+            ({"a": 1}, "Networks: give text, or a list of texts"),
+            ([["a"]], "Networks: \"['a']\" is no platform of the API"),
+        ],
+    )
+    def test_a_list_of_channels_in_an_object(self, networks: object, platforms: list[str] | str) -> None:
+        row = {"Text": "A", "Networks": networks, "Date": "2027-03-14 09:05"}
+        found = Read([row], options(channels=[*FACEBOOK, "twitter:12"]))
+        if isinstance(platforms, str):
+            assert found.messages[0].startswith(platforms)
+        else:
+            assert found.values("channel_type") == platforms
+
+    def test_ids_beside_a_list_of_platforms(self) -> None:
+        row = {"Text": "A", "Networks": ["facebook", "X"], "Channel id": [11, 12], "Date": "2027-03-14 09:05"}
+        assert Read([row], options()).values("channel_type", "channel_id") == [("facebook", 11), ("twitter", 12)]
 
     def test_a_default_time_of_day(self, file: Path) -> None:
         table(file, ["Text", "Date"], ["A", "14/03/2027"], ["B", "15/03/2027 10:00"])
