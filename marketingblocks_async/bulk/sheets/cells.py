@@ -315,7 +315,10 @@ _NAME = re.compile(r"[\w /().&-]{1,40}")
 _USUAL: Mapping[type[StrEnum], Mapping[str, StrEnum]] = {ChannelType: PLATFORMS, PostType: POST_TYPES}
 
 
-def enum_reader(kind: type[StrEnum]) -> CellReader:
+_BETWEEN_NAMES = re.compile(r"[,;|\n+&/]+")
+
+
+def enum_reader(kind: type[StrEnum], words: Words = PYTHON) -> CellReader:
     """Return the reader of a field that takes the values of ``kind``; capitals, spaces and hyphens do not matter."""
     exact = {str(member.value): member for member in kind}
     loose = {_loose(name): member for name, member in exact.items()}
@@ -336,6 +339,13 @@ def enum_reader(kind: type[StrEnum]) -> CellReader:
         elif isinstance(value, UnusableCell):
             raise CellError(value.message)
         msg = f'"{readable(value)}" is not one of: {", ".join(exact)}'
+        if kind is ChannelType and isinstance(value, str):
+            names = [spelled(name) for name in _BETWEEN_NAMES.split(value[:200])]
+            if len(names) > 1 and all(name in usual for name in names):
+                msg = (
+                    "these are several platforms; write a row for each, or say "
+                    f"{words.option('recipe', 'calendar')}, which makes a post for each"
+                )
         raise CellError(msg)
 
     return read

@@ -181,7 +181,7 @@ _PLAIN_FIELDS = tuple(target for target in ALIASES if target != KEY and "." not 
 @lru_cache(maxsize=16)
 def _readers(separator: str, words: Words) -> dict[str, CellReader]:
     return {
-        "channel_type": enum_reader(ChannelType),
+        "channel_type": enum_reader(ChannelType, words),
         "channel_id": read_whole_number,
         "post_type": enum_reader(PostType),
         "caption_text": read_caption,

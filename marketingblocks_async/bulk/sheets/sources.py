@@ -236,7 +236,10 @@ class _Reading:
         name = self._name or file
         info = SourceInfo(file=name)
         read = self._reader(Path(file), info)
-        translator = Translator(self.rules, info, lambda: read(SourceInfo(file=name)))
+        # A pipe can be read only once.
+        is_file = os.path.isfile(file)  # noqa: PTH113 - Path's raises for a long name
+        again = (lambda: read(SourceInfo(file=name))) if is_file else None
+        translator = Translator(self.rules, info, again)
         return RowStream(_translated(read(info), translator), info)
 
     def _reader(self, path: Path, info: SourceInfo) -> Callable[[SourceInfo], Iterator[RawRow]]:

@@ -99,6 +99,17 @@ def test_captions_in_columns_of_the_platforms_go_where_there_is_one(file: Path) 
     assert "there is no caption in Facebook, Instagram; write one, or leave the row out" in str(problems[0])
 
 
+@pytest.mark.parametrize("sign", [",", " / ", "\n", " + "])
+def test_several_platforms_in_a_cell(tmp_path: Path, sign: str) -> None:
+    table = f"{HEADER}\n{LINE}\n".replace("facebook,11", f'"facebook{sign}X","11,12"')
+    file = written(tmp_path / "posts.csv", table)
+    [problems] = parsed(file)
+    assert isinstance(problems, list)
+    assert 'several platforms; write a row for each, or say recipe="calendar"' in problems[0].message
+    found = [(each.channel_type, each.channel_id) for each in posts(file, recipe="calendar")]
+    assert found == [("facebook", 11), ("twitter", 12)]
+
+
 def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> None:
     message = failure(written(file, "Red social,Fecha,Hora,Texto\nFacebook,14/03/2027,09:05,Hola\n")).message
     for column, holds in (("Red social", "channel"), ("Fecha", "date"), ("Hora", "time"), ("Texto", "caption_text")):

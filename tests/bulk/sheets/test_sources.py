@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
 
+from marketingblocks_async.bulk import make_plan
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.sheets.layout import RawRow
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
@@ -241,3 +244,24 @@ class TestWithoutBlocking:
 def test_a_separator_that_cannot_separate_is_refused(separator: str) -> None:
     with pytest.raises(ConfigurationError, match="list_separator"):
         read_rows([], list_separator=separator)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    text = f"{HEADER},schedule_time,time_zone\n{LINE},14/03/2037 09:05,Africa/Lagos\n".replace(",now,", ",scheduled,")
+    for name, words in (("posts.csv", "day and month cannot be told apart"), ("posts.xlsx", "from a pipe; save it")):
+        os.mkfifo(tmp_path / name)
+        writer = threading.Thread(target=_written_to, args=(tmp_path / name, text))
+        writer.start()
+        try:
+            (error,) = make_plan(tmp_path / name).errors
+            message = error.message
+        except SourceError as refused:
+            message = refused.message
+        writer.join()
+        assert words in message
+
+
+def _written_to(pipe: Path, text: str) -> None:
+    with suppress(BrokenPipeError):
+        pipe.write_text(text)

@@ -117,6 +117,9 @@ def _opened(path: Path, info: SourceInfo) -> Generator[BinaryIO]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
+            if not file.seekable():
+                msg = "a workbook cannot be read from a pipe; save it as a file and give that"
+                raise SourceError(msg, file=info.file)
             info.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             info.size = file.tell()
             file.seek(0)
