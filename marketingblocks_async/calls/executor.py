@@ -7,6 +7,7 @@ turned into a result or into an error that says what may have happened at the se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -29,6 +30,7 @@ from marketingblocks_async.limits.settings import Limiter, Permit, WaitEndedErro
 from marketingblocks_async.middleware import HttpRequest, HttpResponse, Middleware, Send
 from marketingblocks_async.observers import tell
 from marketingblocks_async.transport.attempt import Attempt, SendFailure
+from marketingblocks_async.transport.timeouts import TURNS_TO_READ
 from marketingblocks_async.transport.transport import Transport
 
 from .call import Call
@@ -172,7 +174,8 @@ class Executor:
             )
             raise NotSentError(msg, endpoint=call.name)
         call.ends = time.monotonic() + seconds
-        limit = asyncio.timeout(seconds)
+        limit = asyncio.timeout(None)
+        timer = asyncio.get_running_loop().call_later(seconds, _end_unless_read, limit, call)
         try:
             async with limit:
                 try:
@@ -185,6 +188,8 @@ class Executor:
                 raise
             why = f"the deadline of {seconds:g} s passed" + ("" if call.attempt is not None else _obstacle(limiter))
             raise self.interrupted_error(call, why, timed_out=True) from None
+        finally:
+            timer.cancel()
 
     async def _retry(self, call: Call[T], first: AttemptFailed) -> T:
         """Make further attempts after the first one failed, as far as the retry policy allows."""
@@ -437,6 +442,17 @@ async def _call_before_send(before_send: Callable[[], Awaitable[None]], attempt:
     except BaseException:
         attempt.give_back()
         raise
+
+
+def _end_unless_read(limit: asyncio.Timeout, call: Call[Any], turns: int = TURNS_TO_READ) -> None:
+    """End a call whose deadline passes; a response that is there already is read first."""
+    loop = asyncio.get_running_loop()
+    if turns and call.attempt is not None and call.attempt.sent:
+        loop.call_soon(_end_unless_read, limit, call, turns - 1)
+        return
+    # The call may have ended in these turns.
+    with contextlib.suppress(RuntimeError):
+        limit.reschedule(loop.time())
 
 
 def _obstacle(limiter: Limiter | None) -> str:

@@ -7,8 +7,8 @@ import math
 
 from .attempt import Attempt
 
-_TURNS_TO_READ = 3
-"""Turns of the event loop between the end of the time of an attempt that was sent and its interruption.
+TURNS_TO_READ = 3
+"""Turns of the event loop between the end of the time of an attempt or call that was sent and its interruption.
 
 A process that stood still, suspended or in a long computation, finds responses together with the end of their time, and
 the loop may call timers before it has looked for what can be read. So it looks, reads, and wakes the attempts first.
@@ -54,7 +54,7 @@ class AttemptTimer:
         for attempt in self._attempts:
             attempt.interrupt("the client was closed")
 
-    def _interrupt_late(self, turns: int = _TURNS_TO_READ) -> None:
+    def _interrupt_late(self, turns: int = TURNS_TO_READ) -> None:
         self._handle = None
         now = self._loop.time()
         for attempt, end in list(self._attempts.items()):

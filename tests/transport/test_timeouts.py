@@ -1,4 +1,4 @@
-"""What the timer of attempts does after the process stood still."""
+"""What timeouts and deadlines do after the process stood still."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from tests.support.raw_server import RawRequest, RawServer, answer
 pytestmark = pytest.mark.usefixtures("own_limiters")
 
 
+@pytest.mark.parametrize("setting", ["timeout", "deadline"])
 @pytest.mark.parametrize("later", [0, 1])
-async def test_a_response_that_came_while_the_process_stood_still_is_read(later: int) -> None:
+async def test_a_response_that_came_while_the_process_stood_still_is_read(setting: str, later: int) -> None:
     async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         time.sleep(0.3)  # noqa: ASYNC251 - it stands still
         # With one more turn, the loop calls the timer before it sees that there is something to read.
@@ -25,7 +26,7 @@ async def test_a_response_that_came_while_the_process_stood_still_is_read(later:
         writer.write(answer())
         return True
 
-    async with RawServer(respond) as raw, client_at(raw.base_url, timeout=0.1) as client:
+    async with RawServer(respond) as raw, client_at(raw.base_url, **{setting: 0.1}) as client:
         assert (await client.posts.create(post())).post_id == 1
 
 
