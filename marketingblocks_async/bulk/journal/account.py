@@ -39,7 +39,7 @@ async def check_api(journal: AccountJournal, base_url: str) -> None:
 
     """
     begun = await journal.noted("base_url", base_url)
-    if place_of(begun) != place_of(base_url):
+    if _place(begun) != _place(base_url):
         msg = f"{journal.title} was begun at {begun}, and this is {base_url}; set the base URL to the former"
         raise JournalError(msg)
 
@@ -81,8 +81,7 @@ def other_token(title: str) -> OtherTokenError:
     )
 
 
-def place_of(base_url: str) -> tuple[str, str]:
-    """Return what tells one API from another."""
+def _place(base_url: str) -> tuple[str, str]:
     parts = urlsplit(base_url)
     is_here = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
     return ("this machine" if is_here else parts.netloc.lower(), "" if is_here else parts.path.rstrip("/"))

@@ -67,11 +67,10 @@ async def create_journal(
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
-        allow_duplicates: whether to accept rows that make exactly the same post as an earlier one, or as one that
-            another run has sent whose journal (``*.journal``) is beside this one or beside the file.
+        allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
+            also as one that another run has sent there whose journal (``*.journal``) is beside this one.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
-        base_url: API root that the posts will go to; what other runs sent elsewhere is no repetition. ``None`` if it
-            is not known.
+        base_url: API root that the posts will go to. ``None`` if other runs are no concern.
         now: an aware datetime; schedule times before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
@@ -118,8 +117,8 @@ async def create_journal(
                 )
                 raise InvalidRowsError(msg, plan)
             sent: list[SentEarlier] = []
-            if not allow_duplicates:
-                sent = await in_thread(find_sent_earlier, path, rows.info.file, base_url, plan_builder.row_with)
+            if base_url is not None and not allow_duplicates:
+                sent = await in_thread(find_sent_earlier, path, base_url, plan_builder.row_with)
             _refuse_unconfirmed(plan, broken_media, sent, allow_past=allow_past, allow_duplicates=allow_duplicates)
             await in_thread(builder.finish, _meta(rows.info))
     return plan
@@ -240,7 +239,7 @@ def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
         step = "it has nothing left to send"
     if not is_same:
         return f"{step}; to send other rows, put them alone into a file and name another journal for it (--journal)"
-    return f"{step}; to send all of it once more, name another journal (--journal) and allow_duplicates"
+    return f"{step}; to send all of it once more, name another journal (--journal)"
 
 
 def _sha256(path: Path) -> str | None:

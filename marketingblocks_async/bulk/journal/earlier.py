@@ -1,7 +1,7 @@
 """Find posts of a new run that another run has sent already.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside it and beside the new one know them by the hashes of their requests.
+more. The journals beside the new one know them by the hashes of their requests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError
 
-from .account import place_of
 from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, wal_path
 from .sql import QUERIES
 
@@ -31,24 +30,18 @@ class SentEarlier:
     rows: tuple[int, ...]
 
 
-def find_sent_earlier(
-    path: Path, file: str, base_url: str | None, row_with: Callable[[str], int | None]
-) -> list[SentEarlier]:
-    """Return what other runs have sent.
+def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int | None]) -> list[SentEarlier]:
+    """Return what other runs have sent whose journals (``*.journal``) are beside a new one.
 
     Args:
         path: the new journal.
-        file: the file of posts, empty if there is none.
-        base_url: API root; runs at another one do not count. ``None`` if it is not known.
+        base_url: API root; runs at another one do not count.
         row_with: returns the new run's first row whose request has a hash.
 
     """
-    folders = [path.parent, *([Path(file).parent] if file and Path(file).is_file() else [])]
-    # By their real places, since the two folders may be one.
-    journals = {each.resolve(): each for folder in folders for each in sorted(folder.glob("*.journal"))}
-    journals.pop(path.resolve(), None)
+    journals = [each for each in sorted(path.parent.glob("*.journal")) if each.name != path.name]
     found: list[SentEarlier] = []
-    for journal in journals.values():
+    for journal in journals:
         count, rows = 0, list[int]()
         try:
             for content_hash in _sent(journal, base_url):
@@ -63,13 +56,14 @@ def find_sent_earlier(
     return found
 
 
-def _sent(journal: Path, base_url: str | None) -> Iterator[str]:
+def _sent(journal: Path, base_url: str) -> Iterator[str]:
     with closing(connect_for_reading(journal, read_only=wal_path(journal).exists())) as connection:
         kind = [connection.execute(QUERIES[query]).fetchone()[0] for query in ("application", "version")]
         if kind != [APPLICATION_ID, SCHEMA_VERSION]:
             return
-        sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get("base_url")
-        if base_url is not None and sent_to is not None and place_of(sent_to) != place_of(base_url):
+        sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get("base_url", "")
+        # Not by account.place_of(), for which all servers of this machine are one: each sandbox begins empty.
+        if sent_to.rstrip("/") != base_url.rstrip("/"):
             return
         for (content_hash,) in connection.execute(QUERIES["sent_hashes"]):
             yield content_hash

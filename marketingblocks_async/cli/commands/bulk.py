@@ -90,8 +90,7 @@ def run(
         bool,
         typer.Option(
             "--allow-duplicates",
-            help="Send rows that are the same post as an earlier one, or as one that "
-            "another run has sent whose journal is in this folder.",
+            help="Send rows that are the same post as an earlier one, or as one that another run in the folder has sent.",
         ),
     ] = False,
     check_media: CheckMedia = False,
@@ -122,7 +121,9 @@ def run(
             made: Plan = run_async(
                 create_journal(
                     path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
-                    check_media=check_media, base_url=client.base_url, rate=settings.rate, **how,
+                    # Who names a journal of its own sends the posts again on purpose.
+                    base_url=client.base_url if journal is None else None,
+                    check_media=check_media, rate=settings.rate, **how,
                 )
             )  # fmt: skip
     except (InvalidRowsError, UnconfirmedRowsError) as error:

@@ -452,12 +452,12 @@ async def test_only_what_may_have_been_sent_to_the_same_api_is_a_repetition(path
         other.end(3, RowState.FAILED, error=ValueError("refused"))
     (tmp_path / "broken.journal").write_text("no database")
     rows = [post("Failed"), post("Sending"), post("Pending"), post("Sending")]
-    there = await create_journal(
-        rows[:3], tmp_path / "there.journal", allow_duplicates=False, base_url="https://two.example/api/v1"
-    )
-    assert there.valid == 3
-    for base_url in (None, "https://one.example/api/v1/"):
-        with pytest.raises(UnconfirmedRowsError, match=r"row 2 by the run of .*other\.journal"):
-            await create_journal(rows[:3], path, allow_duplicates=False, base_url=base_url)
-    # It was not made, and the library allows repetitions unless told otherwise.
-    assert (await create_journal(rows, path)).valid == 4
+    with pytest.raises(UnconfirmedRowsError, match=r"row 2 by the run of .*other\.journal"):
+        await create_journal(rows[:3], path, allow_duplicates=False, base_url="https://one.example/api/v1/")
+    assert left_behind(path) == ["broken.journal", "other.journal"]
+    for number, base_url in enumerate((None, "https://two.example/api/v1", "https://one.example:8443/api/v1")):
+        elsewhere = tmp_path / f"{number}.journal"
+        plan = await create_journal(rows[:3], elsewhere, allow_duplicates=False, base_url=base_url)
+        assert plan.valid == 3
+    # The library allows repetitions unless told otherwise.
+    assert (await create_journal(rows, path, base_url="https://one.example/api/v1")).valid == 4

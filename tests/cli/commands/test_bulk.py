@@ -498,15 +498,16 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
     header, *rows = file.read_text().splitlines()
     (tmp_path / "again.csv").write_text("\n".join([header, rows[1], "facebook,1,post,New,,now", rows[0], ""]))
-    for how in ((), ("--journal", "elsewhere/j")):
-        (tmp_path / "elsewhere").mkdir(exist_ok=True)
-        refused = command("bulk", "run", "again.csv", *how, *LIFTED)
-        assert refused.code == 2
-        assert "rows 1, 3 by the run of posts.csv.journal" in refused.words
-        assert created(sandbox) == 2
+    refused = command("bulk", "run", "again.csv", *LIFTED)
+    assert refused.code == 2
+    assert "rows 1, 3 by the run of posts.csv.journal" in refused.words
+    assert created(sandbox) == 2
     assert not (tmp_path / "again.csv.journal").exists()
     assert command("bulk", "run", "again.csv", "--allow-duplicates", *LIFTED).code == 0
     assert created(sandbox) == 5
+    # Who names a journal means it.
+    assert command("bulk", "run", "again.csv", "--journal", "j.journal", *LIFTED).code == 0
+    assert created(sandbox) == 8
 
 
 def test_results_are_written_by_run_resume_and_report(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -529,7 +530,7 @@ def test_the_file_of_posts_is_not_written_over_from_another_folder(
     file = posts_file(tmp_path / "posts.csv", 1)
     before = file.read_bytes()
     command("bulk", "run", "posts.csv", *LIFTED)
-    command("bulk", "run", "posts.csv", "--journal", "j", "--allow-duplicates", *LIFTED)
+    command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     for journal in ("../posts.csv", "../j"):
