@@ -90,7 +90,7 @@ def run(
         bool,
         typer.Option(
             "--allow-duplicates",
-            help="Send rows that are the same post as an earlier one, or as one that another run in the folder has sent.",
+            help="Send rows that are the same post as an earlier one, or as one of another run in the folder.",
         ),
     ] = False,
     check_media: CheckMedia = False,
