@@ -91,6 +91,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
         "post description", "social copy", "message text", "tweet text", "status text", "text content", "beitrag",
         "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
+        "tekst",
     ),
     "link": (
         "link", "url", "link url", "post link", "post url", "destination url", "landing page", "website",
@@ -100,10 +101,11 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
         "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
         "veröffentlichungsdatum", "fecha", "fecha de publicación", "date de publication", "jour",
+        "data", "data de publicação", "data di pubblicazione",
     ),
     "time": (
         "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
-        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora",
+        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora", "horário", "ora", "tijd",
     ),
     "schedule_time": (
         "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",
@@ -115,6 +117,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
         "video link", "visual", "visuals", "media files",
         "medien", "bild", "bilder", "visuel", "visuels", "imagen", "imágenes", "medios", "foto", "fotos", "immagine",
+        "immagini", "imagem", "imagens", "afbeelding", "afbeeldingen",
     ),
     "channel": (
         "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
@@ -122,6 +125,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "social account", "social accounts", "destination", "destinations",
         "plattform", "plattformen", "netzwerk", "kanal", "kanäle", "réseau", "réseaux", "réseau social",
         "réseaux sociaux", "plateforme", "plateformes", "red social", "redes sociales", "plataforma", "canal",
+        "rede social", "redes sociais", "rede", "canale", "canali", "kanaal",
     ),
 }  # fmt: skip
 """Target of a column in a recipe → usual names of such columns in content calendars."""

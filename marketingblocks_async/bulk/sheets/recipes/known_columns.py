@@ -93,6 +93,7 @@ class Sources:
         flags: platform → the column that says whether a row goes there.
         overrides: platform → field → the column that holds it for this platform.
         left_out: columns that hold no field.
+        unknown: those of them that no recipe and no option names.
         problems: what is wrong with the header.
 
     """
@@ -103,6 +104,7 @@ class Sources:
     flags: dict[str, int] = field(default_factory=dict[str, int])
     overrides: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     left_out: list[int] = field(default_factory=list[int])
+    unknown: list[int] = field(default_factory=list[int])
     problems: list[HeaderProblem] = field(default_factory=list[HeaderProblem])
 
     def target_of(self, index: int) -> str | None:
@@ -144,6 +146,7 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
                 sources.problems.append(HeaderProblem(shown, unknown_column(shown, column.name, recipe.words)))
             else:
                 sources.left_out.append(column.place)
+                sources.unknown += [column.place] if column.strength == _UNKNOWN else []
         elif (first := taken.setdefault(column.target, column)) is column or column.target in SEVERAL:
             _place(sources, column.target, column.place)
         elif first.strength == column.strength:

@@ -91,7 +91,9 @@ class RowChannels:
             yield from self._with_ids([fixed_type], cells)
             return
         named = self._named(cells)
-        if named is None:
+        if named is None and (stray := self._named_elsewhere(cells)) is not None:
+            yield stray, FOLLOWS
+        elif named is None:
             yield from self._everywhere(fixed_id)
         elif fixed_id:
             yield from ((each.platform if isinstance(each, Channel) else each, fixed_id) for each in named)
@@ -118,6 +120,21 @@ class RowChannels:
                 return found
             best = best or found or ([cell] if cell is not None else [])
         return best or [None]
+
+    def _named_elsewhere(self, cells: Sequence[object]) -> UnusableCell | None:
+        """Return what to do about a column that is not known and names channels: the row was not meant for all."""
+        for index in self._sources.unknown:
+            cell = cell_at(cells, index)
+            names = self._split(cell) if isinstance(cell, str) else []
+            # An "x" alone is a mark.
+            if any(truth(name) is None for name in names) and all(map(self._is_known, names)):
+                column = visible(self._names[index])
+                message = (
+                    f'the column "{column}" names channels ({readable(cell)}); if the posts go there, say '
+                    f"{self._words.map(column, CHANNEL)}, otherwise leave it out: {self._words.ignore(column)}"
+                )
+                return UnusableCell(readable(cell), message, cell)
+        return None
 
     def _flagged(self, cells: Sequence[object]) -> list[object]:
         found: list[object] = []

@@ -462,6 +462,32 @@ class TestRows:
         else:
             assert found.values("channel_type") == platforms
 
+    def test_a_column_that_is_not_known_and_names_platforms_is_not_passed_over(self, file: Path) -> None:
+        table(file, ["Text", "Date", "Service", "Done"], ["A", "2027-03-14 09:05", "Facebook, X", "x"])
+        channels = [*FACEBOOK, "twitter:12", "instagram:13"]
+        found = Read(file, options(channels=channels))
+        (message,) = found.messages
+        assert 'if the posts go there, say --map "Service=channel", otherwise leave it out: --map "Service="' in message
+        found = Read(file, options(channels=channels, columns={"Service": "channel"}))
+        assert found.values("channel_type") == ["facebook", "twitter"]
+        found = Read(file, options(channels=channels, columns={"Service": None}))
+        assert len(found.values("channel_type")) == 3
+
+        table(file, ["Text", "Date", "Handle"], ["A", "2027-03-14 09:05", "Tulip shop"])
+        found = Read(file, options(channels=["Tulip shop=facebook:11", "Other=facebook:12"]))
+        assert 'say --map "Handle=channel"' in found.messages[0]
+
+    @pytest.mark.parametrize(
+        "header",
+        [["Rede social", "Data", "Horário", "Legenda", "Imagem"], ["Canale", "Data", "Ora", "Testo", "Immagine"]],
+    )
+    def test_headers_in_more_languages(self, file: Path, header: list[str]) -> None:
+        table(file, header, ["Facebook", "14/03/2027", "09:05", "A", "https://x.example/a.jpg"], delimiter=";")
+        found = Read(file, options(channels=[*FACEBOOK, "twitter:12"]))
+        assert found.values("channel_type", "schedule_time", "media_urls") == [
+            ("facebook", "2027-03-14 09:05", ["https://x.example/a.jpg"])
+        ]
+
     def test_ids_beside_a_list_of_platforms(self) -> None:
         row = {"Text": "A", "Networks": ["facebook", "X"], "Channel id": [11, 12], "Date": "2027-03-14 09:05"}
         assert Read([row], options()).values("channel_type", "channel_id") == [("facebook", 11), ("twitter", 12)]
