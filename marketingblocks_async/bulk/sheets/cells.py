@@ -443,7 +443,7 @@ def _several_addresses(text: str, sign: str, separator: str, words: Words) -> st
     message = f"it looks like several addresses; put {separator} between them"
     # Only if it helps: between line ends, words or several kinds of signs it does not.
     if all(_ONE_ADDRESS.fullmatch(part.strip(BLANKS)) for part in text.split(sign)):
-        option = words.option("list_separator", f"{sign!r}" if words.command_line else sign)
+        option = words.option("list_separator", sign)
         message += f", or say what separates lists in this file: {option}"
     return f"{message} (a comma inside an address is written %2C)"
 

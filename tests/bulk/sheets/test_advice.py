@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,16 @@ def test_an_option_that_does_not_fit_the_file_is_named(file: Path, recipe: Recip
     written(file, f"{HEADER}\n{LINE}\n")
     with pytest.raises(MarketingBlocksError, match=words):
         parsed(file, recipe=recipe)
+
+
+@pytest.mark.parametrize("sign", [",", ";", " "])
+def test_the_separator_of_lists_can_be_copied_into_a_shell(tmp_path: Path, sign: str) -> None:
+    media = ["https://x.example/a.jpg", "https://x.example/b.jpg"]
+    line = LINE.replace(FIELDS["media_urls"], f'"{sign.join(media)}"')
+    file = written(tmp_path / "posts.csv", f"{HEADER}\n{line}\n")
+    [problems] = parsed(file, recipe=Recipe(words=COMMAND_LINE))
+    assert isinstance(problems, list)
+    advised = re.search(r"--list-separator (.+?) \(a comma", problems[0].message)
+    assert advised is not None
+    [separator] = shlex.split(advised[1])
+    assert post(file, list_separator=separator).media_urls == media
