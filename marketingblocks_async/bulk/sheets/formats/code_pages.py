@@ -27,8 +27,8 @@ _UNLIKELY = re.compile(
     "|[\u0080-\uffff][{|}~@\\\\^`\\[\\]]"
     # More letters with accents in a row than a Western word has.
     "|[\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
-    # Where no Western word has them: what ż, ł and ś (Polish), ş and ă (Romanian), č, ě and ů (Czech, Slovene) become.
-    "|[A-Za-z\u00c0-\u024f][\u00a1\u00bf]|z\u00b3|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
+    # Where no Western word has them: what ł and ś (Polish), ş and ă (Romanian), č, ě and ů (Czech, Slovene) become.
+    "|z\u00b3|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
     "|\u00e3[a-df-hj-npqrtv-y]|\u00e8[aeiou]|[\u00ec\u00f9][a-z\u00df-\u00ff]"
 )
 _FOREIGN = (
@@ -38,7 +38,10 @@ _FOREIGN = (
         frozenset("\u00e1\u00ed\u00f3\u00fa\u00e6\u00c1\u00cd\u00d3\u00da\u00c6"),
     ),
     # What the Hungarian ő becomes; Portuguese and Estonian have it together with others.
-    (frozenset("\u00f5\u00d5"), frozenset("\u00e3\u00e4\u00e7\u00c3\u00c4\u00c7")),
+    (
+        frozenset("\u00f5\u00d5"),
+        frozenset("\u00e0\u00e2\u00e3\u00e4\u00e7\u00ea\u00f4\u00c2\u00c3\u00c4\u00c7\u00ca\u00d4"),
+    ),
 )
 """Letters, and those of which a text in cp1252 with one of them has one as well."""
 

@@ -131,6 +131,8 @@ class TestEncodings:
             "Smörgåsbord – 5 € ²",
             "Þú ert frábær, komið",
             "Promoções até amanhã, põe já",
+            "Botões para você",
+            "¡Hola¡ ¿Qué tal¿",
             "L’œuvre où naître, più di lunedì",
             "Sõber, öö on väike",
         ],
