@@ -62,7 +62,7 @@ def _sent(journal: Path, base_url: str) -> Iterator[str]:
         if kind != [APPLICATION_ID, SCHEMA_VERSION]:
             return
         sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get("base_url", "")
-        # Not by account.place_of(), for which all servers of this machine are one: each sandbox begins empty.
+        # Not as account.check_api() compares, to which all servers of this machine are one: each sandbox begins empty.
         if sent_to.rstrip("/") != base_url.rstrip("/"):
             return
         for (content_hash,) in connection.execute(QUERIES["sent_hashes"]):

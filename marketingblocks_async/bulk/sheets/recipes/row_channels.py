@@ -74,7 +74,7 @@ class RowChannels:
         return found
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
-        """Return a cell: text, a number, a list (in JSON), or what says that it is none of these."""
+        """Return the value of a field's cell. A cell that is neither text, nor a number, nor a list is unusable."""
         cell = cell_at(cells, self._sources.single.get(field))
         if cell in ([], ()):
             return None
