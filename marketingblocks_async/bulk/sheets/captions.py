@@ -14,11 +14,20 @@ from marketingblocks_async.models import ChannelType, CreatePost, PostType
 
 from .display import visible
 
+# Every address of these hosts shows a page, but for those behind (?!…), which give the file itself.
 _PAGE = re.compile(
-    r"https?://(?:www\.)?(?:drive\.google\.com/file/|dropbox\.com/.*[?&]dl=0|photos\.app\.goo\.gl/|photos\.google\.com/"
-    r"|1drv\.ms/|onedrive\.live\.com/|icloud\.com/)",
-    re.IGNORECASE,
+    r"""https?://(?:www\.)?(?:
+    drive\.google\.com/(?!(?:u/\d+/|a/[^/?]+/)?(?:uc|thumbnail)\b)
+    |docs\.google\.com/(?!(?:u/\d+/|a/[^/?]+/)?uc\b|[^?]*/export\b|drawings/[^?]*/pub\b|.*[?&]format=image\b)
+    |photos\.google\.com/|photos\.app\.goo\.gl/
+    |dropbox\.com/(?!s/(?:dl|raw)/|.*[?&](?:dl|raw)=1\b)
+    |1drv\.ms/|onedrive\.live\.com/(?!download\b)
+    |[\w-]+\.sharepoint\.com/(?![^?]*/download\.aspx|.*[?&]download=1\b)(?::\w:/|[^?]*\.aspx\b)
+    |(?:share\.)?icloud\.com/
+    )""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_DROPBOX_FILE = re.compile(r"https?://(?:www\.)?dropbox\.com/(?:s|scl/fi)/", re.IGNORECASE)
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -117,9 +126,17 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     for target, text in title:
         if (message := _too_long(text, TITLE_LIMIT, "youtube")) is not None:
             yield target, message
-    for address in post.media_urls:
+    for target, address in _media(post):
         if (message := _page_for_file(address)) is not None:
-            yield "media_urls", message
+            yield target, message
+
+
+def _media(post: CreatePost) -> Iterator[tuple[str, str]]:
+    for address in post.media_urls:
+        yield "media_urls", address
+    for number, tweet in enumerate(post.twitter_threads or (), 1):
+        for address in tweet.media_urls or ():
+            yield f"twitter_threads.{number}.media_urls", address
 
 
 def _damage(text: str) -> str | None:
@@ -149,5 +166,8 @@ def _page_for_file(address: str) -> str | None:
     """Return a doubt about an address that leads to a web page with the file, not to the file itself."""
     if not _PAGE.match(address):
         return None
-    advice = "write dl=1 instead of dl=0 at its end" if "dl=0" in address else "use an address of the file itself"
+    advice = "use an address of the file itself"
+    if _DROPBOX_FILE.match(address):
+        end = "&dl=1" if "?" in address else "?dl=1"
+        advice = "write dl=1 instead of dl=0" if "dl=0" in address else f"write {end} at its end"
     return f'"{visible(address)}" leads to a page that shows the file, not to the file; {advice}'

@@ -106,14 +106,58 @@ def test_a_long_title_of_a_video() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "https://drive.google.com/file/d/1AbC/view?usp=sharing", "https://www.dropbox.com/s/abc/a.jpg?dl=0",
-        "https://photos.app.goo.gl/abc", "https://1drv.ms/i/abc",
+        "https://drive.google.com/file/d/1AbC/view?usp=sharing", "https://drive.google.com/open?id=1AbC",
+        "https://drive.google.com/a/e.com/open?id=uc", "https://drive.google.com/drive/folders/1AbC",
+        "https://docs.google.com/drawings/d/1AbC/edit", "https://docs.google.com/file/d/1AbC/edit",
+        "https://www.dropbox.com/s/abc/a.jpg?dl=0", "https://www.dropbox.com/scl/fi/abc/a.jpg?rlkey=x",
+        "https://photos.app.goo.gl/abc", "https://1drv.ms/i/abc", "https://onedrive.live.com/?id=abc&cid=1",
+        "https://e-my.sharepoint.com/:i:/g/personal/anna/abc?e=x",
+        "https://e.sharepoint.com/sites/a/_layouts/15/guestaccess.aspx?share=x", "https://share.icloud.com/photos/abc",
     ],
 )  # fmt: skip
 def test_a_page_that_shows_the_file_is_a_warning(address: str) -> None:
     [(column, message)] = warnings_of(media_urls=["https://e.com/a.jpg", address])
     assert column == "media_urls"
     assert "not to the file" in message
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://drive.google.com/uc?export=download&id=1AbC", "https://drive.google.com/u/0/uc?id=1AbC",
+        "https://drive.google.com/thumbnail?id=1AbC", "https://drive.usercontent.google.com/download?id=1AbC",
+        "https://docs.google.com/uc?id=1AbC", "https://docs.google.com/drawings/d/1AbC/export/png",
+        "https://docs.google.com/drawings/d/1AbC/pub?w=960", "https://www.dropbox.com/s/abc/a.jpg?dl=1",
+        "https://www.dropbox.com/scl/fi/abc/a.jpg?rlkey=x&raw=1", "https://dl.dropboxusercontent.com/s/abc/a.jpg",
+        "https://onedrive.live.com/download?cid=1&resid=2", "https://e.sharepoint.com/:i:/g/abc?e=x&download=1",
+        "https://e.sharepoint.com/sites/a/_layouts/15/download.aspx?share=x", "https://e.com/drive.google.com/open?id=1",
+    ],
+)  # fmt: skip
+def test_the_address_of_a_file_at_such_a_service_is_no_warning(address: str) -> None:
+    assert warnings_of(media_urls=[address]) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("https://www.dropbox.com/s/abc/a.jpg?dl=0", "write dl=1 instead of dl=0"),
+        ("https://www.dropbox.com/s/abc/a.jpg", "write ?dl=1 at its end"),
+        ("https://www.dropbox.com/scl/fi/abc/a.jpg?rlkey=x", "write &dl=1 at its end"),
+        ("https://www.dropbox.com/scl/fo/abc/def?dl=0", "use an address of the file itself"),
+    ],
+)
+def test_how_a_link_of_dropbox_leads_to_the_file(address: str, advice: str) -> None:
+    [(_, message)] = warnings_of(media_urls=[address])
+    assert message.endswith(advice)
+
+
+def test_a_page_in_the_media_of_a_tweet_is_a_warning() -> None:
+    [(_, message)] = warnings_of(
+        channel_type="twitter",
+        post_type="thread",
+        twitter_threads=[{"message": "Hello"}, {"message": "x", "media_urls": ["https://drive.google.com/open?id=1"]}],
+    )
+    assert message.startswith("no. 2, media_urls: ")
 
 
 class TestTimes:
