@@ -246,6 +246,11 @@ class ColumnRules:
         """Return how many of ``names`` are known, notes left out: how much a row looks like a header."""
         return sum(self._find_named(name)[0] for name in names if name.strip(BLANKS))
 
+    def count_usual(self, names: Iterable[str]) -> int:
+        """Return how many of ``names`` the caller names, or are usual for a column."""
+        filled = [name for name in names if name.strip(BLANKS)]
+        return sum(self._find_named(name)[0] or normal_name(name) in SYNONYM_OF for name in filled)
+
     def is_header(self, cells: Sequence[object]) -> bool:
         """Tell whether the first row of a file without a header is one all the same."""
         del cells

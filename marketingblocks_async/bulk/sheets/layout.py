@@ -368,6 +368,8 @@ class Header:
         self._layout: Layout | None = None
         self._seen = 0
         self._names: list[str] = []
+        self._known = 0
+        self._line = 0
         self.width: int = 0
 
     @property
@@ -411,14 +413,15 @@ class Header:
             return None
         return Unreadable("this row repeats the header; delete it")
 
-    def takes(self, names: Sequence[str], line: int, below: Callable[[], Iterable[tuple[int, int, int]]]) -> bool:
+    def takes(
+        self, names: Sequence[str], line: int, below: Callable[[], Iterable[tuple[int, int, Sequence[str]]]]
+    ) -> bool:
         """Take the next row that is not blank, and tell whether it belongs to the header or stands above it.
 
         Args:
             names: its cells as text.
             line: where it is.
-            below: for some of the next rows, line, number among the rows that are not blank, and how many known names
-                it has.
+            below: for some of the next rows, line, number among the rows that are not blank, and cells as text.
 
         Raises:
             SourceError: the row should be the header, and is none.
@@ -432,9 +435,16 @@ class Header:
         self.width = len(names)
         if self._rules.header:
             self._names = [name.strip(BLANKS) for name in names]
-            if not self._rules.count_known(names) and not any(normal_name(name) in SYNONYM_OF for name in names):
+            self._known, self._line = _known(names, self._rules), line
+            if not self._known:
                 raise no_header(names, line, below(), self._info, self._rules)
-            self._layout = checked_header(names, line, self._info, self._rules)
+            try:
+                self._layout = checked_header(names, line, self._info, self._rules)
+            except SourceError:
+                found, row, known = _most_known((each for each in below() if each[0] > line), self._rules)
+                if known > max(1, self._known):
+                    raise self._is_above(found, row) from None
+                raise
             return True
         letters = [column_letter(index) for index in range(max(len(names), self._rules.width))]
         self._layout = checked_header(letters, line, self._info, self._rules)
@@ -445,13 +455,52 @@ class Header:
             )
         return is_header
 
+    def check_row_below(self, cells: Sequence[str], line: int) -> None:
+        """Check that the first row below the header is not the header, which a line of groups stands above.
+
+        Raises:
+            SourceError: it has more names of columns than the row that was taken for the header.
+
+        """
+        usual, filled = self._rules.count_usual(cells), sum(bool(cell.strip(BLANKS)) for cell in cells)
+        # A caption may be "Text". A row that is mostly names of columns is none of the data.
+        if self._rules.header and usual >= _CERTAIN_HEADER and usual > self._known and usual * 2 > filled:
+            raise self._is_above(line, self._rules.header + 1)
+
+    def _is_above(self, found: int, row: int) -> SourceError:
+        first = visible(next(name for name in self._names if name))
+        return SourceError(_other_header(first, found, row, self._rules), file=self._info.file, line=self._line)
+
+
+def _known(names: Sequence[str], rules: ColumnRules) -> int:
+    """Return how many cells of a row are names of columns."""
+    return max(rules.count_known(names), rules.count_usual(names))
+
+
+def _most_known(rows: Iterable[tuple[int, int, Sequence[str]]], rules: ColumnRules) -> tuple[int, int, int]:
+    """Return line, number and how many names of columns it has of the row that looks most like a header."""
+    known = ((line, row, _known(names, rules)) for line, row, names in rows)
+    return max(known, key=lambda each: (each[2], -each[0]), default=(0, 0, 0))
+
+
+def _other_header(first: str, found: int, row: int, rules: ColumnRules) -> str:
+    taken = "the first row" if rules.header == 1 else f"row {rules.header}"
+    return (
+        f'{taken} ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '
+        f"or say which row it is, blank ones not counted: {rules.words.header(row)}"
+    )
+
 
 def no_header(
-    names: Sequence[str], line: int, later: Iterable[tuple[int, int, int]], info: SourceInfo, rules: ColumnRules
+    names: Sequence[str],
+    line: int,
+    later: Iterable[tuple[int, int, Sequence[str]]],
+    info: SourceInfo,
+    rules: ColumnRules,
 ) -> SourceError:
     """Return the error for a first row that has no known column name; ``later`` as ``below`` of ``Header.takes()``."""
     words = rules.words
-    found, row, known = max(later, key=lambda each: (each[2], -each[0]), default=(0, 0, 0))
+    found, row, known = _most_known(later, rules)
     first = visible(next((name for name in names if name.strip()), ""))
     if first.startswith(("{", "[")):
         msg = JSON_FOUND
@@ -465,10 +514,7 @@ def no_header(
             f"{words.option('delimiter', rules.delimiter) if rules.delimiter else 'the line sep='}"
         )
     elif known > 1:
-        msg = (
-            f'the first row ("{first}") is not the header, but line {found} looks like it; delete the rows above that, '
-            f"or say which row it is, blank ones not counted: {words.header(row)}"
-        )
+        msg = _other_header(first, found, row, rules)
     else:
         msg = (
             f'the first row ("{first}") has no known column name; its cells must be the names of the columns: '

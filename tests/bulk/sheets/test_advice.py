@@ -46,6 +46,42 @@ def test_the_row_of_a_header_below_a_title_and_a_blank_row(tmp_path: Path, name:
     assert post(path, recipe=Recipe(header=int(advised[1]))).caption_text == "Hello"
 
 
+@pytest.mark.parametrize("groups", ["Post info,,,Schedule", "Text,,,Schedule,,Media", "Schedule,,Copy,,,Media"])
+@pytest.mark.parametrize("above", [[], ["Content plan of March"]])
+@pytest.mark.parametrize("name", ["posts.csv", "posts.xlsx"])
+def test_the_row_of_a_header_below_a_line_of_groups(tmp_path: Path, name: str, above: list[str], groups: str) -> None:
+    path = tmp_path / name
+    table = [*([above] if above else []), groups.split(","), list(FIELDS), list(FIELDS.values())]
+    if path.suffix == ".csv":
+        written(path, "\n".join(",".join(row) for row in table))
+    else:
+        workbook(path, *table)
+    given, first = len(table) - 2, table[len(above)][0]
+    message = failure(path, recipe=Recipe(header=given, words=COMMAND_LINE)).message
+    taken = "the first row" if given == 1 else f"row {given}"
+    assert message.startswith(f'{taken} ("{first}") is not the header, but line {given + 1} looks like it')
+    advised = re.search(r"--header-row (\d+)", message)
+    assert advised is not None
+    assert post(path, recipe=Recipe(header=int(advised[1]))).caption_text == "Hello"
+
+
+@pytest.mark.parametrize("groups", ["Post info,,,", "Content,,Media,Assets"])
+def test_a_line_of_groups_above_a_header_that_a_recipe_reads(file: Path, groups: str) -> None:
+    written(file, f"{groups}\nDatum,Uhrzeit,Text,Kanal\n2027-03-14,09:05,Hello,facebook\n")
+    message = failure(file, recipe=load_recipe("calendar").with_options(words=COMMAND_LINE)).message
+    assert message.endswith("--header-row 2")
+
+
+def test_captions_that_are_names_of_columns_are_no_header(file: Path) -> None:
+    written(file, "Copy,Notes,Who,Why\nText,Image,Anna,-\nDate,Time,Schedule,we need a caption about this\n")
+    how = load_recipe("calendar").with_options(
+        channels=["facebook:11"], fixed={"publish_mode": "queued", "post_type": "post"}
+    )
+    assert [each.caption_text for each in posts(file, recipe=how)] == ["Text", "Date"]
+    written(file, f"{HEADER},hash_tags\n{LINE.replace('Hello', 'Text')},Link\n")
+    assert post(file).caption_text == "Text"
+
+
 @pytest.mark.parametrize(
     ("column", "holds"),
     [("Datum", "date"), ("Uhrzeit", "time"), ("Copy", "caption_text"), ("Post Date", "date"), ("Platforms", "channel"),

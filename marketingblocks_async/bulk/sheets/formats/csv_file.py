@@ -125,9 +125,11 @@ def _rows(
             blank = not any(cells) or all(map(is_blank, cells))
             if guard.size > CELL_LIMIT:
                 _check_sizes(cells)
-            if not blank and not header.takes(cells, line, lambda: _known_below(head, skipped, rules)):
+            if not blank and not header.takes(cells, line, lambda: _below(head, skipped)):
                 layout = header.layout
                 number += 1
+                if number == 1:
+                    header.check_row_below(cells, line)
                 unreadable = header.repeated_by(cells) or _quote_behind_space(cells, guard.last, info, layout)
                 if len(cells) != header.width and unreadable is None:
                     # Without a header the first row says how many cells there are, the recipe how many there can be.
@@ -149,10 +151,10 @@ def _check_sizes(cells: Sequence[str]) -> None:
         raise csv.Error(_TOO_BIG)
 
 
-def _known_below(head: Sequence[str], skipped: int, rules: ColumnRules) -> Iterator[tuple[int, int, int]]:
+def _below(head: Sequence[str], skipped: int) -> Iterator[tuple[int, int, list[str]]]:
     for delimiter in DELIMITERS:
         for row, (line, cells) in enumerate(islice(_records(head, delimiter), HINT_ROWS), 1):
-            yield line + skipped, row, rules.count_known(cells)
+            yield line + skipped, row, cells
 
 
 def _ragged(cells: Sequence[str], width: int, last_line: str, layout: Layout, *, at_least: int) -> Unreadable | None:

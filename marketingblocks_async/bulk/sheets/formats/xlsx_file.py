@@ -197,9 +197,9 @@ def _rows(rows: Iterator[list[object]], marks: SheetMarks, info: SourceInfo, rul
     merged = HiddenCells(marks.areas)
     lines = _numbered(rows, info)
 
-    def below() -> Iterator[tuple[int, int, int]]:
+    def below() -> Iterator[tuple[int, int, list[str]]]:
         rest = enumerate(islice(lines, HINT_ROWS), rules.header + 1)
-        return ((line, row, rules.count_known(_names(cells))) for row, (line, cells) in rest)
+        return ((line, row, _names(cells)) for row, (line, cells) in rest)
 
     header, number = Header(info, rules), 0
     for line, cells in lines:
@@ -207,6 +207,7 @@ def _rows(rows: Iterator[list[object]], marks: SheetMarks, info: SourceInfo, rul
             continue
         names = header.layout.names
         if not number:
+            header.check_row_below(_names(cells), line)
             info.hidden_columns = [
                 f"{column_letter(column)} ({visible(names[column])})" if names[column] else column_letter(column)
                 for column in marks.hidden_columns
