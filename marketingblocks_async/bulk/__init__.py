@@ -26,7 +26,18 @@ from .errors import (
 from .journal.create import create_journal
 from .journal.journal import Journal, JournalReader
 from .journal.states import Counts, RowState, StoredRow
-from .plan import ChannelCount, DuplicateGroup, Fault, Plan, RowError, RowWarning, ScheduledRow, SourceFacts, SourceInfo
+from .plan import (
+    ChannelCount,
+    DuplicateGroup,
+    Fault,
+    Plan,
+    RowError,
+    RowWarning,
+    ScheduledRow,
+    SentEarlier,
+    SourceFacts,
+    SourceInfo,
+)
 from .planning import PlanBuilder, amake_plan, make_plan
 from .report.failures import write_failures
 from .report.html import html_report
@@ -81,6 +92,7 @@ __all__ = [
     "RowStream",
     "RowWarning",
     "ScheduledRow",
+    "SentEarlier",
     "SourceError",
     "SourceFacts",
     "SourceInfo",

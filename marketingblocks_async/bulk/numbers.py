@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .plan import SentEarlier
+
 _MOST_LISTED = 5
 
 _FIRST_OTHER = 2**40
@@ -30,6 +32,12 @@ def listed_rows(rows: Sequence[int], count: int) -> str:
     shown = rows[:_MOST_LISTED]
     more = ", ..." if count > len(shown) else ""
     return f"{'row' if count == 1 else 'rows'} {', '.join(map(str, shown))}{more}"
+
+
+def sent_already(sent: Sequence[SentEarlier]) -> str:
+    """Return in words what other runs have sent."""
+    runs = "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
+    return f"posts of this file were sent already, or may have been ({runs})"
 
 
 def row_of(number: int) -> int:

@@ -162,6 +162,22 @@ class DuplicateGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class SentEarlier:
+    """Posts that another run has sent, or may have sent.
+
+    Attributes:
+        journal: path of that run's journal.
+        count: number of posts.
+        rows: numbers of the first rows that make them.
+
+    """
+
+    journal: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledRow:
     """The time at which a row goes out.
 
@@ -208,6 +224,7 @@ class Plan:
         source_rows: data rows of the source; fewer than ``rows`` if some of them make posts for several channels.
         faults: the errors, those with equal words together; the one that stops the most rows first. Of more than
             ``FAULTS_LIMIT`` the first ones that were met.
+        sent_earlier: posts that other runs have sent, or may have sent, run by run; empty if that was not looked up.
 
     """
 
@@ -234,6 +251,7 @@ class Plan:
     estimated_seconds: float | None
     source_rows: int = 0
     faults: tuple[Fault, ...] = ()
+    sent_earlier: tuple[SentEarlier, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -263,6 +281,7 @@ class Plan:
                 "groups": self.duplicate_group_count,
                 "listed": [{"rows": list(group.rows), "count": group.count} for group in self.duplicate_groups],
             },
+            "sent_earlier": [{**asdict(each), "rows": list(each.rows)} for each in self.sent_earlier],
             "schedule": {
                 "past": self.past_count,
                 "past_rows": list(self.past_rows),

@@ -33,6 +33,7 @@ from .plan import (
     RowError,
     RowWarning,
     ScheduledRow,
+    SentEarlier,
     SourceInfo,
 )
 from .seen import Seen
@@ -41,6 +42,7 @@ from .sheets.layout import RawRow
 from .sheets.reading import key_of
 from .sheets.rows import Row, parse_row
 from .sheets.sources import ReadOptions, Source, SyncSource, aread_rows, read_rows
+from .threads import in_thread
 
 RATE = float(DOCUMENTED_RATE)
 """The documented limit of a token, in requests per second."""
@@ -50,6 +52,10 @@ MAX_ERRORS = 1000
 
 CHANNELS_LIMIT = 10_000
 """Combinations of channel and publish mode that a plan counts one by one."""
+
+
+FindSent: TypeAlias = Callable[[Callable[[str], int | None]], Sequence[SentEarlier]]
+"""Returns what other runs have sent; gets a function that returns the first row of a content hash."""
 
 
 class PlanBuilder:
@@ -85,6 +91,7 @@ class PlanBuilder:
         self._faults: dict[tuple[str, str], tuple[int, RowError]] = {}
         self._source_rows = 0
         self._last_row = 0
+        self._sent_earlier: tuple[SentEarlier, ...] = ()
         self._warning_count = 0
         self._warnings: list[RowWarning] = []
         # Hashes of the keys of all rows from the first one with a key column.
@@ -163,6 +170,10 @@ class PlanBuilder:
         """Return the first row that makes the post with this hash; ``None`` if none does."""
         return self._duplicates.first(content_hash)
 
+    def add_sent_earlier(self, sent: Sequence[SentEarlier]) -> None:
+        """Add posts that other runs have sent, or may have sent."""
+        self._sent_earlier += tuple(sent)
+
     def add_warnings(self, warnings: Sequence[RowWarning]) -> None:
         """Add warnings that were found outside of the rows, for example about media."""
         self._warning_count += len(warnings)
@@ -220,6 +231,7 @@ class PlanBuilder:
                 # Sorting keeps the order of the file among equals.
                 for (column, message), (rows, first) in sorted(self._faults.items(), key=lambda each: -each[1][0])
             ),
+            sent_earlier=self._sent_earlier,
         )
 
 
@@ -373,6 +385,7 @@ async def amake_plan(
     max_errors: int = MAX_ERRORS,
     on_row: OnRowAsync | None = None,
     check_media: bool = False,
+    find_sent: FindSent | None = None,
     **how: Unpack[ReadOptions],
 ) -> Plan:
     """Make a plan without blocking the event loop; also of an async iterable.
@@ -384,6 +397,7 @@ async def amake_plan(
         max_errors: see there.
         on_row: may also be a coroutine function, which is awaited before the next row.
         check_media: whether to ask the addresses of media whether there is a file; those without are warnings.
+        find_sent: called in a thread when all rows were read; what it finds becomes ``sent_earlier``.
         how: see there.
 
     Returns:
@@ -410,4 +424,6 @@ async def amake_plan(
                         await waiting
     if check_media:
         builder.add_warnings(await media.warnings())
+    if find_sent is not None:
+        builder.add_sent_earlier(await in_thread(find_sent, builder.row_with))
     return builder.finish(stream.info)

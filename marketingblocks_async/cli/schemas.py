@@ -15,6 +15,7 @@ from marketingblocks_async.bulk import (
     Reconciliation,
     RowError,
     ScheduledRow,
+    SentEarlier,
     SourceInfo,
 )
 from marketingblocks_async.bulk.plan import DuplicateGroup, Fault, RowWarning
@@ -99,6 +100,7 @@ class PlanOutput:
     other_channel_rows: int
     permissions: list[str]
     duplicates: DuplicatesOutput
+    sent_earlier: list[SentEarlier]
     schedule: ScheduleOutput
     rate: float | None
     estimated_seconds: float | None

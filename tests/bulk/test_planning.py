@@ -92,6 +92,7 @@ class TestWhatItSays:
             "other_channel_rows": 0,
             "permissions": ["social-create-post"],
             "duplicates": {"rows": 1, "groups": 1, "listed": [{"rows": [1, 3], "count": 2}]},
+            "sent_earlier": [],
             "schedule": {
                 "past": 1,
                 "past_rows": [5],

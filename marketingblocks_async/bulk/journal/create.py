@@ -24,7 +24,7 @@ from marketingblocks_async.bulk.errors import (
     UnconfirmedRowsError,
 )
 from marketingblocks_async.bulk.media import MediaCheck, listed
-from marketingblocks_async.bulk.numbers import listed_rows, post_number, rows_that
+from marketingblocks_async.bulk.numbers import listed_rows, post_number, rows_that, sent_already
 from marketingblocks_async.bulk.plan import Plan, RowError, RowWarning, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.flat import copy_of_row, escape
@@ -34,7 +34,7 @@ from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
 from marketingblocks_async.bulk.threads import in_thread
 
-from .earlier import SentEarlier, find_sent_earlier
+from .earlier import find_sent_earlier
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import JournalReader
 from .sql import QUERIES, SCHEMA
@@ -109,6 +109,9 @@ async def create_journal(
             await _store(rows, builder, plan_builder, media, skip_invalid=skip_invalid)
             broken_media = [] if media is None else await media.warnings()
             plan_builder.add_warnings(broken_media)
+            if base_url is not None and not allow_duplicates:
+                sent = await in_thread(find_sent_earlier, path, base_url, plan_builder.row_with)
+                plan_builder.add_sent_earlier(sent)
             plan = plan_builder.finish(rows.info)
             if plan.invalid and not skip_invalid:
                 msg = (
@@ -116,10 +119,7 @@ async def create_journal(
                     "sent; correct the file, or send the valid rows only (skip_invalid)"
                 )
                 raise InvalidRowsError(msg, plan)
-            sent: list[SentEarlier] = []
-            if base_url is not None and not allow_duplicates:
-                sent = await in_thread(find_sent_earlier, path, base_url, plan_builder.row_with)
-            _refuse_unconfirmed(plan, broken_media, sent, allow_past=allow_past, allow_duplicates=allow_duplicates)
+            _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
             await in_thread(builder.finish, _meta(rows.info))
     return plan
 
@@ -147,7 +147,6 @@ async def _store(
 def _refuse_unconfirmed(
     plan: Plan,
     broken_media: Sequence[RowWarning],
-    sent: Sequence[SentEarlier],
     *,
     allow_past: bool,
     allow_duplicates: bool,
@@ -172,12 +171,8 @@ def _refuse_unconfirmed(
             f"{rows} the post of an earlier row (for example {listed_rows(group.rows, group.count)}); remove the "
             "repetitions, or allow them (allow_duplicates)"
         )
-    if sent:
-        runs = "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
-        faults.append(
-            f"posts of this file were sent already, or may have been ({runs}); take those rows out, or allow them "
-            "(allow_duplicates)"
-        )
+    if plan.sent_earlier:
+        faults.append(f"{sent_already(plan.sent_earlier)}; take those rows out, or allow them (allow_duplicates)")
     if broken_media:
         faults.append(
             f"{len(broken_media):,} addresses of media cannot be fetched ({listed(broken_media)}); correct them, or "

@@ -9,25 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.plan import SentEarlier
 
 from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, wal_path
 from .sql import QUERIES
 
 LISTED_ROWS = 10
 """Rows that are named."""
-
-
-@dataclass(frozen=True, slots=True)
-class SentEarlier:
-    """The posts that another run has sent, or may have: its journal, how many, and the first rows that make them."""
-
-    journal: Path
-    count: int
-    rows: tuple[int, ...]
 
 
 def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int | None]) -> list[SentEarlier]:
@@ -52,7 +43,7 @@ def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int |
             # What cannot be read is no reason to refuse rows; its own run says what is wrong with it.
             continue
         if count:
-            found.append(SentEarlier(journal, count, tuple(sorted(rows))))
+            found.append(SentEarlier(str(journal), count, tuple(sorted(rows))))
     return found
 
 

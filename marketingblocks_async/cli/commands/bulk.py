@@ -11,7 +11,7 @@ from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode, Interrupted
 from marketingblocks_async.cli.settings import Settings, run_async
 
-from .bulk_journals import JournalOption, JournalPath, beside, find_journal, new_journal
+from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
 from .bulk_sending import NewToken, Results, Sending, check_target, send, takes_sending
@@ -55,7 +55,8 @@ def plan(
 
     try:
         with opened(file, reading.options()) as (path, how):
-            made: Plan = run_async(amake_plan(path, rate=settings.rate, check_media=check_media, **how))
+            find = find_sent(file, settings.base_url)
+            made: Plan = run_async(amake_plan(path, rate=settings.rate, check_media=check_media, find_sent=find, **how))
     except SourceError as error:
         if error.plan is None or not error.plan.rows:
             raise

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .bulk_reading import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    from marketingblocks_async.bulk.planning import FindSent
 
 JournalPath = Annotated[
     Path,
@@ -51,6 +55,21 @@ def new_journal(file: Path, given: Path | None) -> Generator[Path]:
             raise
         msg = f"{error}; choose a place for the run's journal, for example --journal ~/{file.name}.journal"
         raise JournalError(msg) from error
+
+
+def find_sent(file: Path, base_url: str | None) -> FindSent | None:
+    """Return what finds the posts that another run beside a file has sent; ``None`` if a run would not look either."""
+    from marketingblocks_async import ConfigurationError
+    from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
+    from marketingblocks_async.configuration import resolve_base_url
+
+    if str(file) == STANDARD_INPUT:
+        return None
+    try:
+        return partial(find_sent_earlier, beside(file), resolve_base_url(base_url))
+    except ConfigurationError:
+        # A plan sends nothing, so it needs no address that can be used.
+        return None
 
 
 def find_journal(given: Path) -> Path:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from marketingblocks_async.bulk.numbers import listed_rows, rows_that
+from marketingblocks_async.bulk.numbers import listed_rows, rows_that, sent_already
 from marketingblocks_async.cli.output import Output
 
 from .bulk_progress import duration
@@ -55,6 +55,8 @@ def show_plan(output: Output, plan: Plan) -> None:
         which = listed_rows(group.rows, group.count)
         output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
+    if plan.sent_earlier:
+        output.note(f"Warning: {sent_already(plan.sent_earlier)}; 'run' needs --allow-duplicates for them.")
     if plan.warnings:
         doubts = [(each.line or "", each.row or "", each.column, each.message) for each in plan.warnings[:SHOWN_ERRORS]]
         output.table("Please check", ("line", "row", "column", "why"), doubts, right=("line", "row"))

@@ -498,9 +498,15 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
     header, *rows = file.read_text().splitlines()
     (tmp_path / "again.csv").write_text("\n".join([header, rows[1], "facebook,1,post,New,,now", rows[0], ""]))
+    told = "posts of this file were sent already, or may have been (rows 1, 3 by the run of posts.csv.journal)"
+    planned = command("bulk", "plan", "again.csv")
+    assert planned.code == 0
+    assert f"Warning: {told}; 'run' needs allow duplicates for them." in planned.words
+    [found] = command("bulk", "plan", "again.csv", "--json").json["sent_earlier"]
+    assert found == {"journal": "posts.csv.journal", "count": 2, "rows": [1, 3]}
     refused = command("bulk", "run", "again.csv", *LIFTED)
     assert refused.code == 2
-    assert "rows 1, 3 by the run of posts.csv.journal" in refused.words
+    assert refused.words.count(told) == 2
     assert created(sandbox) == 2
     assert not (tmp_path / "again.csv.journal").exists()
     assert command("bulk", "run", "again.csv", "--allow-duplicates", *LIFTED).code == 0
@@ -508,6 +514,31 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     # Who names a journal means it.
     assert command("bulk", "run", "again.csv", "--journal", "j.journal", *LIFTED).code == 0
     assert created(sandbox) == 8
+
+
+@pytest.mark.parametrize("root", ["https://another.example/api/v1", "no address"])
+def test_a_plan_tells_what_was_sent_to_its_own_api_only(
+    command: Command, sandbox: Sandbox, tmp_path: Path, root: str
+) -> None:
+    file = posts_file(tmp_path / "posts.csv", 2)
+    assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
+    file.rename(tmp_path / "again.csv")
+    assert command("bulk", "plan", "again.csv", "--json").json["sent_earlier"]
+    planned = command("bulk", "plan", "again.csv", "--base-url", root, "--json")
+    assert (planned.code, planned.json["sent_earlier"]) == (0, [])
+    assert created(sandbox) == 2
+
+
+def test_a_run_that_invalid_rows_stop_tells_what_was_sent_too(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    posts_file(tmp_path / "posts.csv", 2)
+    assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
+    posts_file(tmp_path / "again.csv", 2, BAD_LINE)
+    refused = command("bulk", "run", "again.csv", *LIFTED)
+    assert refused.code == 2
+    assert "rows 1, 2 by the run of posts.csv.journal" in refused.words
+    assert created(sandbox) == 2
 
 
 def test_results_are_written_by_run_resume_and_report(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
