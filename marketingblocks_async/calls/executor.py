@@ -29,6 +29,7 @@ from marketingblocks_async.events import AttemptEvent, OutcomeEvent, RetryEvent,
 from marketingblocks_async.limits.settings import Limiter, Permit, WaitEndedError
 from marketingblocks_async.middleware import HttpRequest, HttpResponse, Middleware, Send
 from marketingblocks_async.observers import tell
+from marketingblocks_async.transport.aiohttp_hooks import check_headers
 from marketingblocks_async.transport.attempt import Attempt, SendFailure
 from marketingblocks_async.transport.timeouts import TURNS_TO_READ
 from marketingblocks_async.transport.transport import Transport
@@ -346,6 +347,11 @@ class Executor:
             complete = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
             if (authorization := context.headers.get("Authorization")) is not None:
                 complete["Authorization"] = authorization
+            try:
+                check_headers(complete)
+            except ValueError as exc:
+                msg = f"a middleware made a request that cannot be sent: {exc}"
+                raise ConfigurationError(msg) from exc
             return await self.transport.send(
                 attempt, method, call.url, complete, body=request.body, seconds=self.options.timeout
             )

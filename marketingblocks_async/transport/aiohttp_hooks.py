@@ -139,9 +139,8 @@ class ObservedConnector(aiohttp.TCPConnector):
         # Its own annotations are incomplete.
         cast("Any", super()).__init__(limit=0, keepalive_timeout=KEEPALIVE, socket_factory=_new_socket)
         self._owner = owner
-        # When each connection last brought a response, and how many; new ones are not in it. Closed ones are, for a
-        # while: finding out which are costs more than keeping them.
-        self._used: dict[asyncio.Transport, tuple[float, int]] = {}
+        # Without the new ones. Closed ones are in it for a while: finding out which are costs more than keeping them.
+        self._used: dict[asyncio.Transport, _PooledConnection] = {}
         self._most_used = _FEW_CONNECTIONS
         # The attempts that began to be written in this turn of the event loop.
         self._writing: list[Attempt] = []
@@ -188,7 +187,13 @@ class ObservedConnector(aiohttp.TCPConnector):
         """Return a connection that the attempt may use now; keep those passed over, or it would get them again."""
         while True:
             asked = time.monotonic()
-            connection = await self._connect(req, traces, limits)
+            try:
+                connection = await super().connect(req, traces, limits)
+            except OSError as exc:
+                if exc.errno not in NO_SOCKETS:
+                    raise
+                await asyncio.sleep(SOCKET_POLL)
+                continue
             if not self._is_usable(connection, attempt):
                 connection.close()
                 continue
@@ -205,18 +210,6 @@ class ObservedConnector(aiohttp.TCPConnector):
             else:
                 connection.release()
                 await self._lesson.wait()
-
-    async def _connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], limits: aiohttp.ClientTimeout
-    ) -> Connection:
-        """Return a connection, when there is a socket for it."""
-        while True:
-            try:
-                return await super().connect(req, traces, limits)
-            except OSError as exc:
-                if exc.errno not in NO_SOCKETS:
-                    raise
-            await asyncio.sleep(SOCKET_POLL)
 
     def _note_write(self, attempt: Attempt) -> None:
         """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""
@@ -253,29 +246,34 @@ class ObservedConnector(aiohttp.TCPConnector):
         if protocol is None or used is None:
             attempt.idle, attempt.uses = None, 0
             return True
-        answered_at, attempt.uses = used
-        attempt.idle = time.monotonic() - answered_at
+        idle = attempt.idle = time.monotonic() - used.answered_at
+        attempt.uses = used.responses
         # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
         # then that would pass for the response to the next request.
-        if attempt.needs_new_connection or protocol.should_close or answered_at < self._lesson.distrusted_until:
+        if attempt.needs_new_connection or protocol.should_close or used.answered_at < self._lesson.distrusted_until:
             return False
         if not attempt.is_resendable:
-            return self._lesson.allows(attempt.idle) and not _is_at_end(transport)
-        return attempt.idle <= CHECK_AFTER or not _is_at_end(transport)
+            return self._lesson.allows(idle) and not used.is_at_end()
+        return idle <= CHECK_AFTER or not used.is_at_end()
 
     def answered(self, attempt: Attempt, headers: Mapping[str, str]) -> None:
         """Note that the head of a response was read."""
-        if attempt.connection is not None:
-            self._used[attempt.connection] = time.monotonic(), attempt.uses + 1
-            if attempt.idle is not None:
-                self._lesson.prove(attempt.idle, attempt.uses)
-            else:
-                self._lesson.answered_on_new(time.monotonic() - attempt.began - attempt.held_back)
-                if len(self._used) > self._most_used:
-                    self._used = {each: used for each, used in self._used.items() if not each.is_closing()}
-                    self._most_used = max(2 * len(self._used), _FEW_CONNECTIONS)
-            if (offer := headers.get("Keep-Alive")) is not None:
-                self._lesson.read_offer(offer)
+        if attempt.connection is None:
+            return
+        used = self._used.get(attempt.connection)
+        if used is None:
+            self._used[attempt.connection] = used = _PooledConnection(attempt.connection)
+            if len(self._used) > self._most_used:
+                self._used = {key: each for key, each in self._used.items() if not key.is_closing()}
+                self._most_used = max(2 * len(self._used), _FEW_CONNECTIONS)
+        used.answered_at = time.monotonic()
+        used.responses += 1
+        if attempt.idle is not None:
+            self._lesson.prove(attempt.idle, attempt.uses)
+        else:
+            self._lesson.answered_on_new(time.monotonic() - attempt.began - attempt.held_back)
+        if (offer := headers.get("Keep-Alive")) is not None:
+            self._lesson.read_offer(offer)
 
     def lost(self, attempt: Attempt) -> bool:
         """Note that a connection was lost before a response; return whether it was a reused one that was dead."""
@@ -308,19 +306,34 @@ def _note_written(attempts: list[Attempt]) -> None:
         asyncio.get_running_loop().call_later(_BODY_POLL, _note_written, unwritten)
 
 
-def _is_at_end(transport: asyncio.Transport | None) -> bool:
-    """Return whether a connection that should be silent has something to read, which can only be its end."""
-    connected = transport.get_extra_info("socket") if transport is not None else None
-    if connected is None:
-        return False
-    descriptor = connected.fileno()
-    if descriptor < 0:
-        return True
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([descriptor], [], [], 0)[0])
+class _PooledConnection:
+    """A connection that should be silent.
+
+    Attributes:
+        answered_at: ``time.monotonic()`` of its last response.
+        responses: how many it has brought.
+
+    """
+
+    __slots__ = ("_poll", "_socket", "answered_at", "responses")
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self.answered_at: float = 0.0
+        self.responses: int = 0
+        self._socket = transport.get_extra_info("socket")
+        # Kept, since to make one costs more than to ask it.
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None and self._socket is not None and (descriptor := self._socket.fileno()) >= 0:
+            self._poll.register(descriptor, select.POLLIN)
+
+    def is_at_end(self) -> bool:
+        """Return whether it has something to read, which can only be its end."""
+        if self._socket is None:
+            return False
+        descriptor = self._socket.fileno()
+        if descriptor < 0:
+            return True
+        return bool(self._poll.poll(0) if self._poll is not None else select.select([descriptor], [], [], 0)[0])
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -379,8 +392,8 @@ class _WatchedBody:
     async def write(self, writer: AbstractStreamWriter, length: int | None) -> None:
         protocol, transport = getattr(writer, "protocol", None), getattr(writer, "transport", None)
         # A new connection with TLS may have something to read that is no response.
-        plain = transport is not None and transport.get_extra_info("ssl_object") is None
-        if (protocol is not None and protocol.should_close) or (plain and _is_at_end(transport)):
+        plain = None if transport is None or transport.get_extra_info("ssl_object") is not None else transport
+        if (protocol is not None and protocol.should_close) or (plain and _PooledConnection(plain).is_at_end()):
             self.is_refused = True
             raise UnaskedResponseError
         self.is_written = True

@@ -20,7 +20,7 @@ from yarl import URL
 from marketingblocks_async.errors import ConfigurationError, Outcome
 from marketingblocks_async.middleware import HttpResponse
 
-from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, check_headers, observe_session, outcome_of, reason_of
+from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, observe_session, outcome_of, reason_of
 from .attempt import Attempt, ResponseTooLarge, SendFailure
 from .proxies import Proxies
 from .timeouts import AttemptTimer
@@ -259,7 +259,7 @@ class Transport:
             attempt: a new one, with its permit; the permit has been ended when this returns or raises.
             method: HTTP method.
             url: where to, percent-encoded.
-            headers: all headers, the authorization included.
+            headers: all headers, the authorization included; ``check_headers()`` has seen those of other code.
             body: the body, or ``None``.
             seconds: how long it may take until the last byte of the response.
 
@@ -334,7 +334,6 @@ class Transport:
         if self._proxies is not None and (proxy := self._proxies.of(url)) is not None:
             options = {**options, "proxy": proxy}
         try:
-            check_headers(headers)
             attempt.handed_over = True
             return await session.request(method, url, headers=headers, data=data, **options)
         except ValueError as exc:
