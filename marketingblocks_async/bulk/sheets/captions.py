@@ -96,8 +96,8 @@ CAPTION_LIMITS: dict[ChannelType, Limit] = {
 TITLE_LIMIT = Limit(100, "characters", len, "https://developers.google.com/youtube/v3/docs/videos")
 """The longest title of a YouTube video."""
 
-_CONTINUATION = "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"  # noqa: E501
-_NO_QUOTE = "\u00a0-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0192\u02c6\u2030\u0160\u0152\u017d\u02dc\u2122\u0161\u0153\u017e\u0178\u20ac\u2020\u2021"  # noqa: E501
+_CONTINUATION = "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"  # noqa: E501 - one list of characters
+_NO_QUOTE = "\u00a0-\u00aa\u00ac-\u00ba\u00bc-\u00bf\u0192\u02c6\u2030\u0160\u0152\u017d\u02dc\u2122\u0161\u0153\u017e\u0178\u20ac\u2020\u2021"  # noqa: E501 - one list of characters
 _MOJIBAKE = re.compile(
     f"\u00e2\u20ac[{_CONTINUATION}]|\u00f0\u0178[{_CONTINUATION}]{{2}}|\u00ef[\u00b8\u00bf\u00bb][{_CONTINUATION}]"
     f"|[\u00c2-\u00c5][{_NO_QUOTE}]|(?:[\u00d0\u00d1][{_CONTINUATION}]){{2}}"

@@ -15,7 +15,6 @@ from typing import NamedTuple
 CP1252 = "cp1252"
 
 _BUFFER = 2**18
-_EXAMPLE_LENGTH = 30
 
 _UNLIKELY = re.compile(
     # A sign between two letters; the apostrophes, dashes and dots of real words are not among these.
@@ -49,7 +48,8 @@ _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\x
 """Bytes that are one character in UTF-8, and hardly ever several in cp1252."""
 
 _HIGH = re.compile(rb"[\x80-\xff]")
-_WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")
+# With a bound on what is before: a search that goes through a long word from each of its letters takes hours.
+_WORD = re.compile(r"[^\s,;|\"]{0,15}[^\x00-\x7f][^\s,;|\"]{0,15}")
 
 
 class Recognised(NamedTuple):
@@ -93,7 +93,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
                 return None
             if found is None and (word := _WORD.search(text)):
-                found = Recognised(word[0][:_EXAMPLE_LENGTH], line + text.count("\n", 0, word.start()))
+                found = Recognised(word[0], line + text.count("\n", 0, word.start()))
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")

@@ -150,6 +150,15 @@ class TestEncodings:
         assert f"in line {before + 2}" in note
         assert any(word.strip(",") in note for word in text.split())
 
+    def test_what_stands_before_the_first_letter_with_an_accent_may_be_long(self, file: Path) -> None:
+        text = "a" * 300_000 + "é"
+        with read_rows(written(file, f"{HEADER}\r\n{LINE.replace('Hello', text)}\r\n".encode("cp1252"))) as stream:
+            (row,) = (parse_row(raw) for raw in stream)
+        assert isinstance(row, Row)
+        assert row.post.caption_text == text
+        # The example shows what was recognised.
+        assert "é" in stream.info.notes[0]
+
     @pytest.mark.parametrize(
         ("text", "encoding"),
         [
