@@ -368,7 +368,7 @@ class TestBaseUrl:
                 continue
             parsed = URL(resolved, encoded=True)
             host = parsed.raw_host or ""
-            assert parsed.scheme == "https" or host == "localhost" or host.endswith(".localhost")
+            assert parsed.scheme == "https" or re.fullmatch(r"(?:.+\.)?localhost|127\.[0-9.]+|::1", host)
             assert parsed.user is None
             assert not resolved.endswith("/")
 
