@@ -51,7 +51,7 @@ def plan(
     """
     from marketingblocks_async.bulk import SourceError, amake_plan
 
-    from .bulk_screens import show_plan
+    from .bulk_screens import show_plan, warn_of_run
 
     try:
         with opened(file, reading.options()) as (path, how):
@@ -63,6 +63,8 @@ def plan(
         # What was read until then is worth showing; the plan ends with the error.
         made = error.plan
     settings.output.result(made.to_dict(), lambda: show_plan(settings.output, made))
+    if (journal := beside(file)).is_file():
+        warn_of_run(settings.output, file.name, str(journal))
     return ExitCode.DONE if made.ok else ExitCode.FAILED
 
 

@@ -73,6 +73,11 @@ def show_plan(output: Output, plan: Plan) -> None:
         _more(output, len(plan.faults) - SHOWN_ERRORS, "faults (--json lists up to a thousand)")
 
 
+def warn_of_run(output: Output, file: str, journal: str) -> None:
+    """Say that a file has been sent already, or in part."""
+    output.note(f"Warning: {journal} has a run of {file} already, and 'run' would stop. {_command('status', journal)}")
+
+
 def _rows_and_posts(plan: Plan) -> str:
     valid = f"{plan.valid:,} valid, {plan.invalid:,} not valid"
     if plan.source_rows == plan.rows:

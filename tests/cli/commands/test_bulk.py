@@ -491,6 +491,17 @@ def test_past_times_and_repetitions_stop_a_run_unless_they_are_allowed(
     assert "scheduled in the past (row 1)" in ran.words
 
 
+def test_a_plan_says_that_the_file_has_a_run_already(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 1)
+    assert "already" not in command("bulk", "plan", "posts.csv").words
+    assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
+    planned = command("bulk", "plan", "posts.csv")
+    assert planned.code == 0
+    assert "posts.csv.journal has a run of posts.csv already" in planned.words
+    assert "marketingblocks bulk status posts.csv.journal" in planned.words
+    assert created(sandbox) == 1
+
+
 def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     command: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
