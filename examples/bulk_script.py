@@ -1,6 +1,9 @@
-"""Post a spreadsheet, and keep what became of each row.
+"""Post a spreadsheet without a journal, and write down what became of each row.
 
     MARKETINGBLOCKS_API_TOKEN=… python examples/bulk_script.py posts.csv results.csv
+
+Do not start it again after a crash: it would send all rows once more. Files that matter are for
+``marketingblocks bulk run posts.csv``, which continues where it was.
 
 The columns are the fields of ``CreatePost``; several media addresses are separated by ``|``.
 """
@@ -29,7 +32,7 @@ def rows(file: Path) -> Iterator[dict[str, Any]]:
 async def main(source: Path, results: Path) -> int:
     """Send everything; return how many rows did not end well."""
     bad = 0
-    with results.open("w", newline="", encoding="utf-8") as lines:
+    with results.open("x", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["row", "state", "post_id", "error"])
         async with MarketingBlocks() as client:

@@ -3,8 +3,8 @@
     pip install prometheus-client
     MARKETINGBLOCKS_API_TOKEN=… python examples/prometheus_metrics.py --port 9464 --count 500
 
-``http://127.0.0.1:9464/metrics`` then has the rate, the waits for permits, the outcomes and the queue. With
-OpenTelemetry in the house, use ``marketingblocks_async.otel`` and its Prometheus exporter instead.
+``http://127.0.0.1:9464/metrics`` then has the rate, the waits for permits, the outcomes and the queue. If you
+use OpenTelemetry already, take ``marketingblocks_async.otel`` and its Prometheus exporter instead.
 """
 
 from __future__ import annotations

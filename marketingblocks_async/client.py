@@ -87,8 +87,8 @@ class _Part(Generic[PartT]):
 class MarketingBlocks:
     """Asyncio client of the MarketingBlocks API.
 
-    One client keeps all callers of its token under the rate limit, repeats what is safe to repeat, and never sends a
-    write twice when the first one may have arrived. Use it inside ``async with``, or between ``open()`` and
+    One client keeps all callers of its token under the rate limit, repeats what is safe to repeat, and never creates
+    anything again that may exist already. Use it inside ``async with``, or between ``open()`` and
     ``close()``; it can be opened again, also on another event loop. All clients of a process with the same token and
     API root share one rate limiter.
 
@@ -100,18 +100,19 @@ class MarketingBlocks:
             ``marketingblocks_async.redis.RedisRateLimit`` is kept together with other processes.
         retry: how often and how long a call is tried.
         max_retries: attempts after the first one, 0 or more; 0 for no retry. By default as ``retry`` says.
-        timeout: seconds for one attempt, from its permit to the last byte of the response; waiting for the permit does
-            not count. ``None`` for no bound: a call then waits for a server that never responds until ``deadline``.
+        timeout: seconds for one attempt, connecting included, to the last byte of the response. Waiting for a permit, a
+            socket or the end of a pause does not count. ``None`` for no bound: a call then waits for a server that
+            never responds until ``deadline``.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
         session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
             observed, so permits then come back by the responses alone. That costs rate only where response times vary.
-        max_connections: how many connections may be in use at once, by this client and its copies together; no token
-            can take them all, see ``limits/slots.py``. ``None`` for as many as the process's limit of open files
-            leaves.
+        max_connections: how many connections may be in use at once, by this client and its copies together; a token
+            gets another one only while it has fewer than are free. ``None`` for as many as the process's limit of open
+            files leaves.
         max_response_bytes: the largest response to read, at least 1.
         proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of
-            the environment (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). Loopback addresses never use one. A session
-            that was handed in has its own.
+            the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) or the system. Loopback
+            addresses never use one. A session that was handed in has its own.
         ssl_context: how to check the server's certificate, for an authority of your own
             (``ssl.create_default_context(cafile="ca.pem")``); by default the usual authorities and ``SSL_CERT_FILE``.
         middlewares: code to run around every attempt, the first one outermost; see ``Middleware``.
@@ -170,7 +171,7 @@ class MarketingBlocks:
             msg = f"max_response_bytes={max_response_bytes!r}: give a whole number, 1 or more"
             raise ConfigurationError(msg)
         if not isinstance(cast("object", middlewares), Iterable) or not all(map(callable, middlewares)):
-            msg = f"middlewares={middlewares!r}: give a list of async functions of a request and of what sends it"
+            msg = f"middlewares={middlewares!r}: give a list of functions 'async def f(request, send)'"
             raise ConfigurationError(msg)
         if session is not None and (proxy is not None or ssl_context is not None):
             msg = "proxy=… and ssl_context=… do not reach a session that is handed in; set them on the session"

@@ -343,7 +343,7 @@ class NotSentError(APIConnectionError):
 
 
 class OutcomeUnknownError(CallError):
-    """A write may or may not have been carried out; it was not sent again.
+    """A write may or may not have been carried out. If it creates something, it was not sent again.
 
     Look it up (``posts.upcoming``, ``posts.list``) before you send it again.
 

@@ -1,10 +1,11 @@
 """Bulk posting: check a file, send its rows against a journal, and resume after a crash.
 
-    plan = await create_journal("posts.csv", "posts.journal")
+    if not Path("posts.journal").exists():
+        plan = await create_journal("posts.csv", "posts.journal")
     async with MarketingBlocks() as client, Journal("posts.journal") as journal:
         result = await BulkRun(client, journal).run()
 
-If the process dies, the last two lines alone continue the run; ``Journal`` says what is known of each row then.
+If the process dies, the same lines continue the run; ``Journal`` says what is known of each row then.
 
 What sends is loaded when it is first used, so that a program which only reads files or journals does not load the HTTP
 client, which takes as long as all else.

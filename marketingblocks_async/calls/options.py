@@ -21,7 +21,7 @@ class CallOptions:
     """How calls are made; ``with_options`` makes copies of it.
 
     Attributes:
-        timeout: seconds for one attempt, from its permit to the last byte of the response; ``inf`` for no bound.
+        timeout: seconds for one attempt, connecting included, to the last byte of the response; ``inf`` for no bound.
         deadline: seconds for the whole call, queue and retries included; ``None`` for no bound.
         retry: the retry policy.
         lane: the queue in which calls wait.

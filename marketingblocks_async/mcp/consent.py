@@ -82,7 +82,7 @@ class Consent:
         if answer.action == "accept":
             return None
         return result(
-            Outcome.NOT_SENT,
+            Outcome.REFUSED,
             "The person was asked and did not agree. Nothing was sent. Do not send it unless they ask for it again.",
         )
 

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     """Nothing happened at the API; the same call may be repeated."""
     REFUSED = "refused"
-    """The API or this server refused the call as it is."""
+    """The API, this server or the person refused the call as it is."""
     UNKNOWN = "unknown"
     """It may have been carried out; it must be looked up before it is sent again."""
     RUNNING = "running"

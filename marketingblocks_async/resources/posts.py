@@ -155,7 +155,7 @@ class Posts(Resource):
 
         Args:
             post_id: the id that creating or listing returned.
-            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_query`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The post in its envelope; the post's fields can be read from either.
@@ -183,7 +183,7 @@ class Posts(Resource):
             channels: platform names, as a list or one comma-separated string.
             limit: how many posts at most, above 0; the API's default "varies".
             status: ``scheduled``, ``draft``, ``queued``, ``failed``, ``published``; one or more.
-            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_query`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The response, whose shape is not documented; iterating yields the posts that could be recognised in it.
@@ -203,7 +203,7 @@ class Posts(Resource):
 
         Args:
             limit: how many posts at most, above 0; the API's own default is 10.
-            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
+            overrides: ``timeout``, ``max_retries``, ``extra_query`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The posts; iterating yields them.

@@ -37,7 +37,7 @@ async def test_a_person_who_agrees_is_asked_once_and_sees_what_is_published(tmp_
 async def test_without_agreement_nothing_is_sent(tmp_path: Path, mode: str, action: str) -> None:
     options: dict[str, Any] = {"mode": mode, "elicitation_callback": Person(action)}
     async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
-        assert (await call(client, "create_post", NOW))["outcome"] == "not_sent"
+        assert (await call(client, "create_post", NOW))["outcome"] == "refused"
         assert not sandbox.posts
 
 
@@ -60,7 +60,7 @@ async def test_bulk_runs_ask_whatever_the_setting(tmp_path: Path, mode: str) -> 
     ):
         key = (await call(client, CREATE_MANY, action="plan", posts=[POST]))["request_key"]
         assert not person.questions
-        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "not_sent"
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "refused"
         assert "1 posts" in person.questions[0]
         assert not sandbox.posts
 

@@ -207,7 +207,7 @@ def _advice(reason: str, settled_at: float, trouble: str | None) -> str:
         return f"{trouble}; look again when the API answers"
     if reason == NOT_SETTLED:
         return f"{reason}; look again after {datetime.fromtimestamp(settled_at, UTC):%H:%M:%S} UTC"
-    return f"{reason}; look at the channel, then send the row again (--unknown resend) or leave it out (--unknown skip)"
+    return f"{reason}; look at the channel, then have the row sent again or left out (unknown: resend, skip)"
 
 
 def _looked_for(unknown: Sequence[StoredRow]) -> list[StoredRow]:

@@ -59,7 +59,7 @@ class BulkRun:
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
         settle_after: seconds to wait before an unlisted post counts as not created; by default 60, or twice the
             client's ``timeout`` if that is more.
-        on_outage: what to do when several rows in a row get no usable response: stop, or wait until the API is well.
+        on_outage: what to do when several consecutive rows get no usable response: stop, or wait until the API is well.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
         on_progress: called about every ``progress_every`` seconds, and at the end.
@@ -398,12 +398,12 @@ class BulkRun:
             self._stop_after_failures()
 
     def _note_outage(self, error: Exception | None) -> None:
-        """React to several rows in a row without a usable response."""
+        """React to consecutive rows without a usable response."""
         self._fail_suspects()
         if self._on_outage is OutagePolicy.STOP:
             self.stop(
                 Ending.STOPPED,
-                f"{OUTAGE_AFTER} rows in a row got no usable response, the last one: {error}. "
+                f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "
                 "The API seems to be down; no further row was sent; resume the run when it is well",
             )
 

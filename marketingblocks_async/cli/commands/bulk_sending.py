@@ -86,7 +86,7 @@ class Sending:
     on_outage: Annotated[
         OnOutage,
         typer.Option(
-            help="When several rows in a row get no usable response: stop, or wait until the API is well again."
+            help="When several consecutive rows get no usable response: stop, or wait until the API is well again."
         ),
     ] = OnOutage.STOP
 

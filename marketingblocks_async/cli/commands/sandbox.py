@@ -106,7 +106,7 @@ class Options:
     processing: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Time from then until it is published (0.5).")
     ] = None
-    slot: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between two slots of the queue (60).")] = (
+    slot: Annotated[float | None, typer.Option(metavar="SECONDS", help="Time between two posts of the queue (60).")] = (
         None
     )
     generation_seconds: Annotated[
