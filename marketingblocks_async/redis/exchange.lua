@@ -166,9 +166,8 @@ end
 member = {held = claim, want = want, seq = seq, ends = now + lease, granted = {}, granted_free = 0}
 members[id] = member
 
-if pause > 0 then
-  state.paused = math.max(state.paused, now + pause)
-end
+-- At most an hour (LONGEST_PAUSE in permits.py), also where an earlier version has stored more.
+state.paused = math.min(math.max(state.paused, now + pause), now + 3600000000)
 state.refusals = state.refusals + refusals
 
 -- Max-min fairness: each process may hold what it wants, up to an equal part of what the others leave.

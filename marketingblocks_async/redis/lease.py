@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.limits.settings import WaitEndedError
 
 from .pool import LeasedPool
@@ -100,7 +101,7 @@ class Lease:
     def note_pause(self, seconds: float, *, over_limit: bool) -> None:
         """Note, from any thread, a pause and a 429 that other processes must hear of."""
         with self._lock:
-            self._pause_until = max(self._pause_until, self._pool.clock() + seconds)
+            self._pause_until = max(self._pause_until, self._pool.clock() + min(seconds, LONGEST_PAUSE))
             self._new_refusals += over_limit
             self._has_news = True
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from marketingblocks_async.limits.permits import PermitPool, PooledPermit
+from marketingblocks_async.limits.permits import LONGEST_PAUSE, PermitPool, PooledPermit
 from marketingblocks_async.limits.release import PermitState
 from marketingblocks_async.limits.settings import RateLimit
 
@@ -223,7 +223,8 @@ class LeasedPool(PermitPool):
         with self._lock:
             now = self.clock()
             # Each exchange's travel makes it a little longer; without the tolerance it would never end.
-            if now + seconds > self.paused_until + 0.01:
-                self.paused_until = now + seconds
+            paused_until = now + min(seconds, LONGEST_PAUSE)
+            if paused_until > self.paused_until + 0.01:
+                self.paused_until = paused_until
             if over_limit:
                 self._slow_down(now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.redis import RedisRateLimit
 from marketingblocks_async.redis.connection import Connection, Exchange
 from marketingblocks_async.testing.redis_server import PrivateRedis
@@ -259,6 +260,17 @@ async def test_a_pause_and_a_refusal_are_passed_on(a: Process, b: Process) -> No
     reply = await b.say(1)
     assert 2.0 < reply.paused <= 3.0
     assert reply.refusals == 2
+
+
+async def test_no_pause_lasts_longer_than_an_hour(a: Process, b: Process, server: PrivateRedis) -> None:
+    """``Retry-After`` may hold anything, and an earlier version stored it as it was."""
+    assert LONGEST_PAUSE - 10 < (await a.say(1, pause=1.8e9)).paused <= LONGEST_PAUSE
+    longer = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); s.paused = 4e15; "
+    await server.command("EVAL", longer + "redis.call('SET', KEYS[1], cmsgpack.pack(s))", 1, KEYS[1])
+    assert LONGEST_PAUSE - 10 < (await b.say(1)).paused <= LONGEST_PAUSE
+    # Neither began it anew.
+    await asyncio.sleep(0.02)
+    assert (await a.say(1)).paused < LONGEST_PAUSE - 0.02
 
 
 async def test_other_settings_are_refused_while_a_process_lives(a: Process, b: Process) -> None:

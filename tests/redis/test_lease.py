@@ -12,6 +12,7 @@ import pytest
 
 from marketingblocks_async import ConfigurationError
 from marketingblocks_async.limits.limiter import RateLimiter
+from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.limits.settings import WaitEndedError
 from marketingblocks_async.redis import RedisRateLimit
 from marketingblocks_async.redis.lease import (
@@ -83,6 +84,17 @@ def test_a_pause_is_announced_at_once(make: MakeLease) -> None:
     # It is told once.
     lease.accept(reply(100, paused=30, refusals=1))
     assert lease.prepare()[11] == 0
+
+
+def test_redis_is_told_of_a_pause_of_an_hour_at_most(make: MakeLease) -> None:
+    """The seconds of 1970 as ``Retry-After`` stopped all processes; larger numbers failed all exchanges."""
+    lease, pool, _ = make()
+    for seconds in (1.8e9, 2.5e11, math.inf):
+        lease.note_pause(seconds, over_limit=True)
+    assert lease.prepare()[10] == pytest.approx(LONGEST_PAUSE * 1e6)
+    # Nor does it believe another version that is told more.
+    lease.accept(reply(100, paused=1.8e9))
+    assert pool.paused_until - time.monotonic() == pytest.approx(LONGEST_PAUSE)
 
 
 @pytest.mark.parametrize(("refusals", "rate"), [(0, 100.0), (1, 95.0)])
