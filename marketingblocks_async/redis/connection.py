@@ -6,6 +6,7 @@ All failures become two kinds. No other module makes or uses a client of redis-p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
@@ -21,10 +22,6 @@ from marketingblocks_async import clock
 
 from .script import EXCHANGE, EXCHANGE_SHA
 from .settings import RedisSettings
-
-GARBLED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, EOFError)
-"""Exceptions of redis-py's parser when what it reads is not the protocol of Redis; it has no class for them."""
-
 
 class UnreachableError(Exception):
     """Redis could not be reached, or could not run the script now."""
@@ -43,9 +40,6 @@ class Exchange(NamedTuple):
 
     keys: Sequence[str]
     arguments: Sequence[str | int]
-
-
-_NOT_REDIS = "what answers does not speak the protocol of Redis"
 
 
 def _check(reply: object, exchange: Exchange) -> list[int]:
@@ -125,15 +119,22 @@ class Connection:
             if was_used and isinstance(exc, OSError | RedisConnectionError | RedisTimeoutError):
                 raise DeadConnectionError from exc
             raise UnreachableError(str(exc) or type(exc).__name__) from exc
-        except GARBLED as exc:
+        except UnreachableError:
+            raise
+        except Exception as exc:
+            # redis-py's parser has no class for what is not the protocol of Redis, and code of the user (a credential
+            # provider, the client that connect() returned) may raise anything.
             await self.close()
-            raise UnreachableError(_NOT_REDIS) from exc
+            msg = f"the connection failed with {exc!r:.200}; is it Redis that answers?"
+            raise UnreachableError(msg) from exc
 
     async def close(self) -> None:
         """Close the connection; the next use makes another."""
         client, self._client = self._client, None
         if client is not None:
-            await client.connection_pool.disconnect()
+            # Whatever is wrong with it, it is not used again.
+            with contextlib.suppress(Exception):
+                await client.connection_pool.disconnect()
 
     async def _run(self, exchanges: Sequence[Exchange]) -> list[Any]:
         if self._client is None:

@@ -150,3 +150,24 @@ async def test_a_function_that_makes_no_client_is_an_outage(connect: Any, what: 
     connection = Connection(RedisRateLimit(connect=connect))
     with pytest.raises(UnreachableError, match=what):
         await connection.run([Exchange(("marker",), [""] * 6 + [100])])
+
+
+class Refused(Exception):  # noqa: N818 - as some library calls it
+    """What a credential provider may raise: a class of its own."""
+
+
+@pytest.mark.parametrize("failure", [Refused("no token"), RuntimeError("attached to a different loop")], ids=repr)
+async def test_whatever_a_client_raises_is_an_outage_that_says_why(
+    setting: Setting, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended the thread, and calls waited for ever."""
+
+    async def fail(*_: object) -> None:
+        raise failure
+
+    # The end of a client that is broken may fail as well.
+    monkeypatch.setattr(Client, "disconnect", fail)
+    with pytest.raises(UnreachableError, match=str(failure)):
+        await setting.run(failure=failure)
+    await setting.run()
+    assert len(setting.clients) == 2
