@@ -23,6 +23,7 @@ from marketingblocks_async import clock
 from .script import EXCHANGE, EXCHANGE_SHA
 from .settings import RedisSettings
 
+
 class UnreachableError(Exception):
     """Redis could not be reached, or could not run the script now."""
 
