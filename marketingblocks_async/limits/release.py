@@ -340,6 +340,9 @@ class ReleaseRule:
         if permit.answered_at < inf:
             return permit.answered_at + self._per
         if permit.returned:
+            if self._guard == inf:
+                # What came back without an answer has a time since the end of its call.
+                return permit.ends_at or now + RELEASED_UNSEEN_HOLD + self._per
             return (
                 max(permit.sending_at, min(permit.sent_at, now)) + max(self._guard, FRESH_CONNECTION_GUARD) + self._per
             )

@@ -14,7 +14,14 @@ from typing import Any, NamedTuple, cast
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, NoScriptError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    InvalidResponse,
+    NoPermissionError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -41,6 +48,17 @@ class Exchange(NamedTuple):
 
     keys: Sequence[str]
     arguments: Sequence[str | int]
+
+
+def _check_all(replies: Sequence[object], exchanges: Sequence[Exchange]) -> list[list[int] | UnreachableError]:
+    errors = [reply for reply in replies if isinstance(reply, ResponseError)]
+    if len(errors) == len(replies):
+        raise errors[0]
+    # The keys of one token may be damaged; the others go on.
+    return [
+        UnreachableError(str(reply)) if isinstance(reply, ResponseError) else _check(reply, exchange)
+        for reply, exchange in zip(replies, exchanges, strict=True)
+    ]
 
 
 def _check(reply: object, exchange: Exchange) -> list[int]:
@@ -81,8 +99,11 @@ class Connection:
         self._client: redis.asyncio.Redis | None = None
         self._used_at = -math.inf
 
-    async def run(self, exchanges: Sequence[Exchange]) -> list[list[int]]:
+    async def run(self, exchanges: Sequence[Exchange]) -> list[list[int] | UnreachableError]:
         """Run the script for each exchange, in order, in one round trip.
+
+        Returns:
+            The replies. An exchange that failed while others did not has its error instead.
 
         Raises:
             AccessDeniedError: credentials or permissions are wrong.
@@ -104,7 +125,7 @@ class Connection:
                     again = await self._run([exchanges[index] for index in missing])
                     for index, reply in zip(missing, again, strict=True):
                         replies[index] = reply
-            return [_check(reply, exchange) for reply, exchange in zip(replies, exchanges, strict=True)]
+            return _check_all(replies, exchanges)
         except (AuthenticationError, NoPermissionError) as exc:
             await self.close()
             raise AccessDeniedError(str(exc)) from exc

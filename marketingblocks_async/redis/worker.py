@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import math
 import os
@@ -56,19 +57,25 @@ class LeaseWorker:
         """Exchange for a lease from now on; starts the thread if there is none."""
         with self._lock:
             self._leases.add(lease)
-            if self._thread is None:
-                self._loop = asyncio.new_event_loop()
-                self._wakeup = asyncio.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name="marketingblocks redis", daemon=True
-                )
-                self._thread.start()
+            self._running_loop()
 
     def wake(self, lease: Lease) -> None:
         """Look soon whether a lease needs an exchange; may be called from any thread."""
         with self._lock:
-            if self._loop is not None and lease in self._leases:
-                self._loop.call_soon_threadsafe(self._note, lease)
+            if lease in self._leases:
+                # A loop that has just died of an error is closed; a call that waits wakes the next one.
+                with contextlib.suppress(RuntimeError):
+                    self._running_loop().call_soon_threadsafe(self._note, lease)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the thread's loop; starts the thread if there is none. The lock is held."""
+        if self._loop is None:
+            loop = asyncio.new_event_loop()
+            self._wakeup = asyncio.Event()
+            self._thread = threading.Thread(target=self._run, args=(loop,), name="marketingblocks redis", daemon=True)
+            self._thread.start()
+            self._loop = loop
+        return self._loop
 
     def release_all(self) -> None:
         """Return all permits, and wait up to ``SHUTDOWN_TIMEOUT`` for that."""
@@ -86,8 +93,16 @@ class LeaseWorker:
         self._wakeup.set()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(self._work())
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(self._work())
+        finally:
+            with self._lock:
+                if self._loop is loop:
+                    # It did not end by itself, but of something like SystemExit. The next call starts another.
+                    self._thread = self._loop = None
+                    for lease in self._leases:
+                        lease.is_signalled = False
 
     async def _work(self) -> None:
         connection = Connection(self._settings)
@@ -130,19 +145,27 @@ class LeaseWorker:
             except DeadConnectionError:
                 # Only a failed reconnect is an outage.
                 replies = await connection.run(self._prepare(leases))
+            self._note_success()
+            for lease, reply in zip(leases, replies, strict=False):
+                self._apply(lease, reply)
         except AccessDeniedError as denial:
             self._note_failure(denial)
             for lease in leases:
                 lease.on_denied(denial)
-        except UnreachableError as failure:
+        except Exception as failure:  # noqa: BLE001 - if it ended the thread, calls would wait for ever
             failing_for = self._note_failure(failure)
             for lease in leases:
                 lease.on_unreachable(failing_for, failure)
-        else:
-            self._note_success()
-            for lease, reply in zip(leases, replies, strict=False):
-                lease.accept(reply)
         self._drop_idle(leases)
+
+    def _apply(self, lease: Lease, reply: list[int] | UnreachableError) -> None:
+        if not isinstance(reply, UnreachableError):
+            lease.accept(reply)
+            return
+        if not lease.is_failing:
+            logger.warning("Redis at %s cannot tell the permits of one token: %s", self._settings.where, reply)
+        # Redis itself answers, so this is no outage in which other processes use their shares.
+        lease.on_unreachable(0.0, reply)
 
     def _drop_idle(self, leases: Sequence[Lease]) -> None:
         """Stop polling leases that have nothing to exchange; unregister the closed ones."""
@@ -164,7 +187,10 @@ class LeaseWorker:
         if self._failing_since is None:
             self._failing_since = now
             logger.warning(
-                "Redis at %s, which keeps the rate limit, cannot be reached: %s", self._settings.where, failure
+                "Redis at %s, which keeps the rate limit, cannot be reached: %s",
+                self._settings.where,
+                failure,
+                exc_info=not isinstance(failure, UnreachableError),
             )
         return now - self._failing_since
 

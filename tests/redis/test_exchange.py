@@ -11,7 +11,7 @@ import pytest
 
 from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.redis import RedisRateLimit
-from marketingblocks_async.redis.connection import Connection, Exchange
+from marketingblocks_async.redis.connection import Connection, Exchange, UnreachableError
 from marketingblocks_async.testing.redis_server import PrivateRedis
 
 KEYS = ("{marketingblocks}:marker", "{marketingblocks}:token:x")
@@ -73,7 +73,9 @@ class Process:
             0,
             *(round(seconds * 1e6) for seconds in back),
         ]
-        return (await self.connection.run([Exchange(KEYS, words)]))[0]
+        (reply,) = await self.connection.run([Exchange(KEYS, words)])
+        assert not isinstance(reply, UnreachableError)
+        return reply
 
     async def say(
         self, want: int, *, leaving: bool = False, pause: float = 0.0, refusals: int = 0, back: tuple[float, ...] = ()
@@ -271,6 +273,29 @@ async def test_no_pause_lasts_longer_than_an_hour(a: Process, b: Process, server
     # Neither began it anew.
     await asyncio.sleep(0.02)
     assert (await a.say(1)).paused < LONGEST_PAUSE - 0.02
+
+
+async def test_damaged_keys_of_a_token_do_not_concern_the_others(server: PrivateRedis, a: Process) -> None:
+    await a.say(1)
+    other = (KEYS[0], "{marketingblocks}:token:other")
+    await server.command("LPUSH", other[1], "x")
+    words: list[str | int] = [
+        "b",
+        1,
+        0,
+        0,
+        1,
+        0,
+        LIMIT,
+        *(round(seconds * 1e6) for seconds in (PER, LEASE, GRACE, 0)),
+        0,
+        0,
+    ]
+    damaged, whole = await a.connection.run([Exchange(other, words), Exchange(KEYS, words)])
+    assert isinstance(damaged, UnreachableError)
+    assert "WRONGTYPE" in str(damaged)
+    assert not isinstance(whole, UnreachableError)
+    assert whole[:2] == [0, 1]
 
 
 async def test_other_settings_are_refused_while_a_process_lives(a: Process, b: Process) -> None:

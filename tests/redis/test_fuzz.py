@@ -84,7 +84,7 @@ async def _start(fake: FakeRedis) -> asyncio.Server:
     return await asyncio.start_server(fake.serve, "127.0.0.1", 0)
 
 
-async def ask(fake: FakeRedis) -> list[list[int]]:
+async def ask(fake: FakeRedis) -> list[list[int] | UnreachableError]:
     connection = Connection(RedisRateLimit(fake.url))
     try:
         return await connection.run([Exchange(KEYS, ARGUMENTS)])

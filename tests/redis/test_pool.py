@@ -9,7 +9,7 @@ import pytest
 
 from marketingblocks_async.limits.permits import PooledPermit
 from marketingblocks_async.limits.queue import LoopQueue
-from marketingblocks_async.limits.release import ANSWERS_FOR_A_BASE
+from marketingblocks_async.limits.release import ANSWERS_FOR_A_BASE, RELEASED_UNSEEN_HOLD
 from marketingblocks_async.limits.settings import RateLimit
 from marketingblocks_async.redis.pool import LeasedPool
 from marketingblocks_async.testing import FakeTime
@@ -173,6 +173,19 @@ def test_permits_in_flight_are_not_returned(setting: Setting) -> None:
     setting.lease(6, target=2)
     assert setting.pool.offer(100).returned == []
     assert setting.pool.held == 6
+
+
+def test_with_an_infinite_guard_an_unanswered_request_is_returned_as_well(fake_time: FakeTime) -> None:
+    """Its permit was never to be used elsewhere, which no number of microseconds says."""
+    pool = LeasedPool(RateLimit(limit=10, guard=math.inf), fake_time.monotonic, lambda: None)
+    pool.renew(10, target=10, share=10, usable_until=math.inf)
+    permit = pool.take()
+    assert permit is not None
+    permit.sending()
+    permit.release()
+    fake_time.advance(RELEASED_UNSEEN_HOLD + 1)
+    returned = pool.offer(0).returned + pool.offer(0).returned
+    assert returned == [0.0] * 10
 
 
 def test_the_pace_follows_the_share(setting: Setting) -> None:

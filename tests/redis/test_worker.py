@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from typing import Any
+
+import pytest
+import redis.asyncio
 
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+from marketingblocks_async.redis.lease import Lease
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.limits import use
 from tests.support.polling import until
@@ -28,3 +34,33 @@ async def test_the_thread_ends_with_the_last_limiter(server: PrivateRedis) -> No
     assert threads() - before
     limiter.close()
     await until(lambda: not threads() - before)
+
+
+async def test_a_mistake_of_its_own_is_an_outage(server: PrivateRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended the thread, and the calls of all tokens waited for ever."""
+    prepare, mistakes = Lease.prepare, ["inf"]
+
+    def fail_once(lease: Lease) -> list[str | int]:
+        return [int(mistakes.pop())] if mistakes else prepare(lease)
+
+    monkeypatch.setattr(Lease, "prepare", fail_once)
+    limiter = RedisRateLimiter(RedisRateLimit(server.url), "https://api.example/v1", "token")
+    use(await asyncio.wait_for(limiter.acquire(), 20))
+    limiter.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_died_is_replaced(server: PrivateRedis) -> None:
+    deaths = [SystemExit()]
+    # redis-py leaves the types of its options open.
+    kind: Any = redis.asyncio.Redis
+
+    def connect() -> Any:
+        if deaths:
+            raise deaths.pop()
+        return kind.from_url(server.url)
+
+    limiter = RedisRateLimiter(RedisRateLimit(connect=connect), "https://api.example/v1", "token")
+    use(await asyncio.wait_for(limiter.acquire(), 20))
+    assert not deaths
+    limiter.close()
