@@ -56,6 +56,7 @@ class Lease:
         keys: the script's keys.
         due: instant of the next exchange.
         closing: whether the next exchange is the last.
+        is_leaving: whether the exchange that began last is the last.
         is_signalled: whether the worker was woken for more permits since the last exchange began.
         is_failing: whether the last exchange failed.
         falls_back: whether a fixed share is used, since Redis cannot be reached.
@@ -78,6 +79,7 @@ class Lease:
         self.keys: tuple[str, str] = (f"{{{settings.prefix}}}:marker", f"{{{settings.prefix}}}:token:{digest}")
         self.due: float = math.inf
         self.closing: bool = False
+        self.is_leaving: bool = False
         self.is_signalled: bool = False
         self.is_failing: bool = False
         self.falls_back: bool = False
@@ -121,15 +123,15 @@ class Lease:
 
     def prepare(self) -> list[str | int]:
         """Return the script's arguments for a new exchange."""
-        self.is_signalled = False
+        self.is_signalled, self.is_leaving = False, self.closing
         settings, pool = self.settings, self._pool
         self._began = now = pool.clock()
         if not self.falls_back and now >= pool.usable_until + settings.grace:
             # From about now on Redis grants them to others.
             pool.expire()
         # Permits returned in an exchange that fails are lost for a while, so return none while that is likely.
-        offer = pool.offer(self._limiter.queued, keep_all=self.is_failing, closing=self.closing)
-        self._idle = (offer.idle or self.closing) and not self.falls_back
+        offer = pool.offer(self._limiter.queued, keep_all=self.is_failing, closing=self.is_leaving)
+        self._idle = (offer.idle or self.is_leaving) and not self.falls_back
         self._sequence += 1
         with self._lock:
             pause = max(0.0, self._pause_until - now)
@@ -197,6 +199,8 @@ class Lease:
         if now < pool.usable_until:
             return
         if settings.what_on_failure == "fail":
+            # Before the look at the queue, so that a call that comes after it wakes the worker.
+            self.is_signalled = False
             self._limiter.fail_waiters(_unreachable(settings, error))
             if not self._limiter.queued:
                 self.due, self.is_failing = math.inf, False
@@ -218,6 +222,8 @@ class Lease:
 
     def _fail(self, message: str) -> None:
         self.due = math.inf
+        # Nothing is retried until a call wakes the worker.
+        self.is_failing = self.is_signalled = False
         self._limiter.fail_waiters(lambda: ConfigurationError(message))
 
 

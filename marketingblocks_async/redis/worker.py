@@ -170,10 +170,13 @@ class LeaseWorker:
     def _drop_idle(self, leases: Sequence[Lease]) -> None:
         """Stop polling leases that have nothing to exchange; unregister the closed ones."""
         for lease in leases:
-            if lease.closing:
+            if lease.is_leaving:
                 with self._lock:
                     self._leases.discard(lease)
-            if lease.closing or lease.due == math.inf:
+            elif lease.closing:
+                # Closed while this exchange was under way, so another one returns the permits.
+                lease.schedule_exchange()
+            if lease.is_leaving or lease.due == math.inf:
                 self._active.discard(lease)
 
     def _prepare(self, leases: Sequence[Lease]) -> list[Exchange]:

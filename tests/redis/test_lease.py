@@ -301,3 +301,28 @@ def test_a_fixed_share_is_kept_until_redis_answers(make: MakeLease, fake_time: F
     fake_time.advance(3600)
     assert lease.prepare()[3] == pool.held == 50
     assert pool.take() is not None
+
+
+async def test_a_call_after_a_denial_wakes_the_worker_again(make: MakeLease) -> None:
+    """After an outage that ended with a denial, no exchange followed any more, and calls waited for ever."""
+    lease, _, limiter = make()
+    lease.prepare()
+    lease.on_unreachable(0.0, OSError("gone"))
+    lease.prepare()
+    # A call that came meanwhile.
+    lease.is_signalled = True
+    lease.on_denied(OSError("wrong password"))
+    assert (lease.due, lease.is_signalled) == (math.inf, False)
+    waiting = await queue_for(limiter)
+    lease.schedule_exchange()
+    assert lease.due < math.inf
+    waiting.cancel()
+
+
+def test_a_lease_that_rests_after_an_outage_can_be_woken(make: MakeLease) -> None:
+    lease, _, _ = make(on_failure="fail")
+    lease.prepare()
+    # A call that was cancelled before the exchange failed.
+    lease.is_signalled = True
+    lease.on_unreachable(0.0, OSError("gone"))
+    assert (lease.due, lease.is_signalled) == (math.inf, False)

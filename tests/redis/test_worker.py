@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import redis.asyncio
 
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+from marketingblocks_async.redis.connection import Connection, Exchange
 from marketingblocks_async.redis.lease import Lease
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.limits import use
@@ -34,6 +37,28 @@ async def test_the_thread_ends_with_the_last_limiter(server: PrivateRedis) -> No
     assert threads() - before
     limiter.close()
     await until(lambda: not threads() - before)
+
+
+async def test_a_limiter_that_is_closed_during_an_exchange_returns_its_permits(
+    server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left without another exchange, so no process had its permits until its lease ended."""
+    run, before = Connection.run, threads()
+    limiter = RedisRateLimiter(RedisRateLimit(server.url, limit=20), "https://api.example/v1", "token")
+
+    async def close_meanwhile(connection: Connection, exchanges: Sequence[Exchange]) -> Any:
+        replies = await run(connection, exchanges)
+        limiter.close()
+        return replies
+
+    monkeypatch.setattr(Connection, "run", close_meanwhile)
+    with contextlib.suppress(TimeoutError):
+        (await asyncio.wait_for(limiter.acquire(), 0.5)).release()
+    await until(lambda: threads() == before)
+    (key,) = await server.command("KEYS", "*:token:*")
+    available = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); return s.free + #s.pool"
+    # The call may have had one just then.
+    assert await server.command("EVAL", available, 1, key) >= 19
 
 
 async def test_a_mistake_of_its_own_is_an_outage(server: PrivateRedis, monkeypatch: pytest.MonkeyPatch) -> None:
