@@ -205,7 +205,6 @@ class LeaseWorker:
 
 # Global, since a process needs one connection and one thread for each Redis.
 _WORKERS: dict[tuple[object, ...], LeaseWorker] = {}
-_LOCK = threading.Lock()
 # The parent's workers, in a forked child. They are kept, since destroying their event loops and connections would
 # disturb those of the parent: both processes share the sockets and the loop's selector.
 _WORKERS_OF_PARENT: list[LeaseWorker] = []
@@ -214,11 +213,8 @@ _WORKERS_OF_PARENT: list[LeaseWorker] = []
 def worker_for(settings: RedisSettings) -> LeaseWorker:
     """Return this process's worker for the Redis of ``settings``."""
     key = (settings.url, settings.connect, settings.prefix, settings.share, settings.recovery)
-    with _LOCK:
-        worker = _WORKERS.get(key)
-        if worker is None:
-            worker = _WORKERS[key] = LeaseWorker(settings)
-        return worker
+    # Without a lock: during a fork it would be taken before that of the registry, whose holder comes here.
+    return _WORKERS.setdefault(key, LeaseWorker(settings))
 
 
 @atexit.register
@@ -231,9 +227,8 @@ def _after_fork_in_child() -> None:
     """Start without workers: a thread does not survive a fork."""
     _WORKERS_OF_PARENT.extend(_WORKERS.values())
     _WORKERS.clear()
-    _LOCK.release()
 
 
 # Not on Windows, which has no fork.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_after_fork_in_child)

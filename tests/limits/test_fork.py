@@ -102,6 +102,26 @@ async def test_a_child_leases_permits_of_its_own_from_redis() -> None:
     assert all(later - earlier >= 0.4 for earlier, later in zip(instants, instants[20:], strict=False))
 
 
+async def test_a_fork_while_another_thread_makes_a_limiter_with_redis() -> None:
+    """Both took the locks of registry and worker, in opposite orders, and waited for each other."""
+    (inside,) = await outcome(
+        "import threading\n"
+        "from marketingblocks_async.redis import RedisRateLimit\n"
+        "class Slow(RedisRateLimit):\n"
+        "    def make_limiter(self, base_url, token):\n"
+        "        making.set()\n"
+        "        time.sleep(0.2)\n"
+        "        return super().make_limiter(base_url, token)\n"
+        "making = threading.Event()\n"
+        "settings, user = Slow('redis://127.0.0.1:1'), threading\n"
+        "other = threading.Thread(target=REGISTRY.get, args=(ROOT, 'other', settings, user), daemon=True)\n"
+        "other.start()\n"
+        "making.wait()\n"
+        "print(json.dumps([child(RateLimit(), 1)]))"
+    )
+    assert len(inside) == 1
+
+
 async def test_a_client_that_the_parent_has_open_can_be_opened_in_a_child() -> None:
     (codes,) = await outcome(
         "import multiprocessing\n"
