@@ -262,7 +262,7 @@ class Executor:
                 problem = exc
             else:
                 if not denies(result):
-                    call.attempt = None
+                    # The attempt stays: should the program end before the result is noted, it says what was sent.
                     budget = self.context.budget
                     if budget.left < budget.capacity:
                         budget.refund()
@@ -278,7 +278,7 @@ class Executor:
         call.waited += attempt.held_back
         if call.first_failure is None:
             call.first_failure = failed.error
-        if call.unknown is None and failed.outcome is Outcome.UNKNOWN:
+        if call.unknown is None and (failed.outcome is Outcome.UNKNOWN or failed.error.may_have_happened):
             call.unknown = failed.error
         call.needs_new_connection = failed.connection_was_dead
         self._tell_attempt(call, attempt, response, failed.outcome)
@@ -295,6 +295,10 @@ class Executor:
                 problem = exc
         failed = failed_by_response(call, clean, problem)
         failed.error.__cause__ = self._without_token(failed.error.__cause__)
+        attempt = call.attempt
+        if attempt is not None and attempt.may_have_left and not attempt.answered and not call.operation.is_read:
+            why = f"a middleware returned status {clean.status} for it, and the API had not responded"
+            failed.outcome, failed.error = Outcome.UNKNOWN, unknown_error(call, why)
         if failed.pauses_token:
             self._pause_token(call, failed)
         return failed

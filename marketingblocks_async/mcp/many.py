@@ -243,9 +243,9 @@ class ManyPosts:
             return _still_running(request_key, stored.counts)
         except JournalError as error:
             return result(
-                Outcome.NOT_SENT,
-                "The run's journal cannot be used. Rows that were not sent stay pending. The person has to look at "
-                "the disk.",
+                Outcome.UNKNOWN,
+                "The run's journal cannot be written. Posts may have been published. The person has to look at the "
+                "disk. Then call with action run and this request_key: it goes on and sends nothing twice.",
                 request_key=request_key,
                 data={"error": str(error)},
             )

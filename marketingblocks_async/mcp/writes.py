@@ -26,6 +26,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async import Outcome as Refusal
 from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk.journal.files import storable
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
 
@@ -308,5 +309,5 @@ def answer_data(answer: BaseModel | None) -> Any:
 def _id_of(answer: BaseModel | None) -> str | None:
     for name in ("post_id", "id", "comment_bot_id"):
         if isinstance(value := getattr(answer, name, None), int | str):
-            return str(value)
+            return storable(str(value))
     return None

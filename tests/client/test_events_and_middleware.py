@@ -392,6 +392,23 @@ async def test_a_mistake_of_a_middleware_after_sending_does_not_hide_that_the_po
     assert isinstance(caught.value, OutcomeUnknownError) or "may or may not" in caplog.text
 
 
+@pytest.mark.parametrize("status", [404, 422, 429, 500])
+async def test_what_a_middleware_returns_for_a_lost_response_does_not_say_what_happened(status: int) -> None:
+    async def break_circuit(request: HttpRequest, send: Send) -> HttpAnswer:
+        try:
+            return await send(request)
+        except Exception:  # noqa: BLE001 - a careless middleware
+            return HttpAnswer(status, {"retry-after": "0.01"}, b"")
+
+    async with (
+        Sandbox(faults=["commit_then_drop"]) as sandbox,
+        client_of(sandbox, middlewares=[break_circuit]) as client,
+    ):
+        with pytest.raises(OutcomeUnknownError, match=f"a middleware returned status {status}"):
+            await client.posts.create(post())
+        assert sandbox.ledger.carried_out_at("create-post") == 1
+
+
 @pytest.mark.parametrize(
     "mistake",
     [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,20 @@ async def test_a_cancelled_run_stops_and_can_go_on(sandbox: Sandbox, tmp_path: P
         assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
     assert len(sandbox.posts) == 60
     assert not sandbox.ledger.duplicates()
+
+
+async def test_a_journal_that_fails_in_the_middle_leaves_the_outcome_unknown(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, server):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(20)))["request_key"]
+        (path,) = server.many.journals.glob("*.journal")
+        with closing(sqlite3.connect(path, isolation_level=None)) as vandal:
+            vandal.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON states WHEN (SELECT count(*) FROM states) > 9 "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+    assert told["outcome"] == "unknown"
+    assert "disk is full" in str(told["untrusted_data"])
 
 
 async def test_lost_answers_are_told_as_unknown_and_not_sent_again(sandbox: Sandbox, tmp_path: Path) -> None:

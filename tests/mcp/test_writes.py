@@ -17,7 +17,7 @@ from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
 from marketingblocks_async.mcp.tools import CREATE_MANY
-from marketingblocks_async.sandbox import CreatePostShape, Sandbox, TokenSpec, Variants
+from marketingblocks_async.sandbox import CreatePostShape, Fault, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
 
@@ -347,6 +347,17 @@ async def test_a_post_of_unknown_outcome_stays_unknown_while_the_journal_is_lock
             assert (await call(client, "create_post", POST))["outcome"] == "unknown"
         # Now it can be looked for.
         assert (await call(client, "create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_an_id_that_cannot_be_stored_does_not_hide_that_the_post_was_created(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    body = '{"status": true, "post_id": "\\ud83d"}'
+    sandbox.faults.add(Fault("wrong_shape", "create-post", params={"body": body}))
+    async with connected(sandbox, tmp_path) as (client, _):
+        assert (await call(client, "create_post", POST))["outcome"] == "done"
+        assert (await call(client, "create_post", POST))["repeated"]
     assert len(sandbox.posts) == 1
 
 

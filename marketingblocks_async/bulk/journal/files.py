@@ -315,6 +315,11 @@ def mark(*values: object) -> int:
     return crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
+def storable(text: str) -> str:
+    """Return text as SQLite takes it: a server can send halves of surrogate pairs."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def connect_for_writing(path: Path) -> sqlite3.Connection:
     """Open the database to write to it, and seal it."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)

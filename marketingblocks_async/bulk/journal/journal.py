@@ -20,15 +20,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
 from marketingblocks_async.bulk.threads import in_thread
 from marketingblocks_async.clock import CalendarClock
 
@@ -49,6 +49,7 @@ from .files import (
     noted_stamp,
     partial_path,
     seal,
+    storable,
     wal_path,
 )
 from .sql import QUERIES
@@ -298,6 +299,7 @@ class Journal(JournalReader):
         self._commits: GroupCommit | None = None
         self._session: int | None = None
         self._latest = 0.0
+        self._is_taken = False
         self._clock = CalendarClock()
         self._place = self.path
         self._file: os.stat_result | None = None
@@ -423,6 +425,23 @@ class Journal(JournalReader):
         self._latest = max(time.time(), self._latest + _INSTANT)
         return self._latest
 
+    @contextmanager
+    def taken(self) -> Generator[None]:
+        """Keep the journal for one run.
+
+        Raises:
+            JournalInUseError: a run of this object is going on.
+
+        """
+        if self._is_taken:
+            msg = f"a run with this Journal of {self.path} is going on; wait for its end"
+            raise JournalInUseError(msg, holder=os.getpid())
+        self._is_taken = True
+        try:
+            yield
+        finally:
+            self._is_taken = False
+
     async def begin_session(self) -> None:
         """Record that a session begins."""
         self._session = len(self.sessions()) + 1
@@ -486,9 +505,9 @@ class Journal(JournalReader):
             JournalError: the disk refused an earlier write.
 
         """
-        words, kind = (None, None) if error is None else (_storable(str(error)), type(error).__name__)
-        post_id = None if post_id is None else _storable(post_id)
-        permalink = None if permalink is None else _storable(permalink)
+        words, kind = (None, None) if error is None else (storable(str(error)), type(error).__name__)
+        post_id = None if post_id is None else storable(post_id)
+        permalink = None if permalink is None else storable(permalink)
         line = (number, int(state), post_id, mark(number, int(state), post_id), permalink, words, kind, self._now())
         self._writer.soon(_END, line)
 
@@ -585,11 +604,6 @@ class Journal(JournalReader):
         for number, text in reasons.items():
             self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
         await self.flush()
-
-
-def _storable(text: str) -> str:
-    """Return text as SQLite takes it: a server can send halves of surrogate pairs."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _compare(path: Path, file: os.stat_result | None) -> tuple[bool, bool]:

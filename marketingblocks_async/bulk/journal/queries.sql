@@ -57,17 +57,18 @@ ORDER BY s.sent_at LIMIT ?
 
 -- name: done_alike
 -- Rows with the text of an unknown one, to which the API told no id: a listed post may be theirs, whenever they were sent.
+-- So may it of rows that were left out without being known.
 SELECT r.number, r.key, r.hash, r.request, s.state, s.attempts,
        s.post_id, s.error, s.error_type, s.sent_at, s.ended_at, s.permalink
 FROM requests AS r JOIN states AS s ON s.number = r.number
-WHERE s.state = 2 AND s.post_id IS NULL AND json_extract(r.request, '$.caption_text') IN (
+WHERE (s.state = 2 OR (s.state = 3 AND s.error_type = 'SkippedError')) AND s.post_id IS NULL AND json_extract(r.request, '$.caption_text') IN (
     SELECT json_extract(u.request, '$.caption_text') FROM requests AS u JOIN states AS t ON t.number = u.number WHERE t.state = 4
 ) LIMIT ?
 
 -- name: sent_hashes
 -- Of posts that were sent, or may have been.
 SELECT DISTINCT r.hash FROM requests AS r JOIN states AS s ON s.number = r.number
-WHERE s.state IN (1, 2, 4) AND r.hash <> ''
+WHERE (s.state IN (1, 2, 4) OR (s.state = 3 AND s.error_type = 'SkippedError')) AND r.hash <> ''
 
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.

@@ -18,10 +18,12 @@ without any stays unknown.
 
 * both listings could be read in full: a post leaves ``upcoming-posts`` when it is published;
 * ``settle_after`` seconds have passed since it was sent: a slow server may carry a request out long after its sender
-  died, and listings may lag;
-* the same listing shows two rows of the run with the same channel and way of publishing, one sent before it and one
-  sent after it, with exactly the text that was sent. So the listing reaches over the row's time, is fresh enough,
-  includes posts of this kind whatever their state, and its texts can be compared. For scheduled rows the two also lie
+  died, and listings may lag. The same holds around the time at which it is due: a post that is just being published may
+  be in no listing;
+* the same listing shows two rows of the run with the same channel, type and way of publishing, both with media or both
+  without, one sent before it and one sent after it, with exactly the channel and text that were sent and with ids that
+  have grown. So the listing reaches over the row's time, is fresh enough, includes posts of this kind, and its
+  channels, texts and ids can be compared. For scheduled rows the two also lie
   on either side of it in the order of the schedule, since ``upcoming-posts`` lists the nearest first and breaks off;
 * if a listing has a round number of posts, it may have been cut off there, and an API may carry out requests that are
   in flight at once in any order. Then the two rows must not have been in flight together with it: one had ended before
@@ -59,6 +61,9 @@ _UNREAD = "a listing could not be read, or not in full, so it is not proven that
 _CHANGED = "its text is not listed, but posts {} of its channel belong to no row, and one could be it with another text"
 
 _ContentT = TypeVar("_ContentT")
+
+_ROUND = frozenset({12, 15, 16, 24, 32, 36, 48, 64, 128})
+"""Lengths at which a listing may be cut off, besides the multiples of 10 and 25."""
 
 TEXT_FIELDS = ("caption_text", "caption", "text", "message", "content")
 """Fields in which a listed post may hold its text (not documented)."""
@@ -194,7 +199,7 @@ def decide(
         existing = mine[rivals_here:] if clear else []
         found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
         for row in rows[len(existing) :]:
-            settled = now - row.sent_at >= settle_after
+            settled = now >= settled_at(row, now, settle_after)
             if clear and not rivals_here and texts_are_shown and settled and controls.enclose(row):
                 doubt = _UNREAD if row.post.channel_type in unread else _may_be_changed(row, strangers)
                 if doubt is None:
@@ -206,6 +211,13 @@ def decide(
             else:
                 reasons[row.number] = NOT_LISTED if settled else NOT_SETTLED
     return Verdicts(found, tuple(sorted(absent)), tuple(sorted(reasons)), reasons)
+
+
+def settled_at(row: SentRow, now: float, settle_after: float) -> float:
+    """Return the Unix time from which on a row that is in no listing may count as not created."""
+    due = row.post.scheduled_at
+    is_due = due is not None and abs(due.timestamp() - now) < settle_after
+    return max(row.sent_at, due.timestamp() if due is not None and is_due else -math.inf) + settle_after
 
 
 def _candidates(
@@ -337,7 +349,7 @@ class _Controls:
         self.times_compare: bool = bool(scheduled) and all(shown == sent for shown, sent in scheduled)
         self._settle_after = settle_after
         self._may_be_cut: bool = any(
-            len(listing) % 10 == 0 or len(listing) % 25 == 0 for listing in listings if listing
+            size % 10 == 0 or size % 25 == 0 or size in _ROUND for size in map(len, listings) if size
         )
         # For each listing, by kind.
         self._spans: list[dict[tuple[object, ...], _Span]] = []
@@ -346,7 +358,7 @@ class _Controls:
             shown: defaultdict[tuple[object, ...], list[SentRow]] = defaultdict(list)
             for row in done:
                 post = listed.get(row.post_id or "")
-                if post is not None and post.text == _same_white_space(row.post.caption_text):
+                if post is not None and _is_as_sent(post, row):
                     shown[_kind(row.post)].append(row)
             self._spans.append({kind: _Span(rows) for kind, rows in shown.items()})
 
@@ -359,6 +371,15 @@ class _Controls:
             for spans in self._spans
             if kind in spans
         )
+
+
+def _is_as_sent(post: ListedPost, row: SentRow) -> bool:
+    """Return whether the listed post of a row that is done could be recognised without its id."""
+    return (
+        post.channel == _channel(row.post)
+        and post.text == _same_white_space(row.post.caption_text)
+        and not _is_older(post.number, row)
+    )
 
 
 class _Span:
@@ -402,8 +423,9 @@ def _channel(post: CreatePost) -> tuple[str, str]:
 
 
 def _kind(post: CreatePost) -> tuple[object, ...]:
-    # With the zone, since only the times of one zone have an order.
-    return (*_channel(post), post.publish_mode, post.time_zone)
+    # With the zone, since only the times of one zone have an order; with the type and the media, since a listing may
+    # leave out stories, or show a video only when it was processed.
+    return (*_channel(post), post.publish_mode, post.time_zone, post.post_type, bool(post.media_urls))
 
 
 def _content(post: CreatePost) -> bytes:

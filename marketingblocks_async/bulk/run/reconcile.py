@@ -24,7 +24,7 @@ from marketingblocks_async import (
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
 from marketingblocks_async.bulk.threads import in_thread
 
-from .matching import NOT_SETTLED, ListedPost, SentRow, decide
+from .matching import NOT_SETTLED, ListedPost, SentRow, decide, settled_at
 
 SETTLE_AFTER = 60.0
 """Seconds to wait before an unlisted post counts as not created, unless the client's timeout needs more."""
@@ -131,9 +131,9 @@ async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> None:
     It tells posts of this run from older ones later. If the listings cannot be read nothing is recorded, and unknown
     rows of this session cannot be found.
     """
-    platforms = [platform for platform in ChannelType if platform is not ChannelType.THREADS]
-    listings = await ask_listings(client, platforms, SPARE)
-    if not listings.unread:
+    listings = await ask_listings(client, list(ChannelType), SPARE)
+    # It is not documented whether there is a listing of Threads.
+    if listings.unread <= {ChannelType.THREADS}:
         numbers = [post.number for listing in listings.posts for post in listing if post.number is not None]
         await journal.note_highest_id(max(numbers, default=0))
 
@@ -181,32 +181,31 @@ async def reconcile(
     )
     found, absent = await journal.settle(verdicts.found, verdicts.absent, {row.number: row.attempts for row in sent})
     texts = {row.number: (row.error or "").split(LOOKED_FOR)[0] for row in sent}
-    settled_at = {row.number: row.sent_at + settle_after for row in rows}
+    settling = {row.number: settled_at(row, now, settle_after) for row in rows}
     await journal.explain(
         {
-            number: f"{texts[number]}{LOOKED_FOR}{_advice(reason, settled_at[number], listings.trouble)}"
+            number: f"{texts[number]}{LOOKED_FOR}{_advice(reason, settling[number], listings.trouble)}"
             for number, reason in verdicts.reasons.items()
         }
     )
     if absent and on_absent is not None:
         await on_absent(absent)
-    undecided = set(verdicts.undecided)
-    later = [end for row in rows if row.number in undecided and (end := row.sent_at + settle_after) > now]
+    later = [settling[number] for number in verdicts.undecided if settling[number] > now]
     return Reconciliation(
         found=found,
         absent=len(absent),
-        undecided=len(undecided) + len(unknown) - len(sent),
+        undecided=len(verdicts.undecided) + len(unknown) - len(sent),
         undecided_until=max(later, default=None),
         trouble=listings.trouble,
     )
 
 
-def _advice(reason: str, settled_at: float, trouble: str | None) -> str:
+def _advice(reason: str, settled: float, trouble: str | None) -> str:
     """Return why a row stays unknown, with the next step for a person."""
     if trouble is not None:
         return f"{trouble}; look again when the API answers"
     if reason == NOT_SETTLED:
-        return f"{reason}; look again after {datetime.fromtimestamp(settled_at, UTC):%H:%M:%S} UTC"
+        return f"{reason}; look again after {datetime.fromtimestamp(settled, UTC):%H:%M:%S} UTC"
     return f"{reason}; look at the channel, then have the row sent again or left out (unknown: resend, skip)"
 
 

@@ -150,11 +150,16 @@ class BulkRun:
 
         Raises:
             OtherTokenError: the run was begun with another access token.
+            JournalInUseError: another run with this ``Journal`` is going on.
             JournalError: the run was begun at another API, or the journal could not be written. Only rows whose intent
                 is in the journal were sent.
 
         """
         self._meter.begin()
+        with self._journal.taken():
+            return await self._run()
+
+    async def _run(self) -> BulkResult:
         journal = self._journal
         if not journal.was_opened:
             await journal.open()

@@ -162,6 +162,11 @@ def test_a_row_is_absent_if_the_listing_certainly_reaches_over_its_time() -> Non
         ([listed(101, None), listed(109, None)], [BEFORE, AFTER]),
         (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", channel_id=2))]),
         (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", publish_mode="queued"))]),
+        (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", post_type="story"))]),
+        (ENCLOSING, [BEFORE, replace(AFTER, post=post("after", media_urls=["https://example.com/a.mp4"]))]),
+        ([ENCLOSING[0], listed(109, "after", channel_id="page-1")], [BEFORE, AFTER]),
+        ([ENCLOSING[0], listed(109, "after", channel_type="Facebook")], [BEFORE, AFTER]),
+        (ENCLOSING, [BEFORE, replace(AFTER, highest_known_id=109)]),
     ],
     ids=[
         "an empty listing",
@@ -175,6 +180,11 @@ def test_a_row_is_absent_if_the_listing_certainly_reaches_over_its_time() -> Non
         "no texts at all",
         "the later one is on another channel",
         "the later one was published in another way",
+        "the later one is of another type",
+        "only the later one has media",
+        "the channel is listed under another id",
+        "the platform is listed under another name",
+        "ids do not grow",
     ],
 )
 def test_otherwise_it_is_not_proven_absent(posts: list[ListedPost], done: list[SentRow]) -> None:
@@ -187,6 +197,17 @@ def test_a_request_that_may_still_be_on_its_way_is_not_absent() -> None:
     assert judge([late], ENCLOSING, enclosing) == Verdicts(undecided=(5,))
     assert judge([late], ENCLOSING, enclosing, settle_after=20) == Verdicts(absent=(5,))
     assert judge([late], [*ENCLOSING, listed(105)], enclosing).found == {5: "105"}
+
+
+@pytest.mark.parametrize(("due", "absent"), [("13:46", False), ("13:47", False), ("13:45", True), ("13:49", True)])
+def test_a_row_that_is_due_now_may_be_in_no_listing(due: str, absent: bool) -> None:
+    """NOW is 13:46:40 UTC on 12 January 1970."""
+
+    def at(time: str, text: str = "Hello") -> CreatePost:
+        return post(text, publish_mode="scheduled", schedule_time=f"1970-01-12 {time}", time_zone="UTC")
+
+    done = [replace(BEFORE, post=at("12:00", "before")), replace(AFTER, post=at("15:00", "after"))]
+    assert (judge([sent(5, at(due))], ENCLOSING, done).absent == (5,)) is absent
 
 
 def test_both_controls_must_be_in_one_listing() -> None:
@@ -227,11 +248,12 @@ class TestListingsThatMayBeCutOff:
         assert judge([sent(5, post())], [*self.ROUND], done) == Verdicts(undecided=(5,))
         assert judge([sent(5, post())], [*self.ROUND, listed(8, "older")], done) == Verdicts(absent=(5,))
 
-    @pytest.mark.parametrize("count", [10, 25, 30, 75, 100, 110])
+    @pytest.mark.parametrize("count", [10, 12, 16, 25, 30, 64, 75, 100, 110, 128])
     def test_round_numbers(self, count: int) -> None:
         posts = [*ENCLOSING, *(listed(number, "older", channel_id="2") for number in range(200, 198 + count))]
         assert judge([sent(5, post())], posts, [BEFORE, AFTER]) == Verdicts(undecided=(5,))
-        assert judge([sent(5, post())], posts[:-1], [BEFORE, AFTER]) == Verdicts(absent=(5,))
+        one_more = [*posts, listed(500, "older", channel_id="2")]
+        assert judge([sent(5, post())], one_more, [BEFORE, AFTER]) == Verdicts(absent=(5,))
 
     def test_one_is_enough(self) -> None:
         """A post may have left the other listing."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,9 +23,11 @@ from marketingblocks_async.bulk import (
     Ending,
     Journal,
     JournalError,
+    JournalInUseError,
     JournalReader,
     OtherTokenError,
     RowState,
+    UnconfirmedRowsError,
     create_journal,
 )
 from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
@@ -200,7 +203,67 @@ async def test_skipping_looks_nothing_up(sandbox: Sandbox, path: Path) -> None:
     before = sandbox.ledger.attempts("get-posts")
     result = await run(sandbox, path, unknown="skip")
     assert result.counts.failed == 1
-    assert sandbox.ledger.attempts("get-posts") <= before + 1  # the look before anything is sent
+    assert sandbox.ledger.attempts("get-posts") <= before + 2  # the look before anything is sent, Threads alone
+
+
+async def test_a_row_that_was_left_out_without_being_known_may_have_been_sent(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("commit_then_drop:endpoint=create-post,times=1")
+    sandbox.faults.add("forbidden:endpoint=get-posts,after=2")
+    assert (await run(sandbox, path)).counts.unknown == 1
+    await run(sandbox, path, unknown="skip")
+    with JournalReader(path) as journal:
+        (skipped,) = journal.rows([RowState.FAILED])
+    rows = [CreatePost.model_validate_json(skipped.request)]
+    with pytest.raises(UnconfirmedRowsError, match=r"sent already, or may have been \(row 1 by the run of"):
+        await create_journal(rows, path.with_name("failed.journal"), allow_duplicates=False, base_url=sandbox.base_url)
+    assert len(sandbox.ledger.commits) == 10
+
+
+async def test_two_runs_at_once_with_one_journal_are_refused(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.1")
+    async with client_of(sandbox) as client, Journal(path) as journal:
+        first = asyncio.create_task(BulkRun(client, journal).run())
+        await until(lambda: bool(sandbox.ledger.commits))
+        with pytest.raises(JournalInUseError, match="is going on; wait for its end"):
+            await BulkRun(client, journal).run()
+        assert (await first).ending is Ending.COMPLETE
+        # And again when it has ended.
+        assert (await BulkRun(client, journal).run()).sent == 0
+    assert len(sandbox.ledger.commits) == 10
+
+
+LEAVES = """
+import asyncio, sys
+from marketingblocks_async import MarketingBlocks
+from marketingblocks_async.bulk import BulkRun, Journal
+from marketingblocks_async.sandbox import Sandbox
+
+def leave(event):
+    if event.endpoint == "create-post":
+        sys.exit(3)
+
+async def main():
+    async with (
+        Sandbox() as sandbox,
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url, on_outcome=leave) as client,
+        Journal(sys.argv[1]) as journal,
+    ):
+        await BulkRun(client, journal).run()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_ends_when_a_post_has_succeeded_does_not_count_it_as_not_sent(tmp_path: Path) -> None:
+    """A signal handler that calls sys.exit() may run in that instant, too."""
+    path = tmp_path / "run.journal"
+    await create_journal(posts(1), path)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LEAVES, str(path), stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 3
+    with JournalReader(path) as journal:
+        assert journal.counts().pending == 0
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden", "expire_token"])
