@@ -172,8 +172,8 @@ class TokenContext:
             self.limiter.abort(transport, client_closed)
             REGISTRY.release(self.base_url, self.token, self)
 
-    def forked(self) -> None:
-        """Forget the limiter in a forked child, which has limiters and connections of its own."""
+    def loop_is_gone(self) -> None:
+        """Forget the limiter, and what the calls of an event loop that is gone have: they do not go on."""
         self.bound, self.limiter = False, None
         if self.slots is not None:
             self.slots.clear()

@@ -42,6 +42,9 @@ class ConnectionSlots:
         self._free = limit
         # Tokens in the order of their turns, with their waiting attempts.
         self._waiting: OrderedDict[object, _Waiting] = OrderedDict()
+        self._of_parent: list[OrderedDict[object, _Waiting]] = []
+        # How often they were cleared: a slot of before is none of these.
+        self.generation: int = 0
 
     @property
     def in_use(self) -> int:
@@ -89,10 +92,12 @@ class ConnectionSlots:
         self._serve()
 
     def clear(self) -> None:
-        """Free all slots in a forked child, in which the calls that have them do not go on."""
-        # Kept, since asyncio complains of waiting tasks that are destroyed.
-        self._of_parent = self._waiting
+        """Free all slots: the calls that have them do not go on, since their event loop is gone."""
+        # Kept in a forked child, since asyncio complains of waiting tasks that are destroyed.
+        if self._waiting:
+            self._of_parent.append(self._waiting)
         self._waiting = OrderedDict()
+        self.generation += 1
         self._used.clear()
         self._free = self.limit
 
@@ -103,7 +108,9 @@ class ConnectionSlots:
             for future in [future for future, whose in waiting.items() if whose is owner]:
                 self._remove(key, future)
                 if not future.done():
-                    future.set_exception(error())
+                    # A loop that is closed has no calls that could hear of it.
+                    with contextlib.suppress(RuntimeError):
+                        future.set_exception(error())
                     count += 1
         return count
 
@@ -190,12 +197,13 @@ class SlotLimiter:
 class _PermitWithSlot:
     """A permit that returns its slot at the end of the attempt."""
 
-    __slots__ = ("_key", "_permit", "_slots")
+    __slots__ = ("_generation", "_key", "_permit", "_slots")
 
     def __init__(self, permit: Permit, slots: ConnectionSlots, key: object) -> None:
         self._permit = permit
         self._slots: ConnectionSlots | None = slots
         self._key = key
+        self._generation = slots.generation
 
     def sending(self, operation: str = "") -> None:
         self._permit.sending(operation)
@@ -210,5 +218,5 @@ class _PermitWithSlot:
     def release(self) -> None:
         self._permit.release()
         slots, self._slots = self._slots, None
-        if slots is not None:
+        if slots is not None and slots.generation == self._generation:
             slots.give_back(self._key)

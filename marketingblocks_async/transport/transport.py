@@ -59,8 +59,8 @@ class TransportUser(Protocol):
         """Called when the transport closes."""
         ...
 
-    def forked(self) -> None:
-        """Called in a forked child: nothing of the parent's event loop can be used."""
+    def loop_is_gone(self) -> None:
+        """Called in a forked child, and after the event loop was closed: nothing of it works, and no call goes on."""
         ...
 
 
@@ -124,10 +124,7 @@ class Transport:
         """
         loop = asyncio.get_running_loop()
         if self._loop is not None and self._loop.is_closed():
-            # Left open when its loop ended; nothing of it works any more.
-            self._session, self._openings = None, 0
-            for user in list(self.users):
-                user.transport_closed(self)
+            self._abandon()
         if self._session is None:
             self._session, self._loop = self._make_session(loop), loop
             self._closing = loop.create_future()
@@ -143,10 +140,19 @@ class Transport:
         """Start closed in a forked child, which can open it on an event loop of its own."""
         # Kept, since to destroy them would close sockets and change a selector that the child shares with the parent.
         _OF_PARENT.append((self._session, self._loop, self._connector, self._closing, self._timers))
+        self._forget_loop()
+
+    def _abandon(self) -> None:
+        """Close what was left open when its event loop was closed; nothing of it works any more."""
+        for user in list(self.users):
+            user.transport_closed(self)
+        self._forget_loop()
+
+    def _forget_loop(self) -> None:
         self._session = self._loop = self._connector = self._closing = None
         self._timers, self._openings = {}, 0
         for user in list(self.users):
-            user.forked()
+            user.loop_is_gone()
         self.users.clear()
 
     def _make_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
@@ -200,7 +206,11 @@ class Transport:
         session = self._session
         if session is None or self._loop is None:
             return []
-        if self._loop is not asyncio.get_running_loop() and not self._loop.is_closed():
+        if self._loop.is_closed():
+            self._abandon()
+            _OPEN.discard(self)
+            return []
+        if self._loop is not asyncio.get_running_loop():
             msg = "the client is open on another event loop; close it there"
             raise ConfigurationError(msg)
         self._openings -= 1

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import pickle
+import socket
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.support.clients import client_of, post
+from tests.support.polling import until
 
 
 async def test_use_outside_async_with_says_what_to_do() -> None:
@@ -81,6 +83,37 @@ def test_a_client_that_is_open_on_another_event_loop_says_so() -> None:
             await client.posts.create(post())
 
     asyncio.run(main())
+
+
+# Its connections and tasks are destroyed as they are.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_client_whose_loop_was_closed_while_it_was_in_use_begins_anew(closes: bool) -> None:
+    """To open or close it failed with "Event loop is closed", and its connections counted as in use for ever."""
+    loop = asyncio.new_event_loop()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = MarketingBlocks("token", base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", max_connections=3)
+        slots = client.connection_slots
+        assert slots is not None
+
+        async def leave() -> list[asyncio.Task[Any]]:
+            await client.open()
+            calls = [asyncio.create_task(client.posts.upcoming()) for _ in range(5)]
+            await until(lambda: (slots.in_use, slots.waiting) == (2, 3))
+            return calls
+
+        async def again() -> None:
+            if closes:
+                await client.close()
+            async with client:
+                assert (slots.in_use, slots.waiting) == (0, 0)
+
+        calls = loop.run_until_complete(leave())
+        loop.close()
+        asyncio.run(again())
+        del calls
+        gc.collect()
+    assert slots.in_use == 0
 
 
 async def test_calls_that_wait_for_the_limit_end_when_their_client_closes() -> None:

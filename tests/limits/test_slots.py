@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -175,3 +177,31 @@ async def test_it_passes_the_write_on() -> None:
 def test_a_cap_below_one_is_refused(limit: int) -> None:
     with pytest.raises(ConfigurationError, match="max_connections"):
         ConnectionSlots(limit)
+
+
+async def test_a_slot_of_before_they_were_cleared_is_not_returned() -> None:
+    slots = ConnectionSlots(4)
+    limiter = SlotLimiter(limiter_of(), slots, "a")
+    before = await limiter.acquire()
+    slots.clear()
+    after = await limiter.acquire()
+    before.release()
+    assert slots.in_use == 1
+    after.release()
+    assert slots.in_use == 0
+
+
+async def test_what_waits_in_the_parent_is_not_destroyed_in_a_child() -> None:
+    """A client clears the slots for each of its tokens."""
+    slots = ConnectionSlots(1)
+    await slots.take("a", None)
+    waiting = weakref.ref(asyncio.create_task(slots.take("b", None)))
+    await turns()
+    slots.clear()
+    slots.clear()
+    gc.collect()
+    task = waiting()
+    assert task is not None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert slots.in_use == 0
