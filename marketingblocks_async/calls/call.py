@@ -39,7 +39,7 @@ class Call(Generic[T]):
         waited: seconds in the queue for permits, all attempts together.
         last_wait: seconds in the queue before the last attempt.
         asked: ``time.monotonic()`` at which the last attempt asked for its permit.
-        started: ``time.monotonic()`` at the first permit.
+        started: ``time.monotonic()`` at the first attempt, less the seconds that it had waited before.
         ends: ``time.monotonic()`` at which its deadline passes.
         attempt: the attempt in flight; still set after a cancellation that ended it.
         response: the response to the last attempt that got one.
@@ -84,7 +84,7 @@ class Call(Generic[T]):
         self.attempt = attempt
         self.attempts += 1
         if self.attempts == 1:
-            self.started = attempt.began
+            self.started = attempt.began - self.waited
 
     @cached_property
     def id(self) -> int:

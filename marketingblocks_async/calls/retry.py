@@ -156,8 +156,7 @@ class RetryRules:
         self._limiter_pauses = limiter_pauses
         self._failures = 0
         # Seconds of pauses that do not count towards max_elapsed, less those that count although the queue hides them.
-        # The call had waited before it started.
-        self._uncounted = -call.waited
+        self._uncounted = 0.0
 
     def allow(self, failed: BaseException) -> bool:
         """Return whether another attempt follows; called once for each failed one. Sets ``delay``."""

@@ -19,6 +19,7 @@ from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.retry import AttemptFailed, RetryBudget, RetryPolicy, RetryRules
 from marketingblocks_async.calls.wire import GenericOperation
 from marketingblocks_async.errors import CallError, ConfigurationError, NotSentError, Outcome, RateLimitError
+from marketingblocks_async.transport.attempt import Attempt
 
 QUICK = RetryPolicy(max_attempts=5, initial_backoff=1.0, max_backoff=4.0)
 RETRIED = [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN]
@@ -250,6 +251,21 @@ class TestHowLong:
     async def test_time_in_the_queue_does_not_count(self) -> None:
         scene = Scene(["done"], dataclasses.replace(QUICK, max_elapsed=60.0), began=5000.0, queued=4950.0)
         assert await scene.go_on(failed(Outcome.UNKNOWN)) == "done"
+
+    async def test_time_at_the_gate_of_the_first_attempt_does_not_count_either(self) -> None:
+        """A pause that began between its permit and its write holds the attempt back there."""
+        operation = GenericOperation(name="x", method="GET", permission=None, resend_is_harmless=True)
+        call = Call(operation, None, URL("/"), None)
+        attempt = Attempt(None, None, "x")
+        attempt.began = time.monotonic() - 3600.0
+        call.waited = 50.0
+        call.begin(attempt)
+        call.waited += 3590.0
+        rules = RetryRules(dataclasses.replace(QUICK, max_elapsed=60.0), RetryBudget(), call, limiter_pauses=True)
+        assert rules.allow(failed(Outcome.NOT_SENT))
+        # The seconds in the queue do not make up for others.
+        call.started -= 51.0
+        assert not rules.allow(failed(Outcome.NOT_SENT))
 
     @pytest.mark.parametrize("limiter_pauses", [True, False])
     @pytest.mark.parametrize("first", [failed(Outcome.NOT_SENT), failed(Outcome.REFUSED, pause=0.5)])
