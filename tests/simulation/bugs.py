@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
 from marketingblocks_async.bulk import BulkRun, Journal, RowState
 from marketingblocks_async.bulk.journal.writer import GroupCommit
+from marketingblocks_async.bulk.run import matching
 from marketingblocks_async.calls.retry import RetryRules
 from marketingblocks_async.errors import Outcome
 from marketingblocks_async.limits.permits import PooledPermit
@@ -194,11 +196,16 @@ def _ids_hold_for_rows_sent_before() -> list[Patch]:
     from marketingblocks_async.distributed import SharedJournal  # noqa: PLC0415 - an extra
 
     highest_ids = SharedJournal.highest_ids
+    is_as_sent = matching._is_as_sent  # pyright: ignore[reportPrivateUsage] - what the bug changes
 
     async def at_the_beginning(self: SharedJournal) -> list[tuple[float, int | None]]:
         return [(0.0, post_id) for _, post_id in (await highest_ids(self))[:1]]
 
-    return [(SharedJournal, "highest_ids", at_the_beginning)]
+    # Without the second guard, that the ids of listed posts have to show it. With that the first one does no harm.
+    def by_text(post: matching.ListedPost, row: matching.SentRow) -> bool:
+        return is_as_sent(post, replace(row, highest_known_id=None))
+
+    return [(SharedJournal, "highest_ids", at_the_beginning), (matching, "_is_as_sent", by_text)]
 
 
 def _every_delivery_is_sent() -> list[Patch]:
