@@ -478,6 +478,13 @@ class Journal(JournalReader):
         await self._write_meta("token_hash", fingerprint)
         return True
 
+    async def longest_settling_time(self, seconds: float) -> float:
+        """Record for how long a request of this session may be under way; return the longest of all sessions."""
+        known = float(self.meta.get("settle_after", 0.0))
+        if seconds > known:
+            await self._write_meta("settle_after", repr(seconds))
+        return max(known, seconds)
+
     async def _write_meta(self, name: str, value: str) -> None:
         await self._writer.durably(QUERIES["set_meta"], meta_line(name, value))
 

@@ -90,6 +90,7 @@ class BulkRun:
         self._max_failures = max_failures
         self._concurrency = concurrency
         self._settle_after = settling_time(client, settle_after)
+        self._settle_after_is_given = settle_after is not None
         self._on_outage = OutagePolicy(on_outage)
         self._accept_new_token = accept_new_token
         self._breaker = Breaker()
@@ -165,6 +166,9 @@ class BulkRun:
             await journal.open()
         await check_api(journal, self._client.base_url)
         await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
+        if not self._settle_after_is_given:
+            # A row may have been sent by a client with a longer timeout than this one has.
+            self._settle_after = await journal.longest_settling_time(self._settle_after)
         await journal.begin_session()
         await journal.settle_unfinished()
         await self._read_counts()

@@ -219,6 +219,19 @@ async def test_a_row_that_was_left_out_without_being_known_may_have_been_sent(sa
     assert len(sandbox.ledger.commits) == 10
 
 
+@pytest.mark.parametrize(("settle_after", "expected"), [(None, 400), (100.0, 100)])
+async def test_a_row_settles_by_the_timeout_of_the_client_that_sent_it(
+    sandbox: Sandbox, path: Path, settle_after: float | None, expected: float
+) -> None:
+    sandbox.faults.add("drop_before:endpoint=create-post,after=3,times=1")
+    await run(sandbox, path, {"timeout": 200.0}, settle_after=None)
+    result = await run(sandbox, path, {"timeout": 1.0}, settle_after=settle_after)
+    with JournalReader(path) as journal:
+        (row,) = journal.rows([RowState.UNKNOWN])
+    assert row.sent_at is not None
+    assert result.reconciliation.undecided_until == pytest.approx(row.sent_at + expected)
+
+
 async def test_two_runs_at_once_with_one_journal_are_refused(sandbox: Sandbox, path: Path) -> None:
     sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.1")
     async with client_of(sandbox) as client, Journal(path) as journal:
