@@ -449,6 +449,9 @@ class ReleaseRule:
             else:
                 credit -= hold
             self._mean_hold += 0.01 * (hold - self._mean_hold)
+        elif hold < self._mean_hold:
+            # Or the pace, which is low because of it, would keep permits from ever being scarce again.
+            self._mean_hold += 0.01 * (hold - self._mean_hold)
         self._credit = min(credit, self._most_credit)
         self._stall_credit = min(self._stall_credit + STALL_SHARE * guard, self._most_stall_credit)
 

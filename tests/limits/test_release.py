@@ -97,6 +97,18 @@ def test_lateness_of_all_is_held_for_the_guard_on_average(pool: Pool) -> None:
     assert pool.rule.mean_hold <= 0.05
 
 
+def test_the_mean_falls_after_a_time_of_late_answers_though_permits_are_plenty() -> None:
+    """The pace is lower because of it, so that with a wide guard permits were never scarce again, and it stayed low."""
+    pool = Pool(guard=1.0)
+    pool.learn()
+    for _ in range(500):
+        pool.hold(0.9)
+    assert pool.rule.mean_hold > 0.7
+    for _ in range(500):
+        pool.hold(0.1, scarce=False)
+    assert pool.rule.mean_hold < 0.02
+
+
 def test_an_answer_that_never_comes_is_not_awaited_for_ever(pool: Pool) -> None:
     credit = pool.rule.credit
     assert pool.hold(math.inf) <= credit + 1
