@@ -79,7 +79,8 @@ _MOMENT = re.compile(
 )
 _DAY_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:[0-9]{4}|[0-9]{2})\b.*", re.DOTALL)
-_SEVERAL_ADDRESSES = re.compile(r"https?://.*?([,;|]?)\s*(?<=[\s,;|])https?://", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_FURTHER_ADDRESS = re.compile(r"(?<=[\s,;|])https?://", re.IGNORECASE)
 _ONE_ADDRESS = re.compile(r"(?:https?://\S+)?", re.IGNORECASE)
 
 _WRITE_TIME_AS = "write it as YYYY-MM-DD HH:MM, for example 2027-01-08 14:30"
@@ -428,8 +429,9 @@ def media_reader(separator: str, words: Words = PYTHON) -> CellReader:
             return _json_cell(text, list, '["https://…", "https://…"]')
         addresses = [address for part in text.split(separator) if (address := part.strip(BLANKS))]
         for address in addresses:
-            if found := _SEVERAL_ADDRESSES.search(address):
-                raise CellError(_several_addresses(address, found[1] or " ", separator, words))
+            first = _ADDRESS.search(address)
+            if first is not None and (further := _FURTHER_ADDRESS.search(address, first.end())) is not None:
+                raise CellError(_several_addresses(address, further.start(), separator, words))
             if address[-1] in ",;":
                 msg = f'"{visible(address)}" ends with "{address[-1]}"; delete that sign'
                 raise CellError(msg)
@@ -438,7 +440,10 @@ def media_reader(separator: str, words: Words = PYTHON) -> CellReader:
     return read
 
 
-def _several_addresses(text: str, sign: str, separator: str, words: Words) -> str:
+def _several_addresses(text: str, further: int, separator: str, words: Words) -> str:
+    """Return what is wrong with addresses of which a further one begins at ``further``."""
+    before = text[:further].rstrip()[-1:]
+    sign = before if before in ",;|" else " "
     # Without the addresses, so that all rows with this fault count as one.
     message = f"it looks like several addresses; put {separator} between them"
     # Only if it helps: between line ends, words or several kinds of signs it does not.

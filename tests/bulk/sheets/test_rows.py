@@ -619,3 +619,15 @@ def test_flattened_posts_are_read_back(file: Path) -> None:
         post_extra={"title": "t", "category": 44, "privacyStatus": "unlisted"},
     )
     assert post(written(file, as_csv(flatten_post(original)))) == original
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("http://" * 50_000, "is not an address"),
+        ("https://a.example/a.jpg ,  HTTPS://a.example/b.jpg", 'list_separator=","'),
+        ("https://a.example/a.jpg\nhttps://a.example/b.jpg", "put | between them"),
+    ],
+)
+def test_several_addresses_in_one_cell(value: str, message: str) -> None:
+    assert message in error_of(cells(media_urls=value)).message

@@ -39,6 +39,7 @@ _BATCH = 128
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FORMAT_TEXT = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 _DIGITS_FORMATS = {"0", "@"}
+_LONGEST_FORMAT = 255
 _GENERAL_FORMATS = {"General", "", None}
 _GENERAL_LIMIT = 10**11
 _NUMBER_FORMAT = re.compile(r"(#,##)?0(?:\.(0+))?(%)?")
@@ -277,7 +278,7 @@ def _number_or_moment(value: Any, number_format: str | None) -> object:
 def _moment(value: datetime, number_format: str) -> object:
     if value.second or value.microsecond:
         return UnusableCell(str(value), "posts go out at whole minutes; type the time without seconds")
-    shows_time = "h" in _FORMAT_TEXT.sub("", number_format).lower()
+    shows_time = "h" in _FORMAT_TEXT.sub("", number_format[:_LONGEST_FORMAT]).lower()
     # Midnight that the format does not show is a day without a time.
     return value if shows_time or value.hour or value.minute else value.date()
 

@@ -343,7 +343,7 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
 def _address_splitter(recipe: Recipe) -> re.Pattern[str]:
     sign = recipe.separators.get("media_urls")
     # What can be a part of an address separates two only where the next one begins.
-    signs = [r"[\n|]+", r"[,;]\s*(?=https?:|$)", r"\s+(?=https?:)", *([re.escape(sign)] if sign else [])]
+    signs = [r"[\n|]+", r"[,;]\s*(?=https?:|$)", r"\s(?=https?:)", *([re.escape(sign)] if sign else [])]
     return re.compile("|".join(signs), re.IGNORECASE)
 
 

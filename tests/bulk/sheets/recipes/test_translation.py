@@ -609,3 +609,11 @@ class TestRows:
         table(file, ["Text", "Link"], [caption, "https://x.example"])
         recipe = options(channels=FACEBOOK, fixed={"publish_mode": "now"})
         assert Read(file, recipe).values("caption_text") == [f"{caption}\nhttps://x.example" if is_added else caption]
+
+
+@pytest.mark.parametrize("column", ["Platform", "Image"])
+def test_a_cell_may_have_many_blanks(column: str) -> None:
+    """A pattern that begins with any number of them would take hours."""
+    row = {"Platform": "facebook", "Caption": "Hello", "Image": "https://example.com/a.jpg", "Date": "2027-01-08"}
+    plan = make_plan([row | {column: "a" + " " * 300_000 + "b"}], recipe="calendar")
+    assert (plan.rows, plan.invalid) == (1, 1)
