@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from marketingblocks_async import MarketingBlocks
+from marketingblocks_async import Lane, MarketingBlocks
 from marketingblocks_async.bulk import Counts, JournalError, RowState
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.run.reconcile import note_highest_id, reconcile, settling_time
@@ -123,15 +124,28 @@ class DistributedRun:
                 reason = reason or "no row changes any more: are there workers?"
                 break
             if time.monotonic() - moved_at >= self._quiet:
-                # The queue, or a worker that died, may have lost deliveries.
-                await self._enqueue(await journal.numbers(RowState.PENDING))
-                moved_at, rounds = time.monotonic(), rounds + 1
+                rounds += await self._queue_again()
+                moved_at = time.monotonic()
         return DistributedResult(await journal.counts(), self._found, self._absent, reason)
 
+    async def _queue_again(self) -> bool:
+        """Queue the pending rows again; return ``False`` if the workers only wait for a permit."""
+        if self._client.has_limiter:
+            limiter = self._client.rate_limiter
+            with contextlib.suppress(Exception):
+                # With a shared limit, an idle process hears of a pause or an outage when it asks for a permit.
+                async with asyncio.timeout(1.0):
+                    (await limiter.acquire(Lane.BULK)).release()
+            if limiter.snapshot().obstacle is not None:
+                return False
+        # The queue, or a worker that died, may have lost deliveries.
+        await self._enqueue(await self._journal.numbers(RowState.PENDING))
+        return True
+
     async def _settle(self) -> bool:
-        """Look for the unknown rows; return whether the outcome of any was found out."""
+        """Look for the unknown rows; return whether another look may find out more."""
         if time.monotonic() - self._settled_at < min(1.0, self._settle_after):
-            return False
+            return True
         self._settled_at = time.monotonic()
         found = await reconcile(self._client, self._journal, settle_after=self._settle_after, on_absent=self._enqueue)
         self._found += found.found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ import pytest
 
 from marketingblocks_async import HttpRequest, HttpResponse, MarketingBlocks, RateLimit, Send
 from marketingblocks_async.bulk import JournalError, OtherTokenError, RowState
-from marketingblocks_async.bulk.run.reconcile import reconcile
+from marketingblocks_async.bulk.run.reconcile import Reconciliation, reconcile
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
+from marketingblocks_async.distributed import run as run_module
 from marketingblocks_async.sandbox import Fault, Sandbox
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
@@ -220,6 +222,46 @@ async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJourn
         result = await DistributedRun(client, journal, nowhere, quiet=0.05).run()
     assert result.reason == "no row changes any more: are there workers?"
     assert result.counts.pending == ROWS
+
+
+async def test_a_run_outlasts_a_pause_of_the_token(sandbox: Sandbox, journal: SharedJournal) -> None:
+    """Its workers wait for the end of it, so that no row changes."""
+    asked: list[float] = []
+
+    async def pause(_numbers: Sequence[int]) -> None:
+        if not asked:
+            client.rate_limiter.pause(1.5)
+        asked.append(time.monotonic())
+
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        result = await DistributedRun(client, journal, pause, quiet=0.05).run()
+    assert result.reason == "no row changes any more: are there workers?"
+    assert asked[1] - asked[0] >= 1.5
+
+
+async def test_a_run_that_looks_often_waits_for_its_next_look_at_unknown_rows(
+    sandbox: Sandbox, server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SharedJournal(server.url, "two") as journal:
+        await journal.create(rows(2))
+        for number in (1, 2):
+            await journal.intend(number, "dead")
+            await journal.end(number, RowState.UNKNOWN, delivery="dead")
+        left = [2, 1]
+
+        async def find_one(*_: object, **__: object) -> Reconciliation:
+            if not left:
+                return Reconciliation()
+            await journal.end(left.pop(), RowState.DONE, delivery="dead")
+            return Reconciliation(found=1)
+
+        async def nowhere(_numbers: Sequence[int]) -> None:
+            """No row is pending."""
+
+        monkeypatch.setattr(run_module, "reconcile", find_one)
+        async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+            result = await DistributedRun(client, journal, nowhere, quiet=0.2).run()
+    assert (result.found, result.counts.done) == (2, 2)
 
 
 async def test_a_run_that_does_not_exist_is_not_complete(sandbox: Sandbox, server: PrivateRedis) -> None:
