@@ -117,6 +117,7 @@ class TokenFleet:
         # When each was last asked for, the longest ago first.
         self._recent: OrderedDict[bytes, tuple[float, MarketingBlocks]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Open the pool on the running event loop; ``async with`` does it."""
@@ -168,7 +169,9 @@ class TokenFleet:
             self._names[key] = name or key.hex()[:12]
         self._recent[key] = loop.time(), client
         self._recent.move_to_end(key)
-        if self._timer is None:
+        # The timer of another loop, or of the parent of a fork, may never fire.
+        if self._timer is None or self._timer_loop is not loop:
+            self._timer_loop = loop
             self._timer = loop.call_later(self._idle_after, self._drop_idle)
         return client
 

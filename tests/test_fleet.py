@@ -52,6 +52,20 @@ async def test_what_is_idle_is_dropped_and_what_is_used_is_not() -> None:
         assert len(fleet.snapshot().tokens) == 1
 
 
+def test_what_is_idle_is_dropped_on_another_event_loop_as_well() -> None:
+    """The timer was that of the first loop."""
+    fleet = TokenFleet(base_url="http://127.0.0.1:1/v1", idle_after=0.05)
+
+    async def ask(*, waits: bool) -> None:
+        fleet.client("a-token")
+        if waits:
+            gc.collect()
+            await until(lambda: len(fleet) == 0)
+
+    asyncio.run(ask(waits=False))
+    asyncio.run(ask(waits=True))
+
+
 async def test_slow_answers_of_one_token_starve_nobody() -> None:
     async with SandboxProcess(latency=0.0, faults=["slow_answer:delay=3,token=slow"]) as sandbox:
         slow, quick = await sandbox.add_token("slow"), await sandbox.add_token("quick")

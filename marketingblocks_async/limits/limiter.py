@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable
 
 from .permits import PermitPool, PooledPermit
@@ -25,6 +26,7 @@ class RateLimiter:
     def __init__(self, pool: PermitPool) -> None:
         self._pool = pool
         self._queues: dict[asyncio.AbstractEventLoop, LoopQueue] = {}
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.snapshot()!r}>"
@@ -43,6 +45,11 @@ class RateLimiter:
         return self._pool.in_use > 0 or self._pool.paused_until > self._pool.clock()
 
     @property
+    def paused_for(self) -> float:
+        """Seconds until a pause ends; 0.0 when there is none."""
+        return max(0.0, self._pool.paused_until - self._pool.clock())
+
+    @property
     def queued(self) -> int:
         """Number of calls that wait for a permit."""
         return sum(queue.waiting_in(lane) for queue in self._queues.values() for lane in Lane)
@@ -50,8 +57,9 @@ class RateLimiter:
     def reconfigure(self, settings: RateLimit) -> None:
         """Use other settings from now on; permits that are out stay out until their time."""
         self._pool.reconfigure(settings)
-        self._queues = {}
-        self._pool.listen()
+        with self._lock:
+            self._queues = {}
+            self._pool.listen()
 
     async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> PooledPermit:
         """Wait until a request may go out.
@@ -120,7 +128,7 @@ class RateLimiter:
             in_use=pool.in_use,
             queued=self.queued,
             queued_bulk=sum(queue.waiting_in(Lane.BULK) for queue in self._queues.values()),
-            paused_for=max(0.0, pool.paused_until - pool.clock()),
+            paused_for=self.paused_for,
             granted=pool.granted,
             refused=pool.refused,
             rate=pool.rate,
@@ -136,7 +144,9 @@ class RateLimiter:
 
     def _make_queue(self, loop: asyncio.AbstractEventLoop) -> LoopQueue:
         queue = LoopQueue(self._pool, loop)
-        # A new dictionary, since another thread may be iterating over the old one.
-        self._queues = {known: q for known, q in self._queues.items() if not known.is_closed()} | {loop: queue}
-        self._pool.listen(*(each.permit_comes_back for each in self._queues.values()))
+        # Or one of two threads that come here at once would replace the queue of the other.
+        with self._lock:
+            # A new dictionary, since another thread may be iterating over the old one.
+            self._queues = {known: q for known, q in self._queues.items() if not known.is_closed()} | {loop: queue}
+            self._pool.listen(*(each.permit_comes_back for each in self._queues.values()))
         return queue

@@ -63,6 +63,13 @@ class _Entry:
         self.settings = settings
 
     @property
+    def left_to_child(self) -> float:
+        """Seconds for which a forked child sends nothing: its parent's requests count, or the token is paused."""
+        counted = self.settings.per + FRESH_CONNECTION_GUARD
+        # A limiter in Redis tells the child itself, and its locks may be held in it.
+        return max(counted, self.limiter.paused_for) if isinstance(self.limiter, RateLimiter) else counted
+
+    @property
     def in_use(self) -> bool:
         return bool(self.users) or self.limiter.busy
 
@@ -159,9 +166,7 @@ class LimiterRegistry:
     def after_fork_in_child(self) -> None:
         """Start without limiters, and remember which tokens the parent was using."""
         now = time.monotonic()
-        self._inherited |= {
-            key: now + entry.settings.per + FRESH_CONNECTION_GUARD for key, entry in self._entries.items()
-        }
+        self._inherited |= {key: now + entry.left_to_child for key, entry in self._entries.items()}
         self._of_parent += self._entries.values()
         self._entries = {}
         self._sweeping_loop = None

@@ -14,7 +14,7 @@ from tests.support.redis_server import private_redis
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 
 _COMMON = """
-import asyncio, json, os, sys, time
+import asyncio, json, os, sys, threading, time
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async import RateLimit
 ROOT = "https://api.example/v1"
@@ -74,6 +74,16 @@ async def test_a_child_gets_permits_after_those_of_the_parent_no_longer_count() 
     assert inside[0] - before[-1] >= 0.3
 
 
+async def test_a_child_keeps_the_pause_of_its_parent() -> None:
+    (instants,) = await outcome(
+        "settings, user = RateLimit(limit=4, per=0.1), threading\n"
+        "began = time.monotonic()\n"
+        "REGISTRY.get(ROOT, 'a-token', settings, user).pause(2.0)\n"
+        "print(json.dumps([[instant - began for instant in child(settings, 1)]]))"
+    )
+    assert instants[0] >= 2.0
+
+
 async def test_a_child_that_is_forked_while_the_parent_s_calls_wait() -> None:
     parent, inside = await outcome(
         "settings = RateLimit(limit=4, per=0.3)\n"
@@ -105,7 +115,6 @@ async def test_a_child_leases_permits_of_its_own_from_redis() -> None:
 async def test_a_fork_while_another_thread_makes_a_limiter_with_redis() -> None:
     """Both took the locks of registry and worker, in opposite orders, and waited for each other."""
     (inside,) = await outcome(
-        "import threading\n"
         "from marketingblocks_async.redis import RedisRateLimit\n"
         "class Slow(RedisRateLimit):\n"
         "    def make_limiter(self, base_url, token):\n"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.permits import PermitPool, PooledPermit
 from marketingblocks_async.limits.registry import LimiterRegistry
 from marketingblocks_async.limits.release import PermitState
@@ -35,6 +36,11 @@ def test_a_pool_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch,
     assert isinstance(pool.take(), PooledPermit)
     pool.sending(permit, "create-post")
     assert holds_its_lock(monkeypatch, pool, lambda: ACTS[name](pool, permit))
+
+
+async def test_a_limiter_makes_queues_in_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = RateLimiter(PermitPool(RateLimit()))
+    assert holds_its_lock(monkeypatch, limiter, lambda: limiter.abort(None, RuntimeError))
 
 
 async def test_the_registry_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
