@@ -132,8 +132,8 @@ class DistributedRun:
         """Queue the pending rows again; return ``False`` if the workers only wait for a permit."""
         if self._client.has_limiter:
             limiter = self._client.rate_limiter
-            # With a shared limit, an idle process hears of a pause or an outage when it asks for a permit. Whatever that
-            # raises, the snapshot says what stands in the way.
+            # With a shared limit, an idle process hears of a pause or an outage when it asks for a permit. Whatever
+            # that raises, the snapshot says what stands in the way.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(1.0):
                     (await limiter.acquire(Lane.BULK)).release()
