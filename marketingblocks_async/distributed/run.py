@@ -50,7 +50,7 @@ class DistributedRun:
         enqueue: adds numbers of rows to the queue. Adding one twice is harmless.
         settle_after: seconds to wait before an unlisted post counts as not created: at least twice the ``timeout`` of
             the workers' clients. By default 60, or twice that of ``client`` if that is more.
-        quiet: seconds without any change after which pending rows are queued again.
+        quiet: seconds without any change after which pending rows are queued again, unless the token is paused.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
         on_progress: called about once a second.
