@@ -20,11 +20,11 @@ without any stays unknown.
 * ``settle_after`` seconds have passed since it was sent: a slow server may carry a request out long after its sender
   died, and listings may lag. The same holds around the time at which it is due: a post that is just being published may
   be in no listing;
-* the same listing shows two rows of the run with the same channel, type and way of publishing, both with media or both
-  without, one sent before it and one sent after it, with exactly the channel and text that were sent and with ids that
-  have grown. So the listing reaches over the row's time, is fresh enough, includes posts of this kind, and its
-  channels, texts and ids can be compared. For scheduled rows the two also lie
-  on either side of it in the order of the schedule, since ``upcoming-posts`` lists the nearest first and breaks off;
+* the same listing shows two rows of the run with the same channel, type and way of publishing (both with media or
+  both without, if they go out at once), one sent before it and one sent after it, with exactly the channel and text
+  that were sent and with ids that have grown. So the listing reaches over the row's time, is fresh enough, includes
+  posts of this kind, and its channels, texts and ids can be compared. For scheduled rows the two also lie on either
+  side of it in the order of the schedule, since ``upcoming-posts`` lists the nearest first and breaks off;
 * if a listing has a round number of posts, it may have been cut off there, and an API may carry out requests that are
   in flight at once in any order. Then the two rows must not have been in flight together with it: one had ended before
   it was sent, the other was sent when it had settled;
@@ -423,9 +423,10 @@ def _channel(post: CreatePost) -> tuple[str, str]:
 
 
 def _kind(post: CreatePost) -> tuple[object, ...]:
-    # With the zone, since only the times of one zone have an order; with the type and the media, since a listing may
-    # leave out stories, or show a video only when it was processed.
-    return (*_channel(post), post.publish_mode, post.time_zone, post.post_type, bool(post.media_urls))
+    # With the zone, since only the times of one zone have an order; with the type, since a listing may leave out
+    # stories; with the media of what goes out at once, since a listing may show a video only when it was processed.
+    has_media = bool(post.media_urls) and post.publish_mode in (PublishMode.NOW, PublishMode.SHARE_NEXT)
+    return (*_channel(post), post.publish_mode, post.time_zone, post.post_type, has_media)
 
 
 def _content(post: CreatePost) -> bytes:

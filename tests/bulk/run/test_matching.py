@@ -199,6 +199,14 @@ def test_a_request_that_may_still_be_on_its_way_is_not_absent() -> None:
     assert judge([late], [*ENCLOSING, listed(105)], enclosing).found == {5: "105"}
 
 
+def test_media_do_not_matter_to_what_waits_in_the_queue() -> None:
+    done = [
+        replace(BEFORE, post=post("before", publish_mode="queued", media_urls=["https://example.com/a.mp4"])),
+        replace(AFTER, post=post("after", publish_mode="queued")),
+    ]
+    assert judge([sent(5, post(publish_mode="queued"))], ENCLOSING, done) == Verdicts(absent=(5,))
+
+
 @pytest.mark.parametrize(("due", "absent"), [("13:46", False), ("13:47", False), ("13:45", True), ("13:49", True)])
 def test_a_row_that_is_due_now_may_be_in_no_listing(due: str, absent: bool) -> None:
     """NOW is 13:46:40 UTC on 12 January 1970."""
