@@ -215,9 +215,10 @@ def decide(
 
 def settled_at(row: SentRow, now: float, settle_after: float) -> float:
     """Return the Unix time from which on a row that is in no listing may count as not created."""
-    due = row.post.scheduled_at
-    is_due = due is not None and abs(due.timestamp() - now) < settle_after
-    return max(row.sent_at, due.timestamp() if due is not None and is_due else -math.inf) + settle_after
+    latest, due = row.sent_at, row.post.scheduled_at
+    if due is not None and abs(due.timestamp() - now) < settle_after:
+        latest = max(latest, due.timestamp())
+    return latest + settle_after
 
 
 def _candidates(

@@ -99,28 +99,27 @@ async def test_no_highest_id_is_taken_from_what_was_not_read(
         assert [highest for _, highest in await journal.highest_ids()] == [0]
 
 
-async def test_the_highest_id_may_be_that_of_a_post_on_threads(
-    sandbox: Sandbox, client: MarketingBlocks, tmp_path: Path
+POST_ON_THREADS = [{"post_id": 500, "channel_type": "threads", "channel_id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "highest"),
+    [
+        # Otherwise a post of yesterday with the text of a row would be taken for it.
+        (Fault("wrong_shape", "get-posts", after=1, params={"body": json.dumps(POST_ON_THREADS)}), 500),
+        ("forbidden:endpoint=get-posts,after=1", 0),
+    ],
+    ids=["it is that of a post on Threads", "Threads cannot be listed"],
+)
+async def test_the_listing_of_threads_counts_if_there_is_one(
+    sandbox: Sandbox, client: MarketingBlocks, tmp_path: Path, fault: Fault | str, highest: int
 ) -> None:
-    """Otherwise a post of yesterday with the text of a row would be taken for it."""
     await create_journal(posts(1), tmp_path / "run.journal")
     async with Journal(tmp_path / "run.journal") as journal:
         await journal.begin_session()
-        listed = [{"post_id": 500, "channel_type": "threads", "channel_id": 1}]
-        sandbox.faults.add(Fault("wrong_shape", "get-posts", after=1, params={"body": json.dumps(listed)}))
+        sandbox.faults.add(fault)
         await note_highest_id(client, journal)
-        assert [highest for _, highest in await journal.highest_ids()] == [500]
-
-
-async def test_a_refused_listing_of_threads_does_not_matter_to_the_highest_id(
-    sandbox: Sandbox, client: MarketingBlocks, tmp_path: Path
-) -> None:
-    await create_journal(posts(1), tmp_path / "run.journal")
-    async with Journal(tmp_path / "run.journal") as journal:
-        await journal.begin_session()
-        sandbox.faults.add("forbidden:endpoint=get-posts,after=1")
-        await note_highest_id(client, journal)
-        assert [highest for _, highest in await journal.highest_ids()] == [0]
+        assert [noted for _, noted in await journal.highest_ids()] == [highest]
 
 
 async def test_a_post_that_has_left_the_queue_is_not_absent(sandbox: Sandbox, tmp_path: Path) -> None:
