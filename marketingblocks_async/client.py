@@ -113,7 +113,7 @@ class MarketingBlocks:
         proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) or the system. Loopback
             addresses never use one. A session that was handed in has its own.
-        ssl_context: how to check the server's certificate, for an authority of your own
+        ssl_context: how to check the server's certificate, for a certificate authority of your own
             (``ssl.create_default_context(cafile="ca.pem")``); by default the usual authorities and ``SSL_CERT_FILE``.
         middlewares: code to run around every attempt, the first one outermost; see ``Middleware``.
         on_attempt: called after every attempt.

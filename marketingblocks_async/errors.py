@@ -230,6 +230,8 @@ class APIError(CallError):
         message: the API's reason, and what to do.
         body: the decoded JSON body, or its text if it was not JSON, whole.
         headers: the response's headers; case does not matter.
+        made_in_front: whether the response shows that a firewall, a cache or a proxy made it, and not the API
+            (inferred: an HTML page, or ``Proxy-Status`` with an error).
         endpoint: the operation that was called.
         attempts: how many attempts were made.
         first_failure: see ``CallError``.
@@ -254,6 +256,7 @@ class APIError(CallError):
         self.status_code = status_code
         self.body = body
         self.headers: Headers = headers if isinstance(headers, Headers) else Headers(headers or {})
+        self.made_in_front: bool = False
 
 
 class BadRequestError(APIError):

@@ -60,13 +60,16 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     retry_after = parse_retry_after(headers)
     in_front = made_in_front(response)
     message = f"{status}{_reason(body)}{_advice(response, call.operation.permission, retry_after, in_front=in_front)}"
-    error: CallError
+    refusal: APIError
     if status == 429:
-        error = RateLimitError(f"{name}: {message}", body=body, headers=headers, endpoint=name, retry_after=retry_after)
+        said = f"{name}: {message}"
+        refusal = RateLimitError(said, body=body, headers=headers, endpoint=name, retry_after=retry_after)
     else:
         error_class = InternalServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
-        error = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
-    outcome = classify(status, in_front=in_front)
+        refusal = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
+    refusal.made_in_front = in_front
+    error: CallError = refusal
+    outcome = classify(status, in_front=in_front or was_repeated_in_front(response))
     if status < 400 and call.operation.is_read:
         # A redirect of a read is the same the next time.
         outcome = Outcome.FINAL
@@ -100,7 +103,7 @@ def classify(status: int, *, in_front: bool = False) -> Outcome:
 
     Args:
         status: HTTP status; 2xx if the body says that the call failed.
-        in_front: see ``made_in_front()``.
+        in_front: whether something in front of the API made the response, or sent the request several times.
 
     """
     if 200 <= status < 300:
@@ -115,15 +118,17 @@ def classify(status: int, *, in_front: bool = False) -> Outcome:
 def made_in_front(response: HttpResponse) -> bool:
     """Return whether a response shows that it was made in front of the API: by a firewall, a cache or a proxy.
 
-    The API answers in JSON (documented). ``Proxy-Status`` with an error is a proxy's own (RFC 9209 section 2.1.1), and
-    ``x-envoy-attempt-count`` above 1 says that Envoy has sent the request several times.
+    The API answers in JSON (documented), and ``Proxy-Status`` with an error is a proxy's own (RFC 9209 section 2.1.1).
     """
     headers = response.headers
     if "text/html" in headers.get("Content-Type", "").lower() or response.body.lstrip()[:1] == b"<":
         return True
-    if re.search(r";\s*error\s*=", headers.get("Proxy-Status", "")):
-        return True
-    return headers.get("x-envoy-attempt-count", "1").strip() not in ("", "0", "1")
+    return re.search(r";\s*error\s*=", headers.get("Proxy-Status", "")) is not None
+
+
+def was_repeated_in_front(response: HttpResponse) -> bool:
+    """Return whether a proxy in front of the API says that it has sent the request several times, as Envoy does."""
+    return response.headers.get("x-envoy-attempt-count", "1").strip() not in ("", "0", "1")
 
 
 _DENIALS = frozenset({"false", "0", "error"})
@@ -222,10 +227,11 @@ def _reason(body: Any) -> str:
 
 def _advice(response: HttpResponse, permission: str | None, wait: float | None, *, in_front: bool) -> str:
     """Return the next step for a person."""
-    if in_front and response.status in (401, 403):
+    if in_front and 400 <= response.status < 500 and response.status not in (404, 429):
         return (
-            " - this is no answer of the API but a page of something in front of it, such as a firewall or a proxy, so "
-            "it says nothing about the access token; ask the people who run it, or try from another network"
+            " - this is no answer of the API but one of something in front of it, such as a firewall or a proxy, so it "
+            "says nothing about the access token or the request's content; ask the people who run it, or try from "
+            "another network"
         )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
     match response.status:

@@ -7,8 +7,8 @@ it is looked for at the API, and sent again only if it certainly does not exist 
 
 The settings ``appendonly yes`` and ``appendfsync always`` make Redis respond only after it has written to the disk (it
 writes once for all waiting clients). They are checked. A replica that takes over may lack the last intents, so this
-Redis must not fail over by itself: while it is down nothing is sent, and the run continues when it is back. Rows that
-vanish, for example by a flush, cannot get an intent and are not sent.
+Redis must not fail over by itself. While it is down nothing is sent, and the controlling process ends with an error;
+start it again when Redis is back. Rows that vanish, for example by a flush, cannot get an intent and are not sent.
 """
 
 from __future__ import annotations

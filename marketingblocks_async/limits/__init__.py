@@ -16,8 +16,8 @@ and ``c`` lie the event loop, a connection that may have to be opened, and the n
 back and then let them go together. So this limiter keeps track of every request that the server might still be
 counting.
 
-**Permits.** There are ``limit`` permits. A grant takes one. ``per`` after ``z`` it may certainly come back, but that
-would cost a token ``limit / (per + latency)``. Most of a round trip is the same for all requests, though: the next
+**Permits.** There are ``limit`` permits. A grant takes one. ``per`` after ``z`` it may certainly come back, but then a
+token would reach only ``limit / (per + latency)``. Most of a round trip is the same for all requests, though: the next
 request with the permit takes as long to be counted. So the permit comes back **by evidence** at ``z + per - base``,
 where ``base`` is the fastest round trip ``z - l`` of that operation in the last 30 to 60 seconds, less 5 ms
 (``MARGIN``). An answer that took ``late`` seconds longer than the base holds its permit ``late`` seconds beyond
@@ -47,8 +47,8 @@ rate. So ``late`` is paid from a credit. Each permit that comes back brings ``gu
 was held; credit can be saved for 30 windows. While there is credit, any lateness is held in full. Without, a permit
 comes back at ``w + guard + per`` at the earliest, and the bound rests on a second assumption: that the delay from write
 to count *varies* by at most the guard (then ``c' - c >= per + guard - spread``). In general, no window contains more
-than ``limit`` and those requests in it that were later than they were held. So a token reaches at least ``limit / (per
-+ guard)``, rare lateness of any size is covered, and only frequent lateness is covered up to the guard. Details:
+than ``limit`` and those requests in it that were later than they were held. So a token reaches about ``limit / (per +
+guard)``, rare lateness of any size is covered, and only frequent lateness is covered up to the guard. Details:
 
 * *Holding is free while permits are plenty* (fewer than four fifths are out): all is held in full then.
 * *An unanswered request* is late by its own evidence. It holds its permit while the credit lasts.

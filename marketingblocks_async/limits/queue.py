@@ -1,4 +1,4 @@
-"""The calls of one event loop that wait, and the dispatcher that lets them go. The package's docstring says why so.
+"""The calls of one event loop that wait, and the dispatcher that lets them go. The package's docstring says why.
 
 Strict first in, first out within a lane.
 """

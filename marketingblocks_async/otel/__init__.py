@@ -1,5 +1,6 @@
 """OpenTelemetry (extra ``otel``): spans, metrics and propagation, made from the client's events alone.
 
+```python
 from marketingblocks_async import MarketingBlocks, observed_by
 from marketingblocks_async.otel import Metrics, Tracing, propagate_context
 
@@ -9,6 +10,7 @@ async with MarketingBlocks(
     middlewares=[propagate_context],  # only if the API may see your trace ids
 ) as client:
     metrics.watch(client)
+```
 """
 
 try:

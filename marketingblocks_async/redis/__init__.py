@@ -14,10 +14,10 @@ Redis only keeps account of how many each process holds (``exchange.lua``), not 
 more fact: no permit is ever in two places.
 
 **Exchanges.** A process in use renews its *lease* of 0.75 s every 0.3 s, for all its tokens in one round trip: it
-returns permits that it does not need, says how many it would like, and gets its due. A permit that has no time to come
-back yet cannot be returned. One that has may be returned at once, together with the time that is left, and the process
-that gets it waits that long. So permits are neither idle in transit nor used too early. Saturated processes keep
-theirs, so they send about three commands a second each, whatever their number of requests.
+returns permits that it does not need, says how many it would like, and gets its fair share. A permit whose return
+time is not known yet cannot be given up. Any other may be given up at once, together with the time that is left, and
+the process that gets it waits that long. So permits are neither idle in transit nor used too early. Saturated processes
+keep theirs, so they send about three commands a second each, whatever their number of requests.
 
 **Fairness.** Max-min: no process gets more than it wants, and none more than an equal part of what the others leave.
 Each paces at the part that it may count on. A process that has become idle returns all its permits in its second

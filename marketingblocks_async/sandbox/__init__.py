@@ -18,8 +18,8 @@ In a process of its own: ``SandboxProcess``, or ``marketingblocks sandbox --help
 The *ledger* records every request on the server's side: when it arrived, and whether it was carried out. Tests judge
 the client by it. A *fault* is scripted: it says which requests go wrong, how, and whether they are carried out.
 
-The sandbox shares only the models, the endpoint table and the check of loopback addresses with the client. Its
-rate-limit policies are written apart from the client's limiter, so that a bug in the client is not mirrored here.
+The sandbox shares only the models, the endpoint table, the error classes and the check of loopback addresses with the
+client. All that counts, responds or decides is its own code, so that a bug in the client is not mirrored here.
 
 **Documented, and followed:** paths, methods, permissions, the bearer header; the required fields, types and words of
 the requests; the error body ``{"status": false, "message": ...}``; the responses to Find Post, upcoming-posts and

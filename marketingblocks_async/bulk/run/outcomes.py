@@ -24,10 +24,10 @@ from .reconcile import Reconciliation
 
 
 class UnknownPolicy(StrEnum):
-    """Policy for rows whose outcome stays unknown after they have been looked for.
+    """Policy for rows that are of unknown outcome when a run begins.
 
-    ``report``: leave them unknown. ``resend``: send them again, at the risk of publishing twice. ``skip``: count them
-    as failed without looking for them.
+    ``report``: look for them, and leave those unknown that cannot be decided. ``resend``: look for them, and send those
+    again, at the risk of publishing twice. ``skip``: count all of them as failed without a look, also those that exist.
     """
 
     REPORT = "report"

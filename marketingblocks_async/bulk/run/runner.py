@@ -54,7 +54,7 @@ class BulkRun:
     Args:
         client: an open client; its retries, timeout and limit apply. The run's calls queue behind ordinary calls.
         journal: the rows. No other run may use it. If it is not open, ``run()`` opens it; close it with ``aclose()``.
-        unknown: what to do with rows whose outcome stays unknown.
+        unknown: what to do with rows that are of unknown outcome when the run begins.
         max_failures: number of failed rows after which this run stops; ``None`` for no bound.
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
         settle_after: seconds to wait before an unlisted post counts as not created; by default 60, or twice the

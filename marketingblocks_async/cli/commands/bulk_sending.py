@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Unknown(StrEnum):
-    """Ways to treat rows whose outcome stays unknown."""
+    """Ways to treat rows of unknown outcome."""
 
     REPORT = "report"
     RESEND = "resend"
@@ -66,8 +66,9 @@ class Sending:
     unknown: Annotated[
         Unknown,
         typer.Option(
-            help="Rows whose outcome cannot be determined: report them, resend them (at the risk of publishing twice), "
-            "or skip them."
+            help="Rows that are of unknown outcome when the run begins. report: look for them, and leave those that "
+            "cannot be decided. resend: look for them, and send those again (this may publish twice). skip: count them "
+            "as failed, without a look."
         ),
     ] = Unknown.REPORT
     max_failures: Annotated[int | None, typer.Option(min=1, help="Stop after this number of failed rows.")] = None
