@@ -42,7 +42,7 @@ _CODES = {
     ExitCode.INTERRUPTED: "Ctrl-C",
 }
 _PANELS = {
-    "Settings": ("Settings", "The commands that call the API take:"),
+    "Settings": ("Settings", "Most commands take these. A command that does not call the API needs no token."),
     "How the file is read": ("Options for files", "`bulk plan`, `bulk run` and `bulk recipe new` take:"),
 }
 """Groups of options that several commands share: heading and introduction."""
@@ -64,8 +64,9 @@ def command_line_page() -> str:
     root: Any = typer.main.get_command(make_app())
     commands = list(_commands(root, "marketingblocks"))
     codes = "\n".join(f"| {code.value} | {_CODES[code]} |" for code in ExitCode)
+    shared = {panel: _options_of_panel(commands, panel) for panel in _PANELS}
     panels = [
-        f"## {heading}\n\n{introduction}\n\n{_table(_options_of_panel(commands, panel), 'option')}\n"
+        f"## {heading}\n\n{introduction}\n\n{_table(shared[panel], 'option')}\n"
         for panel, (heading, introduction) in _PANELS.items()
     ]
     parts = [_INTRODUCTION.format(codes=codes, panels="\n".join(panels))]
@@ -75,7 +76,7 @@ def command_line_page() -> str:
         if len(words) > 1 and words[0] != group:
             group = words[0]
             parts.append(f"## {group}\n\n{_prose(root.commands[group].help)}\n")
-        parts.append(_section(path, command, "###" if len(words) > 1 else "##"))
+        parts.append(_section(path, command, "###" if len(words) > 1 else "##", shared))
     return "\n".join(parts)
 
 
@@ -88,26 +89,32 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from _commands(child, f"{path} {name}")
 
 
-def _section(path: str, command: Any, heading: str) -> str:
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    usage = " ".join([path, "[OPTIONS]", *(each.metavar or each.name.upper() for each in arguments)])
+def _section(path: str, command: Any, heading: str, shared: dict[str, list[tuple[str, str]]]) -> str:
+    arguments = [(_argument(each), each) for each in command.params if each.param_type_name == "argument"]
+    usage = " ".join([path, "[OPTIONS]", *(name if each.required else f"[{name}]" for name, each in arguments)])
     parts = [f"{heading} {' '.join(path.split()[1:])}\n\n{_prose(command.help)}\n", f"```console\n$ {usage}\n```\n"]
     if arguments:
-        rows = [(_code(each.metavar or each.name.upper()), _escaped(each.help or "")) for each in arguments]
+        rows = [(_code(name), _escaped(each.help or "")) for name, each in arguments]
         parts.append(_table(rows, "argument") + "\n")
-    if options := _options(command, None):
-        parts.append(_table(options, "option") + "\n")
-    links = [
-        f"[{heading}](#{heading.lower().replace(' ', '-')})"
-        for panel, (heading, _) in _PANELS.items()
-        if _options(command, panel)
-    ]
-    if links:
-        parts.append(f"Also: {', '.join(links)}.\n")
+    linked = [panel for panel, options in shared.items() if _options(command, panel) == options]
+    own = [option for panel in (None, *_PANELS) if panel not in linked for option in _options(command, panel)]
+    if own:
+        parts.append(_table(own, "option") + "\n")
+    if linked:
+        headings = (_PANELS[panel][0] for panel in linked)
+        links = ", ".join(f"[{each}](#{each.lower().replace(' ', '-')})" for each in headings)
+        parts.append(f"Also: {links}.\n")
+    for title, entries in command.lists():
+        parts.append(f"**{title}**\n")
+        parts.append(_table([(_code(name), _escaped(text)) for name, text in entries], "name") + "\n")
     if command.epilog:
         examples = "\n".join(_wrapped(line) for line in command.epilog.split("\n\n"))
         parts.append(f"```console\n{examples}\n```\n")
     return "\n".join(parts)
+
+
+def _argument(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
 
 
 def _options_of_panel(commands: Sequence[tuple[str, Any]], panel: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, Protoc
 import typer
 
 from .errors import CommandEnded, ExitCode, report
-from .help import Group, Page, command_class
+from .help import Group, Lists, Page, command_class
 from .output import Output
 from .settings import BaseUrl, FormerRate, Json, Rate, Settings, TokenFile
 
@@ -37,7 +37,7 @@ def command(
     *,
     examples: str = "",
     shared: Collection[str] = tuple(_SHARED),
-    more: Callable[[], None] | None = None,
+    lists: Callable[[], Lists] = tuple,
 ) -> Callable[
     [Callable[Concatenate[Settings, P], ExitCode | None]], Callable[Concatenate[Settings, P], ExitCode | None]
 ]:
@@ -48,7 +48,7 @@ def command(
         name: name of the command.
         examples: command lines, one a line, shown at the end of the help.
         shared: the shared options that the command has. An option of its own takes the place of one of them.
-        more: prints a further part of the help.
+        lists: returns further lists for the end of the help, such as the values of an option.
 
     """
 
@@ -72,7 +72,7 @@ def command(
         # typer reads the signature and the annotations, so both get the shared options.
         run.__dict__["__signature__"] = inspect.Signature(parameters)
         run.__annotations__ = {each.name: each.annotation for each in parameters}
-        page = Page(text, parameters, lines, more)
+        page = Page(text, parameters, lines, lists)
         app.command(name, cls=command_class(page), help=text, epilog="\n\n".join(lines) or None)(run)
         return function
 

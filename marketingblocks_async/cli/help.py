@@ -26,25 +26,29 @@ _VALUES: dict[Any, str] = {int: "N", float: "NUMBER", Path: "FILE", str: "TEXT"}
 Entry = tuple[str, str]
 """A name and its explanation."""
 
+Lists = Sequence[tuple[str, Sequence[Entry]]]
+"""Lists of entries, each with its title."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """The help of one command: explanation, arguments and options (annotated as typer reads them), and example lines.
 
-    ``more`` prints a further part.
+    ``lists`` returns further lists, such as the values of an option.
     """
 
     text: str
     parameters: Sequence[inspect.Parameter]
     examples: Sequence[str]
-    more: Callable[[], None] | None = None
+    lists: Callable[[], Lists] = tuple
 
     def show(self, path: str) -> None:
         """Print the help of the command that is called as ``path``."""
         console = _console()
         arguments = [each for each in self.parameters if _is_argument(each)]
         options = [each for each in self.parameters if not _is_argument(each) and not _info(each).hidden]
-        words = "".join(f" {_argument_name(each)}" for each in arguments)
+        names = {_argument_name(each): each.default is inspect.Parameter.empty for each in arguments}
+        words = "".join(f" {name}" if is_required else f" [{name}]" for name, is_required in names.items())
         _show_text(console, f"Usage: {path}{words} [OPTIONS]", self.text)
         _show_entries(console, "Arguments", [(_argument_name(each), _explanation(each)) for each in arguments])
         for panel in dict.fromkeys(_info(each).rich_help_panel or "Options" for each in options):
@@ -56,14 +60,16 @@ class Page:
             for line in self.examples:
                 # The terminal breaks a long line, so that it can be copied.
                 console.print(f"  {line}", markup=False, soft_wrap=True, style="cyan")
-        if self.more is not None:
-            self.more()
+        for title, entries in self.lists():
+            _show_entries(console, title, entries)
 
 
 def command_class(page: Page) -> type[TyperCommand]:
     """Return a class of commands with this help."""
 
     class Command(TyperCommand):
+        lists = staticmethod(page.lists)
+
         def format_help(self, ctx: Any, formatter: Any) -> None:
             """Print the help."""
             del formatter
@@ -92,11 +98,6 @@ class Group(TyperGroup):
         ]
         _show_entries(console, "Options", options)
         console.print(f"\n{ctx.command_path} COMMAND --help explains a command.", soft_wrap=True)
-
-
-def show_entries(title: str, entries: Iterable[Entry]) -> None:
-    """Print a list of names and explanations."""
-    _show_entries(_console(), title, entries)
 
 
 def _console() -> Console:

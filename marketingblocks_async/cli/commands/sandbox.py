@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marketingblocks_async.cli.command import TakesOptions, command, new_app, takes_options
-from marketingblocks_async.cli.help import show_entries
+from marketingblocks_async.cli.help import Lists
 from marketingblocks_async.cli.output import print_json
 from marketingblocks_async.cli.settings import Settings
 
@@ -54,7 +54,7 @@ class Options:
     ] = None
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", metavar="KIND[:key=value,...]", help="A fault, see below; may be repeated."),
+        typer.Option("--fault", metavar="KIND[:key=value,...]", help="A fault; see below. May be repeated."),
     ] = None
     tokens: Annotated[
         int | None,
@@ -151,28 +151,27 @@ class Options:
 takes_options_of_the_sandbox: TakesOptions = takes_options(Options, "options")
 
 
-def _show_lists() -> None:
-    """Print the policies, faults and variants as the sandbox knows them; importing it takes a while."""
-    from marketingblocks_async.sandbox import DEFAULT_TOKEN, FAULT_KINDS, CreatePostShape, GetPostsShape, PolicyName
+def _lists() -> Lists:
+    """Return the policies, faults and variants as the sandbox knows them; importing it takes a while."""
+    from marketingblocks_async.sandbox import FAULT_KINDS, CreatePostShape, GetPostsShape, PolicyName
 
-    show_entries("Policies", [(", ".join(PolicyName), "")])
-    show_entries(
-        "Faults (each takes endpoint=, times=, after=, rate= and token=, and the parameters in brackets)",
-        [(name, kind.summary + _parameters(kind)) for name, kind in FAULT_KINDS.items()],
-    )
-    show_entries(
-        "Variants",
-        [
-            ("create_post", "|".join(CreatePostShape)),
-            ("get_posts", "|".join(GetPostsShape)),
-            ("missing_permission", "401|403"),
-            ("string_ids", "all ids are strings"),
-            ("unknown_status", "every STATUS is an unknown word"),
-            ("extra_fields", "posts have more fields than documented"),
-            ("update_resets_defaults", "an update of an automation resets what it leaves out"),
-        ],
-    )
-    typer.echo(f"\nThe token {DEFAULT_TOKEN} always works. The ledger is at /_sandbox/ledger.")
+    variants = [
+        ("create_post", "|".join(CreatePostShape)),
+        ("get_posts", "|".join(GetPostsShape)),
+        ("missing_permission", "401|403"),
+        ("string_ids", "all ids are strings"),
+        ("unknown_status", "every STATUS is an unknown word"),
+        ("extra_fields", "posts have more fields than documented"),
+        ("update_resets_defaults", "an update of an automation resets what it leaves out"),
+    ]
+    return [
+        ("Policies", [(", ".join(PolicyName), "")]),
+        (
+            "Faults (each takes endpoint=, times=, after=, rate= and token=, and the parameters in brackets)",
+            [(name, kind.summary + _parameters(kind)) for name, kind in FAULT_KINDS.items()],
+        ),
+        ("Variants", variants),
+    ]
 
 
 def _parameters(kind: FaultKind) -> str:
@@ -189,13 +188,14 @@ def _parameters(kind: FaultKind) -> str:
     marketingblocks sandbox --policy gcra --fault commit_then_drop:endpoint=create-post,times=3
     """,
     shared=("as_json",),
-    more=_show_lists,
+    lists=_lists,
 )
 @takes_options_of_the_sandbox
 def sandbox(settings: Settings, *, options: Options) -> None:
     """Run the documented API as a local server, with selectable limits and scripted faults. Ctrl-C stops it.
 
-    A page for the browser shows requests, posts and faults; its address is printed when the server listens.
+    A page for the browser shows requests, posts and faults; its address is printed when the server listens. The token
+    sandbox-token always works. The ledger is at /_sandbox/ledger.
     """
     from marketingblocks_async.sandbox.serving import describe, run
 
