@@ -2,7 +2,7 @@
 
 Calls that go in one turn are also answered together, so the processor works on all of their objects at once. Where its
 cache does not hold them, a call takes half as long again: with 40 tokens at their limit, turns of 100 calls took 726 µs
-of processor time a call, and turns of 4 take 470 µs (medians of five interleaved rounds, ``benchmarks/README.md``). The
+of processor time a call, and turns of 4 take 470 µs (medians of five interleaved rounds, ``benchmarks/tried.md``). The
 other calls go in the next turns. A process that is not busy notices nothing of it, since its next turn begins at once.
 """
 

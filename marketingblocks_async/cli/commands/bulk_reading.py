@@ -120,12 +120,12 @@ class Reading:
         _option("--include-hidden", help="Send rows that the workbook does not show."),
     ] = False
     list_separator: Annotated[str, _option(metavar="TEXT", help="What separates lists inside a cell.")] = "|"
-    encoding: Annotated[str | None, _option(help="Of a text file; found out by default.")] = None
+    encoding: Annotated[str | None, _option(help="Encoding of a text file; detected by default.")] = None
     delimiter: Annotated[
         str | None,
-        _option(metavar="SIGN", help="The sign between the columns; found out by default."),
+        _option(metavar="SIGN", help="Character between the columns; detected by default."),
     ] = None
-    format: Annotated[Format | None, _option(help="Kind of file; by default its ending.")] = None
+    format: Annotated[Format | None, _option(help="Kind of file; by default the ending of its name says it.")] = None
 
     def options(self) -> ReadOptions:
         """Return what the library takes.
