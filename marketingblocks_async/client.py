@@ -253,7 +253,7 @@ class MarketingBlocks:
                 pool.open()
                 opened += (pool,)
             self._executor.context.bind(self._pools[0])
-        except ConfigurationError:
+        except BaseException:
             await _close(opened)
             raise
 
@@ -401,6 +401,7 @@ class MarketingBlocks:
         Raises:
             ConfigurationError: ``path`` leads out of the API root, the method is unknown, or ``params`` is no mapping.
             TypeError: ``json`` is no JSON value.
+            InvalidArgumentError: JSON cannot hold it, such as NaN.
             OutcomeUnknownError: it may have been carried out; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
 

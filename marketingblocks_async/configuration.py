@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self, cast
 from urllib.parse import urlsplit
 
@@ -146,6 +147,11 @@ def check_url(url: str, source: str) -> str:
 def is_number(value: object, *, whole: bool = False) -> bool:
     """Return whether a setting is a number, and not a text or a truth value in its place."""
     return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+
+
+def is_awaited(function: Callable[..., object]) -> bool:
+    """Return whether the result of a function, or of an object that can be called, has to be awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def check_seconds(value: object, name: str) -> float:

@@ -151,6 +151,7 @@ class TokenFleet:
 
         Raises:
             ConfigurationError: the token cannot be one.
+            RuntimeError: no event loop is running.
 
         """
         loop = asyncio.get_running_loop()
@@ -158,7 +159,8 @@ class TokenFleet:
             msg = f"token must be a string, not {type(token).__name__}"
             raise ConfigurationError(msg)
         try:
-            key = hashlib.sha256(token.encode()).digest()
+            # An error of encode() would show the token.
+            key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
             client = self._alive.get(key)
             if client is None:
                 client = self._alive[key] = self._root.with_token(token, rate_limit=self._rate_limit)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypedDict, TypeVar, cast
 
+from .configuration import is_awaited
 from .errors import ConfigurationError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 
@@ -62,7 +62,7 @@ class Hooks:
         """Check that each can be called without being awaited."""
         for field in dataclasses.fields(self):
             hook = getattr(self, field.name)
-            if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+            if hook is not None and (not callable(hook) or is_awaited(hook)):
                 msg = f"{field.name}={hook!r}: give a plain function; it is called and not awaited"
                 raise ConfigurationError(msg)
 
@@ -97,13 +97,15 @@ def observed_by(*observers: Observer) -> ObserverOptions:
         Keyword arguments for ``MarketingBlocks``; ``None`` for events that no observer overrides.
 
     Raises:
-        ConfigurationError: one is no ``Observer``, such as a function or the class itself.
+        ConfigurationError: one is no ``Observer``, such as a function or the class itself, or has an async method.
 
     """
     for each in observers:
         if not isinstance(cast("object", each), Observer):
             msg = f"observed_by({each!r:.60}): give objects of subclasses of Observer; give functions as on_attempt=…"
             raise ConfigurationError(msg)
+        # A client would see a function that calls them all.
+        Hooks(each.on_attempt, each.on_retry, each.on_throttle, each.on_outcome)
     return {
         "on_attempt": _all([o.on_attempt for o in observers if type(o).on_attempt is not Observer.on_attempt]),
         "on_retry": _all([o.on_retry for o in observers if type(o).on_retry is not Observer.on_retry]),

@@ -33,6 +33,13 @@ async def test_what_is_no_token_is_refused(token: Any) -> None:
             fleet.client(token)
 
 
+async def test_a_token_with_half_a_character_is_not_shown() -> None:
+    async with TokenFleet() as fleet:
+        with pytest.raises(ConfigurationError) as caught:
+            fleet.client("secret\udcff")
+    assert "secret" not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
 async def test_what_is_idle_is_dropped_and_what_is_used_is_not() -> None:
     async with (
         Sandbox() as sandbox,

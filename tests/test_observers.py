@@ -7,12 +7,14 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from marketingblocks_async import (
     APIConnectionError,
     AttemptEvent,
+    ConfigurationError,
     EventLog,
     MarketingBlocks,
     NotFoundError,
@@ -23,6 +25,7 @@ from marketingblocks_async import (
     observed_by,
 )
 from marketingblocks_async.sandbox import Sandbox
+from marketingblocks_async.webhooks import WebhookReceiver
 
 
 class Counting(Observer):
@@ -35,6 +38,27 @@ class Counting(Observer):
 
     def on_outcome(self, event: OutcomeEvent) -> None:
         self.outcomes.append(event)
+
+
+class Late(Observer):
+    async def on_attempt(self, event: AttemptEvent) -> None:  # type: ignore[override]  # the mistake
+        raise AssertionError(event)
+
+
+class LateFunction:
+    async def __call__(self, _event: object) -> None:
+        """Is never awaited."""
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_function_that_would_have_to_be_awaited_is_refused(others: int) -> None:
+    with pytest.raises(ConfigurationError, match=r"on_attempt=.*called and not awaited"):
+        MarketingBlocks("token", **observed_by(Late(), *[Counting()] * others))
+    function: Any = LateFunction()
+    with pytest.raises(ConfigurationError, match=r"on_outcome=.*called and not awaited"):
+        MarketingBlocks("token", on_outcome=function)
+    with pytest.raises(ConfigurationError, match=r"on_result=.*called and not awaited"):
+        WebhookReceiver("https://example.com", on_result=function)
 
 
 class Broken(Observer):

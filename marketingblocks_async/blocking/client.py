@@ -71,7 +71,10 @@ def _copying(
 ) -> Callable[Concatenate[MarketingBlocks, P], MarketingBlocks]:
     @functools.wraps(method)
     def copy(self: MarketingBlocks, /, *args: P.args, **kwargs: P.kwargs) -> MarketingBlocks:
-        return MarketingBlocks.__new__(MarketingBlocks).stand_for(method(self.target, *args, **kwargs))
+        # With the class and the attributes of subclasses.
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied.stand_for(method(self.target, *args, **kwargs))
 
     return copy
 

@@ -43,6 +43,7 @@ class Call(Generic[T]):
         ends: ``time.monotonic()`` at which its deadline passes.
         attempt: the attempt in flight; still set after a cancellation that ended it.
         response: the response to the last attempt that got one.
+        surrounding: the exception that the caller is handling; it is not ours to change.
         first_failure: the error of the first attempt that failed.
         unknown: the error of the first attempt after which it may have been carried out.
         needs_new_connection: whether the next attempt must not use a pooled connection.
@@ -64,6 +65,7 @@ class Call(Generic[T]):
     ends: float = math.inf
     attempt: Attempt | None = None
     response: HttpResponse | None = None
+    surrounding: BaseException | None = None
     first_failure: CallError | None = None
     unknown: CallError | None = None
     needs_new_connection: bool = False

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -96,6 +97,8 @@ class Executor:
         # With few variables, and one name for all exceptions: they take up memory for as long as the call waits.
         self._check_open()
         began = time.monotonic()
+        if sys.exception() is not None:
+            call.surrounding = sys.exception()
         try:
             try:
                 if self.options.deadline is None:
@@ -244,7 +247,7 @@ class Executor:
             call.response = response = await self._send(call, attempt)
         except SendFailure as exc:
             failed = failed_by_sending(call, exc, context.scrub(exc.reason))
-            failed.error.__cause__ = self._without_token(exc.__cause__)
+            failed.error.__cause__ = self._without_token(exc.__cause__, call.surrounding)
         except CallError as exc:
             # A middleware raised it, perhaps that of a call of its own.
             failed = AttemptFailed(Outcome.FINAL, self._error_after(call, exc) or exc)
@@ -294,7 +297,7 @@ class Executor:
             except ValueError as exc:
                 problem = exc
         failed = failed_by_response(call, clean, problem)
-        failed.error.__cause__ = self._without_token(failed.error.__cause__)
+        failed.error.__cause__ = self._without_token(failed.error.__cause__, call.surrounding)
         attempt = call.attempt
         if attempt is not None and attempt.may_have_left and not attempt.answered and not call.operation.is_read:
             why = f"a middleware returned status {clean.status} for it, and the API had not responded"
@@ -374,12 +377,12 @@ class Executor:
             # A middleware may have answered by itself.
             attempt.give_back()
 
-    def _without_token(self, cause: BaseException | None) -> BaseException | None:
+    def _without_token(self, cause: BaseException | None, surrounding: BaseException | None) -> BaseException | None:
         """Return the cause of an error, or ``None`` if it shows the token, which a server may have echoed."""
         chain: list[BaseException] = []
         each = cause
         # An exception object that is raised again and again may be its own context.
-        while each is not None and each not in chain:
+        while each is not None and each is not surrounding and each not in chain:
             if self.context.scrub(text := f"{each} {each!r}") != text:
                 return None
             # Crash reports show the variables of its frames, which hold what was received.

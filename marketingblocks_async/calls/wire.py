@@ -15,6 +15,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from marketingblocks_async.endpoints import AnyEndpoint, Operation
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.models import RequestModel
 from marketingblocks_async.models.base import enumeration_value
@@ -46,9 +47,14 @@ def encode_json(value: Any) -> bytes:
 
     Raises:
         TypeError: it is not a JSON value.
+        InvalidArgumentError: JSON cannot hold it: NaN, infinity, half a character, a value that contains itself.
 
     """
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, default=enumeration_value).encode()
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, default=enumeration_value).encode()
+    except ValueError as exc:
+        msg = f"it cannot be sent as JSON: {exc}"
+        raise InvalidArgumentError(msg) from None
 
 
 def _query_value(value: Any) -> str:

@@ -30,7 +30,7 @@ class RateLimit:
         per: length of the window in seconds, above 0.
         burst: how many requests may go out back to back after a rest, at least 1; 2 to 5 is the useful range.
         guard: the most that safety may cost, in seconds, 0 or more: for how long permits are held on average because
-            answers are late. So a token reaches at least ``limit / (per + guard)``. ``math.inf`` holds every permit
+            answers are late. So a token reaches about ``limit / (per + guard)``. ``math.inf`` holds every permit
             until its request was counted for certain, whatever the rate.
 
     Raises:
@@ -50,6 +50,9 @@ class RateLimit:
             raise ConfigurationError(msg)
         if not is_number(self.per) or not 0 < self.per < math.inf:
             msg = f"RateLimit(per={self.per!r}): give the length of the window in seconds, above 0"
+            raise ConfigurationError(msg)
+        if self.limit is not None and not self.limit < 1e300 * self.per:
+            msg = "RateLimit(limit=…, per=…): the rate is beyond all numbers; give fewer requests or a longer window"
             raise ConfigurationError(msg)
         if not is_number(self.burst) or not 1 <= self.burst < math.inf:
             msg = f"RateLimit(burst={self.burst!r}): give how many requests may go out back to back, 1 or more"

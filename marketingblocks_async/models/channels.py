@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from .base import NonBlank, RequestModel, ResponseModel, Tolerant
+from .base import NonBlank, RequestModel, ResponseModel, Tolerant, is_object
 
 
 class ConnectChannel(RequestModel):
@@ -22,8 +22,14 @@ class ConnectChannel(RequestModel):
         def __init__(self, *, user_id: str, redirect_url: str | None = None) -> None: ...
 
 
+_NAMES = {"connect_url", "connect_token"}
+
+
 class ChannelConnection(ResponseModel):
-    """A started connection. Only the names of these fields are documented."""
+    """A started connection.
+
+    Only the names of these fields are documented; they are looked up at the top and under ``data`` (inferred).
+    """
 
     connect_url: Tolerant[str | None] = None
     """Address to open in the user's browser."""
@@ -33,6 +39,13 @@ class ChannelConnection(ResponseModel):
     """The connected account, in later responses."""
     channel_ids: Any = None
     """The connected accounts, in later responses."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _out_of_an_envelope(cls, value: Any) -> Any:
+        if is_object(value) and is_object(inner := value.get("data")) and not _NAMES & value.keys():
+            return {**value, **inner}
+        return value
 
     @model_validator(mode="after")
     def _has_an_address_or_a_token(self) -> ChannelConnection:

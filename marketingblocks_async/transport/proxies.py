@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
@@ -22,7 +21,7 @@ class Proxies:
         proxy: address of a proxy for all hosts; ``""`` for none; ``None`` for what the environment says now.
 
     Raises:
-        ConfigurationError: a proxy is neither http nor https.
+        ConfigurationError: a proxy is neither http nor https, or its address cannot be read.
 
     """
 
@@ -55,11 +54,19 @@ class Proxies:
 
 
 def _check(address: str, source: str) -> None:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        # Not shown whole: it may hold a password.
+    # The address is not shown whole: it may hold a password.
+    try:
+        url = URL(address)
+        has_host = bool(url.host) and url.port is not None
+    except ValueError:
         msg = (
-            f"{source} names a proxy of the kind {parts.scheme!r}; only http:// and https:// can be used. "
+            f"{source} is no address of a proxy; write http://host:port. In a user name or a password, write %40 for "
+            "@, %23 for #, %2F for / and %3F for ?"
+        )
+        raise ConfigurationError(msg) from None
+    if url.scheme not in ("http", "https") or not has_host:
+        msg = (
+            f"{source} names a proxy of the kind {url.scheme!r}; only http:// and https:// can be used. "
             "Set NO_PROXY for the API's host, or pass proxy='http://…' ('' for none)"
         )
         raise ConfigurationError(msg)

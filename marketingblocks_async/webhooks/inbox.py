@@ -24,6 +24,7 @@ _OVERHEAD = 1024
 class _Hint:
     value: Any
     ids: frozenset[str]
+    digest: bytes
     size: int
     at: datetime
 
@@ -54,13 +55,16 @@ class Inbox:
         self._digests[digest] = None
         if len(self._digests) > REMEMBERED_DIGESTS:
             self._digests.popitem(last=False)
-        hint = _Hint(value, ids_in(value), len(body) + _OVERHEAD, datetime.now(UTC))
+        hint = _Hint(value, ids_in(value), digest, len(body) + _OVERHEAD, datetime.now(UTC))
         if not is_final(value):
             return True
         self._hints.append(hint)
         self._size += hint.size
         while self._size > REMEMBERED_BYTES:
-            self._size -= self._hints.popleft().size
+            dropped = self._hints.popleft()
+            self._size -= dropped.size
+            # If it is delivered again, it is kept again.
+            self._digests.pop(dropped.digest, None)
         for name in hint.ids & self._waiting.keys():
             for future in self._waiting[name]:
                 if not future.done():

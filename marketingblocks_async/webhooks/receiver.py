@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import inspect
 import logging
 import re
 import secrets
@@ -12,7 +11,7 @@ from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from marketingblocks_async.configuration import check_seconds, is_number
+from marketingblocks_async.configuration import check_seconds, is_awaited, is_number
 from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import Generation
 from marketingblocks_async.models.base import is_object
@@ -87,9 +86,7 @@ class WebhookReceiver:
         if not is_number(max_body_bytes, whole=True) or max_body_bytes < 1:
             msg = f"max_body_bytes={max_body_bytes!r}: give a whole number, 1 or more"
             raise ConfigurationError(msg)
-        if on_result is not None and (
-            not callable(cast("object", on_result)) or inspect.iscoroutinefunction(on_result)
-        ):
+        if on_result is not None and (not callable(cast("object", on_result)) or is_awaited(on_result)):
             msg = f"on_result={on_result!r}: give a plain function of one value; it is called and not awaited"
             raise ConfigurationError(msg)
         self._root = _checked(public_url)

@@ -79,6 +79,21 @@ def test_copies_share_the_connections(client: MarketingBlocks, sandbox: Sandbox)
     assert sandbox.base_url in repr(client)
 
 
+class Ours(MarketingBlocks):
+    """A client with something of its own."""
+
+    brand = "none"
+
+
+def test_a_copy_keeps_the_attributes_of_a_subclass() -> None:
+    client = Ours("token")
+    client.brand = "tulips"
+    for derived in (client.with_options(timeout=1.0), client.with_token("other")):
+        assert isinstance(derived, Ours)
+        assert derived.brand == "tulips"
+        assert derived.posts is not client.posts
+
+
 def test_a_client_that_is_not_open_says_so(sandbox: Sandbox) -> None:
     client = MarketingBlocks(sandbox.token, base_url=sandbox.base_url)
     with pytest.raises(ConfigurationError, match="not open"):

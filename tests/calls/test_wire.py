@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketingblocks_async import InvalidArgumentError
 from marketingblocks_async.calls.wire import encode, encode_json, encode_query
 from marketingblocks_async.endpoints import CREATE_POST, FIND_POST, GET_POSTS, UPCOMING_POSTS
 from marketingblocks_async.models import FindPost, ListPosts, UpcomingPostsQuery, UpdateCommentAutomation
@@ -40,6 +41,12 @@ def test_json_has_the_value_of_an_enumeration(value: object) -> None:
     assert encode_json({"status": [value]}) == b'{"status": ["scheduled"]}'
     update = UpdateCommentAutomation.model_validate({"comment_bot_id": 1, "reply": value})
     assert update.wire() == {"comment_bot_id": 1, "reply": "scheduled"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "half \ud83d"], ids=repr)
+def test_what_json_cannot_hold_is_an_error_of_ours(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="cannot be sent as JSON"):
+        encode_json({"key": [value]})
 
 
 class TestEncode:

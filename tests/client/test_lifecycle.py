@@ -267,6 +267,8 @@ def test_settings_that_cannot_work_are_refused_with_what_to_change(changes: dict
         {"limit": -1},
         {"limit": 1.5},
         {"limit": True},
+        {"limit": 10**400},
+        {"limit": 1, "per": 1e-310},
         {"per": 0},
         {"per": -1.0},
         {"per": float("inf")},
@@ -320,3 +322,21 @@ async def test_a_hundred_clients_leave_nothing_behind() -> None:
             await use(sandbox, sandbox.add_token(f"t{number}"))
     gc.collect()
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_client_that_cannot_be_opened_leaves_nothing_open() -> None:
+    class Broken:
+        limit = 100
+
+        def make_limiter(self, _root: str, _token: str) -> Any:
+            msg = "no such server"
+            raise OSError(msg)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(RateLimit(), name)
+
+    limit: Any = Broken()
+    client = MarketingBlocks("token", rate_limit=limit)
+    with pytest.raises(OSError, match="no such server"):
+        await client.open()
+    assert "not open" in repr(client)

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import time
+import traceback
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -25,9 +26,10 @@ from marketingblocks_async import (
     RetryPolicy,
     UnreadableResponseError,
 )
+from marketingblocks_async.sandbox import Sandbox
 from marketingblocks_async.transport import aiohttp_hooks, transport
 from marketingblocks_async.transport.aiohttp_hooks import ObservedConnector
-from tests.support.clients import client_at, post
+from tests.support.clients import client_at, client_of, post
 from tests.support.polling import until
 from tests.support.raw_server import RawRequest, RawServer, always, answer, listening
 
@@ -82,6 +84,25 @@ class TestInFrontOfTheApi:
             with pytest.raises(PermissionDeniedError, match="no answer of the API") as caught:
                 await client.posts.create(post())
             assert "lacks" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["commit_then_drop", "broken_json", "drop_before"])
+async def test_the_exception_that_the_caller_is_handling_keeps_its_traceback(fault: str) -> None:
+    def charge() -> None:
+        msg = "the customer has no money"
+        raise ValueError(msg)
+
+    async with Sandbox() as sandbox, client_of(sandbox) as client:
+        sandbox.faults.add(f"{fault}:times=1")
+        own: ValueError | None = None
+        try:
+            charge()
+        except ValueError as mistake:
+            own = mistake
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post())
+    assert own is not None
+    assert [frame.name for frame in traceback.extract_tb(own.__traceback__)][-1] == "charge"
 
 
 class TestAnswers:

@@ -304,6 +304,12 @@ class TestChannelConnection:
     def test_one_of_the_two_is_enough(self, name: str) -> None:
         assert decoded(CONNECT_CHANNEL, answer({name: "x"})).raw == {name: "x"}
 
+    def test_an_envelope_makes_no_difference(self) -> None:
+        body = {"status": True, "data": {**DOCUMENTED_CONNECTION, "expires": 60}}
+        result = decoded(CONNECT_CHANNEL, answer(body))
+        assert result.connect_url == DOCUMENTED_CONNECTION["connect_url"]
+        assert result.raw == {**body, **DOCUMENTED_CONNECTION, "expires": 60}
+
     def test_a_token_that_is_a_number_is_accepted_since_only_its_name_is_documented(self) -> None:
         result = decoded(CONNECT_CHANNEL, answer({**DOCUMENTED_CONNECTION, "connect_token": 4711}))
         assert result.connect_url == DOCUMENTED_CONNECTION["connect_url"]

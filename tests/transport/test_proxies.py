@@ -85,3 +85,22 @@ async def test_a_session_with_credentials_of_its_own_is_refused() -> None:
         with pytest.raises(ConfigurationError, match="takes the place of the access token"):
             async with client_at(API, session=session):
                 pass
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:p#ss@proxy:3128",
+        "user:p/ss@proxy:3128",
+        "http://user:p?ss@proxy:3128",
+        "http://p:ss@proxy:808O",
+        "http://p:ss@[::1",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(ConfigurationError, match=r"HTTPS_PROXY is no address of a proxy.*%23 for #") as caught:
+        Proxies(None)
+    assert "ss@" not in f"{caught.value!r} {caught.value.__cause__!r}"

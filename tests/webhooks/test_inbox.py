@@ -81,6 +81,18 @@ async def test_unwanted_results_are_dropped_in_the_end(monkeypatch: pytest.Monke
         inbox.put(body(f"generation-{number}", padding="x" * 1000))
     assert inbox.find("generation-0") is None
     assert inbox.find("generation-49") is not None
-    # Five bodies are known again, the others count as new.
+    # Four results and their bodies are kept, the others count as new.
     again = [inbox.put(body(f"generation-{number}", padding="x" * 1000)) for number in (45, 49, 44)]
     assert again == [False, False, True]
+
+
+async def test_a_result_that_was_dropped_counts_when_it_is_delivered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "REMEMBERED_BYTES", 10_000)
+    inbox = Inbox()
+    for number in range(50):
+        inbox.put(body(f"generation-{number}", padding="x" * 1000))
+    assert inbox.find("generation-0") is None
+    waiting = asyncio.create_task(inbox.wait("generation-0"))
+    await asyncio.sleep(0)
+    assert inbox.put(body("generation-0", padding="x" * 1000))
+    assert (await waiting).generation_id == "generation-0"
