@@ -229,9 +229,8 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
     """Return the next step for a person."""
     if in_front and 400 <= response.status < 500 and response.status not in (404, 429):
         return (
-            " - this is no answer of the API but one of something in front of it, such as a firewall or a proxy, so it "
-            "says nothing about the access token or the request's content; ask the people who run it, or try from "
-            "another network"
+            " - this is no answer of the API but one of a firewall or proxy in front of it, and says nothing about the "
+            "access token or the content; ask those who run it, or try from another network"
         )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
     match response.status:

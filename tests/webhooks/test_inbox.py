@@ -82,7 +82,7 @@ async def test_unwanted_results_are_dropped_in_the_end(monkeypatch: pytest.Monke
     assert inbox.find("generation-0") is None
     assert inbox.find("generation-49") is not None
     # Four results and their bodies are kept, the others count as new.
-    again = [inbox.put(body(f"generation-{number}", padding="x" * 1000)) for number in (45, 49, 44)]
+    again = [inbox.put(body(f"generation-{number}", padding="x" * 1000)) for number in (46, 49, 45)]
     assert again == [False, False, True]
 
 
