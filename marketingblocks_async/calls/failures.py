@@ -230,7 +230,7 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
     if in_front and 400 <= response.status < 500 and response.status not in (404, 429):
         return (
             " - this is no answer of the API but one of a firewall or proxy in front of it, and says nothing about the "
-            "access token or the content; ask those who run it, or try from another network"
+            "access token or the content; ask those who run it, or use another network"
         )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"
     match response.status:
