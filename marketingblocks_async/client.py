@@ -242,11 +242,12 @@ class MarketingBlocks:
         """Open the client on the running event loop; ``async with`` does it.
 
         Raises:
-            ConfigurationError: it is open on another event loop, or another client of this process uses the same token
-                with another rate limit.
+            ConfigurationError: it is open on another event loop, another client of this process uses the same token
+                with another rate limit, or the session that was handed in would send credentials of ``.netrc``.
 
         """
         await check_hooks()
+        await self._pools[0].check_session(self.base_url)
         opened: tuple[Transport, ...] = ()
         try:
             for pool in self._pools:

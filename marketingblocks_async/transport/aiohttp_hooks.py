@@ -74,6 +74,10 @@ class LateAttemptError(aiohttp.ClientConnectionError):
     """An attempt may be written now, but the record of its intent is too old."""
 
 
+class NoTunnelError(aiohttp.ClientConnectionError):
+    """A proxy hung up on the request for a connection to the API, or answered something that is not HTTP."""
+
+
 EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     # Nothing of the request can have left: name lookup, refusal, certificate, handshake, connecting took too long.
     aiohttp.ClientConnectorError: (Outcome.NOT_SENT, ""),
@@ -82,6 +86,7 @@ EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     LateAttemptError: (Outcome.NOT_SENT, "it waited too long after its intent was recorded"),
     # A proxy that refuses CONNECT: there is no way to the API on which the request could be sent.
     aiohttp.ClientHttpProxyError: (Outcome.NOT_SENT, "the proxy refused to connect to the API"),
+    NoTunnelError: (Outcome.NOT_SENT, "the proxy hung up or did not answer in HTTP when asked to connect to the API"),
     # These come from a connection that was in use.
     UnaskedResponseError: (Outcome.UNKNOWN, "the connection had ended or answered before the request was written"),
     ResendRefusedError: (Outcome.UNKNOWN, "the connection was lost after the request was sent"),
@@ -188,7 +193,7 @@ class ObservedConnector(aiohttp.TCPConnector):
         while True:
             asked = time.monotonic()
             try:
-                connection = await super().connect(req, traces, limits)
+                connection = await self._take(req, traces, limits)
             except OSError as exc:
                 if exc.errno not in NO_SOCKETS:
                     raise
@@ -210,6 +215,18 @@ class ObservedConnector(aiohttp.TCPConnector):
             else:
                 connection.release()
                 await self._lesson.wait()
+
+    async def _take(self, req: aiohttp.ClientRequest, traces: list[Trace], limits: aiohttp.ClientTimeout) -> Connection:
+        """Return a connection of the pool, or a new one."""
+        try:
+            return await super().connect(req, traces, limits)
+        except (aiohttp.ClientError, OSError) as exc:
+            # A time limit of connecting has a meaning of its own for aiohttp.
+            if req.proxy is None or isinstance(exc, TimeoutError) or _entry(exc)[0] is not Outcome.UNKNOWN:
+                raise
+            # At most the CONNECT to the proxy was written: the attempt itself is written on the connection that this
+            # function returns.
+            raise NoTunnelError from exc
 
     def _note_write(self, attempt: Attempt) -> None:
         """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""

@@ -11,7 +11,7 @@ from marketingblocks_async.urls import is_loopback
 
 
 class Proxies:
-    """Chooses the proxy of each host.
+    """Chooses the proxy of each address.
 
     The variables are those that curl, requests and httpx read: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and
     ``NO_PROXY``, in upper or lower case (documented for ``urllib.request.getproxies``, which also reads the settings of
@@ -29,7 +29,7 @@ class Proxies:
         self._from_environment = proxy is None
         found = getproxies() if proxy is None else {"all": proxy}
         self._by_scheme = {scheme: address for scheme, address in found.items() if address and scheme != "no"}
-        self._by_host: dict[str | None, str | None] = {}
+        self._by_origin: dict[tuple[str, str | None, int | None], str | None] = {}
         for scheme in ("https", "http", "all"):
             if (address := self._by_scheme.get(scheme)) is not None:
                 # Some programs accept an address without a scheme.
@@ -42,15 +42,19 @@ class Proxies:
 
     def of(self, url: URL) -> str | None:
         """Return the address of the proxy for ``url``, ``None`` for none."""
-        host = url.host
-        if host not in self._by_host:
-            self._by_host[host] = self._choose(url.scheme, host or "")
-        return self._by_host[host]
+        origin = url.scheme, url.host, url.port
+        if origin not in self._by_origin:
+            self._by_origin[origin] = self._choose(url)
+        return self._by_origin[origin]
 
-    def _choose(self, scheme: str, host: str) -> str | None:
-        if is_loopback(host) or (self._from_environment and proxy_bypass(host)):
+    def _choose(self, url: URL) -> str | None:
+        host = url.host or ""
+        # An entry of NO_PROXY may have a port. The host is also looked up by itself, since an IPv6 address has brackets
+        # only in front of a port.
+        names = (host, f"{url.host_subcomponent}:{url.port}")
+        if is_loopback(host) or (self._from_environment and any(map(proxy_bypass, names))):
             return None
-        return self._by_scheme.get(scheme, self._by_scheme.get("all"))
+        return self._by_scheme.get(url.scheme, self._by_scheme.get("all"))
 
 
 def _check(address: str, source: str) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import netrc
 import os
 import ssl
 import sys
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
@@ -114,6 +116,25 @@ class Transport:
             msg = "the client is not open; use it inside 'async with', or call open() first"
             raise ConfigurationError(msg)
         return self._loop
+
+    async def check_session(self, base_url: str) -> None:
+        """Refuse a session that was handed in and would send credentials of ``.netrc`` to the API.
+
+        The file can change later, so ``send()`` refuses them as well.
+
+        Raises:
+            ConfigurationError: there are some for the host of ``base_url``.
+
+        """
+        session, host = self._given_session, URL(base_url).host
+        if session is None or host is None or not session.trust_env:
+            return
+        if await asyncio.to_thread(_netrc_has, host):
+            msg = (
+                f"the session that was handed in has trust_env=True, and .netrc has credentials for {host}, which take "
+                "the place of the access token; remove them there, or make the session without trust_env"
+            )
+            raise ConfigurationError(msg)
 
     def open(self) -> None:
         """Open the pool on the running event loop; count one more opening if it is open there already.
@@ -399,6 +420,18 @@ if hasattr(os, "register_at_fork"):
 
 def _is_success(response: aiohttp.ClientResponse) -> bool:
     return 200 <= response.status < 300
+
+
+def _netrc_has(host: str) -> bool:
+    """Return whether aiohttp would find credentials for ``host`` in ``.netrc``, where it looks for it."""
+    name = "_netrc" if sys.platform == "win32" else ".netrc"
+    try:
+        given = os.environ.get("NETRC")
+        file = netrc.netrc(str(Path.home() / name if given is None else Path(given)))
+    except (OSError, RuntimeError, UnicodeError, netrc.NetrcParseError):
+        # None, or none that aiohttp can read.
+        return False
+    return file.authenticators(host) is not None
 
 
 async def _close(session: aiohttp.ClientSession) -> None:

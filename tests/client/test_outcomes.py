@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import errno
 import json
+import socket
+import struct
 import time
 import traceback
 from typing import Any, cast
@@ -19,6 +21,7 @@ from marketingblocks_async import (
     APIError,
     ConfigurationError,
     InvalidResponseError,
+    MarketingBlocks,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -145,6 +148,60 @@ class TestProxies:
                 with pytest.raises(NotSentError, match=f"the proxy refused to connect to the API: {status[:3]}"):
                     await client.posts.create(post())
                 assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 3
+
+    @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway", "503 Unavailable"])
+    async def test_a_refused_connect_of_the_client_s_own_pool_is_not_sent(self, status: str) -> None:
+        refusal = always(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode(), keep=False)
+        async with RawServer(refusal) as proxy, self.client_behind(proxy) as client:
+            with pytest.raises(NotSentError, match=f"the proxy refused to connect to the API: {status[:3]}"):
+                await client.posts.create(post())
+        assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 3
+
+    @pytest.mark.parametrize("words", [b"", b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"HTTP/1.1 2"])
+    async def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(self, words: bytes) -> None:
+        async with RawServer(always(words, keep=False)) as proxy, self.client_behind(proxy) as client:
+            with pytest.raises(NotSentError, match="not sent: the proxy hung up or did not answer in HTTP"):
+                await client.posts.create(post())
+            with pytest.raises(NotSentError):
+                await client.posts.upcoming()
+        # The client's own attempts, and none that aiohttp makes by itself.
+        assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 6
+        assert not any(b"Bearer" in request.head for request in proxy.requests)
+
+    async def test_a_proxy_that_resets_has_sent_nothing(self) -> None:
+        async def reset(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            # Closing sends an RST.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+
+        async with RawServer(reset) as proxy, self.client_behind(proxy) as client:
+            with pytest.raises(NotSentError, match="not sent: the proxy"):
+                await client.posts.create(post())
+
+    async def test_what_went_through_the_tunnel_may_have_happened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def without_tls(self: Any, transport: Any, **_options: Any) -> Any:
+            protocol = self._factory()
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+            await asyncio.sleep(0)
+            return transport, protocol
+
+        async def tunnel(request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            connects = request.line.startswith("CONNECT")
+            if connects:
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            return connects
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "_start_tls_connection", without_tls)
+        async with RawServer(tunnel) as proxy, self.client_behind(proxy) as client:
+            with pytest.raises(OutcomeUnknownError):
+                await client.posts.create(post("once"))
+        assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT", "POST"]
+        assert published(proxy) == ["once"]
+
+    @staticmethod
+    def client_behind(proxy: RawServer) -> MarketingBlocks:
+        return client_at("https://api.example.com", proxy=f"http://127.0.0.1:{proxy.port}")
 
 
 class TestSockets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import warnings
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -52,6 +53,36 @@ def test_no_proxy_is_heeded(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert Proxies(None).of(URL(API)) == "http://proxy.example:3128"
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert Proxies(None).of(URL(API)) is None
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "address"),
+    [
+        ("api.internal:8443", "https://api.internal:8443/api/v1"),
+        ("x, .internal:8443", "https://api.internal:8443/api/v1"),
+        ("api.internal:443", "https://api.internal/api/v1"),
+        ("fd00::1", "https://[fd00::1]:8443"),
+        ("[fd00::1]:8443", "https://[fd00::1]:8443"),
+    ],
+)
+def test_no_proxy_may_have_a_port(no_proxy: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert Proxies(None).of(URL(address)) is None
+
+
+def test_each_address_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://secure.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://plain.example:3128")
+    monkeypatch.setenv("NO_PROXY", "api.internal:8443")
+    proxies = Proxies(None)
+    assert [proxies.of(URL(f"{address}/x")) for address in ("https://e.com", "http://e.com", "https://e.com")] == [
+        "http://secure.example:3128",
+        "http://plain.example:3128",
+        "http://secure.example:3128",
+    ]
+    assert proxies.of(URL("https://api.internal:8443")) is None
+    assert proxies.of(URL("https://api.internal:8444")) == "http://secure.example:3128"
 
 
 def test_loopback_addresses_need_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +135,39 @@ def test_an_address_that_cannot_be_read_is_refused_without_its_password(
     with pytest.raises(ConfigurationError, match=r"HTTPS_PROXY is no address of a proxy.*%23 for #") as caught:
         Proxies(None)
     assert "ss@" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+CREDENTIALS = "machine api.example.invalid login user password word\nmachine 127.0.0.1 login user password word\n"
+
+
+async def test_a_session_that_takes_credentials_from_netrc_is_refused_when_the_client_opens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "netrc"
+    file.write_text(CREDENTIALS)
+    monkeypatch.setenv("NETRC", str(file))
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        client = client_at(API, session=session)
+        with pytest.raises(ConfigurationError, match=r"\.netrc has credentials for api\.example\.invalid") as refused:
+            await client.open()
+        assert "word" not in str(refused.value)
+        async with client_at("https://other.example.invalid", session=session):
+            pass
+    async with aiohttp.ClientSession() as session, client_at(API, session=session):
+        pass
+
+
+async def test_credentials_that_come_into_netrc_later_are_refused_at_the_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(file))
+    async with (
+        RawServer(always(answer())) as server,
+        aiohttp.ClientSession(trust_env=True) as session,
+        client_at(server.base_url, session=session) as client,
+    ):
+        file.write_text(CREDENTIALS)
+        with pytest.raises(ConfigurationError, match=r"credentials from \.netrc"):
+            await client.posts.create(post())
+        assert server.requests == []
