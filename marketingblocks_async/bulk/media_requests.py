@@ -1,7 +1,8 @@
 """Ask addresses whether there is a file.
 
-The requests go over a pool of their own, without the access token and outside of the API's limit. They are HEAD
-requests, or GET requests for one byte where a server takes no HEAD.
+The requests go over a pool of their own, without the access token and outside of the API's limit, through the
+environment's proxies as the client's do. They are HEAD requests, or GET requests for one byte where a server takes no
+HEAD.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
 import aiohttp
+from yarl import URL
+
+from marketingblocks_async.transport.proxies import Proxies
 
 from .sheets.display import visible
 
@@ -37,8 +41,12 @@ async def check_media(
         concurrency: number of addresses that are asked at a time.
         timeout: seconds for one address, redirects included.
 
+    Raises:
+        ConfigurationError: the environment names a proxy that cannot be used.
+
     """
     problems: dict[str, str] = {}
+    proxies = Proxies(None)
     waiting = iter(addresses)
     connector = aiohttp.TCPConnector(limit=concurrency, limit_per_host=4)
     async with (
@@ -46,27 +54,36 @@ async def check_media(
         asyncio.TaskGroup() as group,
     ):
         for _ in range(concurrency):
-            group.create_task(_ask_all(session, waiting, problems))
+            group.create_task(_ask_all(session, proxies, waiting, problems))
     return problems
 
 
-async def _ask_all(session: aiohttp.ClientSession, waiting: Iterator[str], problems: dict[str, str]) -> None:
+async def _ask_all(
+    session: aiohttp.ClientSession, proxies: Proxies, waiting: Iterator[str], problems: dict[str, str]
+) -> None:
     for address in waiting:
         try:
-            problem = await _ask(session, address)
+            problem = await _ask(session, address, proxies.of(URL(address)))
         except TimeoutError:
             problem = "the server does not answer in time"
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            problem = f"it cannot be reached ({visible(str(exc) or type(exc).__name__)})"
+            problem = f"it cannot be reached ({visible(_words_of(exc))})"
         if problem is not None:
             problems[address] = problem
 
 
-async def _ask(session: aiohttp.ClientSession, address: str) -> str | None:
-    async with session.head(address, allow_redirects=True, max_redirects=5) as response:
+def _words_of(exc: Exception) -> str:
+    if isinstance(exc, aiohttp.ClientResponseError):
+        # Its own text has the address, which may be that of a proxy with its password.
+        return f"{exc.status or ''} {exc.message}".strip() or type(exc).__name__
+    return str(exc) or type(exc).__name__
+
+
+async def _ask(session: aiohttp.ClientSession, address: str, proxy: str | None) -> str | None:
+    async with session.head(address, allow_redirects=True, max_redirects=5, proxy=proxy) as response:
         status, kind = response.status, response.content_type
     if status in _NO_HEAD:
-        async with session.get(address, headers={"Range": "bytes=0-0"}, max_redirects=5) as response:
+        async with session.get(address, headers={"Range": "bytes=0-0"}, max_redirects=5, proxy=proxy) as response:
             status, kind = response.status, response.content_type
     if status >= HTTPStatus.BAD_REQUEST:
         return f"the server answers {status}"

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from aiohttp import web
 
+from marketingblocks_async import ConfigurationError
 from marketingblocks_async.bulk import amake_plan, check_media, media_requests
 from marketingblocks_async.bulk import media as media_module
+from tests.support.raw_server import RawRequest, RawServer
 from tests.support.workbooks import fields
 
 
@@ -75,6 +77,39 @@ async def test_a_server_that_does_not_answer_or_is_not_there(server: FileServer)
     found = await check_media([slow, nowhere], timeout=0.2)
     assert found[slow] == "the server does not answer in time"
     assert "cannot be reached" in found[nowhere]
+
+
+async def test_addresses_are_asked_through_the_proxy_of_the_environment(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as ``NO_PROXY`` says, and loopback addresses never."""
+    picture = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n"
+
+    async def respond(request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"SSH-2.0\r\n\r\n" if request.line.startswith("CONNECT") else picture)
+        return False
+
+    async with RawServer(respond) as proxy:
+        for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.setenv("ALL_PROXY", f"http://user:pass-word@127.0.0.1:{proxy.port}")
+        # Nothing listens there, and it is no loopback address.
+        monkeypatch.setenv("NO_PROXY", "0.0.0.0:9")
+        direct = "http://0.0.0.0:9/a.png"
+        secure = "https://media.invalid/a.png"
+        found = await check_media(["http://media.invalid/a.png", secure, direct, f"{server.base}/good.jpg"])
+    assert found.keys() == {direct, secure}
+    assert "pass-word" not in str(found)
+    lines = {request.line for request in proxy.requests}
+    assert lines == {"CONNECT media.invalid:443 HTTP/1.1", "HEAD http://media.invalid/a.png HTTP/1.1"}
+    assert server.asked["HEAD good.jpg"] == 1
+
+
+async def test_a_proxy_that_cannot_be_used_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY names a proxy of the kind 'socks5'"):
+        await check_media(["https://media.invalid/a.png"])
 
 
 async def test_no_more_than_a_few_are_asked_at_a_time(server: FileServer) -> None:
