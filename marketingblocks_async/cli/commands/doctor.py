@@ -52,7 +52,7 @@ class _Reached:
 
 @command(app, "doctor", examples="marketingblocks doctor\nmarketingblocks doctor --json")
 def doctor(settings: Settings) -> ExitCode:
-    """Check configuration, reachability, clock and access token. It only reads, and creates nothing.
+    """Check configuration, proxy, reachability, clock and access token. It only reads, and creates nothing.
 
     Exit code 1 means that something has to be changed.
     """
@@ -67,6 +67,11 @@ def doctor(settings: Settings) -> ExitCode:
 
     try:
         base_url = resolve_base_url(settings.base_url)
+    except ConfigurationError as error:
+        note(Check("base URL", FAILED, str(error)))
+        for name in ("reachable", "clock", "access token"):
+            note(Check(name, UNCHECKED, "the base URL is not usable"))
+    else:
         # Before the event loop runs, since it may ask for the token.
         client: MarketingBlocks | Check = _client(settings)
 
@@ -77,10 +82,6 @@ def doctor(settings: Settings) -> ExitCode:
         note(Check("base URL", OK, base_url))
         note(_limit(settings.rate))
         run_async(ask())
-    except ConfigurationError as error:
-        note(Check("base URL", FAILED, str(error)))
-        for name in ("reachable", "clock", "access token"):
-            note(Check(name, UNCHECKED, "the base URL is not usable"))
     fine = all(check.status != FAILED for check in checks)
     versions = _versions()
     data = {
@@ -129,37 +130,68 @@ def _client(settings: Settings) -> MarketingBlocks | Check:
 
 
 async def _ask(base_url: str, client: MarketingBlocks | Check, source: str) -> AsyncIterator[Check]:
-    reached = await _reach(base_url)
+    from marketingblocks_async import ConfigurationError
+
+    proxy, check = _proxy(base_url)
+    yield check
+    if check.status == FAILED:
+        reached = _Reached(Check("reachable", UNCHECKED, "the proxy cannot be used"), None, 0.0)
+    else:
+        reached = await _reach(base_url, proxy)
     yield reached.check
     yield _clock(reached)
     if isinstance(client, Check):
         found = [client, *_permissions("there is no access token to try them with")]
-    elif reached.check.status == FAILED:
-        why = "the server cannot be used"
-        found = [Check("access token", UNCHECKED, f"{why} (token from the {source})"), *_permissions(why)]
+    elif reached.check.status in (FAILED, UNCHECKED):
+        found = _no_token_checks("the server cannot be used", source)
     else:
-        async with client:
-            found = await _token_checks(client, source)
-    for check in found:
-        yield check
+        try:
+            async with client:
+                found = await _token_checks(client, source)
+        except ConfigurationError as error:
+            found = [Check("client", FAILED, str(error)), *_no_token_checks("the client cannot be opened", source)]
+    for each in found:
+        yield each
 
 
-async def _reach(base_url: str) -> _Reached:
+def _no_token_checks(why: str, source: str) -> list[Check]:
+    return [Check("access token", UNCHECKED, f"{why} (token from the {source})"), *_permissions(why)]
+
+
+def _proxy(base_url: str) -> tuple[str | None, Check]:
+    """Return the proxy that the client will use, and what to tell of it."""
+    from yarl import URL
+
+    from marketingblocks_async import ConfigurationError
+    from marketingblocks_async.transport.proxies import Proxies
+
+    try:
+        proxy = Proxies(None).of(URL(base_url))
+    except ConfigurationError as error:
+        return None, Check("proxy", FAILED, str(error))
+    # Without a password.
+    return proxy, Check("proxy", OK, "none" if proxy is None else f"{URL(proxy).origin()}, from the environment")
+
+
+async def _reach(base_url: str, proxy: str | None) -> _Reached:
     import aiohttp
+
+    from marketingblocks_async.transport.aiohttp_hooks import reason_of
 
     began = time.monotonic()
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REACH_TIMEOUT)) as session,
             # Without the access token, since another server may be at this address.
-            session.get(base_url, allow_redirects=False) as response,
+            session.get(base_url, allow_redirects=False, proxy=proxy) as response,
         ):
             seconds = time.monotonic() - began
             status, words = judge(response.status, response.content_type, response.headers.get("Location", ""))
             words = f"{words} in {seconds * 1000:.0f} ms, connecting included"
             return _Reached(Check("reachable", status, words), response.headers.get("Date"), time.time())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        words = f"{base_url} does not answer: {str(exc) or f'nothing within {REACH_TIMEOUT:g} s'}"
+        is_late = isinstance(exc, TimeoutError)
+        words = f"{base_url} does not answer: {f'nothing within {REACH_TIMEOUT:g} s' if is_late else reason_of(exc)}"
         return _Reached(Check("reachable", FAILED, words), None, 0.0)
 
 
@@ -175,7 +207,7 @@ def judge(status: int, content_type: str, location: str) -> tuple[str, str]:
 
 
 def _clock(reached: _Reached) -> Check:
-    if reached.check.status == FAILED:
+    if reached.check.status in (FAILED, UNCHECKED):
         return Check("clock", UNCHECKED, "the server cannot be used, and its time is what the clock is compared with")
     if reached.date is None:
         return Check("clock", UNCHECKED, "the response has no Date header to compare the clock with")
@@ -199,22 +231,31 @@ def _permissions(why: str, found: dict[str, Check] | None = None) -> list[Check]
 
 
 async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
-    from marketingblocks_async import AuthenticationError, MarketingBlocksError, PermissionDeniedError, RateLimitError
+    from marketingblocks_async import (
+        APIError,
+        AuthenticationError,
+        MarketingBlocksError,
+        PermissionDeniedError,
+        RateLimitError,
+    )
 
     found: dict[str, Check] = {}
     post_id: int | str | None = None
     try:
         post_id = await _some_post(client)
         found["social-read-posts"] = Check("social-read-posts", OK, "yes: posts could be listed")
-    except AuthenticationError as error:
-        why = "the access token was refused"
-        return [Check("access token", FAILED, f"refused (from the {source}): {error}"), *_permissions(why)]
-    except PermissionDeniedError as error:
-        found["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     except MarketingBlocksError as error:
-        status = WARNING if isinstance(error, RateLimitError) else FAILED
-        why = "listing posts failed, so nothing is known of the token"
-        return [Check("access token", status, f"posts could not be listed: {error}"), *_permissions(why)]
+        # A firewall or a proxy knows nothing of the token.
+        is_of_api = not (isinstance(error, APIError) and error.made_in_front)
+        if is_of_api and isinstance(error, AuthenticationError):
+            # The documentation of some operations has 401 for a missing permission, too.
+            words = f"refused, or it lacks social-read-posts (from the {source}): {error}"
+            return [Check("access token", FAILED, words), *_permissions("the access token was refused")]
+        if not (is_of_api and isinstance(error, PermissionDeniedError)):
+            status = WARNING if isinstance(error, RateLimitError) else FAILED
+            why = "listing posts failed, so nothing is known of the token"
+            return [Check("access token", status, f"posts could not be listed: {error}"), *_permissions(why)]
+        found["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     found["social-view-post"] = await _view(client, post_id)
     return [
         Check("access token", OK, f"accepted (from the {source})"),
@@ -239,8 +280,8 @@ async def _view(client: MarketingBlocks, post_id: int | str | None) -> Check:
         return Check(name, UNCHECKED, "there is no post yet to read")
     try:
         await client.posts.get(post_id)
-    except PermissionDeniedError as error:
-        return Check(name, WARNING, f"no: {error}")
     except MarketingBlocksError as error:
+        if isinstance(error, PermissionDeniedError) and not error.made_in_front:
+            return Check(name, WARNING, f"no: {error}")
         return Check(name, UNCHECKED, f"reading a post failed: {error}")
     return Check(name, OK, "yes: a post could be read")

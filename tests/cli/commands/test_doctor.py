@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +14,10 @@ import pytest
 
 from marketingblocks_async.cli.commands import doctor
 from marketingblocks_async.sandbox import Sandbox
+from marketingblocks_async.transport.aiohttp_hooks import ObservedConnector
 from tests.cli.conftest import Command
+from tests.support.command import environment, process
+from tests.support.raw_server import RawServer, always, answer
 
 PERMISSIONS = [
     "social-create-post",
@@ -44,7 +48,7 @@ Diagnosis = Callable[..., tuple[int, dict[str, tuple[str, str]]]]
 def test_all_is_well(command: Command, diagnosis: Diagnosis, sandbox: Sandbox) -> None:
     code, checks = diagnosis()
     assert code == 0
-    for name in ("base URL", "rate limit", "reachable", "clock", "access token", "social-read-posts"):
+    for name in ("base URL", "rate limit", "proxy", "reachable", "clock", "access token", "social-read-posts"):
         assert checks[name][0] == "ok", name
     assert [name for name in checks if name in PERMISSIONS] == PERMISSIONS
     assert checks["social-view-post"] == ("not checked", "there is no post yet to read")
@@ -89,7 +93,7 @@ def test_no_token_and_a_wrong_one(
     monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", "a-wrong-token")
     code, checks = diagnosis()
     assert code == 1
-    assert checks["access token"][1].startswith("refused (from the environment variable")
+    assert checks["access token"][1].startswith("refused, or it lacks social-read-posts (from the environment variable")
     assert "a-wrong-token" not in str(checks)
     (tmp_path / "token").write_text("a-wrong-token")
     assert "can be read by others" in diagnosis("--token-file", str(tmp_path / "token"))[1]["access token"][1]
@@ -129,6 +133,69 @@ def test_settings_that_are_wrong(diagnosis: Diagnosis, sandbox: Sandbox) -> None
     assert [status for status, _ in checks.values()] == ["failed", "not checked", "not checked", "not checked"]
     assert diagnosis("--rate", "0")[1]["rate limit"][0] == "warning"
     assert diagnosis("--rate", "500")[1]["rate limit"] == ("warning", "500 requests per second; the API documents 100")
+
+
+def test_a_proxy_that_cannot_be_used(
+    command: Command, diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:pass-word@127.0.0.1:1")
+    code, checks = diagnosis("--base-url", "https://api.example.invalid")
+    assert code == 1
+    assert checks["base URL"][0] == "ok"
+    assert checks["proxy"][0] == "failed"
+    assert "HTTPS_PROXY names a proxy of the kind 'socks5'" in checks["proxy"][1]
+    assert "pass-word" not in str(checks)
+    assert checks["reachable"] == ("not checked", "the proxy cannot be used")
+    assert {checks[name][0] for name in ("clock", "access token", *PERMISSIONS)} == {"not checked"}
+    told = command("doctor", "--json", "--base-url", "https://api.example.invalid").json["checks"]
+    assert len({check["name"] for check in told}) == len(told)
+    assert sandbox.ledger.attempts() == 0
+
+
+def test_an_aiohttp_that_is_not_supported(
+    diagnosis: Diagnosis, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(ObservedConnector, "connect")
+    code, checks = diagnosis()
+    assert code == 1
+    assert checks["client"][0] == "failed"
+    assert "cannot be used" in checks["client"][1]
+    assert checks["base URL"][0] == checks["reachable"][0] == "ok"
+    assert checks["access token"][0] == "not checked"
+    assert sandbox.ledger.attempts("upcoming-posts") == 0
+
+
+async def test_the_server_is_asked_through_the_proxy() -> None:
+    async with RawServer(always(answer(b"", "502 Bad Gateway"))) as proxy:
+        variables = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NO_PROXY"))
+        env = environment(
+            MARKETINGBLOCKS_API_TOKEN="some-token",
+            MARKETINGBLOCKS_BASE_URL="https://api.example.invalid/api/v1",
+            HTTPS_PROXY=f"http://user:pass-word@127.0.0.1:{proxy.port}",
+            **variables,
+        )
+        ran = (await asyncio.to_thread(process, "doctor", "--json", env=env)).check()
+    checks = {check["name"]: check["detail"] for check in ran.json["checks"]}
+    assert checks["proxy"] == f"http://127.0.0.1:{proxy.port}, from the environment"
+    assert "the proxy refused to connect to the API: 502" in checks["reachable"]
+    assert "pass-word" not in ran.out + ran.err
+    assert {request.line for request in proxy.requests} == {"CONNECT api.example.invalid:443 HTTP/1.1"}
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_a_page_of_a_firewall_says_nothing_of_the_token(status: str) -> None:
+    page = answer(b"<html><body>Request blocked.</body></html>", status, {"Server": "firewall"})
+    async with RawServer(always(page)) as firewall:
+        env = environment(
+            MARKETINGBLOCKS_API_TOKEN="some-token",
+            MARKETINGBLOCKS_BASE_URL=firewall.base_url,
+        )
+        ran = (await asyncio.to_thread(process, "doctor", "--json", env=env)).check()
+    checks = {check["name"]: check for check in ran.json["checks"]}
+    assert ran.code == 1
+    assert checks["access token"]["status"] == "failed"
+    assert "posts could not be listed" in checks["access token"]["detail"]
+    assert checks["social-read-posts"]["detail"] == "listing posts failed, so nothing is known of the token"
 
 
 @pytest.mark.parametrize("fault", ["error_503", "broken_json", "html_502", "wrong_shape", "echo_authorization"])
