@@ -188,6 +188,19 @@ class NewRecipeOutput:
     file: str | None
 
 
+@dataclass
+class SandboxOutput:
+    """Where the sandbox listens, and its tokens by their names."""
+
+    base_url: str
+    docs_url: str
+    control_url: str
+    page_url: str
+    token: str
+    tokens: dict[str, str]
+    pid: int
+
+
 _OUTPUTS: dict[str, Any] = {
     "bulk plan": PlanOutput,
     "bulk run": ResultOutput,
@@ -198,6 +211,7 @@ _OUTPUTS: dict[str, Any] = {
     "bulk recipe new": NewRecipeOutput,
     "doctor": DoctorOutput,
     "docs ask": AnswerOutput,
+    "sandbox": SandboxOutput,
     # Any JSON value of the API; an OpenAPI 3.1 document; these schemas.
     "request": Any,
     "openapi": dict[str, Any],
