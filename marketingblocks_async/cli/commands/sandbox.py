@@ -138,8 +138,10 @@ class Options:
         options = start.to_options()
         options.update({name: value for name, value in given.items() if name in options})  # type: ignore[typeddict-item]
         options["faults"] = [*start.faults, *(self.fault or ())]
-        more = map(TokenSpec.parse, self.token or ())
-        options["tokens"] = [*start.tokens, *numbered_tokens(self.tokens or 0), *more]
+        more = [*numbered_tokens(self.tokens or 0), *map(TokenSpec.parse, self.token or ())]
+        # A token that is named again is a new one.
+        named = {token.name for token in more}
+        options["tokens"] = [*(token for token in start.tokens if token.name not in named), *more]
         options["variants"] = {**asdict(start.variants), **dict(map(_variant, self.variant or ()))}
         options["timings"] = {**asdict(start.timings), **timings}
         try:

@@ -106,9 +106,24 @@ def test_a_replay_takes_the_settings_of_its_recording(parsed: Callable[..., Sand
     assert found == SandboxSettings.of(cast("SandboxOptions", expected))
 
 
+def test_a_token_of_the_recording_can_be_named_again(parsed: Callable[..., SandboxSettings], tmp_path: Path) -> None:
+    file = tmp_path / "scenario.jsonl"
+    names = ("token-1", "reader", "writer")
+    settings = {"tokens": [{"name": name, "permissions": ["social-read-posts"]} for name in names]}
+    file.write_text(json.dumps({"scenario": 1, "settings": settings, "seeds": None, "state": {}}) + "\n")
+    found = parsed("--replay", str(file), "--tokens", "2", "--token", "reader@60")
+    assert found.tokens == (
+        TokenSpec("writer", ("social-read-posts",)),
+        TokenSpec("token-1"),
+        TokenSpec("token-2"),
+        TokenSpec("reader", expires_in=60.0),
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--token", "a", "--token", "a"], "share a name"),
         (["--replay", "missing.jsonl"], "missing.jsonl cannot be read"),
         (["--record", "/"], "is there already"),
         (["--policy", "magic"], "--policy: Input should be"),
