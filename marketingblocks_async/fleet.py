@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Self, cast
 
 from .calls.retry import RetryPolicy
@@ -28,7 +30,8 @@ class FleetSnapshot:
     """The state of a fleet.
 
     Attributes:
-        tokens: the limiters' states, by the tokens' names; only of tokens in use, or used a moment ago.
+        tokens: the limiters' states, by the tokens' names; only of tokens in use, or used a moment ago. If several have
+            one name, the second is called ``name (2)``, and so on.
         connections: attempts that are on a connection now.
         waiting_for_connection: attempts that have their permit and wait for a connection.
         max_connections: the cap, ``None`` if there is none.
@@ -53,12 +56,14 @@ class TokenFleet:
         rate_limit: the limit of each token; a ``RedisRateLimit`` shares each with other processes.
         max_connections: how many connections may be in use at once, over all tokens; ``None`` for no cap. No token can
             take them all: it gets another one only while it has fewer than there are free.
-        idle_after: a client that was not requested for so many seconds is dropped; above 0.
+        idle_after: a client that was not requested for so many seconds, and has no calls, is dropped; above 0.
         retry: how often and how long a call is tried.
         max_retries: attempts after the first one; by default as ``retry`` says.
         timeout: seconds for one attempt; ``None`` for no bound.
         deadline: seconds for a whole call; ``None`` for no bound.
         max_response_bytes: the largest response to read, at least 1.
+        proxy: address of a proxy for all tokens; as for ``MarketingBlocks``.
+        ssl_context: how to check the server's certificate; as for ``MarketingBlocks``.
         middlewares: code to run around every attempt.
         on_attempt: called after every attempt.
         on_retry: called before every further attempt.
@@ -82,6 +87,8 @@ class TokenFleet:
         timeout: float | None = 30.0,
         deadline: float | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         middlewares: Sequence[Middleware] = (),
         on_attempt: Callable[[AttemptEvent], None] | None = None,
         on_retry: Callable[[RetryEvent], None] | None = None,
@@ -103,6 +110,8 @@ class TokenFleet:
             timeout=timeout,
             deadline=deadline,
             max_response_bytes=max_response_bytes,
+            proxy=proxy,
+            ssl_context=ssl_context,
             middlewares=middlewares,
             on_attempt=on_attempt,
             on_retry=on_retry,
@@ -179,28 +188,54 @@ class TokenFleet:
 
     def snapshot(self) -> FleetSnapshot:
         """Return the state of the pool and of every token in use."""
-        in_use = [(key, client) for key, client in self._alive.items() if client.has_limiter]
+        tokens: dict[str, RateLimiterSnapshot] = {}
+        for key, client in self._alive.items():
+            if client.has_limiter:
+                tokens[_free_name(self._names[key], tokens)] = client.rate_limiter.snapshot()
         slots = self._root.connection_slots
         return FleetSnapshot(
-            tokens={self._names[key]: client.rate_limiter.snapshot() for key, client in in_use},
+            tokens=tokens,
             connections=slots.in_use if slots is not None else 0,
             waiting_for_connection=slots.waiting if slots is not None else 0,
             max_connections=slots.limit if slots is not None else None,
         )
 
     def _drop_idle(self) -> None:
-        """Drop clients that were not requested for `idle_after` seconds. One that is still referenced stays usable."""
+        """Drop clients that were not requested for ``idle_after`` seconds and have no calls.
+
+        One that is still referenced elsewhere stays usable.
+        """
         loop = asyncio.get_running_loop()
         self._timer = None
-        oldest = loop.time() - self._idle_after
-        while self._recent and next(iter(self._recent.values()))[0] <= oldest:
-            self._recent.popitem(last=False)
+        now = loop.time()
+        while self._recent and next(iter(self._recent.values()))[0] <= now - self._idle_after:
+            key, (_, client) = self._recent.popitem(last=False)
+            # Calls under way hold what they need, and not the client.
+            if self._has_calls(key, client):
+                self._recent[key] = now, client
+            # Or the last one would still be alive below.
+            del client
         alive = set(self._alive)
         self._names = {key: name for key, name in self._names.items() if key in alive}
         REGISTRY.sweep_later()
         if self._recent:
             first = next(iter(self._recent.values()))[0]
             self._timer = loop.call_at(first + self._idle_after, self._drop_idle)
+
+    def _has_calls(self, key: bytes, client: MarketingBlocks) -> bool:
+        """Return whether calls of a token wait, are under way or are still counted, or it is paused."""
+        if not client.has_limiter:
+            return False
+        state = client.rate_limiter.snapshot()
+        slots = self._root.connection_slots
+        # The permit of a slow call may be back while it waits for its response.
+        on_connection = 0 if slots is None else slots.used_by(key)
+        return bool(state.queued or state.in_use or on_connection or state.paused_for)
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return ``name``, or the first of ``name (2)``, ``name (3)``, … that is not taken."""
+    return next(each for number in count(1) if (each := name if number == 1 else f"{name} ({number})") not in taken)
 
 
 _NO_TOKEN = "fleet"  # noqa: S105 - no token: the name of the client that carries the pool and makes no calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.sandbox import Sandbox, SandboxProcess
 from tests.support.clients import post
 from tests.support.polling import until
+from tests.support.raw_server import RawServer, always, answer
 
 
 async def test_every_token_has_a_limiter_of_its_own_and_one_state() -> None:
@@ -128,3 +129,44 @@ async def test_a_post_that_its_hook_refuses_keeps_no_connection_and_no_permit() 
         assert fleet.snapshot().connections == 0
         assert client.rate_limiter.snapshot().in_use == 0
         assert (await client.posts.create(post("c"))).post_id is not None
+
+
+async def test_a_token_with_calls_is_not_dropped() -> None:
+    async with (
+        Sandbox(faults=["slow_answer:delay=60"]) as sandbox,
+        TokenFleet(base_url=sandbox.base_url, idle_after=0.05, rate_limit=RateLimit(per=0.05, guard=0.0)) as fleet,
+    ):
+        # The call has the group of operations, which does not hold the client.
+        call = asyncio.create_task(fleet.client(sandbox.token, name="busy").posts.upcoming())
+        await asyncio.sleep(0.3)
+        gc.collect()
+        assert (len(fleet), [*fleet.snapshot().tokens]) == (1, ["busy"])
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        del call
+        gc.collect()
+        await until(lambda: len(fleet) == 0)
+
+
+async def test_tokens_of_one_name_are_numbered() -> None:
+    async with Sandbox() as sandbox, TokenFleet(base_url=sandbox.base_url) as fleet:
+        tokens = [sandbox.add_token(f"tenant-{number}") for number in range(3)]
+        for number, token in enumerate(tokens):
+            for _ in range(number + 1):
+                await fleet.client(token, name="shop").posts.upcoming()
+        shown = fleet.snapshot().tokens
+        assert {name: state.granted for name, state in shown.items()} == {"shop": 1, "shop (2)": 2, "shop (3)": 3}
+
+
+async def test_proxy_and_certificates_are_those_of_all_tokens() -> None:
+    with pytest.raises(ConfigurationError, match="ssl_context"):
+        TokenFleet(ssl_context=cast("Any", "a file"))
+    async with (
+        RawServer(always(answer(b"", "502 Bad Gateway"))) as proxy,
+        TokenFleet(
+            base_url="https://api.example.invalid", proxy=f"http://127.0.0.1:{proxy.port}", max_retries=0
+        ) as fleet,
+    ):
+        with pytest.raises(NotSentError, match="proxy"):
+            await fleet.client("a-token").posts.upcoming()
+    assert [request.line for request in proxy.requests] == ["CONNECT api.example.invalid:443 HTTP/1.1"]
