@@ -265,7 +265,9 @@ class Scenario:
             settings["tokens"] = [without_secret(spec) for spec in settings["tokens"]]
             tokens = [token | {"spec": without_secret(token["spec"])} for token in state["tokens"]]
             head = {"scenario": VERSION, "settings": settings, "seeds": self.seeds}
-            self._write({**head, "state": {**state, "tokens": tokens}})
+            # The settings have the clock, so that an option can override it in a replay.
+            kept = {name: value for name, value in state.items() if name != "world"}
+            self._write({**head, "state": {**kept, "tokens": tokens}})
 
     def close(self) -> None:
         """Close the file."""

@@ -124,7 +124,14 @@ class Sandbox:
         )
         if settings.state_file is not None:
             self._state_file = Path(settings.state_file)
-        self._state = State(self.posts, self.comment_automations, self.generations, self._tokens, self._clock)
+        self._state = State(
+            self.posts,
+            self.comment_automations,
+            self.generations,
+            self._tokens,
+            self._clock,
+            clock_was_set=start is not None,
+        )
         if self._state_file is None or not load_state(self._state_file, self._state):
             if self._scenario.state is not None:
                 self._state.restore(self._scenario.state)
@@ -365,9 +372,10 @@ class Sandbox:
     async def _save_often(self, path: Path) -> None:
         while True:
             await asyncio.sleep(_SAVE_INTERVAL)
-            # A reset begins new lists, which are shorter.
             ledger = self.ledger
-            seen = (ledger.attempts(), len(ledger.web_hooks), len([*self._tokens]), self._clock.advanced)
+            counts = (ledger.attempts(), len(ledger.web_hooks), len([*self._tokens]))
+            # A reset can leave all counts as they were.
+            seen = (ledger.epoch, *counts, self._clock.advanced)
             if seen != self._saved:
                 # A disk that is full for a while; the next second tries again, and the end says it.
                 with suppress(StateFileError):

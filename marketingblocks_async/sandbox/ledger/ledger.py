@@ -38,14 +38,17 @@ class Ledger:
         docs_requests: number of documentation questions.
         docs_requests_with_authorization: number of those that carried an ``Authorization`` header.
         incomplete_requests: requests whose body never came to its end.
+        epoch: another number after each ``clear()``, which the counts alone do not always show.
 
     """
 
     def __init__(self) -> None:
+        self.epoch: int = 0
         self.clear()
 
     def clear(self) -> None:
         """Remove all records."""
+        self.epoch += 1
         self.tokens: dict[str, TokenRecord] = {}
         self.endpoints: dict[str, EndpointRecord] = {}
         self.commits: list[Commit] = []

@@ -48,19 +48,31 @@ def plant(seeds: Mapping[str, Any], path: Path, posts: PostStore, tokens: TokenB
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a sandbox keeps over a restart: everything but sign-ins, limits, faults and the ledger."""
+    """What a sandbox keeps over a restart: everything but sign-ins, limits, faults and the ledger.
+
+    Attributes:
+        posts: the posts.
+        automations: the comment automations.
+        generations: the generation jobs.
+        tokens: the tokens.
+        clock: the clock.
+        clock_was_set: whether the clock starts at a given time, and not at the present.
+
+    """
 
     posts: PostStore
     automations: Automations
     generations: Generations
     tokens: TokenBook
     clock: SandboxClock
+    clock_was_set: bool
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             "version": _VERSION,
             "advanced": self.clock.advanced,
+            "world": self.clock.world(),
             "posts": self.posts.dump(),
             "automations": self.automations.all(),
             "generations": self.generations.dump(),
@@ -69,7 +81,16 @@ class State:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``dump()`` returned; what is wrong in it raises one of four errors, see ``load_state()``."""
-        self.clock.advance(state["advanced"])
+        advanced = self.clock.world() + state["advanced"]
+        # Files of earlier versions have no time in them.
+        world = state.get("world", advanced)
+        if not self.clock_was_set:
+            # The present has gone on meanwhile.
+            world = max(world, advanced)
+        # A set clock goes on where it stopped, and no clock goes back: published posts would be pending again.
+        self.clock.advance(max(0.0, world - self.clock.world()))
+        # So that tokens that are not in the file live from now on.
+        self.tokens.restart()
         self.posts.restore(state["posts"])
         self.automations.restore(state["automations"])
         self.generations.restore(state["generations"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,7 @@ import pytest
 
 from marketingblocks_async.sandbox import Sandbox, SandboxOptions
 from marketingblocks_async.sandbox.state.files import StateFileError
-from tests.support.sandbox import Running, create_request
+from tests.support.sandbox import FakeClock, Running, create_request
 
 
 async def test_posts_automations_and_time_survive_a_restart(tmp_path: Path) -> None:
@@ -132,3 +133,72 @@ async def test_the_clock_starts_where_it_is_told_to() -> None:
         await running.create()
         (post,) = running.sandbox.posts
         assert start <= post.created_at < start + 60
+
+
+async def world_of(running: Running) -> float:
+    return float((await running.control("POST", "advance", json={"seconds": 0})).json()["world"])
+
+
+async def test_a_set_clock_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    start, clock = round(time.time()) + 1e8, FakeClock()
+    options: SandboxOptions = {"state_file": str(tmp_path / "state.json"), "clock_start": start}
+    async with Running(clock=clock, **options) as running:
+        await running.create()
+        short = running.sandbox.add_token("short", expires_in=100)
+        running.sandbox.advance(20)
+        clock.move(30)
+        assert await world_of(running) == start + 50
+    async with Running(clock=FakeClock(), tokens=["fresh@60"], **options) as running:
+        assert await world_of(running) == start + 50
+        (post,) = (await running.control("GET", "posts")).json()["posts"]
+        assert post["STATUS"] == "published"
+        running.sandbox.advance(49)
+        assert (await running.create(token=short)).status == 200
+        # Its life began with this start, and not at the time that the clock was set to.
+        assert (await running.create(token=running.sandbox.tokens["fresh"])).status == 200
+        running.sandbox.advance(1)
+        assert (await running.create(token=short)).status == 401
+    for later in (0, 1000):
+        async with Running(clock=FakeClock(), **options | {"clock_start": start + later}) as running:
+            assert await world_of(running) == start + max(100, later)
+
+
+async def test_without_a_set_clock_it_is_the_present_and_never_earlier_than_before(tmp_path: Path) -> None:
+    file, start = str(tmp_path / "state.json"), round(time.time()) + 1e8
+    async with Running(state_file=file, clock_start=start):
+        pass
+    async with Running(state_file=file) as running:
+        assert start <= await world_of(running) < start + 60
+    (tmp_path / "state.json").unlink()
+    async with Running(state_file=file) as running:
+        running.sandbox.advance(5000)
+    async with Running(state_file=file) as running:
+        assert 0 <= await world_of(running) - time.time() - 4990 < 60
+
+
+async def test_a_file_without_the_time_can_still_be_read(tmp_path: Path) -> None:
+    file, start = tmp_path / "state.json", round(time.time()) + 1e8
+    options: SandboxOptions = {"state_file": str(file), "clock_start": start}
+    async with Running(clock=FakeClock(), **options) as running:
+        running.sandbox.advance(30)
+    state = json.loads(file.read_text())
+    del state["world"]
+    file.write_text(json.dumps(state))
+    async with Running(clock=FakeClock(), **options) as running:
+        assert await world_of(running) == start + 30
+
+
+async def test_a_reset_is_written_although_all_counts_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketingblocks_async.sandbox.server._SAVE_INTERVAL", 0.02)
+    file = tmp_path / "state.json"
+    async with Running(state_file=str(file)) as running:
+        await running.create("old")
+    async with Running(state_file=str(file)) as running:
+        # By now the counts of this start are those that were written last.
+        await asyncio.sleep(0.3)
+        assert "old" in file.read_text()
+        await running.control("POST", "reset")
+        # Before the end, which a killed sandbox does not reach.
+        async with asyncio.timeout(30):
+            while "old" in file.read_text():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.02)

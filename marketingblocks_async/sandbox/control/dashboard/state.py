@@ -36,6 +36,7 @@ class DashboardState:
     ledger: Ledger
     faults: FaultPlan
     posts: PostStore
+    _epoch: int = 0
     _seen: int = 0
     _open: list[SandboxPost] = field(default_factory=list[SandboxPost])
     _done: Counter[str] = field(default_factory=Counter[str])
@@ -44,6 +45,8 @@ class DashboardState:
     def read(self) -> dict[str, Any]:
         """Return the values that the page shows."""
         settings = self.settings
+        if self._epoch != self.ledger.epoch:
+            self._forget()
         tokens = sorted(self.ledger.tokens.items(), key=lambda item: len(item[1].arrivals), reverse=True)
         return {
             "policy": settings.policy.value,
@@ -99,8 +102,6 @@ class DashboardState:
     def _worst_of(self, name: str, arrivals: array[float], per: float) -> tuple[int, float]:
         """Return the most arrivals in any window, and its end. Only arrivals since the previous call are looked at."""
         seen, worst, at = self._worst.get(name, (0, 0, 0.0))
-        if seen > len(arrivals):
-            seen, worst, at = 0, 0, 0.0
         oldest = bisect_left(arrivals, arrivals[seen] - per) if seen < len(arrivals) else seen
         for newest in range(seen, len(arrivals)):
             # A billionth less, since 1000.3 + 1 - 1000.3 is not 1 in floating point.
@@ -113,8 +114,6 @@ class DashboardState:
 
     def _count_posts(self) -> dict[str, int]:
         """Return the number of posts in each state. Posts in a final state are not looked at again."""
-        if len(self.posts) < self._seen:
-            self._forget_posts()
         fresh = (self.posts.find(number) for number in range(self._seen + 1, len(self.posts) + 1))
         self._open += [post for post in fresh if post is not None]
         self._seen = len(self.posts)
@@ -130,10 +129,13 @@ class DashboardState:
         self._open = still_open
         return {status.value: counts[status.value] for status in PostStatus if status is not PostStatus.DRAFT}
 
-    def _forget_posts(self) -> None:
+    def _forget(self) -> None:
+        """Begin anew after a reset."""
+        self._epoch = self.ledger.epoch
         self._seen = 0
         self._open = []
         self._done = Counter()
+        self._worst = {}
 
 
 def _history(arrivals: array[float], now: float, per: float) -> list[int]:

@@ -74,6 +74,22 @@ async def test_the_windows_begin_again_after_a_reset() -> None:
         assert (await state(running))["tokens"][0]["worst"] == 1
 
 
+async def test_a_reset_is_seen_although_as_much_came_afterwards() -> None:
+    clock = FakeClock()
+    async with Running(clock=clock) as running:
+        for number in range(3):
+            await running.create(f"{number}")
+        clock.move(10)
+        before = await state(running)
+        assert (before["tokens"][0]["worst"], before["posts"]["published"]) == (3, 3)
+        await running.sandbox.reset()
+        for number in range(3):
+            await running.create(f"{number}")
+            clock.move(0 if number == 2 else 5)
+        after = await state(running)
+        assert (after["tokens"][0]["worst"], after["posts"]["published"], after["posts"]["pending"]) == (1, 2, 1)
+
+
 async def test_the_ledger_and_the_faults_are_told() -> None:
     async with Running(faults=["commit_then_500:endpoint=create-post,times=1"]) as running:
         await running.call("POST", "create-post", json=create_request())
