@@ -111,7 +111,7 @@ class Api:
         self.ledger.answered(state.token_label, state.endpoint_name, response.status)
         if isinstance(response, WireFault):
             return await response.perform(request)
-        return replace(response, headers={**response.headers, **self._limit_headers(state, response)}).to_aiohttp()
+        return self._with_limit_headers(state, response).to_aiohttp()
 
     def _identify(self, request: web.BaseRequest) -> _RequestState:
         route = self.routes.find(request.method, request.path)
@@ -168,6 +168,8 @@ class Api:
         intended = self._carry_out(state, validated) if fault.commits else json_response({"status": True})
         self._record_firing(fault, state)
         permission = "" if state.route.endpoint is None else state.route.endpoint.permission
+        # A fault of the connection writes the response itself.
+        intended = self._with_limit_headers(state, intended)
         return kind.apply(FaultContext(fault.params, intended, permission, state.authorization))
 
     def _carry_out(self, state: _RequestState, validated: ValidatedRequest) -> Response:
@@ -193,18 +195,18 @@ class Api:
         message = f"Too many requests: a token is limited to {settings.limit} requests per {settings.per:g} s."
         return error_response(429, message, headers=None if header is None else {"Retry-After": header})
 
-    def _limit_headers(self, state: _RequestState, response: Response) -> dict[str, str]:
-        """Return the headers about the limit that Laravel sends with every response, and after a refusal."""
+    def _with_limit_headers(self, state: _RequestState, response: Response) -> Response:
+        """Add the headers about the limit that Laravel sends with every response, and after a refusal."""
         policy = None if state.token is None else state.token.policy
         if not isinstance(policy, AnchoredWindow):
-            return {}
+            return response
         headers = {"X-RateLimit-Limit": str(policy.limit), "X-RateLimit-Remaining": str(policy.remaining)}
         if response.status == 429 and not policy.remaining:
             headers.setdefault("Retry-After", str(max(1, ceil(policy.ends_at - state.arrived_at))))
             headers["X-RateLimit-Reset"] = str(ceil(policy.ends_at + self.clock.calendar_offset))
             # A style that was chosen takes the place of Laravel's.
             headers.update({name: value for name, value in response.headers.items() if name == "Retry-After"})
-        return headers
+        return replace(response, headers={**response.headers, **headers})
 
     def _missing_permission_status(self, endpoint: AnyEndpoint) -> int:
         if self.settings.variants.missing_permission is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -132,7 +132,7 @@ class Control:
     def _add_faults(self, body: bytes) -> Any:
         value = _decoded(body)
         # All or none: first read every one of them.
-        faults = [_read(Fault, item) for item in (value if is_array(value) else [value])]
+        faults = [_read_fault(item) for item in (value if is_array(value) else [value])]
         for fault in faults:
             self.faults.add(fault)
         self.scenario.made("faults", [asdict(fault) for fault in faults])
@@ -181,6 +181,19 @@ def _decoded(body: bytes) -> Any:
     except (ValueError, RecursionError):
         msg = "the body is not valid JSON"
         raise BadControlRequestError(msg) from None
+
+
+def _read_fault(value: Any) -> Fault:
+    """Read a fault: its text form, or an object."""
+    if isinstance(value, str):
+        try:
+            return Fault.parse(value)
+        except ValueError as exc:
+            raise BadControlRequestError(str(exc)) from None
+    if is_object(value) and (further := value.keys() - {each.name for each in fields(Fault)}):
+        msg = f'a fault has no {", ".join(sorted(further))}; the parameters of its kind go under "params"'
+        raise BadControlRequestError(msg)
+    return _read(Fault, value)
 
 
 def _read(kind: type[_ModelT], value: Any) -> _ModelT:

@@ -189,7 +189,7 @@ def _huge(context: FaultContext) -> WireFault:
     async def perform(request: web.BaseRequest) -> web.StreamResponse:
         begin, end = b'{"status": true, "padding": "', b'"}'
         chunks = max(0, context.params["mib"]) * 16 + 1
-        stream = _stream(Response(200, b""), len(begin) + chunks * len(_CHUNK) + len(end))
+        stream = _stream(Response(200, b"", context.intended.headers), len(begin) + chunks * len(_CHUNK) + len(end))
         try:
             await stream.prepare(request)
             await stream.write(begin)

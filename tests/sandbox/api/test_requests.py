@@ -255,6 +255,28 @@ class TestLimit:
             await running.create()
             assert (await running.create()).headers["Retry-After"] == "soon"
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            "slow_answer:delay=0",
+            "commit_then_stall:delay=0.01",
+            "drip:interval=0",
+            "truncated_json",
+            "truncated_json:commit=false",
+            "huge_body:mib=0",
+            "error_500",
+            "status_false:commit=true",
+        ],
+    )
+    async def test_laravels_headers_with_a_fault(self, fault: str) -> None:
+        async with Running(policy="anchored_window", limit=2, per=60.0, faults=[fault]) as running:
+            url = f"{running.sandbox.base_url}/social-sparks/create-post"
+            headers = {"Authorization": f"Bearer {running.sandbox.token}"}
+            # Not to its end, which some of them never reach.
+            async with running.session.post(url, headers=headers, json=create_request()) as response:
+                assert response.headers.getall("X-RateLimit-Limit") == ["2"]
+                assert response.headers.getall("X-RateLimit-Remaining") == ["1"]
+
     async def test_a_policy_of_ones_own(self) -> None:
         async with Running(policy_factory=lambda: SlidingLog(2, 3600.0)) as running:
             assert [(await running.create()).status for _ in range(3)] == [200, 200, 429]

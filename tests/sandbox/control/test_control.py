@@ -84,8 +84,27 @@ async def test_faults() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "commit_then_stall:times=3,delay=2",
+        ["commit_then_stall:times=3,delay=2"],
+        {"kind": "commit_then_stall", "times": 3, "params": {"delay": 2}},
+    ],
+)
+async def test_a_fault_is_a_text_or_an_object(body: Any) -> None:
+    async with Running() as running:
+        assert (await running.control("POST", "faults", json=body)).status == 200
+        assert [armed.fault for armed in running.sandbox.faults.list()] == [
+            Fault.parse("commit_then_stall:times=3,delay=2")
+        ]
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
+        ("reset:times", "is not key=value"),
+        (["reset", "nonsense"], "no kind of fault"),
+        ({"kind": "commit_then_stall", "delay": 2}, 'has no delay; the parameters of its kind go under "params"'),
         ({"kind": "nonsense"}, "no kind of fault"),
         ({"kind": "reset", "endpoint": "x"}, "no endpoint"),
         ({"kind": "reset", "extra": 1}, "extra"),

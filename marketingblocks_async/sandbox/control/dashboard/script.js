@@ -157,9 +157,10 @@ async function refresh() {
   }
 }
 
-// "delay=2, retry_after=none" to an object; values go as text, which the sandbox converts.
+// "delay=2, retry_after=none" to an object; values go as text, which the sandbox converts. A comma that is not followed
+// by "name=" belongs to the value.
 function parameters(text) {
-  const pairs = text.split(",").filter((part) => part.trim()).map((part) => part.split("="));
+  const pairs = text.split(/,(?=\s*\w+=)/).filter((part) => part.trim()).map((part) => part.split("="));
   return Object.fromEntries(pairs.map(([name, ...value]) => [name.trim(), value.join("=").trim()]));
 }
 

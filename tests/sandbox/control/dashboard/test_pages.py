@@ -148,6 +148,18 @@ async def test_a_fault_that_cannot_be_is_explained(page: Page, sandbox: Sandbox)
     assert sandbox.faults.list() == ()
 
 
+async def test_parameters_can_be_typed_as_they_are_shown(page: Page, sandbox: Sandbox) -> None:
+    await page.get_by_label("Fault", exact=True).select_option("wrong_shape")
+    parameters = page.get_by_label("Parameters")
+    shown = await parameters.get_attribute("placeholder")
+    assert shown == 'body=["unexpected", 42]'
+    await parameters.fill(f"{shown}, commit=false")
+    await page.get_by_role("button", name="Switch on").click()
+    await page.get_by_role("status").filter(has_text="The fault wrong_shape is on.").wait_for()
+    (armed,) = sandbox.faults.list()
+    assert armed.fault.params == {"body": '["unexpected", 42]', "commit": False}
+
+
 async def test_names_are_text_and_nothing_else(page: Page, sandbox: Sandbox) -> None:
     token = sandbox.add_token("<img src=x onerror=alert(1)>")
     async with MarketingBlocks(token, base_url=sandbox.base_url) as client:
