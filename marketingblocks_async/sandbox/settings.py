@@ -134,7 +134,7 @@ class SandboxSettings:
         replay_file: path of such a file; the same requests meet the same faults and refusals again.
 
     Raises:
-        ValueError: a setting is not allowed; the message says which values are.
+        InvalidArgumentError: a setting is not allowed; the message says which values are.
 
     """
 
@@ -180,12 +180,12 @@ class SandboxSettings:
         }
         for rule, kept in rules.items():
             if not kept:
-                raise ValueError(rule)
+                raise InvalidArgumentError(rule)
         names = [token.name for token in self.all_tokens]
         secrets = [token.secret for token in self.all_tokens]
         if len({*names}) < len(names) or len({*secrets}) < len(secrets):
             msg = f"two tokens share a name or a secret: {', '.join(names)}"
-            raise ValueError(msg)
+            raise InvalidArgumentError(msg)
 
     @property
     def all_tokens(self) -> tuple[TokenSpec, ...]:

@@ -10,7 +10,7 @@ pytest finds the plugin by itself where pytest-asyncio is installed:
 Without pytest: ``FakeTime`` and ``Sandbox`` are context managers.
 """
 
-from .fake_time import FakeTime
+from .fake_time import FakeTime, FakeTimeError
 from .published import assert_published
 
-__all__ = ["FakeTime", "assert_published"]
+__all__ = ["FakeTime", "FakeTimeError", "assert_published"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self, cast
 
-from marketingblocks_async.errors import InvalidArgumentError
+from marketingblocks_async.errors import InvalidArgumentError, MarketingBlocksError
 
 TICK = 1e-6
 """Seconds that each turn of the event loop takes, so that code which polls a clock gets on."""
@@ -56,6 +56,10 @@ class _Barrier:
         self._far.close()
 
 
+class FakeTimeError(MarketingBlocksError, RuntimeError):
+    """Fake time cannot be turned on here. The message says what to do."""
+
+
 class FakeTime:
     """Fake time in the running event loop: whatever waits for a time is there at once.
 
@@ -74,7 +78,7 @@ class FakeTime:
     Make the clients and sandboxes inside, since they take the clock with them that they find.
 
     Raises:
-        RuntimeError: no event loop runs, it is not one of asyncio's own (uvloop keeps its own time), or fake time is
+        FakeTimeError: no event loop runs, it is not one of asyncio's own (uvloop keeps its own time), or fake time is
             on.
 
     """
@@ -90,14 +94,14 @@ class FakeTime:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             msg = "fake time is for a running event loop; use 'with FakeTime()' inside of an async function"
-            raise RuntimeError(msg) from None
+            raise FakeTimeError(msg) from None
         if time.monotonic is not _real_monotonic:
-            msg = "fake time is on already"
-            raise RuntimeError(msg)
+            msg = "fake time is on already; turn it on once, around everything that is to happen in it"
+            raise FakeTimeError(msg)
         selector: _Selector | None = getattr(loop, "_selector", None)
         if selector is None:
             msg = f"fake time needs an event loop of asyncio, not a {type(loop).__module__}.{type(loop).__qualname__}"
-            raise RuntimeError(msg)
+            raise FakeTimeError(msg)
         self._barrier: _Barrier | None = None
         self._loop = cast("_Loop", loop)
         self._now = self._began = _real_monotonic()

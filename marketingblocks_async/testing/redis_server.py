@@ -23,7 +23,11 @@ redis.call('SET', KEYS[1], cmsgpack.pack({run = run, born = 0, seen = now}))
 """
 
 
-class RedisServerMissingError(MarketingBlocksError, RuntimeError):
+class RedisServerError(MarketingBlocksError, RuntimeError):
+    """The ``redis-server`` of a test does not start."""
+
+
+class RedisServerMissingError(RedisServerError):
     """There is no ``redis-server`` on this machine."""
 
 
@@ -78,7 +82,7 @@ class PrivateRedis:
 
         Raises:
             RedisServerMissingError: it is not installed.
-            RuntimeError: it does not start.
+            RedisServerError: it does not start.
 
         """
         binary = shutil.which("redis-server")
@@ -102,7 +106,7 @@ class PrivateRedis:
             while not await self._answers():
                 if self._process.returncode is not None:
                     msg = f"redis-server ended with status {self._process.returncode}"
-                    raise RuntimeError(msg)
+                    raise RedisServerError(msg)
                 await asyncio.sleep(0.02)
 
     async def settle(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from marketingblocks_async import InvalidArgumentError
 from marketingblocks_async.sandbox import (
     Fault,
     PolicyName,
@@ -98,3 +99,9 @@ def test_from_json_refuses(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         SandboxSettings.from_json(text)
     assert "errors.pydantic.dev" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"tokens": (TokenSpec("a"), TokenSpec("a"))}])
+def test_settings_raise_an_error_of_the_package(options: Any) -> None:
+    with pytest.raises(InvalidArgumentError):
+        SandboxSettings(**options)

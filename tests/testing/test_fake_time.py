@@ -7,9 +7,16 @@ import time
 
 import pytest
 
-from marketingblocks_async import CreatePost, MarketingBlocks, NotSentError, OutcomeUnknownError, RateLimit
+from marketingblocks_async import (
+    CreatePost,
+    MarketingBlocks,
+    MarketingBlocksError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimit,
+)
 from marketingblocks_async.sandbox import Sandbox
-from marketingblocks_async.testing import FakeTime, assert_published
+from marketingblocks_async.testing import FakeTime, FakeTimeError, assert_published
 
 
 def post(number: int) -> CreatePost:
@@ -111,7 +118,7 @@ async def test_everything_is_as_it_was_afterwards() -> None:
     with FakeTime() as fake:
         assert time.monotonic() == loop.time() == fake.monotonic()
         await asyncio.sleep(1000)
-        with pytest.raises(RuntimeError, match="on already"), FakeTime():
+        with pytest.raises(FakeTimeError, match="on already"), FakeTime():
             pass
     assert time.monotonic is real
     assert loop.time() == pytest.approx(real(), abs=1)
@@ -128,15 +135,20 @@ async def test_an_event_loop_that_keeps_its_own_time_is_refused(monkeypatch: pyt
         """Has no selector, as uvloop has none."""
 
     monkeypatch.setattr(asyncio, "get_running_loop", Other)
-    with pytest.raises(RuntimeError, match="needs an event loop of asyncio"), FakeTime():
+    with pytest.raises(FakeTimeError, match="needs an event loop of asyncio"), FakeTime():
         pass
 
 
 def test_without_an_event_loop_it_says_where_to_use_it() -> None:
-    with pytest.raises(RuntimeError, match="inside of an async function"), FakeTime():
+    with pytest.raises(FakeTimeError, match="inside of an async function"), FakeTime():
         pass
 
 
 async def test_time_does_not_go_back(fake_time: FakeTime) -> None:
     with pytest.raises(ValueError, match="0 or more"):
         fake_time.advance(-1)
+
+
+def test_its_error_is_one_of_the_package_and_of_python() -> None:
+    assert issubclass(FakeTimeError, MarketingBlocksError)
+    assert issubclass(FakeTimeError, RuntimeError)
