@@ -56,7 +56,7 @@ def request(
         bool | None,
         typer.Option(
             "--resend/--no-resend",
-            help="Whether it may be sent again when it is not known whether it arrived; by default for GET only.",
+            help="Whether it may be sent again when it is not known whether it arrived; GET and HEAD by default.",
         ),
     ] = None,
 ) -> None:
