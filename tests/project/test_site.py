@@ -139,9 +139,7 @@ def test_the_table_of_settings_is_complete(heading: str, function: Callable[...,
     section = page_section("settings", f"## {heading}\n")
     rows = dict(re.findall(r"^\| (`.*?`) \| (.*?) \|", section, re.MULTILINE))
     named = {name: default for names, default in rows.items() for name in re.findall(r"`(\w+)`", names)}
-    parameters = {
-        name: each for name, each in inspect.signature(function).parameters.items() if name not in ("docs_url", "_")
-    }
+    parameters = {name: each for name, each in inspect.signature(function).parameters.items() if name != "_"}
     assert set(named) == set(parameters)
     for name, parameter in parameters.items():
         if isinstance(parameter.default, int | float | str):

@@ -148,7 +148,7 @@ async def test_a_set_clock_goes_on_where_it_stopped(tmp_path: Path) -> None:
         running.sandbox.advance(20)
         clock.move(30)
         assert await world_of(running) == start + 50
-    async with Running(clock=FakeClock(), tokens=["fresh@60"], **options) as running:
+    async with Running(clock=FakeClock(), **options | {"tokens": ["fresh@60"]}) as running:
         assert await world_of(running) == start + 50
         (post,) = (await running.control("GET", "posts")).json()["posts"]
         assert post["STATUS"] == "published"
