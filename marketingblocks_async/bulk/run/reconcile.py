@@ -206,7 +206,7 @@ def _advice(reason: str, settled: float, trouble: str | None) -> str:
         return f"{trouble}; look again when the API answers"
     if reason == NOT_SETTLED:
         return f"{reason}; look again after {datetime.fromtimestamp(settled, UTC):%H:%M:%S} UTC"
-    return f"{reason}; look at the channel, then have the row sent again or left out (unknown: resend, skip)"
+    return f"{reason}; look at the channel, and have the post sent again only if it is not there"
 
 
 def _looked_for(unknown: Sequence[StoredRow]) -> list[StoredRow]:
