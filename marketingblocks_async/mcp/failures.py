@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from marketingblocks_async import (
+    APIConnectionError,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -27,7 +28,7 @@ from .results import Outcome
 _PERMISSIONS = {endpoint.name: endpoint.permission for endpoint in ENDPOINTS}
 
 _WHERE_TO_LOOK = {
-    "create_post": "the channel itself, get_posts and upcoming_posts",
+    "create_post": "the channel itself, and at get_posts and upcoming_posts if you have these tools",
     "create_post_generation": "the generations in the MarketingBlocks app",
     "connect_channel": "the channels in the MarketingBlocks app",
     "create_comment_automation": "the comment automations in the MarketingBlocks app",
@@ -59,7 +60,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "The API could not be reached, or the queue was too long. Nothing was sent. Repeat the same call.",
     ),
     (
-        (OutcomeUnknownError, InvalidResponseError),
+        (APIConnectionError, OutcomeUnknownError, InvalidResponseError),
         "No usable answer came. A read changes nothing, so repeat the call.",
     ),
     (
@@ -76,10 +77,17 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     (
         (ConfigurationError, JournalError),
-        "The server cannot work as it is set up; nothing was sent. The person has to read untrusted_data.",
+        "The server cannot work as it is set up. The person has to read untrusted_data.",
     ),
 )
 """Classes of errors and what to do about them; the first that fits."""
+
+_TEMPORARY = (RateLimitError, InternalServerError)
+
+_REFUSED_IN_FRONT = (
+    "Something in front of the API refused it, such as a firewall or a proxy. This says nothing about the access token "
+    "or the content. The person has to read untrusted_data and look at the network. Then repeat the call"
+)
 
 
 def advice_for_unknown(tool: str) -> str:
@@ -95,13 +103,20 @@ def outcome_of(error: Exception, state: RowState) -> Outcome:
     """Return the outcome of a call that failed; ``state`` is that of the write."""
     if state is RowState.UNKNOWN:
         return Outcome.UNKNOWN
-    if isinstance(error, NotSentError | RateLimitError | InternalServerError | JournalError):
+    if isinstance(error, RateLimitError | InternalServerError | JournalError):
+        return Outcome.NOT_SENT
+    # Of a write these leave the outcome unknown. A read has changed nothing.
+    if isinstance(error, APIConnectionError | OutcomeUnknownError | InvalidResponseError):
         return Outcome.NOT_SENT
     return Outcome.REFUSED
 
 
 def advice_for(error: Exception) -> str:
     """Return what to do after a call failed with ``error``."""
+    if isinstance(error, APIError) and error.made_in_front and not isinstance(error, _TEMPORARY):
+        # A write that was refused for another reason keeps this outcome under its key.
+        is_open = isinstance(error, AuthenticationError | PermissionDeniedError)
+        return _REFUSED_IN_FRONT + ("." if is_open else "; a write needs a new request_key.")
     for classes, advice in _ADVICE:
         if isinstance(error, classes):
             permission = _PERMISSIONS.get(getattr(error, "endpoint", ""), "of the tool")
