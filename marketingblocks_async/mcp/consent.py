@@ -23,7 +23,7 @@ _NO_FIELDS: dict[str, Any] = {"type": "object", "properties": {}}
 class Confirm(StrEnum):
     """The calls that are refused if the client cannot ask the person.
 
-    ``writes``: posts that are published now, and bulk runs. ``bulk``: bulk runs. ``never``: nothing is held back.
+    ``writes``: posts that go out at once, and bulk runs. ``bulk``: bulk runs. ``never``: nothing is held back.
     """
 
     NEVER = "never"

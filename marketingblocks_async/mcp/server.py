@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,8 +42,8 @@ from .results import Outcome, ToolResult, key_of, result
 from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, choose_tools
 from .writes import Writes
 
-LONGEST_QUESTION = 500
-"""Characters of a post's text that the person is shown."""
+LONGEST_QUESTION = 2_000
+"""Characters of a post's texts that the person is shown; enough for most posts and threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +163,8 @@ class MarketingBlocksServer:
         order = _order(spec, request, request_key)
 
         async def consent() -> ToolResult | None:
-            if not isinstance(request, CreatePost) or request.publish_mode is not PublishMode.NOW:
-                return None
-            return await ask(_question(request), order.content_hash, is_bulk=False)
+            question = _question(request) if isinstance(request, CreatePost) else None
+            return None if question is None else await ask(question, order.content_hash, is_bulk=False)
 
         return await self.writes.once(self.client, order, partial(write, request=request), consent)
 
@@ -189,10 +189,35 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
     return Order(request_key, spec.name, content_hash, body, channel)
 
 
-def _question(post: CreatePost) -> str:
-    text = post.caption_text
-    shown = text if len(text) <= LONGEST_QUESTION else f"{text[:LONGEST_QUESTION]}…"
-    return f"Publish this now on {post.channel_type.value}, channel {post.channel_id}?\n\n{shown}"
+def _question(post: CreatePost) -> str | None:
+    """Return what the person is asked about a post; ``None`` if it does not go out at once."""
+    channel = f"{post.channel_type.value}, channel {post.channel_id}"
+    moment = post.scheduled_at
+    if post.publish_mode is PublishMode.NOW:
+        question = f"Publish this now on {channel}?"
+    elif moment is not None and moment <= datetime.now(UTC):
+        question = (
+            f"Publish this on {channel}? Its time, {post.schedule_time} {post.time_zone}, is past, so the API may "
+            "publish it at once."
+        )
+    else:
+        return None
+    tweets = post.twitter_threads or []
+    texts = [
+        f"Title: {post.post_extra.title}" if post.post_extra is not None else "",
+        post.caption_text,
+        *(f"{number}/{len(tweets)}: {tweet.message}" for number, tweet in enumerate(tweets, 1)),
+        f"Hash tags: {post.hash_tags}" if post.hash_tags else "",
+    ]
+    text = "\n\n".join(filter(None, texts))
+    more = len(text) - LONGEST_QUESTION
+    media = len(post.media_urls) + sum(len(tweet.media_urls or ()) for tweet in tweets)
+    parts = [
+        question,
+        text if more <= 0 else f"{text[:LONGEST_QUESTION]}\n… {more:,} more characters",
+        f"Media files: {media}" if media else "",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 async def _report(context: ServerRequestContext[Any, Any], progress: BulkProgress) -> None:

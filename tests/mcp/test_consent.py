@@ -10,6 +10,7 @@ from mcp import Client
 from mcp_types import InputRequiredResult
 
 from marketingblocks_async.mcp import Confirm, open_server
+from marketingblocks_async.mcp.server import LONGEST_QUESTION
 from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.mcp import POST, Person, call, connected, settings_of
@@ -48,6 +49,36 @@ async def test_what_is_not_published_at_once_needs_no_question(tmp_path: Path, p
     async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
         assert (await call(client, "create_post", POST | {"publish_mode": publish_mode}))["outcome"] == "done"
         assert not person.questions
+
+
+async def test_a_scheduled_post_whose_time_is_past_needs_consent(tmp_path: Path) -> None:
+    person = Person("decline")
+    options: dict[str, Any] = {"elicitation_callback": person}
+    scheduled = POST | {"publish_mode": "scheduled", "schedule_time": "2027-01-08 14:30", "time_zone": "Africa/Lagos"}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        assert (await call(client, "create_post", scheduled))["outcome"] == "done"
+        assert not person.questions
+        past = scheduled | {"schedule_time": "2020-01-08 14:30"}
+        assert (await call(client, "create_post", past))["outcome"] == "refused"
+        assert len(sandbox.posts) == 1
+    assert "2020-01-08 14:30 Africa/Lagos, is past" in person.questions[0]
+
+
+async def test_the_question_shows_all_that_is_published(tmp_path: Path) -> None:
+    person = Person("decline")
+    options: dict[str, Any] = {"elicitation_callback": person}
+    media = ["https://example.com/a.jpg", "https://example.com/b.jpg"]
+    tweets = [{"message": "The first one", "media_urls": media[:1]}, {"message": "The second one"}]
+    thread = NOW | {"channel_type": "twitter", "post_type": "thread", "twitter_threads": tweets, "media_urls": media}
+    video = NOW | {"channel_type": "youtube", "post_extra": {"title": "Our film"}, "hash_tags": "spring"}
+    long = NOW | {"caption_text": "x" * (LONGEST_QUESTION + 1234)}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        for post in (thread, video, long):
+            await call(client, "create_post", post)
+    shown = [set(question.split("\n\n")[1:]) for question in person.questions]
+    assert shown[0] == {"Hello", "1/2: The first one", "2/2: The second one", "Media files: 3"}
+    assert shown[1] == {"Title: Our film", "Hello", "Hash tags: spring"}
+    assert person.questions[2].endswith("x\n… 1,234 more characters")
 
 
 @pytest.mark.parametrize("mode", MODES)
