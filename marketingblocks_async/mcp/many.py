@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import shlex
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from marketingblocks_async import MarketingBlocks, PublishMode
+from marketingblocks_async import MarketingBlocks
 from marketingblocks_async.bulk import (
     BulkProgress,
     BulkResult,
@@ -24,23 +23,26 @@ from marketingblocks_async.bulk import (
     JournalError,
     JournalExistsError,
     JournalInUseError,
-    JournalReader,
+    OtherTokenError,
     Plan,
-    Row,
     SourceError,
-    StoredRow,
     amake_plan,
     create_journal,
 )
 from marketingblocks_async.errors import InvalidArgumentError
 
+from .failures import advice_for
 from .results import Outcome, ToolResult, key_of, result
+from .stored import KEY_NAME, LISTED_ROWS, Hashes, Stored, look, rows_not_done
 
 ANSWER_AFTER = 40.0
 """Seconds after which a run that goes on is reported; clients give up on a call after 60."""
 
 LISTED_ERRORS = 5
-"""Errors of a plan that a result lists."""
+"""Errors of a plan that a result lists, warnings likewise."""
+
+LISTED = 10
+"""Channels, sheets, rows and the like that a result lists of a plan."""
 
 PROGRESS_EVERY = 1.0
 
@@ -102,17 +104,30 @@ class ManyPosts:
     ) -> ToolResult:
         """Answer one call of the tool; ``consent`` takes the question and what identifies the content."""
         if arguments.action == "plan":
-            return await self._plan(arguments)
+            return await self._plan(arguments, client.base_url)
         request_key = arguments.request_key or ""
-        if not self._path(request_key).is_file():
+        path = self._path(request_key)
+        if not path.is_file():
             return result(
                 Outcome.REFUSED,
                 "There is no plan with this request_key. Call with action plan first.",
                 request_key=request_key,
             )
-        if arguments.action == "status":
-            return await self._status(request_key)
-        return await self._run(client, request_key, consent, report)
+        try:
+            if arguments.action == "status":
+                return await self._status(request_key)
+            return await self._run(client, request_key, consent, report)
+        except OtherTokenError:
+            return _other_token(request_key, path)
+        except JournalError as error:
+            return result(
+                Outcome.UNKNOWN,
+                "The run's journal cannot be used; untrusted_data says why. Posts may have been published. The person "
+                "has to look at the disk. Then call with action run and this request_key: it goes on and sends nothing "
+                "twice.",
+                request_key=request_key,
+                data={"error": str(error)},
+            )
 
     def _source(self, arguments: ManyArguments) -> Path | list[dict[str, Any]] | ToolResult:
         """Return the posts, or why they are not read."""
@@ -130,16 +145,16 @@ class ManyPosts:
             "there, or the rows as posts.",
         )
 
-    async def _plan(self, arguments: ManyArguments) -> ToolResult:
+    async def _plan(self, arguments: ManyArguments, base_url: str) -> ToolResult:
         source = self._source(arguments)
         if not isinstance(source, Path | list):
             return source
-        hashes = _Hashes()
+        hashes = Hashes()
         try:
             plan = await amake_plan(source, on_row=hashes.add, max_errors=LISTED_ERRORS)
         except SourceError as error:
             return result(Outcome.REFUSED, "The file cannot be read. Nothing was sent.", data={"error": str(error)})
-        request_key = arguments.request_key or f"many-{hashes.digest()[:16]}"
+        request_key = arguments.request_key or _derived_key(hashes.digest())
         if not plan.ok or not plan.rows:
             return result(
                 Outcome.REFUSED,
@@ -159,23 +174,16 @@ class ManyPosts:
             pass
         except (InvalidRowsError, SourceError):
             return _changed(request_key)
-        stored = await asyncio.to_thread(_look, path)
+        stored = await asyncio.to_thread(look, path, base_url)
         if stored.digest != hashes.digest():
             return _other_content(request_key)
-        data = _shown(plan) | {"counts": stored.counts.to_dict()}
-        return result(
-            Outcome.PLANNED,
-            "Show the plan to the person. If they agree, call with action run and this request_key.",
-            request_key=request_key,
-            repeated=stored.counts.pending < stored.counts.total,
-            data=data,
-        )
+        return _planned(request_key, plan, stored)
 
     async def _status(self, request_key: str) -> ToolResult:
-        stored = await asyncio.to_thread(_look, self._path(request_key))
+        stored = await asyncio.to_thread(look, self._path(request_key))
         if stored.is_running:
             return _still_running(request_key, stored.counts)
-        return _ended(request_key, stored.counts, None)
+        return await self._ended(request_key, stored.counts)
 
     async def _run(
         self,
@@ -186,16 +194,16 @@ class ManyPosts:
     ) -> ToolResult:
         running = self.running.get(request_key)
         if running is None:
-            stored = await asyncio.to_thread(_look, self._path(request_key))
+            stored = await asyncio.to_thread(look, self._path(request_key), client.base_url)
             if stored.is_running:
                 return _still_running(request_key, stored.counts)
-            if stored.counts.done + stored.counts.failed == stored.counts.total:
-                return _ended(request_key, stored.counts, None)
-            question = (
-                f"Publish {stored.counts.pending} posts ({stored.now} of them now)? "
-                f"{stored.counts.done} of {stored.counts.total} are done already."
-            )
-            if (refusal := await consent(question, request_key)) is not None:
+            if not stored.remaining:
+                return await self._ended(request_key, stored.counts, repeated=True)
+            if _is_repetition(stored, request_key):
+                return _repetition(request_key, stored)
+            question = _question(stored)
+            # Consent counts for these numbers only.
+            if (refusal := await consent(question, f"{request_key}\n{question}")) is not None:
                 return refusal
             running = self.running.get(request_key) or self._begin(client, request_key)
         return await self._wait(request_key, running, report)
@@ -218,6 +226,8 @@ class ManyPosts:
         # Before the journal is opened, so that it can be stopped meanwhile.
         run = running.run = BulkRun(client, journal, on_progress=note)
         async with journal:
+            # Later plans name this run by it.
+            await journal.noted(KEY_NAME, request_key)
             return await run.run()
 
     async def _wait(self, request_key: str, running: Running, report: Report) -> ToolResult:
@@ -234,22 +244,28 @@ class ManyPosts:
                 running.run.stop()
             raise
         if not running.task.done():
-            counts = running.progress.counts if running.progress is not None else Counts(0, 0, 0, 0, 0)
-            return _still_running(request_key, counts)
+            return _still_running(request_key, None if running.progress is None else running.progress.counts)
         try:
             ended = running.task.result()
         except JournalInUseError:
-            stored = await asyncio.to_thread(_look, self._path(request_key))
+            stored = await asyncio.to_thread(look, self._path(request_key))
             return _still_running(request_key, stored.counts)
-        except JournalError as error:
-            return result(
-                Outcome.UNKNOWN,
-                "The run's journal cannot be written. Posts may have been published. The person has to look at the "
-                "disk. Then call with action run and this request_key: it goes on and sends nothing twice.",
-                request_key=request_key,
-                data={"error": str(error)},
-            )
-        return _ended(request_key, ended.counts, ended.reason)
+        return await self._ended(request_key, ended.counts, ended)
+
+    async def _ended(
+        self, request_key: str, counts: Counts, run: BulkResult | None = None, *, repeated: bool = False
+    ) -> ToolResult:
+        """Return how a run is that nothing is running: the outcome of its worst rows, and a step for each kind."""
+        path = self._path(request_key)
+        data: dict[str, Any] = {"counts": counts.to_dict()}
+        if run is not None and run.reason is not None:
+            data["reason"] = run.reason
+        if counts.failed or counts.unknown:
+            data["rows"] = await asyncio.to_thread(rows_not_done, path)
+        outcome, steps = _steps(counts, path, None if run is None else run.cause)
+        if repeated:
+            steps.insert(0, _ENDED_EARLIER)
+        return result(outcome, " ".join(steps) or None, request_key=request_key, repeated=repeated, data=data)
 
     async def aclose(self, patience: float) -> None:
         """Stop the runs, which a later server continues; posts in flight are unknown after ``patience`` seconds."""
@@ -277,55 +293,96 @@ def _inside(folder: Path, name: str) -> Path | None:
     return path if path.is_relative_to(folder) and path.is_file() else None
 
 
-class _Hashes:
-    """The content of all rows, in their order."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, row: Row | StoredRow) -> None:
-        self._hash.update(f"{row.key}\0{row.content_hash}\n".encode())
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A run's journal, as it is now."""
-
-    digest: str
-    counts: Counts
-    is_running: bool
-    now: int
-
-
-def _look(path: Path) -> _Stored:
-    hashes, now = _Hashes(), 0
-    with JournalReader(path) as journal:
-        for row in journal.rows():
-            hashes.add(row)
-            now += json.loads(row.request).get("publish_mode") == PublishMode.NOW
-        return _Stored(hashes.digest(), journal.counts(), journal.is_running(), now)
-
-
 def _shown(plan: Plan) -> dict[str, Any]:
-    """Return what a person has to know of a plan."""
+    """Return what a person has to know of a plan: what is wrong first, since a long result is cut at its end."""
     whole = plan.to_dict()
-    names = (
-        "rows",
-        "valid",
-        "invalid",
-        "error_count",
-        "warning_count",
-        "channels",
-        "duplicates",
-        "schedule",
-        "estimated_seconds",
+    file, duplicates, schedule = whole["file"], whole["duplicates"], whole["schedule"]
+    facts = ("name", "sheet", "recipe", "dates", "hidden_rows")
+    lists = ("other_sheets", "hidden_columns", "notes")
+    read = {name: file[name] for name in facts} | {name: file[name][:LISTED] for name in lists}
+    read["left_out"] = dict(list(file["left_out"].items())[:LISTED])
+    numbers = ("rows", "valid", "invalid", "error_count", "errors", "warning_count")
+    return {name: whole[name] for name in numbers} | {
+        "warnings": whole["warnings"][:LISTED_ERRORS],
+        # Most of these facts are about files only.
+        "file": {name: value for name, value in read.items() if value},
+        "channel_count": len(plan.channels),
+        "channels": whole["channels"][:LISTED],
+        "duplicates": {
+            "rows": duplicates["rows"],
+            "groups": duplicates["groups"],
+            "listed": [each | {"rows": each["rows"][:LISTED]} for each in duplicates["listed"][:LISTED_ERRORS]],
+        },
+        "schedule": schedule | {"past_rows": schedule["past_rows"][:LISTED]},
+        "estimated_seconds": whole["estimated_seconds"],
+    }
+
+
+def _planned(request_key: str, plan: Plan, stored: Stored) -> ToolResult:
+    if _is_repetition(stored, request_key):
+        return _repetition(request_key, stored)
+    sent_earlier = {"sent_earlier": stored.sent_earlier} if stored.repeats else {}
+    return result(
+        Outcome.PLANNED,
+        _step_after_plan(stored),
+        request_key=request_key,
+        repeated=stored.counts.pending < stored.counts.total,
+        data={"counts": stored.counts.to_dict(), **sent_earlier, **_shown(plan)},
     )
-    shown = {name: whole[name] for name in names}
-    errors: Sequence[Mapping[str, Any]] = whole["errors"]
-    return shown | {"errors": [dict(error) for error in errors]}
+
+
+def _derived_key(digest: str) -> str:
+    """Return the key of a plan to which the caller gives none."""
+    return f"many-{digest[:16]}"
+
+
+def _is_repetition(stored: Stored, request_key: str) -> bool:
+    """Return whether a run would publish posts of other runs again, and nobody has given it a key of its own for it."""
+    return stored.repeats > 0 and request_key == _derived_key(stored.digest)
+
+
+def _repetition(request_key: str, stored: Stored) -> ToolResult:
+    return result(
+        Outcome.REFUSED,
+        f"{stored.repeats} of these posts were sent by other runs, or may have been; sent_earlier in untrusted_data "
+        "names their rows and the runs. Nothing was sent now. Leave them out, and plan the others as a new run. Only "
+        "if the person wants them published once more, plan them with a new request_key of your own.",
+        request_key=request_key,
+        data={"sent_earlier": stored.sent_earlier},
+    )
+
+
+def _step_after_plan(stored: Stored) -> str:
+    if not stored.remaining:
+        return (
+            "A run of this same plan has ended, so action run would send nothing. To publish these posts once more on "
+            "purpose, plan them with a new request_key."
+        )
+    if stored.repeats:
+        return (
+            f"{stored.repeats} of these posts were sent by other runs, or may have been; sent_earlier in "
+            "untrusted_data names them. Ask the person whether to publish them once more. If so, call with action run "
+            "and this request_key. If not, plan the others alone with another request_key."
+        )
+    return "Show the plan to the person. If they agree, call with action run and this request_key."
+
+
+def _question(stored: Stored) -> str:
+    """Return what the person is asked before a run."""
+    counts = stored.counts
+    if counts.pending:
+        parts = [f"Publish {counts.pending} posts ({stored.now} of them now)?"]
+        if counts.unknown:
+            parts.append(
+                f"{counts.unknown} others may have been published: they are looked for, and sent if they do not exist."
+            )
+    else:
+        parts = [f"Look for {counts.unknown} posts that may have been published, and send those that do not exist?"]
+    if stored.repeats:
+        parts.append(f"Other runs have sent {stored.repeats} of these posts before, or may have.")
+    if counts.done:
+        parts.append(f"{counts.done} of {counts.total} are done already.")
+    return " ".join(parts)
 
 
 def _other_content(request_key: str) -> ToolResult:
@@ -340,35 +397,54 @@ def _changed(request_key: str) -> ToolResult:
     return result(Outcome.REFUSED, "The file changed while it was read. Plan again.", request_key=request_key)
 
 
-def _still_running(request_key: str, counts: Counts) -> ToolResult:
+def _other_token(request_key: str, path: Path) -> ToolResult:
+    return result(
+        Outcome.REFUSED,
+        "This run was begun with another access token, and this one may be that of another account. Nothing was sent "
+        "now. The person can restart this server with the former token. If the same account has got a new token, the "
+        "person can send the rest with it, and this run is known here as before: marketingblocks bulk resume "
+        f"{shlex.quote(str(path.absolute()))} --accept-new-token",
+        request_key=request_key,
+    )
+
+
+def _still_running(request_key: str, counts: Counts | None) -> ToolResult:
     return result(
         Outcome.RUNNING,
         "It goes on. Call with action run or status and this request_key for news.",
         request_key=request_key,
-        data={"counts": counts.to_dict()},
+        data=None if counts is None else {"counts": counts.to_dict()},
     )
 
 
-def _ended(request_key: str, counts: Counts, reason: str | None) -> ToolResult:
-    data: dict[str, Any] = {"counts": counts.to_dict()}
-    if reason is not None:
-        data["reason"] = reason
-    tell = partial(result, request_key=request_key, data=data)
-    if counts.unknown:
-        return tell(
-            Outcome.UNKNOWN,
-            f"{counts.unknown} posts may have been published and were not sent again. Call with action run and this "
-            "request_key in a minute: it looks for them and never sends one twice. Otherwise look at the channels.",
+_ENDED_EARLIER = (
+    "This run ended before; nothing was sent now. To publish the same posts once more on purpose, plan them with a new "
+    "request_key."
+)
+
+
+def _steps(counts: Counts, path: Path, cause: Exception | None) -> tuple[Outcome, list[str]]:
+    """Return the outcome of the worst rows, and what to do about each kind of rows that are not done."""
+    outcome, steps = Outcome.DONE, list[str]()
+    if counts.failed:
+        outcome = Outcome.REFUSED
+        steps.append(
+            f"The API refused {counts.failed} posts; rows in untrusted_data names them. Correct these and plan them "
+            "alone as a new run, without those that are done."
         )
     if counts.pending:
-        return tell(
-            Outcome.NOT_SENT,
-            f"{counts.pending} posts were not sent. Call with action run and this request_key to go on. What is done "
-            "is not sent again.",
+        outcome = Outcome.NOT_SENT
+        way_on = "Call with action run and this request_key to go on." if cause is None else advice_for(cause)
+        steps.append(f"{counts.pending} posts were not sent. {way_on} What is done is not sent again.")
+    if counts.unknown:
+        outcome = Outcome.UNKNOWN
+        steps.append(
+            f"{counts.unknown} posts may have been published and were not sent again. Call with action run and this "
+            "request_key in a minute: it looks for them and never sends one twice. Otherwise look at the channels."
         )
-    if counts.failed:
-        return tell(
-            Outcome.REFUSED,
-            f"The API refused {counts.failed} posts; the others are done. Correct those and plan them as a new run.",
+    if counts.failed + counts.unknown > LISTED_ROWS:
+        steps.append(
+            f"The first {LISTED_ROWS} are listed. The person can get all in a file: marketingblocks bulk report "
+            f"{shlex.quote(str(path.absolute()))} --results results.csv"
         )
-    return tell(Outcome.DONE)
+    return outcome, steps

@@ -48,6 +48,10 @@ async def open_server(token: str, settings: ServerSettings) -> AsyncGenerator[Ma
 
     """
     base_url = resolve_base_url(settings.base_url)
+    if str(settings.journal).startswith("~"):
+        # Each folder that a client starts the server in would get a memory of its own.
+        msg = f"the journal {settings.journal} begins with ~, which no shell replaced; give its full path (--journal)"
+        raise ConfigurationError(msg)
     if settings.folder is not None and not settings.folder.is_dir():
         # An agent host passes "~" on as it stands, since no shell replaces it.
         msg = f"there is no folder {settings.folder} to read files from; give the full path of one (--folder)"

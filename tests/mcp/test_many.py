@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
@@ -13,12 +14,16 @@ from typing import Any
 import pytest
 
 from marketingblocks_async import ConfigurationError, RateLimit
+from marketingblocks_async.bulk import BulkRun, Journal, RowState, create_journal
+from marketingblocks_async.errors import BadRequestError
 from marketingblocks_async.mcp import Confirm
 from marketingblocks_async.mcp import many as many_module
+from marketingblocks_async.mcp.stored import LISTED_ROWS, look, rows_not_done
 from marketingblocks_async.mcp.tools import CREATE_MANY
-from marketingblocks_async.sandbox import Sandbox
-from tests.support.mcp import POST, call, connected
+from marketingblocks_async.sandbox import Sandbox, TokenSpec
+from tests.support.mcp import POST, Person, call, connected
 from tests.support.polling import until
+from tests.support.workbooks import openpyxl
 
 
 def posts(count: int) -> list[dict[str, Any]]:
@@ -69,13 +74,18 @@ async def test_calls_that_make_no_sense_are_refused(
 
 
 async def test_the_same_run_again_sends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    for _ in range(2):
+    for is_first in (True, False):
         async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
             key = (await call(client, CREATE_MANY, action="plan", posts=posts(20)))["request_key"]
-            for _ in range(2):
+            for repeated in (not is_first, True):
                 run = await call(client, CREATE_MANY, action="run", request_key=key)
                 assert run["outcome"] == "done"
                 assert run["untrusted_data"]["counts"]["done"] == 20
+                assert run.get("repeated", False) is repeated
+                assert ("nothing was sent now" in run.get("what_to_do", "")) is repeated
+            plan = await call(client, CREATE_MANY, action="plan", posts=posts(20))
+            assert plan["repeated"]
+            assert "action run would send nothing" in plan["what_to_do"]
     assert len(sandbox.posts) == 20
 
 
@@ -172,6 +182,163 @@ async def test_lost_answers_are_told_as_unknown_and_not_sent_again(sandbox: Sand
     assert len(sandbox.posts) == 5
 
 
+async def test_failed_rows_are_named_and_what_is_done_is_not_planned_again_unseen(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post,times=1")
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        first = (await call(client, CREATE_MANY, action="plan", posts=posts(5)))["request_key"]
+        for action in ("run", "run", "status"):
+            told = await call(client, CREATE_MANY, action=action, request_key=first)
+            assert told["outcome"] == "refused"
+            (row,) = told["untrusted_data"]["rows"]
+            assert row["caption_text"] == f"Post {row['row'] - 1}"
+            assert row["channel"] == "facebook:1"
+            assert "The given data was invalid" in row["error"]
+        corrected = posts(5)
+        corrected[row["row"] - 1]["caption_text"] = "Corrected"
+        whole = await call(client, CREATE_MANY, action="plan", posts=corrected)
+        assert whole["outcome"] == "refused"
+        sent = whole["untrusted_data"]["sent_earlier"]
+        assert sent["runs"] == [{"request_key": first, "posts": 4}]
+        assert sent["rows"] == [number for number in range(1, 6) if number != row["row"]]
+        refused = await call(client, CREATE_MANY, action="run", request_key=whole["request_key"])
+        assert refused["outcome"] == "refused"
+        assert len(sandbox.posts) == 4
+        alone = await call(client, CREATE_MANY, action="plan", posts=[corrected[row["row"] - 1]])
+        assert alone["outcome"] == "planned"
+        assert "sent_earlier" not in alone["untrusted_data"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=alone["request_key"]))["outcome"] == "done"
+    assert len(sandbox.posts) == 5
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_posts_of_another_run_are_sent_once_more_only_on_purpose(sandbox: Sandbox, tmp_path: Path) -> None:
+    person = Person("accept")
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        # Planned before anything was sent, so only the runs can see it.
+        keys = [(await call(client, CREATE_MANY, action="plan", posts=posts(n)))["request_key"] for n in (2, 3)]
+        told = [await call(client, CREATE_MANY, action="run", request_key=key) for key in keys]
+        assert [each["outcome"] for each in told] == ["done", "refused"]
+        assert told[1]["untrusted_data"]["sent_earlier"]["posts"] == 2
+        plan = await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="again")
+        assert plan["outcome"] == "planned"
+        assert "2 of these posts were sent by other runs" in plan["what_to_do"]
+        assert (await call(client, CREATE_MANY, action="run", request_key="again"))["outcome"] == "done"
+    assert "Other runs have sent 2 of these posts before" in person.questions[-1]
+    assert len(sandbox.posts) == 5
+
+
+async def test_a_new_token_is_told_with_the_way_on(tmp_path: Path) -> None:
+    tokens = [TokenSpec("old", expires_after_requests=12), TokenSpec("new")]
+    async with Sandbox(policy="none", tokens=tokens) as sandbox:
+        old, new = sandbox.tokens["old"], sandbox.tokens["new"]
+        async with connected(sandbox, tmp_path, confirm=Confirm.NEVER, token=old) as (client, _):
+            key = (await call(client, CREATE_MANY, action="plan", posts=posts(20)))["request_key"]
+            stopped = await call(client, CREATE_MANY, action="run", request_key=key)
+            assert stopped["outcome"] == "not_sent"
+            assert "API Tokens page" in stopped["what_to_do"]
+        assert 0 < len(sandbox.posts) < 20
+        async with connected(sandbox, tmp_path, confirm=Confirm.NEVER, token=new) as (client, server):
+            told = await call(client, CREATE_MANY, action="run", request_key=key)
+            assert told["outcome"] == "refused"
+            (path,) = server.many.journals.glob("*.journal")
+            command = f"marketingblocks bulk resume {shlex.quote(str(path))} --accept-new-token"
+            assert told["what_to_do"].endswith(command)
+            async with Journal(path) as journal:
+                await BulkRun(server.client, journal, accept_new_token=True).run()
+            assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+        assert len(sandbox.posts) == 20
+        assert not sandbox.ledger.duplicates()
+
+
+async def test_a_journal_that_cannot_be_read_is_told_as_unknown(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, server):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(3)))["request_key"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+        (path,) = server.many.journals.glob("*.journal")
+        path.write_bytes(b"SQLite format 3\x00" + bytes(5000))
+        for action in ("run", "status"):
+            assert (await call(client, CREATE_MANY, action=action, request_key=key))["outcome"] == "unknown"
+
+
+async def test_the_question_counts_what_is_still_to_be_done(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("commit_then_drop:endpoint=create-post,times=2")
+    person = Person("accept")
+    now = [post | {"publish_mode": "now"} for post in posts(4)]
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=[*now, POST]))["request_key"]
+        for _ in range(2):
+            assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "unknown"
+    assert person.questions == [
+        "Publish 5 posts (4 of them now)?",
+        "Look for 2 posts that may have been published, and send those that do not exist? 3 of 5 are done already.",
+    ]
+
+
+async def test_rows_in_flight_are_unknown_only_when_nothing_is_running(tmp_path: Path) -> None:
+    path = tmp_path / "run.journal"
+    past = {"publish_mode": "scheduled", "schedule_time": "2020-01-08 14:30", "time_zone": "UTC"}
+    modes = [*[{"publish_mode": "now"}] * 5, past, {}]
+    await create_journal([post | mode for post, mode in zip(posts(7), modes, strict=True)], path)
+    async with Journal(path) as journal:
+        for number in (1, 2, 3):
+            await journal.intend(number)
+        journal.end(1, RowState.DONE, post_id="1")
+        journal.end(2, RowState.FAILED, error=BadRequestError("no " * 200 + "end", status_code=422))
+        await journal.flush()
+        alive = look(path)
+        assert [row["row"] for row in rows_not_done(path)] == [2]
+    dead = look(path)
+    assert alive.is_running
+    assert (alive.counts.pending, alive.counts.unknown, alive.now) == (5, 0, 3)
+    assert (dead.counts.pending, dead.counts.unknown, dead.now) == (4, 1, 3)
+    failed, lost = rows_not_done(path)
+    assert failed["error"].startswith("no no")
+    assert failed["error"].endswith("end")
+    assert (lost["row"], lost["state"]) == (3, "unknown")
+
+
+async def test_many_failed_rows_do_not_push_the_counts_out(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post")
+    long = [post | {"caption_text": post["caption_text"] + "x" * 1000, "key": f"Key {n} " * 30}
+            for n, post in enumerate(posts(30))]  # fmt: skip
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=long))["request_key"]
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+    assert told["untrusted_data"]["counts"]["failed"] == 30
+    assert len(told["untrusted_data"]["rows"]) == LISTED_ROWS
+    assert "bulk report" in told["what_to_do"]
+
+
+async def test_what_is_wrong_is_shown_also_of_a_large_plan(sandbox: Sandbox, tmp_path: Path) -> None:
+    many = [POST | {"channel_id": number, "caption_text": f"Post {number // 2}"} for number in range(1, 600)]
+    past = {"publish_mode": "scheduled", "schedule_time": "2020-01-08 14:30", "time_zone": "UTC"}
+    many += [POST | past] * 2000
+    async with connected(sandbox, tmp_path) as (client, _):
+        good = await call(client, CREATE_MANY, action="plan", posts=many)
+        bad = await call(client, CREATE_MANY, action="plan", posts=[*many, POST | {"channel_type": "myspace"}])
+    assert good["untrusted_data"]["schedule"]["past"] == 2000
+    assert good["untrusted_data"]["channel_count"] == 600
+    assert "myspace" in str(bad["untrusted_data"]["errors"])
+
+
+async def test_the_plan_names_the_sheet_that_was_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "May"
+    for line in (list(POST), [*map(str, (value or "" for value in POST.values()))]):
+        book.active.append(line)
+    book.create_sheet("June")
+    book.save(tmp_path / "twotabs.xlsx")
+    async with connected(sandbox, tmp_path, folder=tmp_path) as (client, _):
+        plan = await call(client, CREATE_MANY, action="plan", file="twotabs.xlsx")
+    assert plan["outcome"] == "planned"
+    shown = plan["untrusted_data"]
+    assert (shown["file"]["name"], shown["file"]["sheet"]) == ("twotabs.xlsx", "May")
+    assert shown["file"]["other_sheets"] == ["June"]
+    assert shown["warnings"] == []
+
+
 async def test_files_are_read_from_the_folder_and_from_nowhere_else(sandbox: Sandbox, tmp_path: Path) -> None:
     folder, outside = tmp_path / "posts", tmp_path / "outside.jsonl"
     folder.mkdir()
@@ -194,4 +361,10 @@ async def test_files_are_read_from_the_folder_and_from_nowhere_else(sandbox: San
 async def test_a_folder_of_files_that_does_not_exist_is_refused_at_the_start(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no folder ~/posts to read files from"):
         async with connected(sandbox, tmp_path, folder=Path("~/posts")):
+            pass
+
+
+async def test_a_journal_that_no_shell_has_expanded_is_refused_at_the_start(sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match=r"~/state/writes\.mcp begins with ~.*--journal"):
+        async with connected(sandbox, Path("~/state")):
             pass

@@ -1,0 +1,173 @@
+"""The journals of bulk runs: how far a run is, which rows are not done, and what other runs have sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from marketingblocks_async import PublishMode
+from marketingblocks_async.bulk import Counts, JournalError, JournalReader, Row, RowState, SentEarlier, StoredRow
+from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
+from marketingblocks_async.bulk.seen import Seen
+from marketingblocks_async.errors import excerpt
+from marketingblocks_async.models.schedule import moment_of
+
+LISTED_ROWS = 10
+"""Rows of a run that a result lists; with their texts they stay below ``LONGEST_DATA``."""
+
+LISTED_NUMBERS = 50
+"""Numbers of rows that a result lists without anything else."""
+
+KEY_NAME = "request_key"
+"""Name under which a journal keeps the key of its run."""
+
+_LONGEST_CAPTION = 60
+_LONGEST_ERROR = 250
+
+
+class Hashes:
+    """The content of all rows, in their order."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, row: Row | StoredRow) -> None:
+        """Add the next row."""
+        self._hash.update(f"{row.key}\0{row.content_hash}\n".encode())
+
+    def digest(self) -> str:
+        """Return the hash of all rows that were added."""
+        return self._hash.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run's journal, as it is now.
+
+    Attributes:
+        digest: hash of the content of all rows.
+        counts: rows by state; those in flight are pending.
+        is_running: whether a process is running it.
+        now: pending rows that go out at once.
+        repeats: posts still to be sent that other runs have sent, or may have sent.
+        sent_earlier: which posts these are, and which runs; empty if there are none.
+
+    """
+
+    digest: str
+    counts: Counts
+    is_running: bool
+    now: int
+    repeats: int
+    sent_earlier: Mapping[str, Any]
+
+    @property
+    def remaining(self) -> int:
+        """Rows that a run would send, or look for."""
+        return self.counts.pending + self.counts.unknown
+
+
+def look(path: Path, base_url: str | None = None) -> Stored:
+    """Return what a journal says of its run.
+
+    Args:
+        path: the journal.
+        base_url: API root that the run posts to; ``None`` if what other runs have sent is not asked for.
+
+    Raises:
+        JournalError: the journal cannot be read.
+
+    """
+    hashes, remaining, now, in_flight = Hashes(), Seen(), 0, 0
+    with JournalReader(path) as journal:
+        is_running = journal.is_running()
+        for row in journal.rows():
+            hashes.add(row)
+            in_flight += row.state is RowState.SENDING
+            now += row.state is RowState.PENDING and _goes_out_at_once(row.request)
+            if row.state not in (RowState.DONE, RowState.FAILED):
+                remaining.add(_short(row.content_hash), row.row)
+        counts = journal.counts()
+    rows = set[int]()
+
+    def row_with(content_hash: str) -> int | None:
+        if (row := remaining.first(_short(content_hash))) is not None:
+            rows.add(row)
+        return row
+
+    runs = [] if base_url is None or is_running else find_sent_earlier(path, base_url, row_with)
+    return Stored(
+        digest=hashes.digest(),
+        # As long as it runs, an intent without an outcome is in flight and not unknown.
+        counts=counts.without_in_flight(in_flight) if is_running else counts,
+        is_running=is_running,
+        now=now,
+        repeats=len(rows),
+        sent_earlier=_told_runs(rows, runs) if runs else {},
+    )
+
+
+def rows_not_done(path: Path) -> list[dict[str, Any]]:
+    """Return the first rows that failed or are of unknown outcome, each with its reason.
+
+    Raises:
+        JournalError: the journal cannot be read.
+
+    """
+    with JournalReader(path) as journal:
+        states = [RowState.FAILED, RowState.UNKNOWN]
+        if not journal.is_running():
+            states.append(RowState.SENDING)
+        return [_told_row(row) for row in islice(journal.rows(states), LISTED_ROWS)]
+
+
+def _told_row(row: StoredRow) -> dict[str, Any]:
+    post: Mapping[str, Any] = json.loads(row.request or "{}")
+    key = {} if row.key == str(row.row) else {"key": excerpt(row.key, _LONGEST_CAPTION)}
+    return {
+        "row": row.row,
+        **key,
+        "state": (RowState.FAILED if row.state is RowState.FAILED else RowState.UNKNOWN).word,
+        "channel": f"{post.get('channel_type')}:{post.get('channel_id')}",
+        "caption_text": excerpt(post.get("caption_text", ""), _LONGEST_CAPTION),
+        "error": _ends_of(row.error or "the server ended before it saw the outcome"),
+    }
+
+
+def _ends_of(text: str) -> str:
+    """Return a text without its middle if it is long: what happened is at its beginning, what to do at its end."""
+    half = _LONGEST_ERROR // 2
+    return text if len(text) <= _LONGEST_ERROR else f"{text[:half]}…{text[-half:]}"
+
+
+def _told_runs(rows: set[int], runs: list[SentEarlier]) -> dict[str, Any]:
+    return {
+        "posts": len(rows),
+        "rows": sorted(rows)[:LISTED_NUMBERS],
+        "runs": [{KEY_NAME: _key_of(Path(run.journal)), "posts": run.count} for run in runs[:LISTED_ROWS]],
+    }
+
+
+def _key_of(path: Path) -> str | None:
+    with suppress(JournalError), JournalReader(path) as journal:
+        return journal.meta.get(KEY_NAME)
+    return None
+
+
+def _goes_out_at_once(request: str) -> bool:
+    post: Mapping[str, Any] = json.loads(request)
+    if post.get("publish_mode") == PublishMode.NOW:
+        return True
+    moment = moment_of(post.get("schedule_time"), post.get("time_zone"))
+    return moment is not None and moment <= datetime.now(UTC)
+
+
+def _short(content_hash: str) -> int:
+    return int(content_hash[:16], 16)
