@@ -181,9 +181,10 @@ def needs_decision(text: str) -> bool:
 
 
 class _Found(NamedTuple):
-    """The time that a form finds in a cell, and whether its AM or PM may be missing."""
+    """The time that a form finds in a cell, whether it has AM or PM, and whether that may be missing."""
 
     text: str
+    halved: bool
     either: bool
 
 
@@ -205,12 +206,19 @@ class DateColumn:
         self._forms = [compile_form(form) for form in forms]
         self._only: dict[Order, tuple[str, int | None]] = {}
         self._both: tuple[str, int | None] | None = None
+        # The first time with AM or PM, and the first one that was read without them and may lack them.
         self._halved: tuple[str, int | None] | None = None
+        self._not_halved: tuple[str, int | None] | None = None
 
     @property
     def is_given(self) -> bool:
         """Whether the form decides everything, so that the column need not be read first."""
         return bool(self._forms) and all(form.has_clock for form in self._forms)
+
+    @property
+    def has_24_hours(self) -> bool:
+        """Whether a further time without AM or PM changes nothing: one was read before, and none had them."""
+        return self._not_halved is not None and self._halved is None
 
     def look(self, text: str, line: int | None = None) -> None:
         """Take one cell of the column into account; one that is no date says nothing about the others."""
@@ -247,8 +255,12 @@ class DateColumn:
         text = text.strip(BLANKS)
         return bool(self._forms) or (len(text) <= LONGEST_DATE and _readings(text) is not None)
 
-    def read(self, text: str) -> str:
+    def read(self, text: str, line: int | None = None) -> str:
         """Return the point in time that a cell says.
+
+        Args:
+            text: the cell.
+            line: its line, for the messages about later cells.
 
         Returns:
             ``YYYY-MM-DD``, with `` HH:MM`` if the cell has a time of day and an offset if it has one.
@@ -260,7 +272,7 @@ class DateColumn:
         text = text.strip(BLANKS)
         for form in self._forms:
             if (found := form.read(text)) is not None:
-                self._check_half(text, either=found.either)
+                self._check_half(text, line, halved=found.halved, either=found.either)
                 return found.text
         reading = _readings(text) if len(text) <= LONGEST_DATE else None
         if self._forms and (
@@ -274,10 +286,22 @@ class DateColumn:
             )
             raise CellError(msg)
         day = self._decided(reading, text)
-        self._check_half(text, either=reading.either)
+        self._check_half(text, line, halved=reading.halved, either=reading.either)
         return f"{day.isoformat()} {reading.clock}{reading.offset}" if reading.clock else day.isoformat()
 
-    def _check_half(self, text: str, *, either: bool) -> None:
+    def _check_half(self, text: str, line: int | None, *, halved: bool, either: bool) -> None:
+        """Refuse a time that has AM or PM if another one has not, or the other way round."""
+        if halved and self._halved is None:
+            self._halved = text, line
+        if halved and self._not_halved is not None:
+            # Most columns are not looked through first, so it was taken for one of a clock of 24 hours.
+            msg = (
+                f"an earlier time of this column has neither AM nor PM (`{visible(self._not_halved[0])}`"
+                f"{_at(self._not_halved[1])}), `{visible(text)}` has; write all of them in one way"
+            )
+            raise CellError(msg)
+        if either and self._halved is None and self._not_halved is None:
+            self._not_halved = text, line
         if either and self._halved is not None:
             msg = (
                 f"other times of this column have AM or PM (`{visible(self._halved[0])}`{_at(self._halved[1])}), "
@@ -347,7 +371,9 @@ class DateForm:
         if day is None or clock is None:
             return None
         shown = f"{day.isoformat()} {clock[0]}{_offset(parts.get('offset'))}" if clock[0] else day.isoformat()
-        return _Found(shown, either=clock[2] and not (self.has_clock or parts.get("offset") or _T.search(text)))
+        # A form that has the time of day says whether AM or PM belong to it.
+        either = clock[2] and not (self.has_clock or parts.get("offset") or _T.search(text))
+        return _Found(shown, clock[1] and not self.has_clock, either)
 
 
 _DIRECTIVES = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import Enum
 from functools import lru_cache
 from typing import Any, cast
@@ -29,7 +29,7 @@ from marketingblocks_async.models.schedule import split_moment
 from .cells import BLANKS, CORRECT_MARK, CellError, is_blank
 from .columns import KEY, LIST_SEPARATOR, QUOTED, TO_CHECK, ColumnRules, is_note
 from .layout import Layout, RawRow, Step, compile_layout
-from .reading import cells_of
+from .reading import cells_of, key_of
 from .rows import Row, parse_row
 
 FLAT_COLUMNS: tuple[str, ...] = (
@@ -136,6 +136,9 @@ def copy_of_row(raw: RawRow, errors: Sequence[RowError]) -> dict[str, str]:
     steps = [*_steps(layout)]
     for step in steps:
         _copy_cell(copy, step, cells[step.cell] if step.cell < len(cells) else None, layout.list_separator)
+    if raw.part and (key := key_of(raw)) is not None:
+        # The copy is read without the recipe, so each part of the row needs a key of its own.
+        copy.add_text(KEY, key)
     _copy_schedule_time(copy, layout, cells)
     _mark_gaps(copy, layout)
     known = {step.cell for step in steps} | {layout.to_check, layout.quoted}
@@ -145,13 +148,13 @@ def copy_of_row(raw: RawRow, errors: Sequence[RowError]) -> dict[str, str]:
         if index in known or is_blank(cell):
             continue
         if index >= len(layout.names) or index in layout.unnamed or name in wrong:
-            copy.to_check.append(f'the column "{name}" holds "{_text_of(cell)}", which belongs to no field')
+            copy.to_check.append(f'the column "{name}" holds "{text_of(cell)}", which belongs to no field')
         elif name not in (QUOTED, TO_CHECK):
-            copy.notes[name if is_note(name) else f"_{name}"] = _text_of(cell)
+            copy.notes[name if is_note(name) else f"_{name}"] = text_of(cell)
     if raw.unreadable is not None:
         copy.to_check.append(f"{raw.unreadable.message} ({raw.unreadable.text or raw.unreadable.value})")
     if layout.to_check is not None and not is_blank(cells[layout.to_check]):
-        copy.to_check.append(_text_of(cells[layout.to_check]))
+        copy.to_check.append(text_of(cells[layout.to_check]))
     _keep_invalid(copy, layout, errors)
     return copy.cells()
 
@@ -344,7 +347,7 @@ def _thread_cells(tweets: object) -> dict[str, str] | None:
 
 def _wrong_text(target: str, cell: object, separator: str) -> str:
     """Return the text of a cell that cannot be used, as the file shows it, with lists in the one dialect."""
-    text = _text_of(cell)
+    text = text_of(cell)
     if not isinstance(cell, str) or separator == LIST_SEPARATOR or text.startswith("["):
         return text
     if not target.endswith(("media_urls", "hash_tags")):
@@ -353,8 +356,8 @@ def _wrong_text(target: str, cell: object, separator: str) -> str:
     return _addresses(parts, LIST_SEPARATOR) if target.endswith("media_urls") else LIST_SEPARATOR.join(parts)
 
 
-def _text_of(cell: object) -> str:
-    """Return the text that a cell shows."""
+def text_of(cell: object) -> str:
+    """Return the whole text of a cell."""
     match cell:
         case None:
             return ""
@@ -362,11 +365,11 @@ def _text_of(cell: object) -> str:
             return str(cell).upper()
         case datetime():
             return cell.isoformat(" ", "seconds" if cell.second else "minutes")
-        case str() | int() | float() | date():
+        case str() | int() | float() | date() | time():
             return str(cell)
         case _:
             if (content := getattr(cell, "content", None)) is not None:
-                return _text_of(content)
+                return text_of(content)
             shown = getattr(cell, "shown", None)
             return shown if isinstance(shown, str) else _json(cell)
 

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async.bulk import JournalReader, RowState, create_journal, write_failures
+from marketingblocks_async.bulk import JournalReader, RowState, create_journal, make_plan, write_failures
+from marketingblocks_async.bulk.sheets.recipes.recipe import load_recipe
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import Source
 from marketingblocks_async.models import CreatePost, PublishMode
-from tests.support.workbooks import FIELDS, as_csv, cells, fields, parsed, scheduled, workbook, written
+from tests.support.workbooks import FIELDS, as_csv, cells, fields, openpyxl, parsed, scheduled, workbook, written
 
 A, B = "https://e.com/a.jpg", "https://e.com/b.jpg"
 EXTRA = {"title": "T", "category": 22, "privacyStatus": "private"}
@@ -214,6 +215,29 @@ class TestNothingIsLost:
         assert "cut off" in read(copy)[0]["_to_check"]
         assert requests(copy) == [None]
 
+    def test_an_entry_of_a_list_that_is_unclear_is_there_whole(self, tmp_path: Path) -> None:
+        twice, no_object = f'{{"caption_text": "{"x" * 500}", "caption_text": "b"}}', f'["{"y" * 500}", {{}}]'
+        file = written(tmp_path / "posts.json", f"[{json.dumps(fields())},\n{twice}, {no_object}]")
+        copy = copied(tmp_path, file)
+        _, first, second = read(copy)
+        assert twice in first["_to_check"]
+        assert no_object in second["_to_check"]
+        assert requests(copy)[1:] == [None, None]
+
+    @pytest.mark.parametrize(
+        ("cell", "copy"),
+        [
+            ("_x0041_ " + "one_x000D_\ntwo " * 40 + "end", "_x0041_ " + "one\r\ntwo " * 40 + "end"),
+            (f'=CONCATENATE("{"x" * 300}", "\n")', f'=CONCATENATE("{"x" * 300}", "\n")'),
+            (openpyxl.worksheet.formula.ArrayFormula("A2", "=SUM(B1:B3)"), "=SUM(B1:B3)"),
+        ],
+    )
+    def test_a_cell_of_a_workbook_that_is_refused_is_there_whole(self, tmp_path: Path, cell: Any, copy: str) -> None:
+        row = {**cells(), "caption_text": cell}
+        names = sorted(row)
+        file = workbook(tmp_path / "posts.xlsx", names, [row[name] for name in names])
+        assert read(copied(tmp_path, file))[0]["caption_text"] == f"#CORRECT! {copy}"
+
     def test_columns_that_were_ignored_stay_ignored(self, tmp_path: Path) -> None:
         row = {**cells(channel_id="x"), "Notes": "=1+1", "_client": "c", "Other": ""}
         copy = copied(tmp_path, written(tmp_path / "posts.csv", as_csv(row)), columns={"Notes": None, "Other": None})
@@ -233,6 +257,52 @@ class TestNothingIsLost:
             file = workbook(tmp_path / "posts.xlsx", names, row, formats={"A2": number_format})
             text = read(copied(tmp_path, file))[0]["caption_text"]
             assert text == f"#CORRECT! {shown}" or number_format == "yyyy"
+
+
+CALENDAR = load_recipe("calendar").with_options(
+    channels=["facebook:11", "x:12"], fixed={"time_zone": "Europe/Berlin"}, columns={"Day": "date", "Hour": "time"}
+)
+
+
+class TestRecipes:
+    def test_each_part_of_a_row_has_a_key_of_its_own(self, tmp_path: Path) -> None:
+        rows = [{"Text": "A", "Day": "soon", "Row ID": "k1"}, {"Text": "B", "Day": "2027-01-08 14:30", "Row ID": "k2"}]
+        copy = copied(tmp_path, written(tmp_path / "posts.csv", as_csv(*rows)), recipe=CALENDAR)
+        shown = read(copy)
+        assert sorted(row["key"] for row in shown) == ["k1/1", "k1/2", "k2/1", "k2/2"]
+        for row in shown:
+            row["schedule_time"] = "2027-01-08 14:30"
+        plan = make_plan(written(tmp_path / "corrected.csv", as_csv(*shown)))
+        assert (plan.valid, plan.errors) == (4, ())
+
+    @pytest.mark.parametrize(
+        ("row", "field", "copy"),
+        [
+            ({"Text": "A", "Link": f"=HYPERLINK({'x' * 100})"}, "caption_text", f"A\n=HYPERLINK({'x' * 100})"),
+            ({"Text": 0.5, "Link": "https://e.com/l"}, "caption_text", "0.5\nhttps://e.com/l"),
+            ({"Text": "A", "Day": True, "Hour": "14:30"}, "schedule_time", "TRUE 14:30"),
+            ({"Text": "A", "Day": "2027-01-08", "Hour": "x" * 90}, "schedule_time", f"2027-01-08 {'x' * 90}"),
+        ],
+    )
+    def test_what_was_put_together_is_there_whole(
+        self, tmp_path: Path, row: dict[str, Any], field: str, copy: str
+    ) -> None:
+        file = workbook(tmp_path / "posts.xlsx", list(row), list(row.values()))
+        shown = read(copied(tmp_path, file, recipe=CALENDAR))[0][field]
+        assert shown.removeprefix("#CORRECT! ") == copy
+
+    def test_ids_that_do_not_fit_are_there_whole(self, tmp_path: Path) -> None:
+        row = {
+            "Text": "A",
+            "Day": "2027-01-08 14:30",
+            "Platform": "facebook, x",
+            "channel_id": ",".join(["1234567"] * 30),
+        }
+        recipe = load_recipe("calendar").with_options(
+            fixed={"time_zone": "Europe/Berlin"}, columns={"Day": "schedule_time"}
+        )
+        copy = copied(tmp_path, written(tmp_path / "posts.csv", as_csv(row)), recipe=recipe)
+        assert [shown["channel_id"] for shown in read(copy)] == [row["channel_id"]] * 2
 
 
 class TestSpreadsheets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from marketingblocks_async.bulk.sheets.cells import CellError
 from marketingblocks_async.bulk.sheets.dates import DateColumn, compile_form, joined, needs_decision, read_clock
+from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import ConfigurationError
+from tests.support.workbooks import as_csv, parsed, scheduled, written
 
 
 def column(*cells: str, forms: tuple[str, ...] = ()) -> DateColumn:
@@ -95,6 +98,35 @@ class TestWithoutForm:
         assert dates.read("15/03/2027 19:05") == "2027-03-15 19:05"
         assert "12-hour clock (`14/03/2027 9:05 PM` in line 2)" in (dates.describe() or "")
 
+    def test_a_column_that_is_read_only_once_cannot_have_both_clocks(self) -> None:
+        dates = DateColumn()
+        first = dates.has_24_hours, dates.read("2027-03-14 09:05", 2), dates.has_24_hours
+        assert first == (False, "2027-03-14 09:05", True)
+        assert "(`2027-03-14 09:05` in line 2), `2027-03-15 02:05 PM` has" in refusal(dates, "2027-03-15 02:05 PM")
+        assert "AM or PM (`2027-03-15 02:05 PM`), `2027-03-16 09:05` has not" in refusal(dates, "2027-03-16 09:05")
+        assert dates.read("2027-03-17 13:05") == "2027-03-17 13:05"
+        assert not dates.has_24_hours
+
+    def test_nor_if_the_other_one_comes_first(self) -> None:
+        dates = DateColumn()
+        assert dates.read("2027-03-15 02:05 PM") == "2027-03-15 14:05"
+        assert "AM or PM" in refusal(dates, "2027-03-14 09:05")
+        assert dates.describe() == "year first or months as words, 12-hour clock (`2027-03-15 02:05 PM`)"
+
+    @pytest.mark.parametrize("recipe", [None, "calendar"])
+    @pytest.mark.parametrize("is_file", [False, True])
+    def test_a_time_without_am_or_pm_does_not_hide_before_those_that_have_them(
+        self, tmp_path: Path, recipe: str | None, is_file: bool
+    ) -> None:
+        moments = ["2027-03-14 09:05", "2027-03-15 02:05 PM", "2027-03-16 09:05", "2027-03-17 19:05"]
+        rows = [scheduled(schedule_time=moment) for moment in moments]
+        source = written(tmp_path / "posts.csv", as_csv(*rows)) if is_file else rows
+        found = parsed(source, **({"recipe": recipe} if recipe else {}))
+        assert [isinstance(row, Row) for row in found] == [True, False, False, True]
+        errors = [error.message for row in found if isinstance(row, list) for error in row]
+        assert len(errors) == 2
+        assert all("2027-03-14 09:05" in errors[0] and "AM" in error for error in errors)
+
     @pytest.mark.parametrize(
         "cell", ["14/03/2027 25:00", "14/03/2027 9:61", "14/03/2027 13:00 pm", "14/03/2027 9", "x"]
     )
@@ -159,6 +191,12 @@ class TestForms:
         assert dates.is_given
         assert [dates.read("03/04/2027 10:00"), dates.read("03.04.2027 10:00")] == ["2027-04-03 10:00"] * 2
         assert dates.describe() == "DD/MM/YYYY HH:mm or DD.MM.YYYY HH:mm"
+
+    def test_a_form_with_a_clock_decides_for_am_and_pm(self) -> None:
+        dates = DateColumn(("DD/MM/YYYY hh:mm a",))
+        assert dates.read("2027-03-14 09:05") == "2027-03-14 09:05"
+        assert dates.read("15/03/2027 02:05 PM") == "2027-03-15 14:05"
+        assert dates.read("2027-03-16 09:05") == "2027-03-16 09:05"
 
     def test_a_form_without_a_clock_leaves_the_clock_to_the_column(self) -> None:
         dates = column("14/03/2027 9:05 pm", forms=("DD/MM/YYYY",))

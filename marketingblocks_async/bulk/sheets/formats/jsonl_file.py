@@ -108,19 +108,17 @@ def read_json(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str | 
     layouts = Layouts(rules)
     number = 0
     with open_lines(path, info, encoding, rules.words) as lines:
-        for line, item in list_items(lines, info.file):
+        for line, item, text in list_items(lines, info.file):
             number += 1
-            if isinstance(item, JsonError):
-                yield unreadable_row(number, str(item), "", layouts, file=info.file, line=line)
-            elif is_object(item):
+            if is_object(item):
                 yield row_of_object(number, item, layouts, info.file, line)
             else:
-                message = "each entry of the list must be an object: {…}"
-                yield unreadable_row(number, message, item, layouts, file=info.file, line=line)
+                message = str(item) if isinstance(item, JsonError) else "each entry of the list must be an object: {…}"
+                yield unreadable_row(number, message, text, layouts, file=info.file, line=line)
 
 
-def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
-    """Yield the entries of a list with their lines; one that says something twice is the error that says so.
+def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any, str]]:
+    """Yield line, value and text of each entry of a list; the value of an unclear one is the error that says so.
 
     Raises:
         SourceError: the document is no list, or is no JSON from some place on.
@@ -138,7 +136,7 @@ def list_items(lines: Iterator[str], file: str) -> Iterator[tuple[int, Any]]:
     while True:
         window.sign()
         line = window.line
-        yield line, window.value()
+        yield line, *window.value()
         sign = window.sign()
         if sign not in (",", "]"):
             raise window.broken(_NO_COMMA)
@@ -187,8 +185,8 @@ class _Window:
         if self.sign():
             raise self.broken(_AFTER_THE_END)
 
-    def value(self) -> Any:
-        """Return the next value; what it says unclearly is a ``JsonError``."""
+    def value(self) -> tuple[Any, str]:
+        """Return the next value and its text; of an unclear text the value is the ``JsonError``."""
         wanted = 1
         while True:
             end = _end_of_value(self._text, self._at)
@@ -196,9 +194,9 @@ class _Window:
                 text = self._text[self._at : end]
                 self._at = end
                 try:
-                    return load_json(text)
+                    return load_json(text), text
                 except JsonError as exc:
-                    return exc
+                    return exc, text
             if len(self._text) - self._at > LINE_LIMIT or not self._more(wanted):
                 raise self.broken(_NEVER_CLOSED)
             # So that an entry over many lines is not looked through for each of them.

@@ -253,12 +253,14 @@ def _content(cell: _Cell) -> object:
         case "s":
             return _unescape(value) if "_x" in value else value
         case "f":
+            # An array formula is an object that has its text.
+            formula = value if isinstance(value, str) else getattr(value, "text", None)
             shown = visible(value) if isinstance(value, str) else "{=…}"
             message = (
                 "it holds a formula, whose result is not in the file for certain; "
                 "copy the column and paste it as values (paste special)"
             )
-            return UnusableCell(shown, message)
+            return UnusableCell(shown, message, formula)
         case "e":
             return UnusableCell(visible(str(value)), f"the spreadsheet shows the error {value} here; correct it")
         case _:
@@ -306,16 +308,16 @@ def _unescape(text: str) -> object:
 
     def decode(escape: re.Match[str]) -> str:
         character = chr(int(escape[1], 16))
-        if character >= " ":
-            unclear.append(escape[0])
-        return character
+        if character < " ":
+            return character
+        unclear.append(escape[0])
+        return escape[0]
 
     decoded = _ESCAPE.sub(decode, text)
     if unclear:
         # By the file format it is one character, but most programs show the code itself.
-        return UnusableCell(
-            visible(text), f"it holds the code {unclear[0]}, which programs read differently; remove it"
-        )
+        message = f"it holds the code {unclear[0]}, which programs read differently; remove it"
+        return UnusableCell(visible(decoded), message, decoded)
     return decoded
 
 

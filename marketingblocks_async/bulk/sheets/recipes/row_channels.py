@@ -210,7 +210,7 @@ class RowChannels:
             message = (
                 f"there are {len(without)} platforms and {len(ids)} ids; give one id for each platform, in their order"
             )
-            ids = [UnusableCell(shown, message, shown)] * len(without)
+            ids = [UnusableCell(shown, message, self._cell(cells, "channel_id"))] * len(without)
         waiting = iter(ids)
         for each in named:
             if isinstance(each, Channel):

@@ -14,9 +14,10 @@ from datetime import date, datetime, time
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
-from marketingblocks_async.bulk.sheets.columns import KEY, ColumnRules, normal_name, numbered
+from marketingblocks_async.bulk.sheets.columns import KEY, LIST_SEPARATOR, ColumnRules, normal_name, numbered
 from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.flat import text_of
 from marketingblocks_async.bulk.sheets.layout import (
     HeaderProblem,
     Layout,
@@ -111,7 +112,7 @@ class Translation:
             return
         self._count_left_out(raw)
         cells = raw.cells
-        base = self._base(cells)
+        base = self._base(cells, raw.line)
         targets = self._channels.of_row(cells)
         for number, (platform, channel_id) in enumerate(targets, 1):
             row = list(base)
@@ -131,9 +132,9 @@ class Translation:
     def _cell(self, cells: Sequence[object], field: str) -> object:
         return cell_at(cells, self._sources.single.get(field))
 
-    def _base(self, cells: Sequence[object]) -> list[object]:
+    def _base(self, cells: Sequence[object], line: int | None) -> list[object]:
         """Return the cells that are the same for every channel."""
-        moment = self._moment(cells)
+        moment = self._moment(cells, line)
         row: dict[str, object] = {
             KEY: self._cell(cells, KEY),
             "caption_text": self._caption(cells, self._cell(cells, "caption_text")),
@@ -209,15 +210,15 @@ class Translation:
         """Return the caption with the links below it."""
         if "caption_text" in self._recipe.fixed:
             caption = self._recipe.fixed["caption_text"]
-        links = self._texts(cells, self._sources.several.get(LINK, []))
+        links = self._texts(cells, self._sources.several.get(LINK, []), "\n")
         if isinstance(links, UnusableCell):
-            return replace(links, content=f"{caption or ''}\n{links.shown}")
+            return replace(links, content=f"{text_of(caption)}\n{text_of(links)}")
         if not links:
             return caption or self._recipe.defaults.get("caption_text") or self._no_caption()
         try:
             text = read_caption(caption) or ""
-        except CellError:
-            return caption
+        except CellError as exc:
+            return UnusableCell(readable(caption), str(exc), "\n".join([text_of(caption), *links]))
         # Another address may begin like this one.
         added = [link for link in links if not re.search(re.escape(link) + _END_OF_ADDRESS, text)]
         return "\n".join(part for part in (text.rstrip(BLANKS) if added else text, *added) if part)
@@ -230,14 +231,16 @@ class Translation:
         message = f"no column holds the caption; say which one does with {self._words.map('COLUMN', 'caption_text')}"
         return UnusableCell("", message)
 
-    def _texts(self, cells: Sequence[object], indexes: Sequence[int]) -> list[str] | UnusableCell:
+    def _texts(self, cells: Sequence[object], indexes: Sequence[int], sign: str) -> list[str] | UnusableCell:
+        """Return the texts of some cells; one that is none becomes a cell with all of them, ``sign`` between them."""
         found: list[str] = []
         for index in indexes:
             cell = cell_at(cells, index)
             try:
                 text = read_text(cell)
             except CellError as exc:
-                return UnusableCell(readable(cell), str(exc), cell)
+                whole = (text_of(cell_at(cells, each)) for each in indexes)
+                return UnusableCell(readable(cell), str(exc), sign.join(filter(None, whole)))
             if text is not None:
                 found.append(text)
         return found
@@ -245,7 +248,7 @@ class Translation:
     def _addresses(self, cells: Sequence[object], indexes: Sequence[int]) -> object:
         if len(indexes) == 1 and indexes[0] < len(cells) and not isinstance(cells[indexes[0]], str):
             return cells[indexes[0]]
-        texts = self._texts(cells, indexes)
+        texts = self._texts(cells, indexes, LIST_SEPARATOR)
         if isinstance(texts, UnusableCell):
             return texts
         if len(texts) == 1 and texts[0].startswith("["):
@@ -269,10 +272,13 @@ class Translation:
             return self._with_default(str(alone)) if with_default else alone
         shown_day, shown_clock = _day_text(day), _clock_text(clock)
         if shown_day is None:
-            return day
+            message = f'"{readable(day)}" is not a date; write it as YYYY-MM-DD'
+            if isinstance(day, UnusableCell):
+                message = day.message
+            return UnusableCell(readable(day), message, f"{text_of(day)} {shown_clock or text_of(clock)}")
         if shown_clock is None:
             message = f'"{readable(clock)}" is not a time of day; write it as HH:MM'
-            return UnusableCell(readable(clock), message, f"{shown_day} {readable(clock)}")
+            return UnusableCell(readable(clock), message, f"{shown_day} {text_of(clock)}")
         # A time in a workbook has 24 hours, even if other cells have AM or PM.
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
 
@@ -283,7 +289,7 @@ class Translation:
         sign = " " if self._dates.is_given else "T"
         return f"{text.strip(BLANKS)}{sign}{self._recipe.defaults[TIME]}"
 
-    def _moment(self, cells: Sequence[object]) -> object:
+    def _moment(self, cells: Sequence[object], line: int | None) -> object:
         """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""
         if "schedule_time" in self._recipe.fixed:
             return self._recipe.fixed["schedule_time"]
@@ -294,7 +300,7 @@ class Translation:
         if not isinstance(found, str) or not self._dates.knows(found):
             return found
         try:
-            moment = self._dates.read(found)
+            moment = self._dates.read(found, line)
         except CellError as exc:
             return UnusableCell(visible(found), str(exc), found)
         return moment if ":" in moment else self._no_clock(found)
@@ -431,10 +437,15 @@ class _PlainDates:
     def parts(self, raw: RawRow) -> Iterator[RawRow]:
         """Yield the row, with its date as the rest of the package knows it."""
         text = self._text(raw)
-        if text is not None and not _STANDARD.match(text) and self._dates.knows(text):
+        if text is None:
+            yield raw
+            return
+        is_standard = _STANDARD.match(text) is not None
+        if not (is_standard and self._dates.has_24_hours) and self._dates.knows(text):
             cells = list(raw.cells)
             try:
-                cells[self._index] = self._dates.read(text)
+                moment = self._dates.read(text, raw.line)
+                cells[self._index] = text if is_standard else moment
             except CellError as exc:
                 cells[self._index] = UnusableCell(visible(text), str(exc), text)
             raw = replace(raw, cells=cells)

@@ -68,4 +68,4 @@ def test_what_is_no_list_is_refused_with_its_line(file: Path, text: str, words: 
 def test_any_list_comes_back_whatever_the_pieces_are(items: list[object], indent: int | None, size: int) -> None:
     text = json.dumps(items, indent=indent, ensure_ascii=False)
     pieces = iter([text[start : start + size] for start in range(0, len(text), size)])
-    assert [item for _, item in list_items(pieces, "")] == items
+    assert [item for _, item, _ in list_items(pieces, "")] == items
