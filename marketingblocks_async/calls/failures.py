@@ -131,14 +131,15 @@ def was_repeated_in_front(response: HttpResponse) -> bool:
     return response.headers.get("x-envoy-attempt-count", "1").strip() not in ("", "0", "1")
 
 
-_DENIALS = frozenset({"false", "0", "error"})
+# "failed" is not among them: it is the state of a post, which may be there.
+_DENIALS = frozenset({"false", "0", "error", "fail"})
 
 
 def denies(result: object) -> bool:
     """Return whether the result of a success status says that the call failed.
 
     ``"status": false`` is the documented form of errors, so it is one with a success status, too (inferred); likewise
-    ``0``, ``"0"``, ``"false"`` and ``"error"``, and the same under ``success``.
+    ``0``, ``"0"``, ``"false"``, ``"error"`` and ``"fail"``, and the same under ``success``.
     """
     fields: Any = result.root if isinstance(result, UndocumentedResponse) else result
     if is_object(fields):

@@ -110,7 +110,7 @@ class TestDecode:
         assert decoded(CREATE_POST, answer({"success": status, "post_id": 1})).post_id == 1
 
     @pytest.mark.parametrize("name", ["status", "success"])
-    @pytest.mark.parametrize("value", [False, 0, 0.0, "false", "False", "0", "error", "ERROR"])
+    @pytest.mark.parametrize("value", [False, 0, 0.0, "false", "False", "0", "error", "ERROR", "fail"])
     def test_a_success_status_with_a_denial_in_the_body_is_an_error(self, name: str, value: object) -> None:
         for operation in (*ENDPOINTS, generic("POST"), generic("GET")):
             bodies: list[dict[str, Any]] = [
