@@ -147,7 +147,8 @@ class CreatePost(RequestModel):
     """For ``scheduled`` only: the time in whole minutes (seconds are cut).
 
     An aware ``datetime`` (its zone becomes ``time_zone``; an offset without a name becomes UTC), or a naive one or the
-    documented string ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``.
+    documented string ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``. Of a time that the clocks show twice, ``fold``
+    says which one is meant.
     """
     time_zone: str | None = None
     """IANA name, for example ``"Africa/Lagos"``. With an aware datetime, the zone to express it in."""

@@ -2,7 +2,8 @@
 
 * A time that the clocks skip (when summer time begins) does not exist, and is refused with the nearest two.
 * A time that the clocks show twice (when summer time ends) means the first one, unless an offset or ``fold=1`` says
-  otherwise. It goes out in UTC, because the API's format cannot say which of the two is meant.
+  otherwise. It goes out in UTC, because the API's format cannot say which of the two is meant. For a text or a naive
+  datetime there is a warning. An aware datetime is taken as it is: that its ``fold`` is 0 may be a choice.
 * A zone is an IANA name. Abbreviations such as ``EST`` are refused even if the database has them: they have no summer
   time, so a post in July would go out an hour late.
 """
@@ -68,7 +69,11 @@ _EARLIEST_STAMP = 1e9
 
 
 class AmbiguousTimeWarning(UserWarning):
-    """A schedule time that the clocks show twice in its zone; the message says which of the two is taken."""
+    """A schedule time that the clocks show twice in its zone; the message says which of the two is taken.
+
+    An aware datetime is taken as it is, without this warning: its ``fold`` says which one is meant. The default, 0, is
+    the first.
+    """
 
 
 class PastTimeWarning(UserWarning):
