@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +33,7 @@ class GenerationResult:
 
     Attributes:
         generation_id: id of the generation.
-        status: ``status`` of the body, or of ``data`` or ``generation`` in it (inferred), else ``None``.
+        status: ``status`` of the body, or of ``data`` or ``generation`` in it, in any case (inferred), else ``None``.
         raw: the body's JSON value.
         received_at: time at which it came.
 
@@ -64,10 +65,18 @@ def parse(body: bytes) -> Any:
 
 def status_of(value: Any) -> GenerationStatus | str | None:
     """Return the status in a body, or ``None`` if it has none."""
-    for place in (value, value.get("data"), value.get("generation")) if is_object(value) else ():
-        if is_object(place) and isinstance(status := place.get("status"), str):
-            return next((known for known in GenerationStatus if known == status), status)
+    for place in (value, _field(value, "data"), _field(value, "generation")):
+        if isinstance(status := _field(place, "status"), str):
+            word = status.strip().lower()
+            return next((known for known in GenerationStatus if known == word), status)
     return None
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return a field of an object, whatever the case of its name; ``None`` if there is none."""
+    if not is_object(value):
+        return None
+    return next((each for field, each in value.items() if field.lower() == name), None)
 
 
 def is_final(value: Any) -> bool:
@@ -87,16 +96,18 @@ def ids_in(value: Any) -> frozenset[str]:
     has some.
     """
     found: set[str] = set()
-    # Without recursion, since the sender decides how deep it is nested.
-    pending: list[tuple[bool, Any]] = [(False, value)]
+    # Without recursion, since the sender decides how deep it is nested. The outer fields come first and the entries of
+    # lists last: a list of thousands of posts must not hide the id of the generation.
+    fields: deque[tuple[bool, Any]] = deque([(False, value)])
+    entries: deque[tuple[bool, Any]] = deque()
     for _ in range(LARGEST_WALK):
-        if not pending:
+        if not (pending := fields or entries):
             break
-        in_id_field, item = pending.pop()
+        in_id_field, item = pending.popleft()
         if is_object(item):
-            pending += [(name.lower().endswith("id"), each) for name, each in item.items()]
+            fields += [(name.lower().endswith("id"), each) for name, each in item.items()]
         elif is_array(item):
-            pending += [(in_id_field, each) for each in item]
+            entries += [(in_id_field, each) for each in item]
         elif isinstance(item, str) and (in_id_field or len(item) >= _LONG_ENOUGH) and len(item) <= _LONGEST_ID:
             found.add(item)
         elif in_id_field and isinstance(item, int) and not isinstance(item, bool) and item.bit_length() <= 128:

@@ -65,8 +65,33 @@ def test_a_huge_body_is_looked_at_as_far_as_is_reasonable() -> None:
 
 
 @pytest.mark.parametrize(
+    "value", [{"id": ID, "posts": [{"text": "x"}] * 10_000}, {"posts": list(range(10_000)), "data": {"id": ID}}]
+)
+def test_a_long_list_does_not_hide_the_id(value: Any) -> None:
+    assert ID in ids_in(value)
+
+
+def test_the_case_of_a_name_does_not_make_news_a_result() -> None:
+    inbox = Inbox()
+    inbox.put(json.dumps({"id": ID, "STATUS": "processing"}).encode())
+    assert inbox.find(ID) is None
+    inbox.put(json.dumps({"id": ID, "STATUS": "SUCCESS"}).encode())
+    result = inbox.find(ID)
+    assert result is not None
+    assert result.ok
+
+
+@pytest.mark.parametrize(
     ("value", "status"),
-    [({"status": "success"}, "success"), ({"status": "later"}, "later"), ({"status": True}, None), ([], None)],
+    [
+        ({"status": "success"}, "success"),
+        ({"status": "later"}, "later"),
+        ({"status": True}, None),
+        ([], None),
+        ({"STATUS": "Success"}, "success"),
+        ({"Data": {"Status": "Later"}}, "Later"),
+        ({"status": None, "generation": {"status": "failed"}}, "failed"),
+    ],
 )
 def test_the_status_is_read_where_it_probably_is(value: Any, status: str | None) -> None:
     assert status_of(value) == status
