@@ -174,7 +174,9 @@ class Lease:
         pool.renew(
             held,
             target=target,
-            share=share,
+            # The share of a process that wants nothing does not say what it gets when it needs permits again. Until the
+            # next exchange nothing is granted, since the target is 0.
+            share=pool.limit if self._idle else share,
             usable_until=self._began + self.settings.lease,
             comes_back=[now + wait / 1e6 for wait in comes_back if wait],
         )

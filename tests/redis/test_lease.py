@@ -208,6 +208,25 @@ def test_an_idle_process_wants_nothing_and_rests(make: MakeLease) -> None:
     assert lease.due == math.inf
 
 
+def test_the_pace_of_an_idle_process_is_not_that_of_its_rest(make: MakeLease, fake_time: FakeTime) -> None:
+    """With the share of one that wants nothing, a burst of 30 calls with a deadline of 10 s was refused unsent."""
+    lease, pool, limiter = make()
+    lease.prepare()
+    lease.accept(reply(10, target=10, share=10))
+    permit = pool.take()
+    assert permit is not None
+    permit.release()
+    lease.prepare()
+    # It was used since the last exchange.
+    lease.accept(reply(10, target=10, share=10))
+    assert pool.rate == pytest.approx(10.0, rel=0.01)
+    fake_time.advance(0.5)
+    assert lease.prepare()[4:6] == [0, 1]
+    lease.accept(reply(0, target=0, share=1))
+    assert (pool.share, pool.take(), lease.due) == (100.0, None, math.inf)
+    assert limiter.snapshot().rate == pytest.approx(100.0, rel=0.01)
+
+
 def test_a_process_that_closes_wants_nothing_although_a_request_is_in_flight(make: MakeLease) -> None:
     lease, pool, _ = make()
     lease.prepare()
