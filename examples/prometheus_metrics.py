@@ -66,7 +66,9 @@ class PrometheusMetrics(Observer):
         self._throttles.inc()
 
     def on_outcome(self, event: OutcomeEvent) -> None:
-        """Count a call."""
+        """Count a call, and its wait if it ended before its permit came."""
+        if event.abandoned_wait:
+            self._waits.observe(event.abandoned_wait)
         self._calls.labels("success" if event.error is None else type(event.error).__name__).inc()
 
 

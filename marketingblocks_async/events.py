@@ -90,12 +90,13 @@ class OutcomeEvent:
         call_id: number of the call in this process.
         endpoint: operation, or the path of a generic call.
         attempts: attempts that were started.
-        waited: seconds that it waited for permits, all attempts together.
+        waited: seconds that it waited for permits, all attempts together, ``abandoned_wait`` included.
         seconds: from the call to its end.
         error: how it failed, ``None`` for a success. A call that was cancelled while its write may have been carried
             out ends in an ``OutcomeUnknownError`` here, although the caller sees the cancellation.
         cancelled: whether the caller cancelled it.
         method: HTTP method.
+        abandoned_wait: seconds of its last wait, if the call ended before its permit came; else 0.0.
 
     """
 
@@ -107,3 +108,4 @@ class OutcomeEvent:
     error: CallError | None
     cancelled: bool = False
     method: str = ""
+    abandoned_wait: float = 0.0

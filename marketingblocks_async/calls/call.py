@@ -38,7 +38,7 @@ class Call(Generic[T]):
         refusals: number of responses that refused it before processing.
         waited: seconds in the queue for permits, all attempts together.
         last_wait: seconds in the queue before the last attempt.
-        asked: ``time.monotonic()`` at which the last attempt asked for its permit.
+        asked: ``time.monotonic()`` at which it asked for the permit that it waits for; 0.0 when it waits for none.
         started: ``time.monotonic()`` at the first attempt, less the seconds that it had waited before.
         ends: ``time.monotonic()`` at which its deadline passes.
         attempt: the attempt in flight; still set after a cancellation that ended it.

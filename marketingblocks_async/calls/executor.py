@@ -228,12 +228,13 @@ class Executor:
         if permit is not None:
             call.last_wait = time.monotonic() - call.asked
             call.waited += call.last_wait
+            call.asked = 0.0
         if call.on_grant is not None:
             call.on_grant()
             call.on_grant = None
         attempt = Attempt(limiter, permit, call.name)
         if self.transport.has_few_sockets:
-            await self.transport.take_slot(attempt)
+            await self.transport.take_slot(attempt, self.options.lane)
         if call.before_send is not None:
             attempt.intend(self.options.timeout)
             await _call_before_send(call.before_send, attempt)
@@ -443,9 +444,10 @@ class Executor:
     def _tell_outcome(self, call: Call[T], began: float, error: CallError | None, *, cancelled: bool = False) -> None:
         hooks = self.options.hooks
         if hooks is not None and hooks.on_outcome is not None:
-            seconds = time.monotonic() - began
-            numbers = (call.attempts, call.waited, seconds)
-            event = OutcomeEvent(call.id, call.name, *numbers, error, cancelled, call.operation.method)
+            now = time.monotonic()
+            abandoned = now - call.asked if call.asked else 0.0
+            numbers = (call.attempts, call.waited + abandoned, now - began)
+            event = OutcomeEvent(call.id, call.name, *numbers, error, cancelled, call.operation.method, abandoned)
             tell(hooks.on_outcome, event)
 
 

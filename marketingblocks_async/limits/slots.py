@@ -4,7 +4,7 @@ Every attempt takes a *slot* after its permit and returns it at its end. There a
 connections. With a plain queue, one token with slow responses would fill all of them. So a token gets another slot only
 while it has fewer than there are free: one greedy token gets half of them, two get a third each, and the same number
 stays free for the others. (Switches share their buffers by this rule, called "dynamic thresholds".) Waiting tokens are
-served in turn, each token's calls in order.
+served in turn, and each token's calls in order: ordinary calls before bulk calls, as at the limiter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from marketingblocks_async.errors import ConfigurationError
 
 from .settings import Lane, Limiter, Permit, RateLimit, RateLimiterSnapshot
 
-_Waiting = OrderedDict[asyncio.Future[None], object]
+_Waiting = dict[Lane, OrderedDict[asyncio.Future[None], object]]
 
 
 class ConnectionSlots:
@@ -54,25 +54,28 @@ class ConnectionSlots:
     @property
     def waiting(self) -> int:
         """Number of attempts that wait for a slot."""
-        return sum(map(len, self._waiting.values()))
+        return sum(len(lane) for waiting in self._waiting.values() for lane in waiting.values())
 
     def used_by(self, key: object) -> int:
         """Return the number of slots that a token uses."""
         return self._used[key]
 
-    async def take(self, key: object, owner: object) -> None:
+    async def take(self, key: object, owner: object, lane: Lane = Lane.ORDINARY) -> None:
         """Wait for a slot.
 
         Args:
             key: identifies the token.
             owner: the object that may ``abort()`` the waiting.
+            lane: the queue of the token to wait in; a bulk call gets one only when no ordinary call of it waits.
 
         """
         if key not in self._waiting and self._may_have(key):
             self._grant(key)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, OrderedDict())[future] = owner
+        if key not in self._waiting:
+            self._waiting[key] = {each: OrderedDict() for each in Lane}
+        self._waiting[key][lane][future] = owner
         try:
             await future
         except asyncio.CancelledError:
@@ -105,7 +108,8 @@ class ConnectionSlots:
         """End the waiting of all attempts of ``owner`` with ``error()``; return their number."""
         count = 0
         for key, waiting in list(self._waiting.items()):
-            for future in [future for future, whose in waiting.items() if whose is owner]:
+            futures = [future for queue in waiting.values() for future, whose in queue.items() if whose is owner]
+            for future in futures:
                 self._remove(key, future)
                 if not future.done():
                     # A loop that is closed has no calls that could hear of it.
@@ -124,8 +128,9 @@ class ConnectionSlots:
     def _remove(self, key: object, future: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(key)
         if waiting is not None:
-            waiting.pop(future, None)
-            if not waiting:
+            for queue in waiting.values():
+                queue.pop(future, None)
+            if not any(waiting.values()):
                 del self._waiting[key]
 
     def _serve(self) -> None:
@@ -134,7 +139,8 @@ class ConnectionSlots:
             if not self._free:
                 return
             if self._may_have(key):
-                future = next(iter(self._waiting[key]))
+                # Ordinary calls are the first lane.
+                future = next(future for queue in self._waiting[key].values() for future in queue)
                 self._remove(key, future)
                 if not future.done():
                     self._grant(key)
@@ -167,7 +173,7 @@ class SlotLimiter:
         """Wait for a permit and then for a slot; the other way round, calls that wait for permits would hold slots."""
         permit = await self._limiter.acquire(lane, retry=retry, owner=owner)
         try:
-            await self._slots.take(self._key, owner)
+            await self._slots.take(self._key, owner, lane)
         except BaseException:
             permit.release()
             raise

@@ -36,7 +36,7 @@ class Metrics(Observer):
     """Records metrics of calls.
 
     - ``http.client.request.duration`` (s): one attempt, from its permit to the last byte of the response
-    - ``marketingblocks.client.permit.wait`` (s): one wait for a permit
+    - ``marketingblocks.client.permit.wait`` (s): one wait for a permit, also one that the end of the call cut short
     - ``marketingblocks.client.call.duration`` (s): one call, queue and retries included
     - ``marketingblocks.client.calls``: calls that have ended, by outcome
     - ``marketingblocks.client.retries``: attempts after the first
@@ -120,12 +120,14 @@ class Metrics(Observer):
         self._throttles.add(1, {names.OPERATION: names.operation_of(event.endpoint)})
 
     def on_outcome(self, event: OutcomeEvent) -> None:
-        """Record the end of a call."""
+        """Record the end of a call, and its wait for a permit that did not come."""
         attributes = {
             names.OPERATION: names.operation_of(event.endpoint),
             names.OUTCOME: names.outcome_of(event.error),
         }
         self._calls.add(1, attributes)
+        if event.abandoned_wait > 0:
+            self._permit_wait.record(event.abandoned_wait, {names.OPERATION: attributes[names.OPERATION]})
         self._call_duration.record(event.seconds, attributes)
 
     def _reader(

@@ -86,15 +86,12 @@ class Tracing(Observer):
             inside = trace.set_span_in_context(span)
             for at, attempt in record.attempts:
                 self._make_attempt(inside, at, attempt)
+            self._make_wait(inside, ended, event.abandoned_wait)
         span.end(ended)
 
     def _make_attempt(self, inside: context.Context, ended: int, event: AttemptEvent) -> None:
         began = ended - _nanoseconds(event.seconds)
-        if event.waited > 0:
-            waiting = self._tracer.start_span(
-                "marketingblocks permit wait", inside, start_time=began - _nanoseconds(event.waited)
-            )
-            waiting.end(began)
+        self._make_wait(inside, began, event.waited)
         template = names.template_of(event.endpoint)
         attributes = names.http_attributes(event) | {names.URL_FULL: event.url}
         if event.attempt > 1:
@@ -110,12 +107,17 @@ class Tracing(Observer):
             span.set_status(Status(StatusCode.ERROR))
         span.end(ended)
 
+    def _make_wait(self, inside: context.Context, ended: int, seconds: float) -> None:
+        if seconds > 0:
+            began = ended - _nanoseconds(seconds)
+            self._tracer.start_span("marketingblocks permit wait", inside, start_time=began).end(ended)
+
     def _record(self, call_id: int) -> _CallRecord:
         record = self._records.get(call_id)
         if record is None:
             record = self._records[call_id] = _CallRecord()
             if len(self._records) > REMEMBERED_CALLS:
-                # A call that ends with an exception of a middleware has no outcome event.
+                # A call whose task is destroyed, with its event loop for example, has no outcome event.
                 self._records.popitem(last=False)
         return record
 

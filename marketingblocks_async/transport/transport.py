@@ -6,6 +6,7 @@ There is one aiohttp session per open client. ``aiohttp_hooks.py`` sees every re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import netrc
 import os
@@ -20,6 +21,7 @@ import aiohttp
 from yarl import URL
 
 from marketingblocks_async.errors import ConfigurationError, Outcome
+from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.middleware import HttpResponse
 
 from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, observe_session, outcome_of, reason_of
@@ -102,6 +104,7 @@ class Transport:
         self._openings = 0
         # One for each socket that the process has left for this pool; None if that is no concern.
         self._slots: asyncio.Semaphore | None = None
+        self._bulk_turn = asyncio.Lock()
         self._waiting = 0
 
     @property
@@ -151,6 +154,7 @@ class Transport:
             self._closing = loop.create_future()
             most = most_connections()
             self._slots = None if most is None else asyncio.Semaphore(most)
+            self._bulk_turn = asyncio.Lock()
         elif self._loop is not loop:
             msg = "the client is open on another event loop; close it there before it is opened and used here"
             raise ConfigurationError(msg)
@@ -266,14 +270,16 @@ class Transport:
         """Whether an attempt may have to wait for a socket, see ``take_slot()``."""
         return self._slots is not None
 
-    async def take_slot(self, attempt: Attempt) -> None:
+    async def take_slot(self, attempt: Attempt, lane: Lane = Lane.ORDINARY) -> None:
         """Wait until the process has a socket for the attempt, whose end gives it back."""
         slots = self._slots
         if slots is None:
             return
         self._waiting += 1
         try:
-            await slots.acquire()
+            # Only one bulk call stands in the queue at a time, so that ordinary calls wait for no more than that one.
+            async with self._bulk_turn if lane is Lane.BULK else contextlib.nullcontext():
+                await slots.acquire()
         except BaseException:
             attempt.give_back()
             raise

@@ -120,6 +120,39 @@ async def test_time_in_the_queue_is_told() -> None:
         assert observed.of(AttemptEvent)[1].waited == second.waited
 
 
+@pytest.mark.parametrize("end", ["deadline", "cancelled", "closed"])
+async def test_time_in_the_queue_is_told_of_a_call_that_got_no_permit(end: str) -> None:
+    observed = Observed()
+    settings: dict[str, Any] = {"rate_limit": RateLimit(limit=1, per=0.4, burst=1), **observed.settings}
+    async with Sandbox() as sandbox, client_of(sandbox, **settings) as client:
+        await client.posts.create(post("1"))
+        # The queue looks short enough, and then comes a pause.
+        deadline = 0.9 if end == "deadline" else None
+        waiting = asyncio.create_task(client.posts.create(post("2"), deadline=deadline))
+        await asyncio.sleep(0.1)
+        client.rate_limiter.pause(9, over_limit=False)
+        if end == "cancelled":
+            waiting.cancel()
+        elif end == "closed":
+            await client.close()
+        with pytest.raises((NotSentError, asyncio.CancelledError)):
+            await waiting
+        _, outcome = observed.of(OutcomeEvent)
+        assert 0.09 <= outcome.abandoned_wait == outcome.waited <= outcome.seconds
+        assert outcome.attempts == 0
+
+
+async def test_a_call_that_ends_behind_its_permit_abandoned_no_wait() -> None:
+    observed = Observed()
+    async with Sandbox(faults=["error_500"]) as sandbox:
+        settings: dict[str, Any] = {"rate_limit": RateLimit(), "retry": RetryPolicy(max_attempts=9, initial_backoff=9)}
+        async with client_of(sandbox, **settings, **observed.settings) as client:
+            with pytest.raises(CallError):
+                await client.posts.upcoming(deadline=0.2)
+        (outcome,) = observed.of(OutcomeEvent)
+        assert (outcome.attempts, outcome.abandoned_wait) == (1, 0.0)
+
+
 @pytest.mark.parametrize("kind", ["error_500", "bad_request", "broken_json", "commit_then_drop", "too_many_requests"])
 async def test_the_error_in_the_last_event_is_the_one_that_the_caller_gets(kind: str) -> None:
     observed = Observed()

@@ -21,6 +21,7 @@ from marketingblocks_async import (
     APIError,
     ConfigurationError,
     InvalidResponseError,
+    Lane,
     MarketingBlocks,
     NotSentError,
     OutcomeUnknownError,
@@ -223,6 +224,23 @@ class TestSockets:
             await asyncio.gather(*(client.posts.create(post()) for _ in range(60)))
         assert most <= 5
         assert len(server.requests) == 60
+
+    async def test_an_ordinary_call_waits_for_the_socket_of_one_bulk_call_at_most(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transport, "most_connections", lambda: 1)
+        order: list[str] = []
+        async with Sandbox(latency=0.05) as sandbox, client_of(sandbox) as client:
+
+            async def call(name: str, lane: Lane) -> None:
+                await client.with_options(lane=lane).posts.upcoming()
+                order.append(name)
+
+            bulk = [asyncio.create_task(call(f"bulk {number}", Lane.BULK)) for number in range(4)]
+            await until(lambda: bool(sandbox.ledger.attempts()))
+            await call("call", Lane.ORDINARY)
+            await asyncio.gather(*bulk)
+        assert order == ["bulk 0", "bulk 1", "call", "bulk 2", "bulk 3"]
 
     async def test_calls_that_wait_for_a_socket_end_when_their_client_closes(
         self, monkeypatch: pytest.MonkeyPatch

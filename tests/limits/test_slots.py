@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketingblocks_async import ConfigurationError
+from marketingblocks_async import ConfigurationError, Lane
 from marketingblocks_async.limits.slots import ConnectionSlots, SlotLimiter
 from tests.support.limits import limiter_of
+from tests.support.polling import until
 from tests.support.virtual_time import run
 
 
@@ -52,6 +53,27 @@ async def test_waiting_tokens_are_served_in_turn() -> None:
     await asyncio.gather(*tasks)
     assert sorted(order[:3]) == ["c0", "d0", "e0"]
     assert sorted(order[3:]) == ["c1", "d1", "e1"]
+
+
+async def test_ordinary_calls_of_a_token_go_before_its_bulk_calls() -> None:
+    slots = ConnectionSlots(2)
+    limiter = SlotLimiter(limiter_of(limit=50), slots, "a")
+    first = await limiter.acquire()
+    order: list[str] = []
+
+    async def call(name: str, lane: Lane) -> None:
+        permit = await limiter.acquire(lane)
+        order.append(name)
+        permit.release()
+
+    bulk = [asyncio.create_task(call(f"bulk {number}", Lane.BULK)) for number in range(3)]
+    await until(lambda: slots.waiting == 3)
+    calls = [asyncio.create_task(call(f"call {number}", Lane.ORDINARY)) for number in range(3)]
+    await until(lambda: slots.waiting == 6)
+    first.release()
+    await asyncio.gather(*bulk, *calls)
+    assert order == ["call 0", "call 1", "call 2", "bulk 0", "bulk 1", "bulk 2"]
+    assert (slots.in_use, slots.waiting) == (0, 0)
 
 
 async def test_a_slot_granted_in_the_turn_of_the_cancellation_comes_back() -> None:

@@ -118,6 +118,25 @@ class TestTracing:
         assert second > 11
         assert fake_time.elapsed > 11
 
+    @pytest.mark.usefixtures("own_limiters")
+    async def test_a_wait_that_ended_without_a_permit_is_there(
+        self, marketingblocks_sandbox: Sandbox, spans: Spans, numbers: Numbers
+    ) -> None:
+        observers = Tracing(spans.provider), Metrics(numbers.provider)
+        async with client_of(marketingblocks_sandbox, *observers) as client:
+            client.rate_limiter.pause(9, over_limit=False)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await client.posts.upcoming()
+        (call,) = spans.named("marketingblocks upcoming-posts")
+        (wait,) = spans.children(call)
+        assert wait.name == "marketingblocks permit wait"
+        assert wait.end_time == call.end_time
+        assert seconds(wait) > 0.15
+        (point,) = numbers.points("marketingblocks.client.permit.wait")
+        assert (point.count, dict(point.attributes)) == (1, {"marketingblocks.operation": "upcoming-posts"})
+        assert point.sum == pytest.approx(seconds(wait), abs=0.01)
+
     async def test_retries_are_further_children_and_events(
         self, marketingblocks_sandbox: Sandbox, spans: Spans
     ) -> None:
