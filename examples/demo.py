@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from marketingblocks_async import CreatePost, MarketingBlocks
+from marketingblocks_async import AttemptEvent, CreatePost, MarketingBlocks
 from marketingblocks_async.sandbox import LedgerReport, PolicyName, SandboxProcess
 
-BAR = 24
+BAR = 12
 NEXT_STEPS = """\
   What to do next:
     start the API on your machine:
@@ -57,14 +57,21 @@ class Progress:
     total: int
     done: int = 0
     failed: int = 0
+    attempts: int = 0
+    in_flight: int = 0
+
+    def on_attempt(self, _event: AttemptEvent) -> None:
+        """Count the attempts that have ended."""
+        self.attempts += 1
 
     def line(self, rate: float, columns: int) -> str:
         """Return the line, cut to a terminal of so many columns."""
         finished = self.done + self.failed
         share = finished / self.total
         bar = ("█" * round(share * BAR)).ljust(BAR, "░")
-        left = f", {(self.total - finished) / rate:.0f} s left" if rate and finished < self.total else ""
-        text = f"  {bar} {share:4.0%}  {rate:.1f}/s  {self.done:,} sent, {self.failed:,} failed{left}"
+        left = f", {(self.total - finished) / rate:.0f} s left" if rate else ""
+        now = f", {self.in_flight:,} in flight{left}" if finished < self.total else ""
+        text = f"  {bar} {share:4.0%}  {rate:.1f}/s  {self.done:,} sent, {self.failed:,} failed{now}"
         # A line that reaches the last column would be continued on the next one, and stay there.
         return text[: columns - 1].ljust(min(columns, 80) - 1)
 
@@ -79,6 +86,7 @@ async def show(progress: Progress, clients: Sequence[MarketingBlocks]) -> None:
         await asyncio.sleep(interval)
         granted = sum(client.rate_limiter.snapshot().granted for client in clients)
         samples.append((time.perf_counter(), granted))
+        progress.in_flight = granted - progress.attempts
         rate = (granted - samples[0][1]) / (samples[-1][0] - samples[0][0])
         print(shown(progress, rate), end="" if live else "\n", flush=True)
 
@@ -122,14 +130,14 @@ def summarise(report: LedgerReport, lost: int, seconds: float) -> bool:
 async def main(arguments: argparse.Namespace) -> bool:
     """Run the demo; return whether everything went as promised."""
     posts = list(read_posts(arguments.file, arguments.count))
+    progress = Progress(total=len(posts))
     async with (
         SandboxProcess(policy=arguments.policy, jitter=arguments.jitter, tokens=arguments.tokens - 1) as sandbox,
-        MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client,
+        MarketingBlocks(sandbox.token, base_url=sandbox.base_url, on_attempt=progress.on_attempt) as client,
     ):
         secrets = list(sandbox.tokens.values())[1:]
         clients = [client, *(client.with_token(secret) for secret in secrets)]
         print(f"  {len(posts):,} posts from {arguments.file.name} to {sandbox.base_url}\n")
-        progress = Progress(total=len(posts))
         reporter = asyncio.create_task(show(progress, clients))
         began = time.perf_counter()
         shares = [posts[number :: len(clients)] for number in range(len(clients))]

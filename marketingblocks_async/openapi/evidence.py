@@ -1,6 +1,6 @@
 """The evidence for each statement of the OpenAPI document: documented by the vendor, inferred, or not known.
 
-What is not listed here is documented. The lists follow "What is documented, what is a guess" in the README.
+What is not listed here is documented. The lists follow ``docs/reference/evidence.md``.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import re
+import runpy
 import shutil
 import socket
 import sys
@@ -258,6 +259,16 @@ async def test_the_distributed_demo_keeps_its_promises() -> None:
     assert status == 0, output
     for line in ("429s            0", "duplicates      0", "lost            0"):
         assert line in output
+
+
+@pytest.mark.parametrize(("total", "done"), [(3000, 2990), (100_000, 10_010)])
+def test_the_line_of_the_demo_has_the_requests_in_flight_and_fits(total: int, done: int) -> None:
+    progress = runpy.run_path(str(EXAMPLES / "demo.py"))["Progress"](total, done, in_flight=100)
+    line = progress.line(100.0, 80)
+    assert f"{done:,} sent, 0 failed, 100 in flight" in line
+    assert line.rstrip().endswith("s left")
+    progress.done = total
+    assert progress.line(100.0, 80).rstrip().endswith("0 failed")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 // Asks the sandbox once a second and shows the answer. Everything is written as text, never as HTML.
 const EVERY = 1000;
+const CHARTS = 4;
 const byId = (id) => document.getElementById(id);
 const body = (id) => byId(id).tBodies[0];
 
@@ -89,7 +90,10 @@ function showTokens(state) {
   byId("over").replaceChildren(
     ...state.tokens.filter((token) => token.worst > state.limit).map((token) => explanation(token, state)));
   byId("tokens").hidden = state.tokens.length === 0;
-  byId("charts").replaceChildren(...state.tokens.slice(0, 4).map((token) => chart(token, state)));
+  byId("charts").replaceChildren(...state.tokens.slice(0, CHARTS).map((token) => chart(token, state)));
+  const charted = state.tokens.length + state.more_tokens <= CHARTS;
+  byId("not-charted").hidden = charted;
+  if (!charted) say("not-charted", `The charts show the ${CHARTS} tokens with the most requests; the table has more.`);
   refill("tokens", state.tokens.map((token) => {
     const kept = token.worst <= state.limit;
     return row([token.name, token.now, token.worst, token.arrivals, token.too_many_requests, token.commits,

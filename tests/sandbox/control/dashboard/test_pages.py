@@ -160,6 +160,18 @@ async def test_parameters_can_be_typed_as_they_are_shown(page: Page, sandbox: Sa
     assert armed.fault.params == {"body": '["unexpected", 42]', "commit": False}
 
 
+async def test_it_says_that_only_some_tokens_have_a_chart(page: Page, sandbox: Sandbox) -> None:
+    note = page.get_by_text("The charts show the 4 tokens with the most requests; the table has more.")
+    for number in range(5):
+        async with MarketingBlocks(sandbox.add_token(f"t{number}"), base_url=sandbox.base_url) as client:
+            await client.posts.upcoming()
+        if number == 3:
+            await page.get_by_role("rowheader", name="t3").wait_for()
+            assert not await note.is_visible()
+    await note.wait_for()
+    assert await page.locator("#charts figure").count() == 4
+
+
 async def test_names_are_text_and_nothing_else(page: Page, sandbox: Sandbox) -> None:
     token = sandbox.add_token("<img src=x onerror=alert(1)>")
     async with MarketingBlocks(token, base_url=sandbox.base_url) as client:
