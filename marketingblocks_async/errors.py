@@ -100,6 +100,16 @@ class StatusRule(NamedTuple):
 
 
 STATUS_RULES: dict[str, StatusRule] = {
+    "301": StatusRule(
+        Outcome.UNKNOWN,
+        "Clients may turn a POST into a GET (RFC 9110 15.4.2), so servers may send it after a POST that was carried "
+        "out, as they should send 303.",
+    ),
+    "302": StatusRule(
+        Outcome.UNKNOWN,
+        "Clients may turn a POST into a GET (RFC 9110 15.4.3), so many servers send it after a POST that was carried "
+        "out, as they should send 303.",
+    ),
     "303": StatusRule(Outcome.UNKNOWN, "It redirects to the result of a POST that was carried out (RFC 9110 15.4.4)."),
     "3XX": StatusRule(Outcome.FINAL, "The resource is elsewhere, so it was not carried out here; not followed."),
     "408": StatusRule(

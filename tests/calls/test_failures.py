@@ -177,9 +177,9 @@ class TestClassify:
         ("statuses", "outcome"),
         [
             ((425, 429), Outcome.REFUSED),
-            ((303, 408), Outcome.UNKNOWN),
+            ((301, 302, 303, 408), Outcome.UNKNOWN),
             ((100, 101, 199, 500, 501, 502, 503, 504, 505, *range(520, 528), 529, 530, 599, 600, 999), Outcome.UNKNOWN),
-            ((200, 300, 301, 302, 304, 307, 308), Outcome.FINAL),
+            ((200, 300, 304, 305, 307, 308, 399), Outcome.FINAL),
             ((400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 421, 422, 431, 451, 499), Outcome.FINAL),
         ],
     )
@@ -204,7 +204,7 @@ class TestWrites:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return failed_by_response(Call(CREATE_POST, post(), URL(), None), answer(body, status, named))
 
-    @pytest.mark.parametrize("status", [303, 408, *range(500, 506), *range(520, 528), 529, 530])
+    @pytest.mark.parametrize("status", [301, 302, 303, 408, *range(500, 506), *range(520, 528), 529, 530])
     @pytest.mark.parametrize("headers", [{}, {"Retry_After": "1"}])
     def test_that_may_come_after_the_work_leave_the_outcome_unknown(self, status: int, headers: dict[str, str]) -> None:
         failed = self.failed(status, **headers)
@@ -255,6 +255,33 @@ class TestWrites:
         assert "firewall" in text
         assert "lacks" not in text
         assert "permission" not in text
+
+    @pytest.mark.parametrize("status", [400, 402, 403, 405, 410, 413, 422])
+    def test_a_page_in_front_of_the_api_does_not_blame_the_content(self, status: int) -> None:
+        failed = self.failed(status, b"<!DOCTYPE html><h1>Back soon</h1>")
+        assert isinstance(failed.error, APIError)
+        assert failed.error.made_in_front
+        assert failed.outcome is Outcome.FINAL
+        assert "says nothing about the access token or the content" in str(failed.error)
+        assert "change it" not in str(failed.error)
+
+    def test_a_page_with_404_says_what_is_most_likely(self) -> None:
+        error = self.failed(404, b"<html>Not found</html>").error
+        assert isinstance(error, NotFoundError)
+        assert error.made_in_front
+        assert "base_url" in str(error)
+
+    def test_a_refusal_of_the_api_behind_a_proxy_that_tried_twice_is_its_own(self) -> None:
+        error = self.failed(422, DOCUMENTED_ERROR, x_envoy_attempt_count="2").error
+        assert isinstance(error, UnprocessableEntityError)
+        assert not error.made_in_front
+        assert "the API refused the content of the request" in str(error)
+
+    @pytest.mark.parametrize("body", [b"<html>", DOCUMENTED_ERROR])
+    def test_who_made_a_refusal_survives_pickling(self, body: object) -> None:
+        error: Any = self.failed(403, body).error
+        restored: Any = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+        assert restored.made_in_front is error.made_in_front is (body == b"<html>")
 
     @pytest.mark.parametrize("body", [b"", b"no JSON", b'"text', b"[" * 300])
     def test_an_unreadable_success_is_an_unknown_outcome(self, body: bytes) -> None:
