@@ -43,7 +43,7 @@ def _course(report: BulkReport) -> str:
         "<h2>Course</h2>\n<figure>"
         + _chart(report.timeline)
         + f"<figcaption>Rows per second, in each {step}.{keys}<br>{escape(words)}"
-        + (" Dashed lines: pauses between sessions, left out." if any(b.after_gap for b in report.timeline) else "")
+        + (" Dashed lines: pauses, left out." if any(b.after_gap for b in report.timeline) else "")
         + "</figcaption></figure>\n"
     )
 

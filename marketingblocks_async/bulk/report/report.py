@@ -15,7 +15,7 @@ SHOWN_ROWS = 100
 """Failed and unknown rows that a report lists; the files of failures and of unknown rows have all."""
 
 LONGEST_GAP = 10
-"""Seconds without any outcome after which the time between two sessions is left out of the timeline."""
+"""Seconds without any outcome that the timeline still shows; a longer pause is left out, also within a session."""
 
 MOST_BINS = 240
 """Steps of a timeline at most."""
@@ -26,7 +26,7 @@ class Bin:
     """The rows that ended in one step of the timeline.
 
     Attributes:
-        at: seconds of running before this step; pauses between sessions are left out.
+        at: seconds of running before this step; pauses are left out.
         seconds: length of the step.
         done: rows that were created.
         failed: rows that failed.
@@ -87,7 +87,7 @@ class BulkReport:
         errors: class of an error → number of rows that it ended.
         rows: the first ``SHOWN_ROWS`` rows that failed or are unknown.
         timeline: the course of the run over time.
-        running_seconds: seconds in which something ended, gaps between sessions left out.
+        running_seconds: seconds in which something ended, pauses left out.
         peak_rate: most rows per second in any step of the timeline.
         damage: why the journal's latest entries are missing; ``None`` if it is whole. Rows that would be pending are
             unknown then.
@@ -158,7 +158,7 @@ def make_timeline(seconds: Sequence[tuple[int, int, int]]) -> list[Bin]:
     placed: list[tuple[int, bool, int, int]] = []
     running, before = 0, seconds[0][0] if seconds else 0
     for second, state, count in seconds:
-        # Seconds of running: the gaps between sessions are closed.
+        # Seconds of running: pauses are left out.
         gap = second - before > LONGEST_GAP
         running += 1 if gap else second - before
         before = second

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -198,7 +199,14 @@ async def test_it_can_be_read_while_it_runs(path: Path) -> None:
         assert report_of(path).counts.done == 4
 
 
-def test_gaps_between_sessions_are_left_out() -> None:
+async def test_pauses_are_marked_whatever_they_are_for(path: Path) -> None:
+    report = report_of(path)
+    paused = replace(report, timeline=tuple(make_timeline([(0, RowState.DONE, 1), (60, RowState.DONE, 1)])))
+    assert "Dashed lines: pauses, left out." in html_report(paused)
+    assert "Dashed" not in html_report(report)
+
+
+def test_pauses_are_left_out() -> None:
     bins = make_timeline([(100, RowState.DONE, 5), (101, RowState.FAILED, 1), (100_000, RowState.DONE, 7)])
     assert [(each.at, each.done, each.failed, each.after_gap) for each in bins] == [
         (0, 5, 0, False), (1, 0, 1, False), (2, 7, 0, True),
