@@ -211,11 +211,11 @@ class Plan:
         warnings: the first doubts, in the order of the rows.
         channels: valid rows per channel and publish mode, sorted.
         other_channel_rows: valid rows on channels beyond the first ``CHANNELS_LIMIT`` combinations.
-        permissions: permissions that the access token needs.
+        permissions: permissions that the access token needs: to create posts, and to look for rows of unknown outcome.
         duplicate_rows: valid rows that make exactly the same post as an earlier one.
         duplicate_group_count: posts that several rows make.
         duplicate_groups: the first of them, in the order of their first repetition.
-        past_count: valid rows whose schedule time has passed.
+        past_count: valid rows whose schedule time has passed by a minute or more.
         past_rows: numbers of the first of them.
         first_scheduled: the earliest schedule time; ``None`` if there is none.
         last_scheduled: the latest.

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeAlias, Unpack
 
-from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE
+from marketingblocks_async.endpoints import CREATE_POST, DOCUMENTED_RATE, GET_POSTS
 from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import CreatePost
-from marketingblocks_async.models.schedule import plain_moment, zone_of
+from marketingblocks_async.models.schedule import is_past, utc_moment
 
 from .errors import SourceError
 from .media import MediaCheck
@@ -62,7 +62,7 @@ class PlanBuilder:
     """Makes a plan row by row, for programs that drive the reading themselves.
 
     Args:
-        now: an aware datetime; schedule times before it are past. ``None`` for the present.
+        now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors to list, and of warnings.
 
@@ -215,7 +215,8 @@ class PlanBuilder:
             warnings=tuple(self._warnings),
             channels=tuple(ChannelCount(*channel, rows) for channel, rows in sorted(self._channels.items())),
             other_channel_rows=self._other_channel_rows,
-            permissions=(CREATE_POST.permission,),
+            # To read is needed to look for rows of unknown outcome.
+            permissions=(CREATE_POST.permission, GET_POSTS.permission),
             duplicate_rows=self._duplicates.rows,
             duplicate_group_count=self._duplicates.group_count,
             duplicate_groups=self._duplicates.groups(),
@@ -282,10 +283,10 @@ class _Schedule:
         self._last: tuple[datetime, int, CreatePost] | None = None
 
     def add(self, row: int, post: CreatePost) -> None:
-        moment = _moment(post)
+        moment = utc_moment(post.schedule_time or "", post.time_zone or "")
         if moment is None:
             return
-        if moment < self._now:
+        if is_past(moment, self._now):
             self.past_count += 1
             if len(self.past_rows) < GROUPS_LIMIT:
                 self.past_rows.append(row)
@@ -301,17 +302,6 @@ class _Schedule:
     @property
     def last(self) -> ScheduledRow | None:
         return _scheduled_row(self._last)
-
-
-def _moment(post: CreatePost) -> datetime | None:
-    """Return the moment at which a post goes out; ``None`` at the ends of the calendar."""
-    if (plain := plain_moment(post.schedule_time or "", post.time_zone or "")) is not None:
-        return plain
-    try:
-        local = datetime.fromisoformat(post.schedule_time or "")
-        return local.replace(tzinfo=zone_of(post.time_zone or "")).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _scheduled_row(found: tuple[datetime, int, CreatePost] | None) -> ScheduledRow | None:
@@ -349,7 +339,7 @@ def make_plan(
 
     Args:
         source: as for ``read_rows()``.
-        now: an aware datetime; schedule times before it are past. ``None`` for the present.
+        now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
         rate: requests per second for the estimate, ``None`` for no limit.
         max_errors: number of errors to list, and of warnings; all are counted.
         on_row: called with each valid row as it is read. Send nothing before the plan is complete: later rows can be

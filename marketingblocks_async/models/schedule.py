@@ -271,13 +271,30 @@ def moment_of(schedule_time: object, time_zone: object) -> datetime | None:
     return None
 
 
+def utc_moment(schedule_time: str, time_zone: str) -> datetime | None:
+    """Return the moment, in UTC, of the time of a valid request; ``None`` at the ends of the calendar."""
+    if (plain := plain_moment(schedule_time, time_zone)) is not None:
+        return plain
+    try:
+        return datetime.fromisoformat(schedule_time).replace(tzinfo=zone_of(time_zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_past(moment: datetime, now: datetime) -> bool:
+    """Return whether a moment is past by a minute or more."""
+    # The API's format has whole minutes, so the present minute is not past.
+    return now - moment >= timedelta(minutes=1)
+
+
 def explain_past(moment: datetime | None) -> str | None:
     """Return a sentence about a moment that is past by a minute or more; ``None`` if it is not."""
-    # The API's format has whole minutes, so the present minute is not past.
-    if moment is None or (late := datetime.now(UTC) - moment) < timedelta(minutes=1):
+    now = datetime.now(UTC)
+    if moment is None or not is_past(moment, now):
         return None
+    late = re.split("[.,]", str(now - moment))[0]
     return (
-        f"schedule_time {moment:%Y-%m-%d %H:%M} ({moment.tzinfo}) is past by {re.split('[.,]', str(late))[0]}; "
+        f"schedule_time {moment:%Y-%m-%d %H:%M} ({moment.tzinfo}) is past by {late}; "
         "the API may publish the post at once"
     )
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class TestWhatItSays:
                 {"channel_type": "facebook", "channel_id": 11, "publish_mode": "scheduled", "rows": 2},
             ],
             "other_channel_rows": 0,
-            "permissions": ["social-create-post"],
+            "permissions": ["social-create-post", "social-read-posts"],
             "duplicates": {"rows": 1, "groups": 1, "listed": [{"rows": [1, 3], "count": 2}]},
             "sent_earlier": [],
             "schedule": {
@@ -283,6 +283,11 @@ class TestTimes:
         assert found.last_scheduled is not None
         assert (found.first_scheduled.row, found.last_scheduled.row) == (1, 3)
         assert found.last_scheduled.utc == "2027-01-08T13:00Z"
+
+    @pytest.mark.parametrize(("seconds", "past"), [(0, 0), (59, 0), (60, 1)])
+    def test_the_present_minute_is_not_past(self, seconds: int, past: int) -> None:
+        rows = [scheduled(schedule_time="2027-01-08 13:00")]
+        assert make_plan(rows, now=NOW + timedelta(seconds=seconds)).past_count == past
 
     def test_the_present_is_the_default(self) -> None:
         found = make_plan([scheduled(schedule_time="2001-01-01 00:00"), scheduled(schedule_time="9000-01-01 00:00")])

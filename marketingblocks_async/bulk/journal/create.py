@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import starmap
 from os import PathLike
 from pathlib import Path
@@ -36,7 +36,7 @@ from marketingblocks_async.bulk.threads import in_thread
 
 from .earlier import find_sent_earlier
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
-from .journal import JournalReader
+from .journal import PLANNED_AT, JournalReader
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
 
@@ -71,7 +71,7 @@ async def create_journal(
             also as one that another run has sent there whose journal (``*.journal``) is beside this one.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         base_url: API root that the posts will go to. ``None`` if other runs are no concern.
-        now: an aware datetime; schedule times before it are past. ``None`` for the present.
+        now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
         how: how the source is read, as for ``read_rows()``.
@@ -96,6 +96,7 @@ async def create_journal(
     if not path.name or os.path.isdir(path):  # noqa: ASYNC240, PTH112 - Path's raises for a long name
         msg = f"cannot make a journal at {path}: it is a folder; give the name of a file"
         raise JournalError(msg)
+    now = datetime.now(UTC) if now is None else now
     plan_builder = PlanBuilder(now=now, rate=rate, max_errors=max_errors)
     with plan_builder.added_to_errors():
         rows = aread_rows(source, **how)
@@ -120,7 +121,7 @@ async def create_journal(
                 )
                 raise InvalidRowsError(msg, plan)
             _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
-            await in_thread(builder.finish, _meta(rows.info))
+            await in_thread(builder.finish, _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())})
     return plan
 
 

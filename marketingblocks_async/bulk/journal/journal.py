@@ -23,14 +23,17 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
+from marketingblocks_async.bulk.numbers import row_of
 from marketingblocks_async.bulk.threads import in_thread
 from marketingblocks_async.clock import CalendarClock
+from marketingblocks_async.models.schedule import is_past, utc_moment
 
 from .files import (
     APPLICATION_ID,
@@ -70,6 +73,9 @@ _LOST: dict[str, Any] = {
 """Stands for a row without an outcome in a journal whose latest entries are missing."""
 
 _NOT_OPEN = "the journal is not open; use 'async with Journal(path)', or open()"
+
+PLANNED_AT = "planned_at"
+"""Name of the fact when the rows were checked, as Unix time: those whose time was past then were allowed."""
 
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
@@ -550,6 +556,25 @@ class Journal(JournalReader):
                 msg = f"{self.path} is damaged: post {number} is not as it was written; it was not sent"
                 raise JournalError(msg)
         return sorted((number, request) for number, _, request in found)
+
+    def past_rows(self, now: datetime) -> tuple[int, list[int]]:
+        """Return how many pending rows have a schedule time that has passed since the plan, and the first of them.
+
+        Args:
+            now: an aware datetime.
+
+        """
+        planned = datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
+        if not is_past(planned, now):
+            # As in each run that follows its plan, so a large file is not looked through.
+            return 0, []
+        count, first = 0, list[int]()
+        for text, zone, rows, number in self._all("due_times"):
+            moment = utc_moment(text, zone or "")
+            if moment is not None and is_past(moment, now) and not is_past(moment, planned):
+                count += rows
+                first.append(row_of(number))
+        return count, sorted(first)
 
     # For reconciliation, see RunJournal.
 

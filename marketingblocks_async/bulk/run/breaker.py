@@ -8,12 +8,13 @@ from enum import StrEnum
 
 from marketingblocks_async import (
     APIError,
+    AuthenticationError,
     CallError,
     InternalServerError,
     InvalidResponseError,
-    NotFoundError,
     NotSentError,
     OutcomeUnknownError,
+    PermissionDeniedError,
     RateLimitError,
 )
 
@@ -27,45 +28,97 @@ SILENT_AFTER = 5.0
 """Seconds without any outcome, while rows are in flight, after which no further row is sent; more for slow APIs."""
 
 
+MOST_TRIALS = 5
+"""Rows that are sent one by one, each after a wait, to an API that answers reads; if none succeeds the run stops."""
+
+_OWN_FAULT = frozenset({400, 401, 409, 413, 422, 429})
+"""Statuses from 400 to 499 of the API itself that do not count towards an outage: the fault of one row or of the token,
+or a pause, which has a rule of its own."""
+
+
 class OutagePolicy(StrEnum):
     """What a run does when the API seems to be down.
 
-    ``stop``: end the run; nothing more is sent. ``wait``: ask with a read now and then, and go on when it is well.
+    ``stop``: end the run; nothing more is sent. ``wait``: ask with a read now and then. When it succeeds, send one row,
+    and go on if that succeeds, too. The run ends after five such rows without a success.
     """
 
     STOP = "stop"
     WAIT = "wait"
 
 
-def concerns_all_rows(error: Exception) -> bool:
-    """Return whether a row's error says something about the API rather than about the row.
+class Sign(StrEnum):
+    """What the outcome of a row says about the API."""
 
-    No connection, no response in time, a 5xx, a response that makes no sense, a redirect, a 404 (the address of the
-    operation is wrong or gone) and a rate limit that does not end.
-    """
-    if isinstance(error, APIError) and 300 <= error.status_code < 400:
-        return True
-    kinds = (
-        InvalidResponseError,
-        NotFoundError,
-        NotSentError,
-        OutcomeUnknownError,
-        RateLimitError,
-        InternalServerError,
-    )
-    return isinstance(error, kinds)
+    WELL = "well"
+    """The API works: it created the row, or refused it for a fault of its own."""
+    DOWN = "down"
+    """No connection, no response in time, a 5xx, a response that makes no sense, or a rate limit that does not end."""
+    REFUSED = "refused"
+    """The API, or something in front of it, refused the row for a reason that may be no fault of the row."""
+    NONE = ""
+    """Nothing: it was not the API that ended the row."""
+
+
+def sign_of(error: Exception | None) -> Sign:
+    """Return what a row's error says about the API; ``None`` stands for a row that was created."""
+    if error is None:
+        return Sign.WELL
+    if is_refused_for_all(error):
+        return Sign.REFUSED
+    kinds = (InvalidResponseError, NotSentError, OutcomeUnknownError, RateLimitError, InternalServerError)
+    if isinstance(error, kinds):
+        return Sign.DOWN
+    return Sign.WELL if isinstance(error, CallError) else Sign.NONE
 
 
 def is_refused_for_all(error: Exception | None) -> bool:
-    """Return whether the API refused a row for a reason that may be no fault of the row: a 404 or a redirect."""
-    return isinstance(error, NotFoundError) or (isinstance(error, APIError) and 300 <= error.status_code < 400)
+    """Return whether a row was refused for a reason that may be no fault of the row.
+
+    A redirect, a page of a firewall or of a proxy, and each 4xx that does not speak of the content of the request:
+    the address of the operation may be gone (404, 405, 410), or the account may not post any more (402, 403). If rows
+    around it are created it was the fault of the row after all.
+    """
+    if not isinstance(error, APIError):
+        return False
+    status = error.status_code
+    return 300 <= status < 400 or (400 <= status < 500 and (error.made_in_front or status not in _OWN_FAULT))
+
+
+def is_refused_token(error: Exception | None, *, created: bool) -> bool:
+    """Return whether the API refused the token, so that no further row need be sent to know.
+
+    Args:
+        error: the row's error.
+        created: whether the run has created a row. If so the token has the permission, and a 403 is about something
+            else, such as the channel of the row.
+
+    """
+    if not isinstance(error, AuthenticationError | PermissionDeniedError) or error.made_in_front:
+        return False
+    return isinstance(error, AuthenticationError) or not created
+
+
+def outage_reason(error: Exception | None) -> str:
+    """Return why a run stops when consecutive rows failed alike, and what to do; ``error`` is the last one's."""
+    if is_refused_for_all(error):
+        return (
+            f"{OUTAGE_AFTER} consecutive rows were refused for a reason that may concern all rows, the last one: "
+            f"{error}. None of them was marked as failed, and no further row was sent; resume the run when the cause "
+            "is gone"
+        )
+    return (
+        f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "
+        "The API seems to be down; no further row was sent; resume the run when it is well"
+    )
 
 
 class Breaker:
-    """Counts consecutive failures that concern all rows, and says when to hold rows back.
+    """Counts consecutive failures that may concern all rows, and says when to hold rows back.
 
     Attributes:
         is_open: whether the API seems to be down.
+        failed_trials: rows that were tried one by one since the last sign that the API is well, without a success.
 
     """
 
@@ -75,7 +128,9 @@ class Breaker:
         self._proven = False
         self._slowest = 0.0
         self._last_outcome = clock()
+        self._is_trying = False
         self.is_open: bool = False
+        self.failed_trials: int = 0
 
     def note(self, error: Exception | None, sent_at: float | None) -> bool:
         """Note the outcome of a row; return whether it opens the breaker.
@@ -86,30 +141,31 @@ class Breaker:
 
         """
         self._last_outcome = self._clock()
-        if error is None:
-            self._in_a_row, self._proven = 0, True
-            if sent_at is not None:
-                self._slowest = max(self._last_outcome - sent_at, 0.9 * self._slowest)
-            return False
-        if not concerns_all_rows(error):
-            if isinstance(error, CallError):
-                self._in_a_row, self._proven = 0, True
+        if error is None and sent_at is not None:
+            self._slowest = max(self._last_outcome - sent_at, 0.9 * self._slowest)
+        sign = sign_of(error)
+        if sign is Sign.WELL:
+            self._in_a_row, self._proven, self._is_trying, self.failed_trials = 0, True, False, 0
+        if sign in (Sign.WELL, Sign.NONE):
             return False
         self._in_a_row += 1
-        if self._in_a_row < OUTAGE_AFTER or self.is_open:
+        if self.is_open or (self._in_a_row < OUTAGE_AFTER and not self._is_trying):
             return False
+        self.failed_trials += self._is_trying
         self.is_open = True
         return True
 
-    def close(self) -> None:
-        """Go on: the API answers again."""
-        self._in_a_row, self._proven, self.is_open = 0, False, False
+    def try_one(self) -> None:
+        """Let one row go, whose outcome decides: the API answers reads again."""
+        self._in_a_row, self._proven, self.is_open, self._is_trying = 0, False, False, True
         self._last_outcome = self._clock()
 
     def holds_back(self, in_flight: int) -> bool:
         """Return whether the next row has to wait for the outcome of those in flight."""
         if self.is_open:
             return True
+        if self._is_trying:
+            return in_flight > 0
         if in_flight + self._in_a_row < FIRST_ROWS:
             return False
         silent = self._clock() - self._last_outcome

@@ -24,6 +24,7 @@ from marketingblocks_async import (
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
 from marketingblocks_async.bulk.threads import in_thread
 
+from .breaker import is_refused_token
 from .matching import NOT_SETTLED, ListedPost, SentRow, decide, settled_at
 
 SETTLE_AFTER = 60.0
@@ -125,17 +126,24 @@ def settling_time(client: MarketingBlocks, seconds: float | None) -> float:
     return seconds
 
 
-async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> None:
+async def note_highest_id(client: MarketingBlocks, journal: RunJournal) -> str | None:
     """Record the highest post id that is listed before this session sends anything.
 
     It tells posts of this run from older ones later. If the listings cannot be read nothing is recorded, and unknown
     rows of this session cannot be found.
+
+    Returns:
+        A sentence if the token may not read the listings, since it never will by itself; else ``None``.
+
     """
     listings = await ask_listings(client, list(ChannelType), SPARE)
     # It is not documented whether there is a listing of Threads.
     if listings.unread <= {ChannelType.THREADS}:
         numbers = [post.number for listing in listings.posts for post in listing if post.number is not None]
         await journal.note_highest_id(max(numbers, default=0))
+    elif listings.denied:
+        return f"a row of unknown outcome cannot be looked for, and would stay unknown: {listings.trouble}"
+    return None
 
 
 async def reconcile(
@@ -234,12 +242,14 @@ class Listings:
         posts: one list for each response.
         unread: platforms of which a listing could not be read, or not in full.
         trouble: why a listing could not be had, in words.
+        denied: whether the reason is that the token may not read.
 
     """
 
     posts: list[list[ListedPost]]
     unread: set[ChannelType]
     trouble: str | None = None
+    denied: bool = False
 
 
 async def ask_listings(client: MarketingBlocks, platforms: Sequence[ChannelType], size: int) -> Listings:
@@ -259,6 +269,7 @@ async def ask_listings(client: MarketingBlocks, platforms: Sequence[ChannelType]
             posts = await ask()
         except MarketingBlocksError as error:
             found.trouble = str(error)
+            found.denied = is_refused_token(error, created=False)
             if isinstance(error, CallError) and not isinstance(error, APIError):
                 # The server does not answer; the next question would only take its time as well.
                 found.unread.update(platforms)

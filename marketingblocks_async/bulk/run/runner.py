@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from marketingblocks_async import (
-    AuthenticationError,
     ConfigurationError,
     CreateMany,
     CreatePost,
     MarketingBlocks,
     MarketingBlocksError,
-    PermissionDeniedError,
     PostOutcome,
 )
-from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
+from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.resources.create_many import StoredPost
 
-from .breaker import OUTAGE_AFTER, Breaker, OutagePolicy, concerns_all_rows, is_refused_for_all
+from .breaker import (
+    MOST_TRIALS,
+    Breaker,
+    OutagePolicy,
+    Sign,
+    is_refused_for_all,
+    is_refused_token,
+    outage_reason,
+    sign_of,
+)
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
 from .reconcile import LISTING_DEADLINE, Reconciliation, note_highest_id, reconcile, settling_time
+
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
 PROBE_INTERVAL = 5.0
 """Seconds between two questions whether an API that was down is well again; doubled up to a minute."""
@@ -59,11 +72,14 @@ class BulkRun:
         concurrency: rows in flight at most; by default as many as the rate limit can send within the timeout.
         settle_after: seconds to wait before an unlisted post counts as not created; by default 60, or twice the
             client's ``timeout`` if that is more.
-        on_outage: what to do when several consecutive rows get no usable response: stop, or wait until the API is well.
+        on_outage: what to do when several consecutive rows get no usable response, see ``OutagePolicy``.
+        allow_past: whether to send rows whose schedule time has passed since they were planned, for example because the
+            run was stopped meanwhile. The API may publish them at once. Such rows are told to ``on_remark``.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
         on_progress: called about every ``progress_every`` seconds, and at the end.
         progress_every: seconds between two reports.
+        on_remark: called with a sentence about something that does not stop the run; it is logged, too.
 
     """
 
@@ -77,9 +93,11 @@ class BulkRun:
         concurrency: int | None = None,
         settle_after: float | None = None,
         on_outage: OutagePolicy | str = OutagePolicy.STOP,
+        allow_past: bool = True,
         accept_new_token: bool = False,
         on_progress: Callable[[BulkProgress], None] | None = None,
         progress_every: float = 0.5,
+        on_remark: Callable[[str], None] | None = None,
     ) -> None:
         if max_failures is not None and max_failures < 1:
             msg = f"max_failures={max_failures}: give 1 or more, or None for no bound"
@@ -92,10 +110,12 @@ class BulkRun:
         self._settle_after = settling_time(client, settle_after)
         self._settle_after_is_given = settle_after is not None
         self._on_outage = OutagePolicy(on_outage)
+        self._allow_past = allow_past
         self._accept_new_token = accept_new_token
+        self._on_remark = on_remark
         self._breaker = Breaker()
-        # Rows that got a 404 or a redirect: their own fault, unless all rows get one.
-        self._suspects: list[tuple[int, Exception]] = []
+        # Rows that were refused, for example with a 404: their own fault, unless all rows are.
+        self._suspects: list[tuple[int, Exception, float]] = []
         # Set when a row that is held back has to look again whether it may go.
         self._news = asyncio.Event()
         self._progress_every = progress_every
@@ -151,6 +171,8 @@ class BulkRun:
 
         Raises:
             OtherTokenError: the run was begun with another access token.
+            UnconfirmedRowsError: the schedule time of pending rows has passed since they were planned, and
+                ``allow_past`` is ``False``; nothing was sent.
             JournalInUseError: another run with this ``Journal`` is going on.
             JournalError: the run was begun at another API, or the journal could not be written. Only rows whose intent
                 is in the journal were sent.
@@ -230,9 +252,38 @@ class BulkRun:
             snapshot = self._meter.limiter_snapshot()
             # A listing does not wait as long as a pause may last, and without it unknown rows cannot be found.
             await asyncio.sleep(0.0 if snapshot is None else snapshot.paused_for)
-            await note_highest_id(self._client, self._journal)
+            problem = await note_highest_id(self._client, self._journal)
+            if problem is not None:
+                self._remark(problem)
         if counts.unknown:
             found.append(await self._settle_unknown())
+        # After that, since rows that do not exist are pending again.
+        if (problem := await self._explain_past()) is None:
+            return
+        if not self._allow_past:
+            self._ending = Ending.STOPPED
+            msg = (
+                f"nothing was sent: {problem}; allow them (allow_past), or give them other times in a file of their own"
+            )
+            raise UnconfirmedRowsError(msg)
+        self._remark(problem)
+
+    async def _explain_past(self) -> str | None:
+        """Return a sentence about pending rows whose time has passed since the plan; ``None`` if there are none."""
+        if not self._meter.counts.pending:
+            return None
+        count, first = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC))
+        if not count:
+            return None
+        return (
+            f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
+            f"({listed_rows(first, count)}), and the API may publish such posts at once"
+        )
+
+    def _remark(self, text: str) -> None:
+        logger.warning("%s: %s", self._journal.title, text)
+        if self._on_remark is not None:
+            self._on_remark(text)
 
     def _pause_for_previous_session(self) -> None:
         """Keep the limit across processes: the server still counts what an earlier one sent a moment ago."""
@@ -290,8 +341,8 @@ class BulkRun:
                 return
 
     async def _wait_until_well(self) -> None:
-        """Ask the API with a read, now and then, until it answers."""
-        interval = PROBE_INTERVAL
+        """Ask the API with a read, now and then, until it answers; then one row may try."""
+        interval = min(PROBE_INTERVAL * 2**self._breaker.failed_trials, LONGEST_PROBE_INTERVAL)
         probe = self._client.with_options(deadline=LISTING_DEADLINE)
         while not self._stopping.is_set():
             await asyncio.sleep(interval)
@@ -299,11 +350,15 @@ class BulkRun:
             try:
                 await probe.posts.upcoming(limit=1)
             except MarketingBlocksError as error:
-                if not concerns_all_rows(error):
-                    self.stop(Ending.STOPPED, str(error))
-            else:
-                self._breaker.close()
-                return
+                # A token that may not read says nothing about creating; the row that tries will show it.
+                if not is_refused_token(error, created=False):
+                    if sign_of(error) not in (Sign.DOWN, Sign.REFUSED):
+                        self.stop(Ending.STOPPED, str(error))
+                    continue
+            self._breaker.try_one()
+            if not self._allow_past and (problem := await self._explain_past()) is not None:
+                self.stop(Ending.STOPPED, f"{problem}; no further row was sent")
+            return
 
     async def _send_pending(self) -> None:
         many: CreateMany = self._client.posts.create_many(
@@ -369,7 +424,7 @@ class BulkRun:
             )
             self._meter.count(RowState.DONE)
             if self._suspects:
-                self._fail_suspects()
+                self._fail_suspects(sent_at)
         else:
             self._note_failure(number, outcome.error, was_sent=sent_at is not None)
         if trips:
@@ -378,8 +433,9 @@ class BulkRun:
             self._end_if_drained()
 
     def _note_failure(self, number: int, error: Exception | None, *, was_sent: bool) -> None:
-        if error is not None and is_refused_for_all(error) and was_sent:
-            self._suspects.append((number, error))
+        is_token = is_refused_token(error, created=self._meter.counts.done > 0)
+        if error is not None and is_refused_for_all(error) and was_sent and not is_token:
+            self._suspects.append((number, error, time.monotonic()))
             return
         state = state_after(error)
         if isinstance(error, JournalError):
@@ -391,13 +447,21 @@ class BulkRun:
         self._meter.count(state)
         if state is RowState.PENDING and not isinstance(error, StoppingError):
             self._put_off_by = error
-        self._stop_if_hopeless(error, state)
+        self._stop_if_hopeless(error, state, is_token=is_token)
 
-    def _fail_suspects(self) -> None:
-        """Record the rows that got a 404 or a redirect: as failed, or as pending if the API seems to be down."""
-        suspects, self._suspects = self._suspects, []
-        for number, error in suspects:
-            state = RowState.PENDING if self._breaker.is_open else RowState.FAILED
+    def _fail_suspects(self, sent_at: float | None = None) -> None:
+        """Record the rows that were refused: as failed, or as pending if all rows seem to be, or the run stops.
+
+        Args:
+            sent_at: when a row was sent that was created, which says nothing of later refusals; ``None`` for all.
+
+        """
+        count = len(self._suspects)
+        if sent_at is not None:
+            count = bisect_right(self._suspects, sent_at, key=lambda each: each[2])
+        suspects, self._suspects = self._suspects[:count], self._suspects[count:]
+        state = RowState.PENDING if self._is_pausing else RowState.FAILED
+        for number, error, _ in suspects:
             self._journal.end(number, state, error=error)
             self._meter.count(state)
             self._failed_here += state is RowState.FAILED
@@ -410,17 +474,19 @@ class BulkRun:
         """React to consecutive rows without a usable response."""
         self._fail_suspects()
         if self._on_outage is OutagePolicy.STOP:
+            self.stop(Ending.STOPPED, outage_reason(error))
+        elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(
                 Ending.STOPPED,
-                f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "
-                "The API seems to be down; no further row was sent; resume the run when it is well",
+                f"{MOST_TRIALS} rows were tried one by one, each when the API answered a read again, and none of them "
+                f"succeeded, the last one: {error}. No further row was sent; resume the run when the cause is gone",
             )
 
-    def _stop_if_hopeless(self, error: Exception | None, state: RowState) -> None:
+    def _stop_if_hopeless(self, error: Exception | None, state: RowState, *, is_token: bool) -> None:
         self._failed_here += state is RowState.FAILED
-        if isinstance(error, AuthenticationError | PermissionDeniedError | ConfigurationError) and self._cause is None:
+        if (is_token or isinstance(error, ConfigurationError)) and self._cause is None:
             self._cause = error
-        if isinstance(error, AuthenticationError | PermissionDeniedError):
+        if is_token:
             self.stop(Ending.STOPPED, f"{error}. No row was marked as failed; resume the run when the token is right")
         elif isinstance(error, ConfigurationError):
             self.stop(Ending.STOPPED, str(error))

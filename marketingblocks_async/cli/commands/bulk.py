@@ -14,7 +14,7 @@ from marketingblocks_async.cli.settings import Settings, run_async
 from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
-from .bulk_sending import NewToken, Results, Sending, check_target, send, takes_sending
+from .bulk_sending import AllowPast, NewToken, Results, Sending, check_target, send, takes_sending
 
 if TYPE_CHECKING:
     from marketingblocks_async.bulk import JournalReader, Plan
@@ -88,7 +88,7 @@ def run(
     skip_invalid: Annotated[
         bool, typer.Option("--skip-invalid", help="Send the valid rows even if others are not.")
     ] = False,
-    allow_past: Annotated[bool, typer.Option("--allow-past", help="Send rows whose schedule time is past.")] = False,
+    allow_past: AllowPast = False,
     allow_duplicates: Annotated[
         bool,
         typer.Option(
@@ -140,7 +140,7 @@ def run(
         show_plan(settings.output, made)
     if made.invalid:
         settings.output.note(f"{rows_that(made.invalid, 'is', 'are')} not valid and left out; counted as failed.")
-    return send(settings, client, made_at, sending)
+    return send(settings, client, made_at, sending, allow_past=allow_past)
 
 
 @command(
@@ -157,16 +157,20 @@ def resume(
     *,
     journal: JournalPath,
     sending: Sending,
+    allow_past: AllowPast = False,
     accept_new_token: NewToken = False,
 ) -> ExitCode:
     """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
 
     Rows of unknown outcome are looked up at the API first: those that exist are done, those that certainly do not are
     sent, and the others stay unknown.
+    If the schedule time of a row has passed since the file was checked, nothing is sent without --allow-past.
     """
     journal = find_journal(journal)
     client = settings.client(timeout=sending.timeout)
-    return send(settings, client, journal, sending, resumed=True, accept_new_token=accept_new_token)
+    return send(
+        settings, client, journal, sending, allow_past=allow_past, resumed=True, accept_new_token=accept_new_token
+    )
 
 
 @command(app, "status", examples="marketingblocks bulk status posts.csv --json")

@@ -31,7 +31,7 @@ def show_plan(output: Output, plan: Plan) -> None:
         [
             ("rows", _rows_and_posts(plan)),
             ("takes", None if seconds is None else f"{at_least(seconds)}{at_rate}"),
-            ("permission", ", ".join(plan.permissions)),
+            ("permissions", ", ".join(plan.permissions)),
             ("first scheduled", _moment(plan, last=False)),
             ("last scheduled", _moment(plan, last=True)),
             ("not complete", None if plan.complete else "the file could not be read to its end"),
@@ -109,11 +109,24 @@ def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
 
 
 def show_result(
-    output: Output, result: BulkResult, journal: str, *, resumed: bool = False, failed: str = "failed.csv"
+    output: Output,
+    result: BulkResult,
+    journal: str,
+    *,
+    resumed: bool = False,
+    failed: str = "failed.csv",
+    looked_for: bool = True,
 ) -> None:
     """Print the result of a run, and the next step.
 
-    That is another one after a 'bulk resume' (``resumed``); ``failed`` is the name for a file of the failed rows.
+    Args:
+        output: where to.
+        result: the result.
+        journal: path of the journal.
+        resumed: whether it was a 'bulk resume', which is then no next step.
+        failed: name for a file of the failed rows.
+        looked_for: whether the run looked for the rows that are unknown now.
+
     """
     found = result.reconciliation
     output.facts(
@@ -127,21 +140,23 @@ def show_result(
     )
     counts = result.counts
     if counts.unknown:
-        _advise_on_unknown(output, result, journal, resumed=resumed)
+        _advise_on_unknown(output, result, journal, resumed=resumed, looked_for=looked_for)
     if counts.pending:
         output.note(f"{rows_that(counts.pending, 'is', 'are')} still to be sent: {_command('resume', journal)}")
     if counts.failed:
         output.note(f"Take out what failed, to correct and send it: {_command('report', journal)} --failures {failed}")
 
 
-def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resumed: bool) -> None:
+def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resumed: bool, looked_for: bool) -> None:
     """Print what can be done about the rows of unknown outcome; never the command that was just run, as it was."""
     found = result.reconciliation
     may = f"{number_of_rows(result.counts.unknown)} may or may not have been published. Nothing was sent again."
     resume = _command("resume", journal)
     look_again = "run the same command again" if resumed else f"look them up: {resume}"
     by_hand = f"{_command('report', journal)} --unknowns unknown.csv"
-    if found.trouble is not None:
+    if not looked_for:
+        output.note(f"{may} They were not looked for yet. Ask the API whether they are there: {resume}")
+    elif found.trouble is not None:
         output.note(f"{may} The API's lists could not be read: {found.trouble}")
         output.note(f"When the API answers, {look_again}")
     elif found.undecided_until is not None:

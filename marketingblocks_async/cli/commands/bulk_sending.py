@@ -50,6 +50,7 @@ Results = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the result of each row: .json for JSON, any other name for CSV."),
 ]
+AllowPast = Annotated[bool, typer.Option("--allow-past", help="Send rows whose schedule time is past.")]
 NewToken = Annotated[
     bool,
     typer.Option(
@@ -87,7 +88,8 @@ class Sending:
     on_outage: Annotated[
         OnOutage,
         typer.Option(
-            help="When several consecutive rows get no usable response: stop, or wait until the API is well again."
+            help="When several consecutive rows get no usable response: stop, or wait until the API is well again. A "
+            "run that waits sends a row on trial, and ends after 5 such rows without a success."
         ),
     ] = OnOutage.STOP
 
@@ -101,6 +103,7 @@ def send(
     path: Path,
     how: Sending,
     *,
+    allow_past: bool,
     resumed: bool = False,
     accept_new_token: bool = False,
 ) -> ExitCode:
@@ -125,8 +128,10 @@ def send(
                     concurrency=how.concurrency,
                     settle_after=how.settle_after,
                     on_outage=how.on_outage,
+                    allow_past=allow_past,
                     accept_new_token=accept_new_token,
                     on_progress=show,
+                    on_remark=lambda text: settings.output.note(f"Warning: {text}"),
                 )
 
                 def first() -> None:
@@ -140,7 +145,14 @@ def send(
         result, source = asyncio.run(run())
     settings.output.result(
         {**result.to_dict(), "journal": str(path)},
-        lambda: show_result(settings.output, result, str(path), resumed=resumed, failed=name_for_failures(source)),
+        lambda: show_result(
+            settings.output,
+            result,
+            str(path),
+            resumed=resumed,
+            failed=name_for_failures(source),
+            looked_for=how.unknown is not Unknown.SKIP,
+        ),
     )
     is_written = True
     if how.results is not None:

@@ -5,15 +5,36 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from marketingblocks_async import CreatePost, InvalidResponseError, NotFoundError, OutcomeUnknownError
+from marketingblocks_async import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    CreatePost,
+    InvalidResponseError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitError,
+)
 from marketingblocks_async.bulk import BulkResult, BulkRun, Ending, Journal, OutagePolicy, RowState, create_journal
 from marketingblocks_async.bulk.run import runner
-from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER, SILENT_AFTER, Breaker
+from marketingblocks_async.bulk.run.breaker import (
+    FIRST_ROWS,
+    MOST_TRIALS,
+    OUTAGE_AFTER,
+    SILENT_AFTER,
+    Breaker,
+    Sign,
+    is_refused_token,
+    sign_of,
+)
 from marketingblocks_async.errors import BadRequestError
 from tests.support.clients import client_at
 from tests.support.raw_server import RawRequest, RawServer, answer
@@ -45,16 +66,17 @@ async def path(tmp_path: Path) -> Path:
 
 
 class Api(RawServer):
-    """Answers creates as ``script`` says, and listings with nothing."""
+    """Answers creates as ``script`` says, and listings with nothing unless it is told otherwise."""
 
-    def __init__(self, script: Callable[[int], bytes | None]) -> None:
+    def __init__(self, script: Callable[[int], bytes | None], listing: bytes | None = None) -> None:
         super().__init__(self.reply)
         self.script = script
+        self.listing = listing or answer(b'{"up_coming": [], "posts": []}')
         self.creates = 0
 
     async def reply(self, request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         if request.head.startswith(b"GET"):
-            writer.write(answer(b'{"up_coming": [], "posts": []}'))
+            writer.write(self.listing)
             return True
         self.creates += 1
         reply = self.script(self.creates)
@@ -69,11 +91,17 @@ async def run(api: Api, path: Path, **options: Any) -> BulkResult:
         return await BulkRun(client, journal, settle_after=0.0, **options).run()
 
 
+PAGE = b"<html>Down for maintenance</html>"
 OUTAGES: dict[str, bytes | None] = {
     "503": answer(b"", "503 Service Unavailable"),
     "500": answer(b"{}", "500 Internal Server Error"),
     "404": answer(b'{"status": false, "message": "no route"}', "404 Not Found"),
-    "redirect": answer(b"", "302 Found", {"Location": "https://maintenance.example/"}),
+    "302": answer(b"", "302 Found", {"Location": "https://maintenance.example/"}),
+    "307": answer(b"", "307 Temporary Redirect", {"Location": "https://maintenance.example/"}),
+    "402": answer(b'{"status": false, "message": "the plan has ended"}', "402 Payment Required"),
+    "page with 400": answer(PAGE, "400 Bad Request"),
+    "page with 403": answer(PAGE, "403 Forbidden"),
+    "page with 405": answer(PAGE, "405 Not Allowed"),
     "page": answer(b"<html>Back soon</html>", "200 OK"),
     "dropped": None,
 }
@@ -85,14 +113,15 @@ async def test_an_outage_from_the_start_costs_the_first_rows_at_most(kind: str, 
         result = await run(api, path)
     assert result.ending is Ending.STOPPED
     assert result.reason is not None
-    assert "seems to be down" in result.reason
+    assert result.reason.startswith(f"{OUTAGE_AFTER} consecutive rows ")
+    assert "token is right" not in result.reason
     assert result.counts.failed == result.counts.done == 0
     assert OUTAGE_AFTER <= api.creates <= FIRST_ROWS
     assert result.counts.unknown <= FIRST_ROWS
     assert result.counts.pending == ROWS - result.counts.unknown
 
 
-@pytest.mark.parametrize("kind", ["503", "404", "redirect"])
+@pytest.mark.parametrize("kind", ["503", "404", "302", "307", "page with 405"])
 async def test_an_outage_in_the_middle_costs_the_rows_in_flight_at_most(kind: str, path: Path) -> None:
     concurrency = 7
     async with Api(lambda n: answer(GOOD % n) if n <= 20 else OUTAGES[kind]) as api:
@@ -102,11 +131,35 @@ async def test_an_outage_in_the_middle_costs_the_rows_in_flight_at_most(kind: st
     assert result.counts.unknown <= OUTAGE_AFTER + concurrency
 
 
-async def test_a_row_that_alone_gets_a_404_has_failed(path: Path) -> None:
-    async with Api(lambda n: OUTAGES["404"] if n == 5 else answer(GOOD % n)) as api:
+@pytest.mark.parametrize("kind", ["404", "307", "402", "page with 400", "page with 403", "page with 405"])
+@pytest.mark.parametrize("number", [1, 5, ROWS])
+async def test_a_row_that_alone_is_refused_has_failed(path: Path, kind: str, number: int) -> None:
+    async with Api(lambda n: OUTAGES[kind] if n == number else answer(GOOD % n)) as api:
         result = await run(api, path)
     assert result.ending is Ending.COMPLETE
     assert (result.counts.done, result.counts.failed) == (ROWS - 1, 1)
+
+
+async def test_a_row_that_gets_a_403_does_not_block_a_run_that_has_created_rows(path: Path) -> None:
+    """It may be for a channel of another account."""
+    denied = {20}
+    forbidden = answer(b'{"status": false, "message": "not your channel"}', "403 Forbidden")
+    async with Api(lambda n: forbidden if n in denied else answer(GOOD % n)) as api:
+        stopped = await run(api, path, concurrency=1, max_failures=1)
+        assert stopped.counts.failed == 1
+        # Now the first one of a session.
+        denied.add(api.creates + 1)
+        result = await run(api, path, concurrency=1)
+    assert result.ending is Ending.COMPLETE
+    assert (result.counts.done, result.counts.failed) == (ROWS - 2, 2)
+
+
+async def test_rows_that_are_refused_stay_pending_if_the_run_stops_before_it_is_clear_why(path: Path) -> None:
+    expired = answer(b'{"status": false, "message": "expired"}', "401 Unauthorized")
+    async with Api(lambda n: OUTAGES["404"] if n <= 3 else expired) as api:
+        result = await run(api, path, concurrency=1)
+    assert api.creates == 4
+    assert (result.counts.failed, result.counts.pending) == (0, ROWS)
 
 
 async def test_a_single_row_that_gets_a_404_has_failed(tmp_path: Path) -> None:
@@ -122,6 +175,50 @@ async def test_a_run_that_may_wait_goes_on_when_the_api_is_well(path: Path, monk
         result = await run(api, path, on_outage=OutagePolicy.WAIT, concurrency=5)
     assert result.ending is Ending.COMPLETE
     assert (result.counts.done, result.counts.pending, result.counts.unknown) == (ROWS, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["503", "404", "302", "307", "page with 405"])
+async def test_a_run_that_waits_while_only_creates_fail_tries_one_row_at_a_time_and_stops(
+    path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+    async with Api(lambda _: OUTAGES[kind]) as api:
+        began = time.monotonic()
+        result = await run(api, path, on_outage=OutagePolicy.WAIT)
+    assert result.ending is Ending.STOPPED
+    assert result.reason is not None
+    assert f"{MOST_TRIALS} rows were tried one by one" in result.reason
+    assert api.creates <= FIRST_ROWS + MOST_TRIALS
+    assert result.counts.failed == 0
+    assert result.counts.unknown <= api.creates
+    # Each wait is twice as long as the one before.
+    assert time.monotonic() - began >= 0.01 * (2**MOST_TRIALS - 1)
+
+
+async def test_a_run_that_may_not_read_tries_a_row_instead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+    denied = answer(b'{"status": false, "message": "no permission"}', "403 Forbidden")
+    async with Api(lambda n: OUTAGES["503"] if n <= 6 else answer(GOOD % n), denied) as api:
+        result = await run(api, path, on_outage=OutagePolicy.WAIT, concurrency=5)
+    assert (result.counts.done, result.counts.unknown, result.counts.pending) == (ROWS - 6, 6, 0)
+
+
+async def test_a_run_that_has_waited_sends_no_row_whose_time_has_passed_meanwhile(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+
+    def past_rows(_journal: Journal, _now: datetime) -> tuple[int, list[int]]:
+        return (1, [7]) if api.creates else (0, [])
+
+    monkeypatch.setattr(Journal, "past_rows", past_rows)
+    async with Api(lambda _: OUTAGES["404"]) as api:
+        result = await run(api, path, on_outage=OutagePolicy.WAIT, allow_past=False)
+    assert result.ending is Ending.STOPPED
+    assert result.reason is not None
+    assert "1 row has a schedule time that has passed since the run was planned (row 7)" in result.reason
+    assert api.creates <= FIRST_ROWS
+    assert result.counts.pending == ROWS
 
 
 async def test_rows_of_unknown_outcome_say_why_and_what_can_be_done(path: Path) -> None:
@@ -141,6 +238,35 @@ async def test_rows_of_unknown_outcome_say_why_and_what_can_be_done(path: Path) 
     assert all("not looked for yet; 'bulk resume'" in error for error in set(errors) - set(looked_for))
 
 
+def refusal(status: int, kind: type[APIError] = APIError, *, in_front: bool = False) -> APIError:
+    error = kind("x", status_code=status)
+    error.made_in_front = in_front
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sign", "errors"),
+    [
+        (Sign.WELL, [None, *map(refusal, (200, 400, 401, 409, 413, 422))]),
+        (Sign.REFUSED, [refusal(status) for status in (300, 307, 402, 403, 404, 405, 406, 410, 421, 426, 451)]),
+        (Sign.REFUSED, [refusal(status, in_front=True) for status in (400, 401, 403, 405, 409, 413, 422)]),
+        (Sign.DOWN, [OutcomeUnknownError("x"), InvalidResponseError("x"), NotSentError("x"), RateLimitError("x")]),
+        (Sign.NONE, [ConfigurationError("x"), ValueError("x")]),
+    ],
+)
+def test_what_an_outcome_says_of_the_api(sign: Sign, errors: list[Exception | None]) -> None:
+    assert [sign_of(error) for error in errors] == [sign] * len(errors)
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_what_shows_that_the_token_is_refused(*, created: bool) -> None:
+    assert is_refused_token(refusal(401, AuthenticationError), created=created)
+    assert is_refused_token(refusal(403, PermissionDeniedError), created=created) is not created
+    for kind in (AuthenticationError, PermissionDeniedError):
+        assert not is_refused_token(refusal(403, kind, in_front=True), created=created)
+    assert not is_refused_token(refusal(404, NotFoundError), created=created)
+
+
 class TestBreaker:
     def test_failures_of_single_rows_prove_that_the_api_is_well(self) -> None:
         breaker = Breaker()
@@ -149,13 +275,33 @@ class TestBreaker:
             assert not breaker.note(BadRequestError("x", status_code=422), 0.0)
         assert not breaker.is_open
 
-    @pytest.mark.parametrize("error", [OutcomeUnknownError("x"), NotFoundError("x"), InvalidResponseError("x")])
+    @pytest.mark.parametrize(
+        "error", [OutcomeUnknownError("x"), NotFoundError("x", status_code=404), InvalidResponseError("x")]
+    )
     def test_opens_once(self, error: Exception) -> None:
         breaker = Breaker()
         assert [breaker.note(error, 0.0) for _ in range(OUTAGE_AFTER + 3)].count(True) == 1
         assert breaker.is_open
-        breaker.close()
-        assert not breaker.is_open
+
+    @pytest.mark.parametrize("good", [None, BadRequestError("x", status_code=422)])
+    def test_one_row_tries_whether_the_api_is_well(self, good: Exception | None) -> None:
+        breaker, bad = Breaker(), OutcomeUnknownError("x")
+        for _ in range(OUTAGE_AFTER):
+            breaker.note(bad, 0.0)
+        for trials in range(3):
+            breaker.try_one()
+            assert (breaker.is_open, breaker.failed_trials) == (False, trials)
+            assert not breaker.holds_back(0)
+            assert breaker.holds_back(1)
+            # It was not sent, so it has not tried.
+            assert not breaker.note(ConfigurationError("x"), None)
+            assert breaker.note(bad, 0.0)
+            assert breaker.is_open
+        breaker.try_one()
+        assert not breaker.note(good, 0.0)
+        assert breaker.failed_trials == 0
+        assert not breaker.holds_back(1000)
+        assert [breaker.note(bad, 0.0) for _ in range(OUTAGE_AFTER)].index(True) == OUTAGE_AFTER - 1
 
     def test_few_rows_go_until_the_first_answer(self) -> None:
         breaker = Breaker()

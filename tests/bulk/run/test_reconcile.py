@@ -122,6 +122,28 @@ async def test_the_listing_of_threads_counts_if_there_is_one(
         assert [noted for _, noted in await journal.highest_ids()] == [highest]
 
 
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        (["forbidden:endpoint=get-posts"], True),
+        (["unauthorized:endpoint=upcoming-posts"], True),
+        # Threads may have no listing, and an outage passes by.
+        (["forbidden:endpoint=get-posts,after=1"], False),
+        (["error_500:endpoint=get-posts"], False),
+    ],
+)
+async def test_a_token_that_may_not_read_is_told(
+    sandbox: Sandbox, client: MarketingBlocks, tmp_path: Path, faults: list[str], *, told: bool
+) -> None:
+    await create_journal(posts(1), tmp_path / "run.journal")
+    for fault in faults:
+        sandbox.faults.add(fault)
+    async with Journal(tmp_path / "run.journal") as journal:
+        await journal.begin_session()
+        problem = await note_highest_id(client, journal)
+    assert (problem is not None and "would stay unknown" in problem) is told
+
+
 async def test_a_post_that_has_left_the_queue_is_not_absent(sandbox: Sandbox, tmp_path: Path) -> None:
     """It is published, and ``get-posts`` answers with something else; rows before and after it still wait."""
     path = tmp_path / "run.journal"

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,7 @@ async def test_a_program_that_ends_when_a_post_has_succeeded_does_not_count_it_a
         assert journal.counts().pending == 0
 
 
-@pytest.mark.parametrize("fault", ["unauthorized", "forbidden", "expire_token"])
+@pytest.mark.parametrize("fault", ["unauthorized", "expire_token"])
 async def test_a_refused_token_stops_at_once_and_fails_no_row(sandbox: Sandbox, path: Path, fault: str) -> None:
     sandbox.faults.add(f"{fault}:endpoint=create-post,after=3")
     result = await run(sandbox, path, concurrency=2)
@@ -292,6 +293,75 @@ async def test_a_refused_token_stops_at_once_and_fails_no_row(sandbox: Sandbox, 
     token = sandbox.add_token("renewed")
     assert (await run(sandbox, path, {"token": token}, accept_new_token=True)).counts.done == 10
     assert created(sandbox) == ALL
+
+
+async def test_a_permission_that_is_withdrawn_stops_it_soon_and_fails_no_row(sandbox: Sandbox, path: Path) -> None:
+    sandbox.faults.add("forbidden:endpoint=create-post,after=3")
+    result = await run(sandbox, path, concurrency=1)
+    assert result.ending is Ending.STOPPED
+    assert result.reason is not None
+    assert "lacks the permission 'social-create-post'" in result.reason
+    assert "None of them was marked as failed" in result.reason
+    assert (result.counts.done, result.counts.pending) == (3, 7)
+    assert sandbox.ledger.attempts("create-post") == 3 + OUTAGE_AFTER
+    sandbox.faults.clear()
+    assert (await run(sandbox, path)).counts.done == 10
+    assert created(sandbox) == ALL
+
+
+async def scheduled_journal(path: Path, planned: datetime) -> Path:
+    """Make a journal of three rows for 10 o'clock on the first day of 2020, and of two that are not scheduled."""
+    at_ten = {"publish_mode": "scheduled", "schedule_time": "2020-01-01 10:00", "time_zone": "UTC"}
+    await create_journal([*posts(2), *posts(3, **at_ten)], path, now=planned)
+    return path
+
+
+async def test_rows_whose_time_has_passed_since_the_plan_are_not_sent_without_a_word(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2019, 12, 31, tzinfo=UTC))
+    with pytest.raises(UnconfirmedRowsError, match=r"nothing was sent: 3 rows have a .* passed .*\(rows 3, \.\.\.\)"):
+        await run(sandbox, path, allow_past=False)
+    assert created(sandbox) == []
+    with JournalReader(path) as journal:
+        assert journal.sessions()[0][2] == "stopped"
+    told: list[str] = []
+    result = await run(sandbox, path, on_remark=told.append)
+    assert result.counts.done == 5
+    (remark,) = told
+    assert remark.startswith("3 rows have a schedule time that has passed since the run was planned")
+    assert (await run(sandbox, path, allow_past=False)).sent == 0
+
+
+async def test_rows_that_were_past_when_they_were_planned_were_allowed_then(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2020, 1, 1, 10, 1, tzinfo=UTC))
+    assert (await run(sandbox, path, allow_past=False)).counts.done == 5
+
+
+async def test_an_unknown_row_that_is_absent_is_not_sent_late_without_a_word(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2019, 12, 31, tzinfo=UTC))
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        for number in (1, 2, 3, 4):
+            await journal.intend(number)
+        for number in (1, 2):
+            journal.end(number, RowState.DONE)
+        journal.end(5, RowState.FAILED)
+    with pytest.raises(UnconfirmedRowsError, match="2 rows have a schedule time that has passed"):
+        await run(sandbox, path, unknown="resend", allow_past=False)
+    assert created(sandbox) == []
+
+
+async def test_a_token_that_may_not_read_is_told_once_at_the_start(
+    sandbox: Sandbox, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, told = sandbox.add_token("writer", permissions=["social-create-post"]), list[str]()
+    result = await run(sandbox, path, {"token": token}, on_remark=told.append)
+    assert result.counts.done == 10
+    (remark,) = told
+    assert remark.startswith("a row of unknown outcome cannot be looked for, and would stay unknown")
+    assert "social-read-posts" in remark
+    assert remark in caplog.text
 
 
 async def test_a_missing_permission_is_named(sandbox: Sandbox, path: Path) -> None:

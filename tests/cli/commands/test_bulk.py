@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
 import re
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from marketingblocks_async import CreatePost
+from marketingblocks_async.bulk import create_journal
 from marketingblocks_async.bulk.journal.files import FileLock
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
@@ -489,6 +493,56 @@ def test_past_times_and_repetitions_stop_a_run_unless_they_are_allowed(
     ran = command(*run, "--allow-past", "--allow-duplicates")
     assert (ran.code, created(sandbox)) == (0, 3)
     assert "scheduled in the past (row 1)" in ran.words
+
+
+def test_a_resume_sends_no_row_whose_time_has_passed_meanwhile_unless_it_is_allowed(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    late = CreatePost(
+        channel_type="facebook",
+        channel_id=1,
+        post_type="post",
+        caption_text="Saturday",
+        media_urls=[],
+        publish_mode="scheduled",
+        schedule_time="2020-01-04 10:00",
+        time_zone="UTC",
+    )
+    friday = datetime(2020, 1, 3, tzinfo=UTC)
+    asyncio.run(create_journal([late], tmp_path / "j", allow_past=False, now=friday))
+    refused = command("bulk", "resume", "j", "--json", *LIFTED)
+    assert (refused.code, created(sandbox)) == (2, 0)
+    assert refused.json["error"]["type"] == "UnconfirmedRowsError"
+    assert "passed since the run was planned (row 1)" in refused.json["error"]["message"]
+    assert "allow them (--allow-past)" in refused.json["error"]["message"]
+    ran = command("bulk", "resume", "j", "--allow-past", *LIFTED)
+    assert (ran.code, created(sandbox)) == (0, 1)
+    assert "Warning: 1 row has a schedule time that has passed" in ran.words
+
+
+def test_rows_that_became_unknown_under_skip_were_not_looked_for(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("commit_then_drop:times=1,endpoint=create-post")
+    posts_file(tmp_path / "posts.csv", 3)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", "--unknown", "skip", *LIFTED)
+    assert ran.code == 3
+    assert "They were not looked for yet." in ran.words
+    assert "do not settle it" not in ran.words
+    # Not with --unknown skip, which would leave it out without a look.
+    assert "marketingblocks bulk resume j\n" in ran.err
+    assert "not looked for yet" in command("bulk", "report", "j").words
+
+
+def test_a_token_that_may_not_read_is_a_remark(
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = sandbox.add_token("writer", permissions=["social-create-post"])
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", writer)
+    posts_file(tmp_path / "posts.csv", 3)
+    ran = command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    assert ran.code == 0
+    assert ran.words.count("Warning: a row of unknown outcome cannot be looked for") == 1
 
 
 def test_a_plan_says_that_the_file_has_a_run_already(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
