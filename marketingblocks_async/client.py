@@ -230,7 +230,7 @@ class MarketingBlocks:
         if not hasattr(self, "_executor"):
             # In a traceback of the constructor, which has refused a setting.
             return "<MarketingBlocks, not set up>"
-        state = "open" if self._pools[0].is_open else "not open"
+        state = "open" if self.is_open else "not open"
         return f"<MarketingBlocks at {self._executor.context.base_url}, {state}>"
 
     def __reduce__(self) -> NoReturn:
@@ -275,6 +275,11 @@ class MarketingBlocks:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self._pools[0].is_open
 
     @property
     def rate_limiter(self) -> Limiter:

@@ -111,7 +111,8 @@ async def main(options: argparse.Namespace) -> int:
     429s            {tally.over_limit}
     duplicates      {len(comparison.duplicated)}
     lost            {len(comparison.lost)}""")
-    return int(bool(comparison.duplicated or comparison.lost or run.returncode))
+    # A row that stays unknown (3) is neither of both.
+    return int(bool(comparison.duplicated or comparison.lost or run.returncode not in (0, 3)))
 
 
 if __name__ == "__main__":

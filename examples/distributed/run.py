@@ -37,8 +37,8 @@ def show(counts: Counts) -> None:
     )
 
 
-async def main(words: Sequence[str]) -> None:
-    """Run."""
+async def main(words: Sequence[str]) -> int:
+    """Run; return 0 if every row is done, 1 if rows are pending, 2 if rows failed, 3 if rows are unknown."""
     url, run = os.environ["REDIS_URL"], os.environ["RUN"]
     broker = row_broker(url, run)
 
@@ -66,8 +66,14 @@ async def main(words: Sequence[str]) -> None:
     show(result.counts)
     print(f"  after deaths of workers: {result.found} found at the API, {result.absent} not there and sent again")
     if result.reason is not None:
-        sys.exit(f"  not complete: {result.reason}")
+        print(f"  not complete: {result.reason}", file=sys.stderr)
+    if result.counts.unknown:
+        print(
+            "  unknown rows may have been published; look at the channels before you send them again", file=sys.stderr
+        )
+        return 3
+    return 1 if result.reason is not None else 2 if result.counts.failed else 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -17,3 +17,27 @@ local function move(number, fact, state, score)
   redis.call('ZADD', KEYS[4 + state], score, number)
   redis.call('HSET', facts, number, cjson.encode(fact))
 end
+
+-- Fail the rows that were refused for a reason that might have concerned all rows, unless they were sent again since.
+-- Argument: the time at which a row was sent that was created, which says nothing of later refusals; nil for all of them.
+-- Returns how many.
+local function fail_suspects(sent)
+  local left, failed = {}, 0
+  for number, attempts in pairs(cjson.decode(redis.call('HGET', meta, 'suspects') or '{}')) do
+    local fact = known(number)
+    if fact.s == 0 and fact.a == attempts then
+      if sent and fact.ended > sent then
+        left[number] = attempts
+      else
+        move(number, fact, 3, fact.sent or 0)
+        failed = failed + 1
+      end
+    end
+  end
+  if next(left) then
+    redis.call('HSET', meta, 'suspects', cjson.encode(left))
+  else
+    redis.call('HDEL', meta, 'suspects')
+  end
+  return failed
+end

@@ -1,11 +1,21 @@
 -- Record an outcome. Arguments: number, name of the delivery (empty when an unknown row is settled), state, post id, error,
--- class of the error, permalink, attempts of an unknown row when it was looked for (empty for any number). Returns 1, or 0
--- if another worker has sent the row since, or the post that was found belongs to another row.
+-- class of the error, permalink, attempts of an unknown row when it was looked for (empty for any number), what the outcome
+-- says of the API (see Sign), consecutive failures that stop the run, why it stops then. Returns 1, or 0 if another worker has
+-- sent the row since, or the post that was found belongs to another row.
 local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local fact = known(number)
 if delivery ~= '' and fact.d == delivery and fact.s == state and state ~= 4 then
   -- The reply to it was lost, and redis-py has sent it again.
   return 1
+end
+local sign, stops = ARGV[9], false
+if sign == 'well' then
+  redis.call('HDEL', meta, 'failures')
+elseif sign ~= '' and redis.call('HINCRBY', meta, 'failures', 1) >= tonumber(ARGV[10]) then
+  redis.call('HSETNX', meta, 'stopped', ARGV[11])
+  -- They are not the only ones, so it is no fault of theirs.
+  redis.call('HDEL', meta, 'suspects')
+  stops = true
 end
 local may = false
 if delivery ~= '' then
@@ -38,4 +48,11 @@ if ARGV[4] ~= '' then fact.id, fact.f = ARGV[4], delivery == '' and 1 or nil end
 if ARGV[7] ~= '' then fact.l = ARGV[7] end
 if ARGV[5] ~= '' then fact.e, fact.t = ARGV[5], ARGV[6] end
 move(number, fact, state, state == 0 and tonumber(number) or fact.sent or 0)
+if sign == 'refused' and not stops then
+  local suspects = cjson.decode(redis.call('HGET', meta, 'suspects') or '{}')
+  suspects[number] = fact.a
+  redis.call('HSET', meta, 'suspects', cjson.encode(suspects))
+elseif sign == 'well' and state == 2 then
+  fail_suspects(fact.sent)
+end
 return 1

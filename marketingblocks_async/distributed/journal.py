@@ -28,6 +28,7 @@ from marketingblocks_async import ConfigurationError, MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 from marketingblocks_async.bulk.journal.account import other_token
 from marketingblocks_async.bulk.journal.states import UndecidedError
+from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign, outage_reason
 
 _CHUNK = 1000
 LONGEST_COMMAND = 30.0
@@ -85,6 +86,7 @@ class SharedJournal:
         self._end = self._redis.register_script(_script("end"))
         self._give_up = self._redis.register_script(_script("give_up"))
         self._replace_token = self._redis.register_script(_script("replace_token"))
+        self._fail_suspects = self._redis.register_script(_script("fail_suspects"))
         self._note_highest_id = self._redis.register_script(_script("note_highest_id"))
 
     async def __aenter__(self) -> Self:
@@ -261,6 +263,7 @@ class SharedJournal:
         permalink: str | None = None,
         error: Exception | None = None,
         attempts: int | None = None,
+        sign: Sign = Sign.NONE,
     ) -> bool:
         """Record the outcome of a row.
 
@@ -272,6 +275,8 @@ class SharedJournal:
             permalink: address of its post.
             error: the error, if it failed.
             attempts: those of an unknown row when it was looked for; ``None`` for any number.
+            sign: what the outcome says of the API. Several consecutive failures that may concern all rows stop the run.
+                A row that was refused in such a way is pending, and fails when another row is created.
 
         Returns:
             Whether it was recorded; not if another worker has sent the row since.
@@ -283,8 +288,14 @@ class SharedJournal:
         words = ["", ""] if error is None else [str(error) or type(error).__name__, type(error).__name__]
         looked_for = "" if attempts is None else attempts
         arguments = [number, delivery, int(state), post_id or "", *words, permalink or "", looked_for]
+        arguments += [sign.value, OUTAGE_AFTER, outage_reason(error) if error is not None else ""]
         async with _command():
             return bool(await self._end(keys=self._keys, args=arguments))
+
+    async def fail_suspects(self) -> int:
+        """Fail the rows that were refused, if no other row is left that could show whether all are; return how many."""
+        async with _command():
+            return int(await self._fail_suspects(keys=self._keys))
 
     async def give_up_older(self, seconds: float) -> int:
         """Make rows unknown whose intent is older than ``seconds`` and has no outcome; return how many.

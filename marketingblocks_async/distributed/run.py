@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,15 @@ from marketingblocks_async.bulk.run.reconcile import note_highest_id, reconcile,
 
 from .journal import SharedJournal
 
+logger: logging.Logger = logging.getLogger("marketingblocks_async")
+
 Enqueue = Callable[[Sequence[int]], Awaitable[None]]
 
 MOST_ROUNDS = 3
 """Times that pending rows are queued again while no row changes; then the run ends with them pending."""
+
+NO_CHANGE = "no row changes any more: are there workers, and do they log an error?"
+"""Why such a run ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class DistributedRun:
         self._accept_new_token = accept_new_token
         self._on_progress = on_progress
         self._found = self._absent = 0
-        self._settled_at = 0.0
+        self._look_again_at = 0.0
 
     async def run(self) -> DistributedResult:
         """Queue the pending rows and wait until every row has its outcome, or none can be found out any more.
@@ -92,8 +98,7 @@ class DistributedRun:
         size = await journal.size()
         await check_api(journal, self._client.base_url)
         await check_token(journal, self._client.token_fingerprint, accept_new=self._accept_new_token)
-        # At each start, since the listings of an earlier one may not have been readable.
-        await note_highest_id(self._client, journal)
+        await self._note_highest_id()
         await journal.go_on()
         await self._enqueue(await journal.numbers(RowState.PENDING))
         before, moved_at, rounds = await journal.states(), time.monotonic(), 0
@@ -102,31 +107,43 @@ class DistributedRun:
             await asyncio.sleep(min(1.0, self._quiet / 4))
             await journal.give_up_older(self._settle_after)
             states = await journal.states()
-            if (left := sum(states.values())) != size:
-                # They would count neither as sent nor as pending, and the run would end as if it were complete.
-                msg = (
-                    f"{journal.title} was created with {size} rows, and Redis has {left} of them now; look at the API "
-                    "for what was sent, and set this Redis so that it forgets nothing before you create another run"
-                )
-                raise JournalError(msg)
+            self._check_size(sum(states.values()), size)
             if self._on_progress is not None:
                 self._on_progress(await journal.counts())
             if states != before:
                 before, moved_at, rounds = states, time.monotonic(), 0
             if states[RowState.SENDING]:
                 continue
-            if states[RowState.UNKNOWN] and await self._settle():
-                continue
+            may_find_more = states[RowState.UNKNOWN] > 0 and await self._settle()
             if not states[RowState.PENDING]:
+                if may_find_more:
+                    continue
                 break
             reason = await journal.stopped()
-            if reason is not None or rounds == MOST_ROUNDS:
-                reason = reason or "no row changes any more: are there workers?"
+            if reason is None and await journal.fail_suspects():
+                continue
+            if reason is not None or (rounds >= MOST_ROUNDS and not may_find_more):
+                reason = reason or NO_CHANGE
                 break
             if time.monotonic() - moved_at >= self._quiet:
                 rounds += await self._queue_again()
                 moved_at = time.monotonic()
         return DistributedResult(await journal.counts(), self._found, self._absent, reason)
+
+    async def _note_highest_id(self) -> None:
+        # At each start, since the listings of an earlier one may not have been readable.
+        problem = await note_highest_id(self._client, self._journal)
+        if problem is not None:
+            logger.warning("%s: %s", self._journal.title, problem)
+
+    def _check_size(self, left: int, size: int) -> None:
+        if left != size:
+            # They would count neither as sent nor as pending, and the run would end as if it were complete.
+            msg = (
+                f"{self._journal.title} was created with {size} rows, and Redis has {left} of them now; look at the "
+                "API for what was sent, and set this Redis so that it forgets nothing before you create another run"
+            )
+            raise JournalError(msg)
 
     async def _queue_again(self) -> bool:
         """Queue the pending rows again; return ``False`` if the workers only wait for a permit."""
@@ -145,10 +162,14 @@ class DistributedRun:
 
     async def _settle(self) -> bool:
         """Look for the unknown rows; return whether another look may find out more."""
-        if time.monotonic() - self._settled_at < min(1.0, self._settle_after):
+        if time.monotonic() < self._look_again_at:
             return True
-        self._settled_at = time.monotonic()
         found = await reconcile(self._client, self._journal, settle_after=self._settle_after, on_absent=self._enqueue)
         self._found += found.found
         self._absent += found.absent
-        return bool(found.found or found.absent)
+        pause = min(1.0, self._settle_after)
+        if not found.found and not found.absent and found.undecided_until is not None:
+            # Only time tells more.
+            pause = max(pause, found.undecided_until - await self._journal.now())
+        self._look_again_at = time.monotonic() + pause
+        return bool(found.found or found.absent or found.undecided_until is not None)

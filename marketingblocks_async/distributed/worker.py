@@ -7,16 +7,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from marketingblocks_async import (
-    AuthenticationError,
-    CreatePost,
-    MarketingBlocks,
-    PermissionDeniedError,
-    PostOutcome,
-)
+from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, PostOutcome
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.bulk.journal.account import check_api, token_hash
 from marketingblocks_async.bulk.journal.states import is_intact
+from marketingblocks_async.bulk.run.breaker import Sign, is_refused_token, sign_of
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.resources.create_many import StoredPost
 
@@ -57,6 +52,8 @@ class RowSender:
             OtherTokenError: the run was begun with another access token; nothing was sent.
             JournalError: the run was stopped or was begun at another API, and nothing was sent; or the journal cannot
                 be used. A row that was sent and whose outcome could not be recorded is looked for later.
+            ConfigurationError: the client cannot work as it was set up, for example because its shared limit differs
+                from that of other workers; nothing was sent.
 
         """
         row = await self._journal.row(number)
@@ -87,10 +84,16 @@ class RowSender:
             return (await self._journal.row(number)).state
         if isinstance(error, JournalError):
             raise error
-        if isinstance(error, AuthenticationError | PermissionDeniedError):
+        state, sign = state_after(error), sign_of(error)
+        if sign is Sign.DOWN and not self._client.is_open:
+            # Closing it ended the call, which says nothing of the API.
+            sign = Sign.NONE
+        if is_refused_token(error, created=sign is Sign.REFUSED and (await self._journal.counts()).done > 0):
             # It concerns all rows, so no other worker has to find out by itself.
             await self._journal.stop(str(error))
-        state = state_after(error)
+            sign = Sign.NONE
+        if sign is Sign.REFUSED:
+            state = RowState.PENDING
         post_id = outcome.result.post_id if outcome.result is not None else None
         noted = await self._journal.end(
             number,
@@ -99,8 +102,12 @@ class RowSender:
             post_id=None if post_id is None else str(post_id),
             permalink=None if outcome.result is None else outcome.result.permalink,
             error=error,
+            sign=sign,
         )
         if not noted and state is not RowState.PENDING:
             # A pending call never had an intent, so there is nothing to take back.
             logger.error("row %d became %s, but another worker has sent it meanwhile", number, state.word)
+        if isinstance(error, ConfigurationError):
+            # It concerns this worker, which would get nothing done.
+            raise error
         return state

@@ -34,6 +34,7 @@ NOT_OFFERED = {
     "base_url",
     "rate_limiter",
     "has_limiter",
+    "is_open",
     "connection_slots",
     "timeout",
     "token_fingerprint",

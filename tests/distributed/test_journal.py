@@ -9,6 +9,7 @@ import pytest
 
 from marketingblocks_async import ConfigurationError
 from marketingblocks_async.bulk import JournalError, JournalExistsError, Row, RowState
+from marketingblocks_async.bulk.run.breaker import Sign
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
@@ -105,6 +106,70 @@ async def test_a_stopped_run_sends_nothing(journal: SharedJournal) -> None:
     assert await journal.stopped() == "the token has expired"
     await journal.go_on()
     await journal.intend(1, "a")
+
+
+async def refuse(journal: SharedJournal, number: int, delivery: str = "a") -> None:
+    await journal.intend(number, delivery)
+    error = ValueError("not found")
+    assert await journal.end(number, RowState.PENDING, delivery=delivery, error=error, sign=Sign.REFUSED)
+
+
+async def succeed(journal: SharedJournal, number: int) -> None:
+    await journal.intend(number, "a")
+    assert await journal.end(number, RowState.DONE, delivery="a", sign=Sign.WELL)
+
+
+async def test_a_refused_row_fails_when_another_is_created(journal: SharedJournal) -> None:
+    await refuse(journal, 1)
+    assert (await journal.row(1)).state is RowState.PENDING
+    # Other rows are left that can show why.
+    assert await journal.fail_suspects() == 0
+    await succeed(journal, 2)
+    row = await journal.row(1)
+    assert (row.state, row.error) == (RowState.FAILED, "not found")
+    assert await journal.numbers(RowState.PENDING) == [3, 4, 5]
+
+
+async def test_a_refused_row_fails_when_no_other_is_left(journal: SharedJournal) -> None:
+    for number in (1, 2, 3):
+        await succeed(journal, number)
+    await refuse(journal, 4)
+    await journal.intend(5, "a")
+    # It may still show that all rows are refused.
+    assert await journal.fail_suspects() == 0
+    await journal.end(5, RowState.PENDING, delivery="a", error=ValueError("not found"), sign=Sign.REFUSED)
+    assert await journal.fail_suspects() == 2
+    assert await journal.numbers(RowState.FAILED) == [4, 5]
+
+
+async def test_a_refused_row_that_was_sent_again_since_does_not_fail(journal: SharedJournal) -> None:
+    await refuse(journal, 1)
+    await journal.intend(1, "b")
+    await succeed(journal, 2)
+    assert (await journal.row(1)).state is RowState.SENDING
+    await journal.end(1, RowState.PENDING, delivery="b")
+    await succeed(journal, 3)
+    assert (await journal.row(1)).state is RowState.PENDING
+
+
+async def test_consecutive_failures_stop_the_run_and_the_next_one_again(journal: SharedJournal) -> None:
+    for delivery in "bcde":
+        await refuse(journal, 1, delivery)
+    assert await journal.stopped() is None
+    await succeed(journal, 2)
+    for delivery in "fghi":
+        await refuse(journal, 3, delivery)
+    await journal.intend(4, "a")
+    await journal.end(4, RowState.UNKNOWN, delivery="a", error=ValueError("x"), sign=Sign.DOWN)
+    reason = await journal.stopped()
+    assert reason is not None
+    assert "The API seems to be down" in reason
+    # Not their own fault.
+    assert await journal.fail_suspects() == 0
+    # Once it goes on, one more is enough.
+    await journal.go_on()
+    await refuse(journal, 3, "j")
+    assert await journal.stopped() is not None
 
 
 async def test_an_intent_survives_a_power_cut(server: PrivateRedis, journal: SharedJournal) -> None:

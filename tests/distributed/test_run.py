@@ -9,8 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from marketingblocks_async import HttpRequest, HttpResponse, MarketingBlocks, RateLimit, Send
+from marketingblocks_async import (
+    ConfigurationError,
+    HttpRequest,
+    HttpResponse,
+    MarketingBlocks,
+    Middleware,
+    RateLimit,
+    Send,
+)
 from marketingblocks_async.bulk import JournalError, OtherTokenError, RowState
+from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER
 from marketingblocks_async.bulk.run.reconcile import Reconciliation, reconcile
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
 from marketingblocks_async.distributed import run as run_module
@@ -67,9 +76,16 @@ async def journal(server: PrivateRedis) -> AsyncIterator[SharedJournal]:
 
 
 async def play(
-    sandbox: Sandbox, journal: SharedJournal, *, token: str = "", accept_new_token: bool = False
+    sandbox: Sandbox,
+    journal: SharedJournal,
+    *,
+    token: str = "",
+    accept_new_token: bool = False,
+    middlewares: Sequence[Middleware] = (),
 ) -> DistributedResult:
-    async with MarketingBlocks(token or sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT) as client:
+    async with MarketingBlocks(
+        token or sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT, middlewares=middlewares
+    ) as client:
         queue = BadQueue(RowSender(client, journal))
         try:
             return await DistributedRun(
@@ -214,13 +230,119 @@ async def test_a_token_that_may_not_stops_all_workers_and_loses_nothing(
     assert sandbox.ledger.compare([row.post for row in rows(ROWS)]).exact
 
 
+async def send_first(sandbox: Sandbox, journal: SharedJournal) -> None:
+    """Send four rows, one after another."""
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        for number in range(1, 5):
+            assert await RowSender(client, journal).send(number) is RowState.DONE
+
+
+@pytest.mark.parametrize("kind", ["error_503", "drop_before", "html_502"])
+async def test_an_outage_stops_all_workers_and_costs_few_rows(
+    sandbox: Sandbox, journal: SharedJournal, kind: str
+) -> None:
+    await journal.note_highest_id(0)
+    await send_first(sandbox, journal)
+    sandbox.faults.add(Fault(kind, endpoint="create-post"))
+    result = await play(sandbox, journal)
+    assert result.reason is not None
+    assert "The API seems to be down" in result.reason
+    # Those of three workers that were in flight come on top.
+    assert result.counts.unknown <= OUTAGE_AFTER + 3
+    assert (result.counts.done, result.counts.failed) == (4, 0)
+    # Started again while it lasts, one row more has to show it.
+    before = sandbox.ledger.attempts("create-post")
+    assert (await play(sandbox, journal)).counts.done == 4
+    assert sandbox.ledger.attempts("create-post") <= before + 3
+    sandbox.faults.clear()
+    result = await play(sandbox, journal)
+    assert (result.counts.pending, result.counts.failed, result.reason) == (0, 0, None)
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_rows_that_are_all_refused_stay_pending(sandbox: Sandbox, journal: SharedJournal) -> None:
+    await send_first(sandbox, journal)
+    sandbox.faults.add(Fault("not_found", endpoint="create-post"))
+    result = await play(sandbox, journal)
+    assert result.reason is not None
+    assert "refused for a reason that may concern all rows" in result.reason
+    assert (result.counts.done, result.counts.pending) == (4, ROWS - 4)
+    sandbox.faults.clear()
+    assert (await play(sandbox, journal)).counts.done == ROWS
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("number", [7, ROWS], ids=["in the midst", "the last one"])
+async def test_a_row_that_alone_is_refused_has_failed(
+    sandbox: Sandbox, journal: SharedJournal, status: int, number: int
+) -> None:
+    async def refuse(request: HttpRequest, send_on: Send) -> HttpResponse:
+        if request.body is not None and f'"Tip no. {number}"'.encode() in request.body:
+            return HttpResponse(status, {}, b'{"status": false, "message": "no such channel"}')
+        return await send_on(request)
+
+    await send_first(sandbox, journal)
+    result = await play(sandbox, journal, middlewares=[refuse])
+    assert (result.counts.failed, result.counts.done, result.reason) == (1, ROWS - 1, None)
+    assert await journal.numbers(RowState.FAILED) == [number]
+
+
+async def test_a_worker_that_closes_its_client_does_not_stop_the_others(
+    sandbox: Sandbox, journal: SharedJournal
+) -> None:
+    sandbox.faults.add(Fault("commit_then_stall", endpoint="create-post"))
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        sender = RowSender(client, journal)
+        sending = [asyncio.create_task(sender.send(number)) for number in range(1, 11)]
+        while len(sandbox.ledger.commits) < 10:  # noqa: ASYNC110 - the ledger knows no events
+            await asyncio.sleep(0.01)
+    assert set(await asyncio.gather(*sending)) == {RowState.UNKNOWN}
+    assert await journal.stopped() is None
+
+
+async def test_a_worker_that_cannot_work_raises_why(sandbox: Sandbox, journal: SharedJournal) -> None:
+    client = MarketingBlocks(sandbox.token, base_url=sandbox.base_url)
+    with pytest.raises(ConfigurationError, match="the client is not open"):
+        await RowSender(client, journal).send(1)
+    assert (await journal.row(1)).state is RowState.PENDING
+    assert await journal.stopped() is None
+
+
+async def test_a_run_ends_when_its_last_unknown_rows_can_be_looked_for(
+    sandbox: Sandbox, server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SharedJournal(server.url, "one") as journal:
+        await journal.create(rows(1))
+        await journal.intend(1, "dead")
+        await journal.end(1, RowState.UNKNOWN, delivery="dead")
+        until = await journal.now() + 0.5
+        looks: list[float] = []
+
+        async def find_later(*_: object, **__: object) -> Reconciliation:
+            looks.append(await journal.now())
+            if looks[-1] < until:
+                return Reconciliation(undecided=1, undecided_until=until)
+            await journal.end(1, RowState.DONE, delivery="dead")
+            return Reconciliation(found=1)
+
+        async def nowhere(_numbers: Sequence[int]) -> None:
+            """No row is pending."""
+
+        monkeypatch.setattr(run_module, "reconcile", find_later)
+        async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+            result = await DistributedRun(client, journal, nowhere, settle_after=0.1, quiet=0.2).run()
+    assert (result.found, result.counts.done) == (1, 1)
+    # It does not ask while only time tells more.
+    assert len(looks) == 2
+
+
 async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJournal) -> None:
     async def nowhere(_numbers: Sequence[int]) -> None:
         """Nobody listens."""
 
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
         result = await DistributedRun(client, journal, nowhere, quiet=0.05).run()
-    assert result.reason == "no row changes any more: are there workers?"
+    assert result.reason == run_module.NO_CHANGE
     assert result.counts.pending == ROWS
 
 
@@ -235,7 +357,7 @@ async def test_a_run_outlasts_a_pause_of_the_token(sandbox: Sandbox, journal: Sh
 
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
         result = await DistributedRun(client, journal, pause, quiet=0.05).run()
-    assert result.reason == "no row changes any more: are there workers?"
+    assert result.reason == run_module.NO_CHANGE
     assert asked[1] - asked[0] >= 1.5
 
 
