@@ -441,7 +441,9 @@ class _PlainDates:
             yield raw
             return
         is_standard = _STANDARD.match(text) is not None
-        if not (is_standard and self._dates.has_24_hours) and self._dates.knows(text):
+        # Reading a date costs as much as the rest of the row.
+        is_clear = is_standard and (self._dates.has_24_hours or _CLEAR_HOUR.fullmatch(text) is not None)
+        if not is_clear and self._dates.knows(text):
             cells = list(raw.cells)
             try:
                 moment = self._dates.read(text, raw.line)
@@ -458,6 +460,9 @@ class _PlainDates:
 
 _STANDARD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?!.*[ap]\.?m\.?$)", re.IGNORECASE | re.DOTALL)
 """A date as the API writes it, or nearly so; the rest of the package says what is wrong with those."""
+
+_CLEAR_HOUR = re.compile(r"[0-9-]{10}(?:[Tt].*| (?:00|1[3-9]|2[0-3]):[0-9]{2})")
+"""A date as the API writes it whose time lacks neither AM nor PM."""
 
 _KEPT = 256
 """Headers whose translations are kept; objects may have any number of them."""
