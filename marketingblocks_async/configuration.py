@@ -14,7 +14,7 @@ from yarl import URL
 
 from .endpoints import DEFAULT_BASE_URL
 from .errors import ConfigurationError
-from .urls import is_loopback
+from .urls import can_be_looked_up, is_loopback
 
 TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
 BASE_URL_VARIABLE = "MARKETINGBLOCKS_BASE_URL"
@@ -134,6 +134,9 @@ def check_url(url: str, source: str) -> str:
         raise ConfigurationError(msg) from None
     if parts.scheme not in ("http", "https") or not host:
         msg = f"{source}={url!r} must be an absolute URL such as {DEFAULT_BASE_URL!r}"
+        raise ConfigurationError(msg)
+    if not can_be_looked_up(host):
+        msg = f"{source}={url!r:.300}: correct the host name; each part between its dots has 1 to 63 characters"
         raise ConfigurationError(msg)
     if parts.query or parts.fragment:
         msg = f"{source}={url!r} must end with its path; query and fragment have no meaning here"

@@ -1,4 +1,4 @@
-"""The check of addresses that the client, the receiver of web hooks and the sandbox share."""
+"""The checks of addresses that the client, the receiver of web hooks and the sandbox share."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def can_be_looked_up(host: str) -> bool:
+    """Return whether the resolver takes ``host``, rather than raise a ``ValueError`` that nothing expects.
+
+    Args:
+        host: a host name in ASCII, without a dot at its end, or an IP address without brackets.
+
+    """
+    return len(host) <= 253 and all(0 < len(label) < 64 for label in host.split("."))

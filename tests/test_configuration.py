@@ -291,6 +291,10 @@ class TestBaseUrl:
     def test_what_is_no_web_address_is_refused(self, url: str) -> None:
         assert "base_url" in refused_url(url)
 
+    @pytest.mark.parametrize("host", ["a..b", ".a.example", "a.example..", "a" * 64, f"api.{'b' * 64}.example"])
+    def test_a_host_that_cannot_be_looked_up_is_refused(self, host: str) -> None:
+        assert "correct the host name" in refused_url(f"https://{host}/api/v1")
+
     @pytest.mark.parametrize("url", [b"https://a.example", 5, ["https://a.example"], True])
     def test_what_is_no_text_is_refused(self, url: object) -> None:
         assert "base_url" in refused_url(url)

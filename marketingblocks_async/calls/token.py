@@ -15,6 +15,7 @@ from yarl import URL
 
 from marketingblocks_async._version import __version__
 from marketingblocks_async.configuration import Secret
+from marketingblocks_async.endpoints import ENDPOINTS
 from marketingblocks_async.errors import CallError, ConfigurationError, Headers
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
@@ -49,8 +50,8 @@ _OWN_HEADERS = frozenset(
 )
 """Headers that ``extra_headers`` cannot have, in lower case."""
 
-_CACHED_URLS = 16
-"""Number of addresses to keep; six of the documented paths have no variable part."""
+_FIXED_PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path)
+"""The documented paths without a variable part, whose addresses are kept."""
 
 
 class CancellationLog:
@@ -122,7 +123,7 @@ class TokenContext:
         url = self._urls.get(path)
         if url is None:
             url = URL(f"{self.base_url}/{path}", encoded=True)
-            if len(self._urls) < _CACHED_URLS:
+            if path in _FIXED_PATHS:
                 self._urls[path] = url
         return url
 

@@ -7,7 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 from yarl import URL
 
 from marketingblocks_async.errors import ConfigurationError
-from marketingblocks_async.urls import is_loopback
+from marketingblocks_async.urls import can_be_looked_up, is_loopback
 
 
 class Proxies:
@@ -61,16 +61,17 @@ def _check(address: str, source: str) -> None:
     # The address is not shown whole: it may hold a password.
     try:
         url = URL(address)
-        has_host = bool(url.host) and url.port is not None
     except ValueError:
-        msg = (
-            f"{source} is no address of a proxy; write http://host:port. In a user name or a password, write %40 for "
-            "@, %23 for #, %2F for / and %3F for ?"
-        )
-        raise ConfigurationError(msg) from None
-    if url.scheme not in ("http", "https") or not has_host:
+        url = URL()
+    if url.scheme not in ("http", "https", ""):
         msg = (
             f"{source} names a proxy of the kind {url.scheme!r}; only http:// and https:// can be used. "
             "Set NO_PROXY for the API's host, or pass proxy='http://…' ('' for none)"
+        )
+        raise ConfigurationError(msg)
+    if not can_be_looked_up((url.raw_host or "").removesuffix(".")):
+        msg = (
+            f"{source} is no address of a proxy; write http://host:port. In a user name or a password, write %40 for "
+            "@, %23 for #, %2F for / and %3F for ?"
         )
         raise ConfigurationError(msg)

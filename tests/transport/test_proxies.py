@@ -100,6 +100,17 @@ async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monke
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://user:hunter2@a..b:1", f"http://{'a' * 64}", "http://u:hunter2@a:99999", "http://[::1", "http://"],
+)
+async def test_what_is_no_address_of_a_proxy_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="proxy is no address of a proxy; write http:") as refused:
+        async with client_at(API, proxy=address):
+            pass
+    assert "hunter2" not in str(refused.value)
+
+
 async def test_settings_that_do_not_reach_a_session_are_refused() -> None:
     async with aiohttp.ClientSession() as session:
         for options in ({"proxy": "http://127.0.0.1:1"}, {"ssl_context": ssl.create_default_context()}):
