@@ -172,7 +172,7 @@ class ObservedConnector(aiohttp.TCPConnector):
             for each in passed_over:
                 each.release()
         if attempt.is_late:
-            connection.release()
+            _put_back(connection, attempt)
             raise LateAttemptError
         attempt.connection = connection.transport
         attempt.sending()
@@ -241,16 +241,11 @@ class ObservedConnector(aiohttp.TCPConnector):
 
     async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
         """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
-        attempt.waits_to_write, asked = True, time.monotonic()
         try:
-            await limiter.wait_to_write(owner=self._owner)
+            waited = await _wait_for_limiter(limiter, attempt, self._owner)
         except BaseException:
-            connection.release()
+            _put_back(connection, attempt)
             raise
-        finally:
-            attempt.waits_to_write = False
-            waited = time.monotonic() - asked
-            attempt.held_back += waited
         if connection.closed or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
             # It was lost, or has become too old, meanwhile.
             connection.close()
@@ -298,6 +293,28 @@ class ObservedConnector(aiohttp.TCPConnector):
             return False
         self._lesson.learn(attempt.idle)
         return True
+
+
+def _put_back(connection: Connection, attempt: Attempt) -> None:
+    """Put a connection back that the attempt does not use after all."""
+    if attempt.idle is None:
+        # It has had no request. From the pool it would come as a new one, however old it is and whether or not it is
+        # dead, and as one that was opened in no time.
+        connection.close()
+    else:
+        connection.release()
+
+
+async def _wait_for_limiter(limiter: Limiter, attempt: Attempt, owner: object) -> float:
+    """Wait until the limiter lets the attempt be written, which its timeout does not count; return the seconds."""
+    attempt.waits_to_write, asked = True, time.monotonic()
+    try:
+        await limiter.wait_to_write(owner=owner)
+    finally:
+        attempt.waits_to_write = False
+        waited = time.monotonic() - asked
+        attempt.held_back += waited
+    return waited
 
 
 def _new_socket(address: tuple[Any, ...]) -> socket.socket:

@@ -12,7 +12,9 @@ import pytest
 from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport import keepalive
+from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
+from tests.support.polling import until
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
 OK = answer(b'{"status": true, "post_id": 1, "up_coming": []}')
@@ -166,6 +168,35 @@ async def test_a_write_that_opens_a_connection_meanwhile_closes_no_other() -> No
         assert server.connections == 4
         await asyncio.gather(*(client.posts.create(post()) for _ in range(4)))
         assert server.connections == 4
+
+
+@pytest.mark.usefixtures("own_limiters")
+@pytest.mark.parametrize("why", ["cancelled", "late"])
+async def test_a_connection_that_has_had_no_request_is_not_kept(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would pass for a new one, whatever its age."""
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK)
+        return True
+
+    async def wait_for_ever(_limiter: RateLimiter, *, owner: object = None) -> None:
+        del owner
+        await asyncio.Event().wait()
+
+    async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        with monkeypatch.context() as patch:
+            if why == "late":
+                lates = iter([True])
+                patch.setattr(Attempt, "is_late", property(lambda _attempt: next(lates, False)))
+                await client.posts.create(post())
+            else:
+                patch.setattr(RateLimiter, "wait_to_write", wait_for_ever)
+                waiting = asyncio.create_task(client.posts.create(post()))
+                await until(lambda: server.connections == 1)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+        await client.posts.create(post())
+        assert server.connections == 2
 
 
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
