@@ -144,7 +144,9 @@ class ConnectionSlots:
                 self._remove(key, future)
                 if not future.done():
                     self._grant(key)
-                    future.set_result(None)
+                    # On a loop that is closed nothing can be woken.
+                    with contextlib.suppress(RuntimeError):
+                        future.set_result(None)
                 with contextlib.suppress(KeyError):
                     self._waiting.move_to_end(key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -136,7 +137,9 @@ class Attempt:
             self.permit.release()
         slot, self.slot = self.slot, None
         if slot is not None:
-            slot.release()
+            # With its event loop closed, the attempts that wait for a slot cannot be woken.
+            with contextlib.suppress(RuntimeError):
+                slot.release()
 
     def interrupt(self, why: str) -> None:
         """End the attempt from outside: its task is cancelled, and ``interrupted()`` turns that into a failure."""
@@ -160,6 +163,11 @@ class Attempt:
     def has_ended(self) -> bool:
         """Whether it is over; also before it begins."""
         return self._task is None
+
+    @property
+    def is_destroyed(self) -> bool:
+        """Whether its event loop was closed, so that its coroutine can only be on its way to its end."""
+        return self._task is not None and self._task.get_loop().is_closed()
 
     @property
     def may_have_left(self) -> bool:

@@ -335,11 +335,16 @@ class Transport:
             outcome = Outcome.UNKNOWN if attempt.may_have_left else Outcome.NOT_SENT
             raise SendFailure(outcome, why, timed_out=attempt.timed_out) from None
         except (aiohttp.ClientError, OSError, RuntimeError) as exc:
+            if attempt.is_destroyed:
+                # aiohttp cannot close the connection on a closed loop. That is not how the attempt ended.
+                raise GeneratorExit from exc
             raise self._failure_of(exc, attempt) from exc
         finally:
-            CURRENT_ATTEMPT.reset(context)
             timer.end(attempt)
             attempt.end()
+            # The coroutine of a task that is destroyed with its event loop ends in another context.
+            with contextlib.suppress(ValueError):
+                CURRENT_ATTEMPT.reset(context)
 
     def _failure_of(self, exc: Exception, attempt: Attempt) -> SendFailure:
         was_dead = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import pickle
 import socket
@@ -22,8 +23,10 @@ from marketingblocks_async import (
     RetryPolicy,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
-from tests.support.clients import client_of, post
+from marketingblocks_async.transport.attempt import Attempt
+from tests.support.clients import client_at, client_of, post
 from tests.support.polling import until
+from tests.support.raw_server import RawRequest, RawServer
 
 
 async def test_use_outside_async_with_says_what_to_do() -> None:
@@ -91,8 +94,10 @@ def test_a_client_that_is_open_on_another_event_loop_says_so() -> None:
 def test_a_client_whose_loop_was_closed_while_it_was_in_use_begins_anew(closes: bool) -> None:
     """To open or close it failed with "Event loop is closed", and its connections counted as in use for ever."""
     loop = asyncio.new_event_loop()
+    told: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        client = MarketingBlocks("token", base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", max_connections=3)
+        root = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        client = MarketingBlocks("token", base_url=root, max_connections=3, on_outcome=told.append)
         slots = client.connection_slots
         assert slots is not None
 
@@ -114,6 +119,52 @@ def test_a_client_whose_loop_was_closed_while_it_was_in_use_begins_anew(closes: 
         del calls
         gc.collect()
     assert slots.in_use == 0
+    # The calls had no end of which to tell.
+    assert told == []
+
+
+async def test_a_call_that_is_destroyed_gives_back_what_it_has_and_tells_nothing() -> None:
+    """As the garbage collector does it, in another context than the call's."""
+    told: list[object] = []
+    arrived = asyncio.Event()
+
+    async def be_silent(_request: RawRequest, _writer: asyncio.StreamWriter) -> bool:
+        arrived.set()
+        return await asyncio.Event().wait()
+
+    changes: dict[str, Any] = {"rate_limit": RateLimit(), "max_connections": 1, "on_outcome": told.append}
+    async with RawServer(be_silent) as server, client_at(server.base_url, **changes) as client:
+        call: Any = client.posts.create(post())
+        context = contextvars.copy_context()
+        arrival = asyncio.create_task(arrived.wait())
+        while not arrived.is_set():
+            future = context.run(call.send, None)
+            future._asyncio_future_blocking = False
+            await asyncio.wait([future, arrival], return_when=asyncio.FIRST_COMPLETED)
+        slots = client.connection_slots
+        assert slots is not None
+        assert slots.in_use == 1
+        call.close()
+        assert slots.in_use == 0
+        assert told == []
+
+
+def test_a_place_that_comes_back_after_its_loop_was_closed_wakes_none() -> None:
+    attempt = Attempt(None, None)
+
+    async def leave() -> asyncio.Task[bool]:
+        attempt.slot = asyncio.Semaphore(1)
+        await attempt.slot.acquire()
+        waiting = asyncio.create_task(attempt.slot.acquire())
+        await asyncio.sleep(0)
+        return waiting
+
+    loop = asyncio.new_event_loop()
+    waiting = loop.run_until_complete(leave())
+    loop.close()
+    attempt.give_back()
+    assert attempt.slot is None
+    del waiting
 
 
 async def test_calls_that_wait_for_the_limit_end_when_their_client_closes() -> None:

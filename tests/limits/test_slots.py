@@ -227,3 +227,20 @@ async def test_what_waits_in_the_parent_is_not_destroyed_in_a_child() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert slots.in_use == 0
+
+
+def test_a_slot_that_comes_back_after_its_loop_was_closed_wakes_none() -> None:
+    slots = ConnectionSlots(1)
+
+    async def leave() -> asyncio.Task[None]:
+        await slots.take("a", None)
+        waiting = asyncio.create_task(slots.take("b", None))
+        await asyncio.sleep(0)
+        return waiting
+
+    loop = asyncio.new_event_loop()
+    waiting = loop.run_until_complete(leave())
+    loop.close()
+    slots.give_back("a")
+    assert slots.waiting == 0
+    del waiting
