@@ -104,8 +104,10 @@ class MarketingBlocks:
             socket or the end of a pause does not count. ``None`` for no bound: a call then waits for a server that
             never responds until ``deadline``.
         deadline: seconds for a whole call, queue and retries included; ``None`` for no bound.
-        session: an aiohttp session to use; it is never closed by the client. When its requests are written cannot be
-            observed, so permits then come back by the responses alone. That costs rate only where response times vary.
+        session: an aiohttp session to use; it is never closed by the client. At most as many calls are in flight as
+            its connector has connections (100 by default); the others wait, and their timeout does not run. If
+            other code uses the session too, make it with ``TCPConnector(limit=0)``. The end of a write cannot be
+            observed: permits come back by the responses, or, without one in time, as on a new connection.
         max_connections: how many connections may be in use at once, by this client and its copies together; a token
             gets another one only while it has fewer than are free. ``None`` for as many as the process's limit of open
             files leaves.

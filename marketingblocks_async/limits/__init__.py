@@ -64,8 +64,8 @@ guard)``, rare lateness of any size is covered, and only frequent lateness is co
 * *Without a response* (cancelled, timed out, lost) it is unknown when a request is counted, if ever. Its connection is
   closed when its call ends, so it was written before that or never. The guard covers it, from its write or, where that
   was not seen, from the end of its call; with ``guard=inf``, ``RELEASED_UNSEEN_HOLD`` seconds.
-* *With a session handed in* writes are not seen. Its requests count as written when they are answered, and each as the
-  first on a new connection.
+* *With a session handed in* the end of a write is not seen, only ``l``. Its requests count as written when they are
+  answered, and each as the first on a new connection.
 
 **What breaks it.** A round trip that falls at once by more than the margin lets through as many requests as fit into
 the difference, once (100 to 20 ms: 102). Two ways to the server with the same round trip and different shares of it, or

@@ -30,8 +30,8 @@ then do other processes get the permits. So a killed process leaks its permits f
 (2.75 s) and no longer. The process checks its lease last directly before the write. What is assumed beyond the local
 proof is that a process is not stopped for longer than ``grace`` exactly between these two, and that its clock
 (``clock.py``) goes on while it is stopped; the clock of a paused virtual machine may not. (With a session handed in,
-writes are not seen. Then the last check is at the grant, and setting up a connection must not take longer than
-``grace`` beyond the end of a lease.)
+the last check is before the connection is set up, which must then not take longer than ``grace`` beyond the end of a
+lease.)
 
 **Clocks.** Redis uses only its own clock, and only durations are sent: no wall clock of a process is ever read. Travel
 makes every duration longer, never shorter. Redis's clock should be slewed, not stepped. Set back, it costs a quarantine

@@ -1,7 +1,8 @@
 """Everything that reaches into aiohttp: which connection a request gets, when it is written, how often.
 
-Two hooks are used, both documented: ``TCPConnector.connect`` (for the client's own pool) and client middlewares (for a
-session that was handed in). ``check_hooks()`` makes sure, whenever a client opens, that aiohttp still calls them. An
+The client's own pool has the hook ``TCPConnector.connect``, which is documented. A session that was handed in gets a
+client middleware, documented too, which puts a hook of ours in the place of the request's ``send``: aiohttp calls that
+when the connection is there. ``check_hooks()`` makes sure, whenever a client opens, that aiohttp still calls them. An
 attempt that a hook did not see counts as one that may have been sent.
 """
 
@@ -71,7 +72,7 @@ class UnaskedResponseError(aiohttp.ClientConnectionError):
 
 
 class LateAttemptError(aiohttp.ClientConnectionError):
-    """An attempt may be written now, but the record of its intent is too old."""
+    """An attempt may be written now, but the record of its intent is too old, or the attempt is over."""
 
 
 class NoTunnelError(aiohttp.ClientConnectionError):
@@ -385,24 +386,32 @@ def check_headers(headers: Mapping[str, str]) -> None:
     whole.encode()
 
 
-async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """See the requests of a session that was handed in: that there is one, not when it is written."""
+async def observe_session(
+    request: aiohttp.ClientRequest, handler: ClientHandlerType, *, owner: object = None
+) -> aiohttp.ClientResponse:
+    """See a request of a session that was handed in: when it begins to be written, not when it has been.
+
+    Args:
+        request: the request.
+        handler: sends it.
+        owner: the owner of the calls, for the limiter.
+
+    """
     attempt = CURRENT_ATTEMPT.get()
     if attempt is None:
         return await handler(request)
+    attempt.observed = True
     if attempt.sent:
         raise ResendRefusedError
-    if attempt.is_late:
-        attempt.observed = True
-        raise LateAttemptError
     check_headers(request.headers)
     body = None if "Expect" in request.headers else _watch_body(request)
-    attempt.sending()
+    _watch_send(request, attempt)
+    if attempt.limiter is not None:
+        # Here and not on the connection, or a pause would keep connections from what else uses the session.
+        await _wait_for_limiter(attempt.limiter, attempt, owner)
     try:
         response = await handler(request)
     except aiohttp.ClientError as exc:
-        if _entry(exc)[0] is Outcome.NOT_SENT:
-            attempt.sent, attempt.observed = False, True
         if body is not None and body.is_refused:
             raise UnaskedResponseError from exc
         raise
@@ -410,6 +419,28 @@ async def observe_session(request: aiohttp.ClientRequest, handler: ClientHandler
         response.close()
         raise UnaskedResponseError
     return response
+
+
+def _watch_send(request: aiohttp.ClientRequest, attempt: Attempt) -> None:
+    """Note when the request is sent on its connection; refuse to send it if that must not be done any more."""
+    hooked = cast("Any", request)
+
+    async def send(connection: Connection) -> aiohttp.ClientResponse:
+        # Asked again, since middlewares of the session may send several at once, or in tasks that outlive the attempt.
+        if attempt.sent:
+            raise ResendRefusedError
+        if attempt.has_ended or attempt.is_late:
+            raise LateAttemptError
+        attempt.sending()
+        # Also, or the request would be kept by what it has until the garbage collector looks.
+        hooked.send = _refuse_to_resend
+        return await type(request).send(request, connection)
+
+    hooked.send = send
+
+
+async def _refuse_to_resend(_connection: Connection) -> aiohttp.ClientResponse:
+    raise ResendRefusedError
 
 
 class _WatchedBody:
@@ -462,24 +493,50 @@ async def check_hooks() -> None:
         if not await _is_refused(session):
             msg = _UNSUPPORTED.format("it does not ask the connector for a connection")
             raise ConfigurationError(msg)
-    async with aiohttp.ClientSession() as session:
-        if not await _is_refused(session, middlewares=(observe_session,)):
-            msg = _UNSUPPORTED.format("it does not call client middlewares")
+    async with aiohttp.ClientSession(connector=_Unconnected()) as session:
+        if not await _is_refused(session, sent=False, middlewares=(observe_session,)):
+            msg = _UNSUPPORTED.format("it does not call client middlewares, or not the request's send()")
             raise ConfigurationError(msg)
 
 
-async def _is_refused(session: aiohttp.ClientSession, **options: Any) -> bool:
-    """Return whether a hook refuses a request that pretends to be sent for the second time."""
+async def _is_refused(session: aiohttp.ClientSession, *, sent: bool = True, **options: Any) -> bool:
+    """Return whether a hook refuses a request that pretends to be sent twice, or after the end of its attempt."""
     probe = Attempt(None, None)
-    probe.sent = True
+    probe.sent = sent
     context = CURRENT_ATTEMPT.set(probe)
     try:
         # Nothing can listen on port 0, should no hook refuse it.
         await session.get("http://127.0.0.1:0", **options)
-    except ResendRefusedError:
+    except (ResendRefusedError, LateAttemptError):
         return True
-    except (aiohttp.ClientError, OSError, TypeError):
+    except (aiohttp.ClientError, OSError, TypeError, AttributeError):
         return False
     finally:
         CURRENT_ATTEMPT.reset(context)
     return False
+
+
+class _Unconnected(aiohttp.BaseConnector):
+    """Has connections that lead nowhere, for a request that is refused before it is written on one."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
+    ) -> Any:
+        """Return such a connection."""
+        del req, traces, timeout
+        return _NoConnection()
+
+
+class _NoConnection:
+    @property
+    def protocol(self) -> _NoConnection:
+        return self
+
+    def set_response_params(self, **_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

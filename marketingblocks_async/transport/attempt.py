@@ -55,8 +55,8 @@ class Attempt:
         needs_new_connection: whether it must not use a pooled connection.
         began: ``time.monotonic()`` at its beginning.
         handed_over: whether the request was handed to aiohttp.
-        observed: whether aiohttp then asked our connector for a connection. If it never does, its insides have changed,
-            and nothing is known of the request.
+        observed: whether aiohttp then called our hook: asked our connector for a connection, or the middleware of a
+            session that was handed in. If it never does, its insides have changed, and nothing is known of the request.
         sent: whether some of it may have been written.
         answered: whether the head of a response was read.
         in_one_piece: whether the body is written at once.

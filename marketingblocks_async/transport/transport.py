@@ -14,6 +14,7 @@ import ssl
 import sys
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,8 +73,9 @@ class Transport:
     """The connection pool of a client and of its copies.
 
     Args:
-        session: a session to use instead of an own one. It is never closed here. When exactly its requests are written
-            cannot be seen, so permits come back by the evidence of the responses alone, as with ``guard=inf``.
+        session: a session to use instead of an own one. It is never closed here. When its requests begin to be written
+            is seen, when they have been is not: they count as written when they are answered, each as on a new
+            connection. As many attempts are made at once as its pool has connections.
         max_response_bytes: the largest body to accept.
         proxy: address of the proxy; ``""`` for none; ``None`` for that of the environment.
         ssl_context: how to check the server's certificate; ``None`` for the usual authorities.
@@ -102,7 +104,7 @@ class Transport:
         # Told when it closes; they may be collected before.
         self.users: weakref.WeakSet[TransportUser] = weakref.WeakSet()
         self._openings = 0
-        # One for each socket that the process has left for this pool; None if that is no concern.
+        # One for each connection that an attempt may have; None if that is no concern.
         self._slots: asyncio.Semaphore | None = None
         self._bulk_turn = asyncio.Lock()
         self._waiting = 0
@@ -152,7 +154,7 @@ class Transport:
         if self._session is None:
             self._session, self._loop = self._make_session(loop), loop
             self._closing = loop.create_future()
-            most = most_connections()
+            most = self._most_at_once()
             self._slots = None if most is None else asyncio.Semaphore(most)
             self._bulk_turn = asyncio.Lock()
         elif self._loop is not loop:
@@ -160,6 +162,14 @@ class Transport:
             raise ConfigurationError(msg)
         self._openings += 1
         _OPEN.add(self)
+
+    def _most_at_once(self) -> int | None:
+        """Return how many attempts can have a connection at once; ``None`` if that needs no bound."""
+        bounds = [most_connections()]
+        if self._given_session is not None and (pool := self._given_session.connector) is not None:
+            # What goes beyond these would wait inside aiohttp, with its time running. There 0 is no limit.
+            bounds += [pool.limit, pool.limit_per_host]
+        return min((each for each in bounds if each), default=None)
 
     def after_fork_in_child(self) -> None:
         """Start closed in a forked child, which can open it on an event loop of its own."""
@@ -212,7 +222,7 @@ class Transport:
             "raise_for_status": False,
             "timeout": _NO_TIMEOUT,
             # Given per request they replace the session's own, which have no public name.
-            "middlewares": (*getattr(session, "_middlewares", ()), observe_session),
+            "middlewares": (*getattr(session, "_middlewares", ()), partial(observe_session, owner=self)),
         }
         return session
 
@@ -267,11 +277,11 @@ class Transport:
 
     @property
     def has_few_sockets(self) -> bool:
-        """Whether an attempt may have to wait for a socket, see ``take_slot()``."""
+        """Whether an attempt may have to wait for a connection, see ``take_slot()``."""
         return self._slots is not None
 
     async def take_slot(self, attempt: Attempt, lane: Lane = Lane.ORDINARY) -> None:
-        """Wait until the process has a socket for the attempt, whose end gives it back."""
+        """Wait until there is a socket, and a place in the pool, for the attempt, whose end gives it back."""
         slots = self._slots
         if slots is None:
             return

@@ -242,6 +242,24 @@ class TestSockets:
             await asyncio.gather(*bulk)
         assert order == ["bulk 0", "bulk 1", "call", "bulk 2", "bulk 3"]
 
+    @pytest.mark.parametrize("bounds", [{"limit": 5}, {"limit": 0, "limit_per_host": 5}])
+    async def test_calls_wait_for_a_place_in_the_pool_of_a_session(self, bounds: dict[str, Any]) -> None:
+        """In the pool itself they would wait with their time running, and be of unknown outcome without a byte sent."""
+
+        async def slow(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            await asyncio.sleep(0.05)
+            writer.write(answer())
+            return True
+
+        async with (
+            RawServer(slow) as server,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(**bounds)) as session,
+            client_at(server.base_url, session=session, timeout=0.4) as client,
+        ):
+            await asyncio.gather(*(client.posts.create(post()) for _ in range(60)))
+        assert server.connections == 5
+        assert len(server.requests) == 60
+
     async def test_calls_that_wait_for_a_socket_end_when_their_client_closes(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -305,6 +323,13 @@ class TestHooks:
         without_middlewares.__module__ = request.__module__
         monkeypatch.setattr(aiohttp.ClientSession, "_request", without_middlewares)
         with pytest.raises(ConfigurationError, match="client middlewares"):
+            await client_at("http://localhost:1").open()
+
+    async def test_a_client_does_not_open_if_requests_are_sent_in_another_way(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(aiohttp_hooks, "_watch_send", Mock())
+        with pytest.raises(ConfigurationError, match="send"):
             await client_at("http://localhost:1").open()
 
     async def test_what_was_not_observed_counts_as_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""A session that was handed in: when its requests begin to be written, and what may no longer be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from marketingblocks_async import NotSentError, RateLimit, RetryPolicy
+from marketingblocks_async.limits import release
+from tests.support.clients import CALLS, client_at, post
+from tests.support.raw_server import RawServer, always, answer
+
+pytestmark = pytest.mark.usefixtures("own_limiters")
+
+OK = answer(b'{"status": true, "post_id": 1, "up_coming": []}')
+ONCE = RetryPolicy(max_attempts=1)
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[RawServer]:
+    async with RawServer(always(OK)) as server:
+        yield server
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let connections be opened only when this is set."""
+    is_up = asyncio.Event()
+    connect: Callable[..., Awaitable[Any]] = aiohttp.TCPConnector.connect
+
+    async def stalled(self: aiohttp.TCPConnector, *args: Any, **kwargs: Any) -> Any:
+        await is_up.wait()
+        return await connect(self, *args, **kwargs)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", stalled)
+    return is_up
+
+
+@pytest.mark.parametrize("name", ["create-post", "upcoming-posts"])
+async def test_permits_do_not_come_back_while_connections_are_opened(
+    name: str, server: RawServer, network: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or all requests that were granted meanwhile would be written together."""
+    monkeypatch.setattr(release, "FRESH_CONNECTION_GUARD", 0.05)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        client_at(server.base_url, session=session, rate_limit=RateLimit(limit=5, per=0.1, guard=0.01)) as client,
+    ):
+        calls = asyncio.gather(*(CALLS[name](client) for _ in range(20)))
+        await asyncio.sleep(0.5)
+        assert client.rate_limiter.snapshot().granted == 5
+        network.set()
+        await calls
+        assert len(server.requests) == 20
+
+
+async def test_what_waited_for_a_connection_for_too_long_was_not_sent(
+    server: RawServer, network: asyncio.Event
+) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        client_at(server.base_url, session=session, retry=ONCE, timeout=0.1) as client,
+    ):
+        with pytest.raises(NotSentError, match=r"0\.1 s"):
+            await client.posts.create(post())
+        network.set()
+        await asyncio.sleep(0.05)
+        assert server.requests == []
+
+
+async def test_a_request_that_outlives_its_attempt_is_not_written(server: RawServer, network: asyncio.Event) -> None:
+    """It was called not sent, and may have been sent again."""
+    requests: list[asyncio.Future[aiohttp.ClientResponse]] = []
+
+    async def shield(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        requests.append(asyncio.ensure_future(handler(request)))
+        return await asyncio.shield(requests[0])
+
+    async with (
+        aiohttp.ClientSession(middlewares=(shield,)) as session,
+        client_at(server.base_url, session=session, retry=ONCE, timeout=0.1) as client,
+    ):
+        with pytest.raises(NotSentError):
+            await client.posts.create(post())
+        network.set()
+        await asyncio.wait(requests)
+        assert requests[0].exception() is not None
+        assert server.requests == []
+
+
+async def test_of_several_requests_for_one_attempt_one_is_written(server: RawServer, network: asyncio.Event) -> None:
+    async def hedge(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        asyncio.get_running_loop().call_later(0.1, network.set)
+        both: list[asyncio.Future[aiohttp.ClientResponse]] = [asyncio.ensure_future(handler(request)) for _ in range(2)]
+        await asyncio.wait(both)
+        return next(each.result() for each in both if each.exception() is None)
+
+    async with (
+        aiohttp.ClientSession(middlewares=(hedge,)) as session,
+        client_at(server.base_url, session=session) as client,
+    ):
+        assert (await client.posts.create(post())).post_id == 1
+        assert len(server.requests) == 1
