@@ -95,7 +95,12 @@ def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> Att
         error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
     else:
         error = unknown_error(call, reason, timed_out=failure.timed_out)
-    return AttemptFailed(failure.outcome, error, connection_was_dead=failure.connection_was_dead)
+    return AttemptFailed(
+        failure.outcome,
+        error,
+        connection_was_dead=failure.connection_was_dead,
+        was_only_held_back=failure.was_only_held_back,
+    )
 
 
 def classify(status: int, *, in_front: bool = False) -> Outcome:

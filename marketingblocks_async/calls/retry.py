@@ -29,7 +29,8 @@ class RetryPolicy:
     """How often and for how long a call is tried.
 
     Args:
-        max_attempts: attempts in all, 1 or more; 1 means no retry.
+        max_attempts: attempts in all, 1 or more; 1 means no retry. A write that only a pause of the token kept from
+            being sent does not count.
         max_elapsed: seconds that attempts and the waits between them may take together before no further attempt is
             begun, above 0; ``math.inf`` for no such cap. Waiting for a permit does not count, nor does a pause that the
             API asked for by ``Retry-After``; if it asks for more than an hour, the call fails at once.
@@ -76,6 +77,7 @@ class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for
         retry_after: seconds that the response asks to wait, ``None`` if it does not say.
         pauses_token: whether the response asks for a pause of the whole token.
         connection_was_dead: whether it was lost with a reused connection that turned out dead.
+        was_only_held_back: whether nothing failed, but the limiter held it back for too long.
 
     Attributes:
         pause: seconds for which the token pauses.
@@ -91,6 +93,7 @@ class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for
         retry_after: float | None = None,
         pauses_token: bool = False,
         connection_was_dead: bool = False,
+        was_only_held_back: bool = False,
     ) -> None:
         super().__init__(outcome, error)
         self.outcome = outcome
@@ -98,6 +101,7 @@ class AttemptFailed(Exception):  # noqa: N818 - one attempt's end; the error for
         self.retry_after = retry_after
         self.pauses_token = pauses_token
         self.connection_was_dead = connection_was_dead
+        self.was_only_held_back = was_only_held_back
         self.pause: float = 0.0
         self.delay: float = 0.0
 
@@ -160,13 +164,16 @@ class RetryRules:
 
     def allow(self, failed: BaseException) -> bool:
         """Return whether another attempt follows; called once for each failed one. Sets ``delay``."""
-        self._failures += 1
         call, policy = self._call, self._policy
         if not isinstance(failed, AttemptFailed) or failed.outcome is Outcome.FINAL:
             return False
-        if failed.outcome is Outcome.UNKNOWN and not call.operation.resend_is_harmless:
-            return False
-        if self._failures >= policy.max_attempts:
+        if failed.was_only_held_back:
+            # Nothing has failed, so it neither counts nor costs. The next attempt records the intent anew.
+            failed.delay = 0.0
+            return time.monotonic() < call.ends
+        self._failures += 1
+        harmless = failed.outcome is not Outcome.UNKNOWN or call.operation.resend_is_harmless
+        if not harmless or self._failures >= policy.max_attempts:
             return False
         failed.delay = policy.backoff(self._failures)
         if failed.connection_was_dead:

@@ -25,17 +25,25 @@ class SendFailure(Exception):  # noqa: N818 - the error for the caller is made e
         reason: for a person; a server may have echoed the token in it.
         timed_out: whether it took too long.
         connection_was_dead: whether it was lost with a reused connection that turned out dead.
+        was_only_held_back: whether nothing failed, but the limiter held it back for too long.
 
     """
 
     def __init__(
-        self, outcome: Outcome, reason: str, *, timed_out: bool = False, connection_was_dead: bool = False
+        self,
+        outcome: Outcome,
+        reason: str,
+        *,
+        timed_out: bool = False,
+        connection_was_dead: bool = False,
+        was_only_held_back: bool = False,
     ) -> None:
         super().__init__(outcome, reason)
         self.outcome = outcome
         self.reason = reason
         self.timed_out = timed_out
         self.connection_was_dead = connection_was_dead
+        self.was_only_held_back = was_only_held_back
 
 
 class ResponseTooLarge(SendFailure):
@@ -116,6 +124,14 @@ class Attempt:
         """Whether the record of its intent is too old for it to be written."""
         latest = self._latest_write
         return latest is not None and (time.monotonic() > latest[0] or time.time() > latest[1])
+
+    @property
+    def was_only_held_back(self) -> bool:
+        """Whether the record of its intent is too old only because the limiter let it wait."""
+        latest, held_back = self._latest_write, self.held_back
+        if latest is None or not self.is_late:
+            return False
+        return time.monotonic() - held_back <= latest[0] and time.time() - held_back <= latest[1]
 
     def begin(self) -> None:
         """Allow interruptions from here until ``end()``."""

@@ -25,7 +25,14 @@ from marketingblocks_async.errors import ConfigurationError, Outcome
 from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.middleware import HttpResponse
 
-from .aiohttp_hooks import CURRENT_ATTEMPT, ObservedConnector, observe_session, outcome_of, reason_of
+from .aiohttp_hooks import (
+    CURRENT_ATTEMPT,
+    LateAttemptError,
+    ObservedConnector,
+    observe_session,
+    outcome_of,
+    reason_of,
+)
 from .attempt import Attempt, ResponseTooLarge, SendFailure
 from .proxies import Proxies
 from .timeouts import AttemptTimer
@@ -360,7 +367,12 @@ class Transport:
         was_dead = False
         if attempt.sent and not attempt.answered and self._connector is not None:
             was_dead = self._connector.lost(attempt)
-        return SendFailure(outcome_of(exc, attempt), reason_of(exc), connection_was_dead=was_dead)
+        return SendFailure(
+            outcome_of(exc, attempt),
+            reason_of(exc),
+            connection_was_dead=was_dead,
+            was_only_held_back=isinstance(exc, LateAttemptError) and attempt.was_only_held_back,
+        )
 
     def _new_timer(self, attempt: Attempt, seconds: float) -> AttemptTimer:
         if self._session is None:

@@ -177,6 +177,16 @@ class TestHowOften:
         assert await scene.go_on(failed(Outcome.UNKNOWN)) == "done"
         assert scene.attempts == 4
 
+    async def test_what_was_only_held_back_neither_counts_nor_costs(self) -> None:
+        held_back = failed(Outcome.NOT_SENT)
+        held_back.was_only_held_back = True
+        once = dataclasses.replace(QUICK, max_attempts=1)
+        last = failed(Outcome.NOT_SENT)
+        scene = Scene([held_back, held_back, last, "never"], once, budget=RetryBudget(0))
+        assert await scene.fails(held_back) is last
+        assert scene.slept == [0.0] * 3
+        assert await Scene(["never"], left=-1.0).fails(held_back) is held_back
+
     async def test_before_each_retry_the_failure_and_the_delay_are_told(self) -> None:
         first, second = failed(Outcome.NOT_SENT), failed(Outcome.UNKNOWN)
         scene = Scene([second, "done"])

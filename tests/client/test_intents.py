@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
-from marketingblocks_async import HttpAnswer, HttpRequest, MarketingBlocks, RateLimit, Send
+from marketingblocks_async import HttpAnswer, HttpRequest, MarketingBlocks, RateLimit, RetryPolicy, Send
 from marketingblocks_async.sandbox import Sandbox
 from marketingblocks_async.transport import attempt as attempts
 from marketingblocks_async.transport import transport
@@ -90,17 +90,43 @@ async def test_after_the_process_or_the_machine_stood_still(clocks: Clocks, cloc
         assert sandbox.ledger.attempts() == 1
 
 
+@pytest.mark.parametrize("handed_in", [False, True])
 @pytest.mark.parametrize("how", ["before_send", "middleware"])
-async def test_after_a_pause_in_which_it_could_not_be_written(how: str) -> None:
+async def test_after_a_pause_in_which_it_could_not_be_written(how: str, handed_in: bool) -> None:
+    """That is no failure, so it needs no retry."""
     records = Records()
-    changes: dict[str, Any] = {"middlewares": [records.middleware]} if how == "middleware" else {}
-    async with Sandbox() as sandbox:
-        async with client_of(sandbox, timeout=TIMEOUT, rate_limit=RateLimit(), **changes) as client:
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
+        changes: dict[str, Any] = {
+            "timeout": TIMEOUT,
+            "rate_limit": RateLimit(),
+            "retry": RetryPolicy(max_attempts=1),
+            "middlewares": [records.middleware] if how == "middleware" else [],
+            "session": session if handed_in else None,
+        }
+        async with client_of(sandbox, **changes) as client:
+            budget = cast("Any", client)._executor.context.budget
             records.then = lambda: client.rate_limiter.pause(LONG, over_limit=False)
-            await (client.posts.create(post()) if changes else create(client, records))
+            await (client.posts.create(post()) if how == "middleware" else create(client, records))
             assert client.rate_limiter.snapshot().in_use <= 1
+            assert budget.left == budget.capacity
         assert records.count == 2
         assert sandbox.ledger.attempts() == 1
+
+
+@pytest.mark.parametrize("handed_in", [False, True])
+async def test_nothing_is_written_in_a_pause(handed_in: bool) -> None:
+    """Such as one that began since the permit was granted."""
+    records = Records()
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
+        changes: dict[str, Any] = {"rate_limit": RateLimit(), "session": session if handed_in else None}
+        async with client_of(sandbox, **changes) as client:
+            records.then = lambda: client.rate_limiter.pause(0.3, over_limit=False)
+            running = asyncio.create_task(create(client, records))
+            await until(lambda: records.count == 1)
+            await asyncio.sleep(0.2)
+            assert sandbox.ledger.attempts() == 0
+            await running
+        assert (records.count, sandbox.ledger.attempts()) == (1, 1)
 
 
 async def test_a_read_needs_no_record() -> None:
@@ -139,3 +165,14 @@ def test_how_old_the_record_may_be(clocks: Clocks, timeout: float, seconds: floa
     assert not attempt.is_late
     clocks.ahead = seconds + 0.1
     assert attempt.is_late
+
+
+@pytest.mark.parametrize(("held_back", "only"), [(0.0, False), (0.05, False), (0.3, True)])
+def test_whether_it_is_late_only_because_it_was_held_back(clocks: Clocks, held_back: float, only: bool) -> None:
+    attempt = Attempt(None, None)
+    attempt.intend(0.01)
+    attempt.held_back = held_back
+    assert not attempt.was_only_held_back
+    clocks.ahead = 0.6
+    assert attempt.is_late
+    assert attempt.was_only_held_back is only
