@@ -222,12 +222,11 @@ class ObservedConnector(aiohttp.TCPConnector):
         try:
             return await super().connect(req, traces, limits)
         except (aiohttp.ClientError, OSError) as exc:
-            # A time limit of connecting has a meaning of its own for aiohttp.
-            if req.proxy is None or isinstance(exc, TimeoutError) or _entry(exc)[0] is not Outcome.UNKNOWN:
-                raise
             # At most the CONNECT to the proxy was written: the attempt itself is written on the connection that this
             # function returns.
-            raise NoTunnelError from exc
+            if _is_of_proxy(req, exc):
+                raise NoTunnelError from exc
+            raise
 
     def _note_write(self, attempt: Attempt) -> None:
         """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""
@@ -294,6 +293,12 @@ class ObservedConnector(aiohttp.TCPConnector):
             return False
         self._lesson.learn(attempt.idle)
         return True
+
+
+def _is_of_proxy(request: aiohttp.ClientRequest, exc: Exception) -> bool:
+    """Return whether an exception of a request that was not sent came from its proxy."""
+    # A time limit of connecting has a meaning of its own for aiohttp.
+    return request.proxy is not None and not isinstance(exc, TimeoutError) and _entry(exc)[0] is Outcome.UNKNOWN
 
 
 def _put_back(connection: Connection, attempt: Attempt) -> None:
@@ -411,7 +416,9 @@ async def observe_session(
         await _wait_for_limiter(attempt.limiter, attempt, owner)
     try:
         response = await handler(request)
-    except aiohttp.ClientError as exc:
+    except (aiohttp.ClientError, OSError) as exc:
+        if not attempt.sent and _is_of_proxy(request, exc):
+            raise NoTunnelError from exc
         if body is not None and body.is_refused:
             raise UnaskedResponseError from exc
         raise

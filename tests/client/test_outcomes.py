@@ -169,6 +169,18 @@ class TestProxies:
         assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 6
         assert not any(b"Bearer" in request.head for request in proxy.requests)
 
+    async def test_a_session_s_proxy_that_makes_no_tunnel_has_sent_nothing(self) -> None:
+        async with (
+            RawServer(always(b"", keep=False)) as proxy,
+            aiohttp.ClientSession(proxy=f"http://127.0.0.1:{proxy.port}") as session,
+            client_at("https://api.example.com", session=session) as client,
+        ):
+            with pytest.raises(NotSentError, match="not sent: the proxy hung up"):
+                await client.posts.create(post())
+            with pytest.raises(NotSentError):
+                await client.posts.upcoming()
+        assert [request.line.split()[0] for request in proxy.requests] == ["CONNECT"] * 6
+
     async def test_a_proxy_that_resets_has_sent_nothing(self) -> None:
         async def reset(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
             # Closing sends an RST.
