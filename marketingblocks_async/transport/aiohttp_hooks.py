@@ -194,12 +194,14 @@ class ObservedConnector(aiohttp.TCPConnector):
         while True:
             asked = time.monotonic()
             try:
-                connection = await self._take(req, traces, limits)
-            except OSError as exc:
-                if exc.errno not in NO_SOCKETS:
-                    raise
-                await asyncio.sleep(SOCKET_POLL)
-                continue
+                connection = await super().connect(req, traces, limits)
+            except (aiohttp.ClientError, OSError) as exc:
+                if isinstance(exc, OSError) and exc.errno in NO_SOCKETS:
+                    await asyncio.sleep(SOCKET_POLL)
+                    continue
+                # At most the CONNECT to the proxy was written: the attempt itself is written on the connection.
+                _blame_proxy(req, exc)
+                raise
             if not self._is_usable(connection, attempt):
                 connection.close()
                 continue
@@ -216,17 +218,6 @@ class ObservedConnector(aiohttp.TCPConnector):
             else:
                 connection.release()
                 await self._lesson.wait()
-
-    async def _take(self, req: aiohttp.ClientRequest, traces: list[Trace], limits: aiohttp.ClientTimeout) -> Connection:
-        """Return a connection of the pool, or a new one."""
-        try:
-            return await super().connect(req, traces, limits)
-        except (aiohttp.ClientError, OSError) as exc:
-            # At most the CONNECT to the proxy was written: the attempt itself is written on the connection that this
-            # function returns.
-            if _is_of_proxy(req, exc):
-                raise NoTunnelError from exc
-            raise
 
     def _note_write(self, attempt: Attempt) -> None:
         """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""
@@ -295,10 +286,11 @@ class ObservedConnector(aiohttp.TCPConnector):
         return True
 
 
-def _is_of_proxy(request: aiohttp.ClientRequest, exc: Exception) -> bool:
-    """Return whether an exception of a request that was not sent came from its proxy."""
+def _blame_proxy(request: aiohttp.ClientRequest, exc: Exception) -> None:
+    """Raise ``NoTunnelError`` if the exception of a request that was not sent came from its proxy."""
     # A time limit of connecting has a meaning of its own for aiohttp.
-    return request.proxy is not None and not isinstance(exc, TimeoutError) and _entry(exc)[0] is Outcome.UNKNOWN
+    if request.proxy is not None and not isinstance(exc, TimeoutError) and _entry(exc)[0] is Outcome.UNKNOWN:
+        raise NoTunnelError from exc
 
 
 def _put_back(connection: Connection, attempt: Attempt) -> None:
@@ -417,8 +409,8 @@ async def observe_session(
     try:
         response = await handler(request)
     except (aiohttp.ClientError, OSError) as exc:
-        if not attempt.sent and _is_of_proxy(request, exc):
-            raise NoTunnelError from exc
+        if not attempt.sent:
+            _blame_proxy(request, exc)
         if body is not None and body.is_refused:
             raise UnaskedResponseError from exc
         raise

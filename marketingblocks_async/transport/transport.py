@@ -294,8 +294,11 @@ class Transport:
             return
         self._waiting += 1
         try:
-            # Only one bulk call stands in the queue at a time, so that ordinary calls wait for no more than that one.
-            async with self._bulk_turn if lane is Lane.BULK else contextlib.nullcontext():
+            if lane is Lane.BULK:
+                # Only one bulk call stands in the queue at a time: ordinary calls wait for no more than that one.
+                async with self._bulk_turn:
+                    await slots.acquire()
+            else:
                 await slots.acquire()
         except BaseException:
             attempt.give_back()
