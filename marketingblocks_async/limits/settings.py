@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -48,7 +49,7 @@ class RateLimit:
         if self.limit is not None and (not is_number(self.limit) or not self.limit >= 1 or self.limit % 1):
             msg = f"RateLimit(limit={self.limit!r}): give a whole number, 1 or more, or None to lift the limit"
             raise ConfigurationError(msg)
-        if not is_number(self.per) or not 0 < self.per < math.inf:
+        if not is_number(self.per) or not 0 < self.per <= sys.float_info.max:
             msg = f"RateLimit(per={self.per!r}): give the length of the window in seconds, above 0"
             raise ConfigurationError(msg)
         if self.limit is not None and not self.limit < 1e300 * self.per:

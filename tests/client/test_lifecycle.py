@@ -378,16 +378,13 @@ async def test_a_hundred_clients_leave_nothing_behind() -> None:
 async def test_a_client_that_cannot_be_opened_leaves_nothing_open() -> None:
     class Broken:
         limit = 100
+        per = 1.0
 
-        def make_limiter(self, _root: str, _token: str) -> Any:
+        def make_limiter(self, base_url: str, token: str) -> Any:
             msg = "no such server"
-            raise OSError(msg)
+            raise OSError(base_url, token, msg)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(RateLimit(), name)
-
-    limit: Any = Broken()
-    client = MarketingBlocks("token", rate_limit=limit)
+    client = MarketingBlocks("token", rate_limit=Broken())
     with pytest.raises(OSError, match="no such server"):
         await client.open()
     assert "not open" in repr(client)

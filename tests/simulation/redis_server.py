@@ -96,6 +96,11 @@ class RedisServer:
     def _hsetnx(self, key: str, name: str, value: str) -> int:
         return 0 if name in self.data.get(key, {}) else self._hset(key, name, value)
 
+    def _hincrby(self, key: str, name: str, number: str) -> int:
+        total = int(self._hget(key, name) or 0) + int(number)
+        self._hset(key, name, str(total))
+        return total
+
     def _hget(self, key: str, name: str) -> str | None:
         return self.data.get(key, {}).get(name)
 
@@ -155,7 +160,7 @@ class RedisClient:
     def register_script(self, source: str) -> Callable[..., Any]:
         """Return what runs a script."""
 
-        def run(keys: Sequence[str], args: Sequence[Any]) -> Any:
+        def run(keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
             return self._ask(partial(self._server.run_script, source, keys, args))
 
         return run

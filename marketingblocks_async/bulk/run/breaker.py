@@ -40,11 +40,14 @@ class OutagePolicy(StrEnum):
     """What a run does when the API seems to be down.
 
     ``stop``: end the run; nothing more is sent. ``wait``: ask with a read now and then. When it succeeds, send one row,
-    and go on if that succeeds, too. The run ends after five such rows without a success.
+    and go on if that succeeds, too. The run ends after five such rows without a success. ``fail``: like ``stop``, but
+    rows that are refused (403, 404, 405 and the like) fail, however many follow each other, and the run goes on. It is
+    for files in which many rows have a fault of their own, such as a channel that is gone.
     """
 
     STOP = "stop"
     WAIT = "wait"
+    FAIL = "fail"
 
 
 class Sign(StrEnum):

@@ -412,7 +412,10 @@ class BulkRun:
         number = self._numbers.pop(outcome.index)
         sent_at = self._meter.in_flight.pop(number, None)
         self._news.set()
-        trips = self._breaker.note(outcome.error, sent_at)
+        if self._is_own_fault(outcome.error):
+            trips = self._breaker.note(None, None)
+        else:
+            trips = self._breaker.note(outcome.error, sent_at)
         created = outcome.result
         if created is not None:
             post_id = created.post_id
@@ -432,10 +435,17 @@ class BulkRun:
         if self._stopping.is_set():
             self._end_if_drained()
 
+    def _is_own_fault(self, error: Exception | None) -> bool:
+        """Return whether a row was refused, and the policy is that this is its own fault."""
+        return self._on_outage is OutagePolicy.FAIL and is_refused_for_all(error)
+
     def _note_failure(self, number: int, error: Exception | None, *, was_sent: bool) -> None:
-        is_token = is_refused_token(error, created=self._meter.counts.done > 0)
+        is_own_fault = self._is_own_fault(error)
+        is_token = is_refused_token(error, created=is_own_fault or self._meter.counts.done > 0)
         if error is not None and is_refused_for_all(error) and was_sent and not is_token:
             self._suspects.append((number, error, time.monotonic()))
+            if is_own_fault:
+                self._fail_suspects()
             return
         state = state_after(error)
         if isinstance(error, JournalError):
@@ -473,8 +483,10 @@ class BulkRun:
     def _note_outage(self, error: Exception | None) -> None:
         """React to consecutive rows without a usable response."""
         self._fail_suspects()
-        if self._on_outage is OutagePolicy.STOP:
-            self.stop(Ending.STOPPED, outage_reason(error))
+        if self._on_outage is not OutagePolicy.WAIT:
+            is_refusal = is_refused_for_all(error)
+            way_on = "; if the rows are at fault themselves, let them fail (on_outage: fail)" if is_refusal else ""
+            self.stop(Ending.STOPPED, outage_reason(error) + way_on)
         elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(
                 Ending.STOPPED,

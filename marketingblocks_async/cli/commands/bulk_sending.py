@@ -36,6 +36,7 @@ class OnOutage(StrEnum):
 
     STOP = "stop"
     WAIT = "wait"
+    FAIL = "fail"
 
 
 def _not_negative(seconds: float | None) -> float | None:
@@ -89,7 +90,8 @@ class Sending:
         OnOutage,
         typer.Option(
             help="When several consecutive rows get no usable response: stop, or wait until the API is well again. A "
-            "run that waits sends a row on trial, and ends after 5 such rows without a success."
+            "run that waits sends a row on trial, and ends after 5 such rows without a success. fail: like stop, but "
+            "rows that are refused (403, 404, ...) fail, however many there are, and the run goes on."
         ),
     ] = OnOutage.STOP
 

@@ -162,6 +162,29 @@ async def test_rows_that_are_refused_stay_pending_if_the_run_stops_before_it_is_
     assert (result.counts.failed, result.counts.pending) == (0, ROWS)
 
 
+@pytest.mark.parametrize("kind", ["404", "405", "403"])
+async def test_rows_of_a_channel_that_is_gone_fail_if_the_run_is_told_so(path: Path, kind: str) -> None:
+    statuses = {"404": "404 Not Found", "405": "405 Method Not Allowed", "403": "403 Forbidden"}
+    gone = answer(b'{"status": false, "message": "no such channel"}', statuses[kind])
+    async with Api(lambda n: gone if n <= 40 else answer(GOOD % n)) as api:
+        stopped = await run(api, path)
+        assert stopped.ending is Ending.STOPPED
+        assert stopped.counts.failed == 0
+        if kind != "403":
+            assert "on_outage: fail" in (stopped.reason or "")
+        already = api.creates
+        result = await run(api, path, on_outage="fail")
+    assert result.ending is Ending.COMPLETE
+    assert (result.counts.failed, result.counts.done) == (40 - already, ROWS - 40 + already)
+
+
+async def test_an_outage_stops_a_run_that_lets_refused_rows_fail(path: Path) -> None:
+    async with Api(lambda _: OUTAGES["503"]) as api:
+        result = await run(api, path, on_outage="fail", concurrency=1)
+    assert result.ending is Ending.STOPPED
+    assert result.counts.unknown == 5
+
+
 async def test_a_single_row_that_gets_a_404_has_failed(tmp_path: Path) -> None:
     await create_journal(rows(1), tmp_path / "one.journal")
     async with Api(lambda _: OUTAGES["404"]) as api:
