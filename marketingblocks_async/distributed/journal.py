@@ -324,9 +324,9 @@ class SharedJournal:
             await self._redis.hset(self._meta, "stopped", reason)
 
     async def go_on(self) -> None:
-        """Undo ``stop()``."""
+        """Undo ``stop()``; failures before it do not count towards the next one."""
         async with _command():
-            await self._redis.hdel(self._meta, "stopped")
+            await self._redis.hdel(self._meta, "stopped", "failures")
 
     async def stopped(self) -> str | None:
         """Return why the run was stopped; ``None`` if it was not."""

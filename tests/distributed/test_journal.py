@@ -152,7 +152,7 @@ async def test_a_refused_row_that_was_sent_again_since_does_not_fail(journal: Sh
     assert (await journal.row(1)).state is RowState.PENDING
 
 
-async def test_consecutive_failures_stop_the_run_and_the_next_one_again(journal: SharedJournal) -> None:
+async def test_consecutive_failures_stop_the_run_and_as_many_stop_it_again(journal: SharedJournal) -> None:
     for delivery in "bcde":
         await refuse(journal, 1, delivery)
     assert await journal.stopped() is None
@@ -166,9 +166,12 @@ async def test_consecutive_failures_stop_the_run_and_the_next_one_again(journal:
     assert "The API seems to be down" in reason
     # Not their own fault.
     assert await journal.fail_suspects() == 0
-    # Once it goes on, one more is enough.
+    # What was before it goes on does not count.
     await journal.go_on()
-    await refuse(journal, 3, "j")
+    for delivery in "jklm":
+        await refuse(journal, 3, delivery)
+    assert await journal.stopped() is None
+    await refuse(journal, 3, "n")
     assert await journal.stopped() is not None
 
 
