@@ -337,7 +337,7 @@ def _derived_key(digest: str) -> str:
 
 
 def _is_repetition(stored: Stored, request_key: str) -> bool:
-    """Return whether a run would publish posts of other runs again, and nobody has given it a key of its own for it."""
+    """Return whether a run would publish posts of other runs again without a key that the caller has chosen."""
     return stored.repeats > 0 and request_key == _derived_key(stored.digest)
 
 
