@@ -36,13 +36,18 @@ _OWN_FAULT = frozenset({400, 401, 409, 413, 422, 429})
 or a pause, which has a rule of its own."""
 
 
+LET_THEM_FAIL = "if the rows are at fault themselves, let them fail (on_outage=fail)"
+"""What else can be done about refusals for which ``may_be_own_fault()`` is true; the command line spells the option."""
+
+
 class OutagePolicy(StrEnum):
     """What a run does when the API seems to be down.
 
     ``stop``: end the run; nothing more is sent. ``wait``: ask with a read now and then. When it succeeds, send one row,
     and go on if that succeeds, too. The run ends after five such rows without a success. ``fail``: like ``stop``, but
-    rows that are refused (403, 404, 405 and the like) fail, however many follow each other, and the run goes on. It is
-    for files in which many rows have a fault of their own, such as a channel that is gone.
+    rows that the API itself refuses (403, 404, 405 and the like) fail, however many follow each other, and the run goes
+    on. It is for files in which many rows have a fault of their own, such as a channel that is gone. Redirects, and
+    pages of a firewall or of a proxy, stop the run as with ``stop``.
     """
 
     STOP = "stop"
@@ -88,6 +93,16 @@ def is_refused_for_all(error: Exception | None) -> bool:
     return 300 <= status < 400 or (400 <= status < 500 and (error.made_in_front or status not in _OWN_FAULT))
 
 
+def may_be_own_fault(error: Exception | None) -> bool:
+    """Return whether a row was refused by the API itself, so that the row may be at fault, such as for its channel.
+
+    A redirect, or a page of a firewall or of a proxy, is refused for all rows: it says nothing about the content.
+    """
+    if not isinstance(error, APIError) or error.made_in_front:
+        return False
+    return is_refused_for_all(error) and error.status_code >= 400
+
+
 def is_refused_token(error: Exception | None, *, created: bool) -> bool:
     """Return whether the API refused the token, so that no further row need be sent to know.
 
@@ -105,10 +120,11 @@ def is_refused_token(error: Exception | None, *, created: bool) -> bool:
 def outage_reason(error: Exception | None) -> str:
     """Return why a run stops when consecutive rows failed alike, and what to do; ``error`` is the last one's."""
     if is_refused_for_all(error):
+        way_on = f"; {LET_THEM_FAIL}" if may_be_own_fault(error) else ""
         return (
             f"{OUTAGE_AFTER} consecutive rows were refused for a reason that may concern all rows, the last one: "
             f"{error}. None of them was marked as failed, and no further row was sent; resume the run when the cause "
-            "is gone"
+            f"is gone{way_on}"
         )
     return (
         f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "

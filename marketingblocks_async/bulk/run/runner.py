@@ -35,6 +35,7 @@ from .breaker import (
     Sign,
     is_refused_for_all,
     is_refused_token,
+    may_be_own_fault,
     outage_reason,
     sign_of,
 )
@@ -436,16 +437,19 @@ class BulkRun:
             self._end_if_drained()
 
     def _is_own_fault(self, error: Exception | None) -> bool:
-        """Return whether a row was refused, and the policy is that this is its own fault."""
-        return self._on_outage is OutagePolicy.FAIL and is_refused_for_all(error)
+        """Return whether the API refused a row, and the policy is that this is its own fault."""
+        return self._on_outage is OutagePolicy.FAIL and may_be_own_fault(error)
 
     def _note_failure(self, number: int, error: Exception | None, *, was_sent: bool) -> None:
         is_own_fault = self._is_own_fault(error)
         is_token = is_refused_token(error, created=is_own_fault or self._meter.counts.done > 0)
         if error is not None and is_refused_for_all(error) and was_sent and not is_token:
-            self._suspects.append((number, error, time.monotonic()))
+            refusal = (number, error, time.monotonic())
             if is_own_fault:
-                self._fail_suspects()
+                # Not the suspects: those were refused in front of the API, which may concern all rows.
+                self._record_refusals([refusal])
+            else:
+                self._suspects.append(refusal)
             return
         state = state_after(error)
         if isinstance(error, JournalError):
@@ -470,6 +474,9 @@ class BulkRun:
         if sent_at is not None:
             count = bisect_right(self._suspects, sent_at, key=lambda each: each[2])
         suspects, self._suspects = self._suspects[:count], self._suspects[count:]
+        self._record_refusals(suspects)
+
+    def _record_refusals(self, suspects: list[tuple[int, Exception, float]]) -> None:
         state = RowState.PENDING if self._is_pausing else RowState.FAILED
         for number, error, _ in suspects:
             self._journal.end(number, state, error=error)
@@ -484,9 +491,7 @@ class BulkRun:
         """React to consecutive rows without a usable response."""
         self._fail_suspects()
         if self._on_outage is not OutagePolicy.WAIT:
-            is_refusal = is_refused_for_all(error)
-            way_on = "; if the rows are at fault themselves, let them fail (on_outage: fail)" if is_refusal else ""
-            self.stop(Ending.STOPPED, outage_reason(error) + way_on)
+            self.stop(Ending.STOPPED, outage_reason(error))
         elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(
                 Ending.STOPPED,

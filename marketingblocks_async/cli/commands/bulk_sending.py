@@ -91,7 +91,7 @@ class Sending:
         typer.Option(
             help="When several consecutive rows get no usable response: stop, or wait until the API is well again. A "
             "run that waits sends a row on trial, and ends after 5 such rows without a success. fail: like stop, but "
-            "rows that are refused (403, 404, ...) fail, however many there are, and the run goes on."
+            "rows that the API itself refuses (403, 404, ...) fail, however many there are, and the run goes on."
         ),
     ] = OnOutage.STOP
 

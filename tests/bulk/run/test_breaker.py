@@ -33,6 +33,7 @@ from marketingblocks_async.bulk.run.breaker import (
     Breaker,
     Sign,
     is_refused_token,
+    may_be_own_fault,
     sign_of,
 )
 from marketingblocks_async.errors import BadRequestError
@@ -171,11 +172,22 @@ async def test_rows_of_a_channel_that_is_gone_fail_if_the_run_is_told_so(path: P
         assert stopped.ending is Ending.STOPPED
         assert stopped.counts.failed == 0
         if kind != "403":
-            assert "on_outage: fail" in (stopped.reason or "")
+            assert "on_outage=fail" in (stopped.reason or "")
         already = api.creates
         result = await run(api, path, on_outage="fail")
     assert result.ending is Ending.COMPLETE
     assert (result.counts.failed, result.counts.done) == (40 - already, ROWS - 40 + already)
+
+
+@pytest.mark.parametrize("kind", ["307", "page with 403", "page with 405"])
+async def test_refusals_that_are_not_the_apis_stop_a_run_that_lets_refused_rows_fail(path: Path, kind: str) -> None:
+    gone = OUTAGES["404"]
+    async with Api(lambda n: answer(GOOD % n) if n <= 5 else OUTAGES[kind] if n != 8 else gone) as api:
+        result = await run(api, path, on_outage="fail", concurrency=1)
+    assert result.ending is Ending.STOPPED
+    # The 404 counts as the fault of its row; it says nothing of the rows around it.
+    assert (result.counts.done, result.counts.failed, result.counts.pending) == (5, 1, ROWS - 6)
+    assert "on_outage" not in (result.reason or "")
 
 
 async def test_an_outage_stops_a_run_that_lets_refused_rows_fail(path: Path) -> None:
@@ -279,6 +291,20 @@ def refusal(status: int, kind: type[APIError] = APIError, *, in_front: bool = Fa
 )
 def test_what_an_outcome_says_of_the_api(sign: Sign, errors: list[Exception | None]) -> None:
     assert [sign_of(error) for error in errors] == [sign] * len(errors)
+
+
+@pytest.mark.parametrize(
+    ("expected", "error"),
+    [
+        *((True, refusal(status)) for status in (402, 403, 404, 405, 410)),
+        *((False, refusal(status)) for status in (307, 401, 422)),
+        *((False, refusal(status, in_front=True)) for status in (400, 403, 404)),
+        (False, OutcomeUnknownError("x")),
+        (False, None),
+    ],
+)
+def test_which_refusals_may_be_the_fault_of_a_row(*, expected: bool, error: Exception | None) -> None:
+    assert may_be_own_fault(error) is expected
 
 
 @pytest.mark.parametrize("created", [True, False])
