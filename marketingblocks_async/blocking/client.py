@@ -84,11 +84,29 @@ class Counterpart:
 
     target: Any
 
+    @property
+    def loop(self) -> BackgroundLoop:
+        """The loop of this process, so a client of the parent can be opened in a forked child."""
+        return background_loop()
+
     def stand_for(self, target: Any) -> Self:
         """Become the counterpart of ``target``."""
         self.target = target
-        self.loop: BackgroundLoop = background_loop()
         return self
+
+
+class Work(Counterpart):
+    """Stands for something that goes on, and stays with the process in which it was begun."""
+
+    def stand_for(self, target: Any) -> Self:
+        """Become the counterpart of ``target``, on the loop of this process."""
+        self._begun_on = background_loop()
+        return super().stand_for(target)
+
+    @property
+    def loop(self) -> BackgroundLoop:
+        """The loop on which it was begun, which refuses calls in a forked child."""
+        return self._begun_on
 
 
 class RawPosts(Counterpart):
@@ -212,7 +230,7 @@ class MarketingBlocks(Counterpart):
     """The client, and it waits.
 
     All clients of a process run on one background loop, so they share limiters, and many threads may use one at once.
-    Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork a new client has to be made.
+    Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork, open it in the child.
     """
 
     posts: Posts
@@ -246,8 +264,9 @@ class MarketingBlocks(Counterpart):
 
     def open(self) -> None:
         """Open the client; ``with`` does it."""
-        self.loop.run(self.target.open())
-        self.loop.opened.add(self.target)
+        loop = self.loop
+        loop.run(self.target.open())
+        loop.opened.add(self.target)
 
     @property
     def with_raw_response(self) -> RawClient:
@@ -261,7 +280,7 @@ class MarketingBlocks(Counterpart):
     with_token: Final = _copying(mb.MarketingBlocks.with_token)
 
 
-class CreateMany(Counterpart, Iterator[mb.PostOutcome]):
+class CreateMany(Work, Iterator[mb.PostOutcome]):
     """The running creation of many posts, see ``CreateMany``."""
 
     def __init__(self) -> None:
@@ -333,7 +352,7 @@ def _with_blocking_client(
     return made
 
 
-class BulkRun(Counterpart):
+class BulkRun(Work):
     """One run over the rows of a journal.
 
     Ctrl-C lets the rows in flight come to their end; one more stops at once. ``on_progress`` runs on the loop.

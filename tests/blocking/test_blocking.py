@@ -380,7 +380,7 @@ def test_ctrl_c_lets_the_rows_in_flight_of_a_bulk_run_come_to_their_end(sandbox:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_after_a_fork_the_old_client_says_so_and_a_new_one_works(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_client_of_the_parent_is_opened_in_a_forked_child(sandbox: Sandbox, tmp_path: Path) -> None:
     process = run_script(
         sandbox,
         tmp_path,
@@ -390,26 +390,37 @@ def test_after_a_fork_the_old_client_says_so_and_a_new_one_works(sandbox: Sandbo
         from marketingblocks_async import ConfigurationError
         from marketingblocks_async.blocking import MarketingBlocks
         post = dict(channel_type="facebook", channel_id=1, post_type="post", media_urls=[], publish_mode="now")
+        unopened = MarketingBlocks()
         with MarketingBlocks() as client:
+            copy = client.with_options(timeout=9)
             client.posts.create(caption_text="parent", **post)
+            many = client.posts.create_many([dict(post, caption_text="many")])
             child = os.fork()
             if child == 0:
-                try:
-                    client.posts.create(caption_text="never", **post)
-                except ConfigurationError as error:
-                    print(error, flush=True)
-                with MarketingBlocks() as new:
-                    new.posts.create(caption_text="child", **post)
+                for call in (lambda: client.posts.create(caption_text="never", **post), lambda: next(many)):
+                    try:
+                        call()
+                    except ConfigurationError as error:
+                        print(error, flush=True)
+                client.open()
+                client.posts.create(caption_text="child", **post)
+                copy.posts.create(caption_text="child too", **post)
+                with unopened:
+                    unopened.posts.create(caption_text="child as well", **post)
+                client.close()
                 os._exit(0)
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
             client.posts.create(caption_text="parent again", **post)
+            print([outcome.ok for outcome in many])
         """,
     )
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0, out
-    assert "make a client after the fork" in out
-    assert out.splitlines()[-1] == "0"
-    assert len(sandbox.posts) == 3
+    lines = out.splitlines()
+    assert "the client is not open" in lines[0]
+    assert "begin it anew" in lines[1]
+    assert lines[2:] == ["0", "[True]"]
+    assert len(sandbox.posts) == 6
 
 
 def test_nothing_is_left_when_the_interpreter_ends(sandbox: Sandbox, tmp_path: Path) -> None:
