@@ -12,6 +12,7 @@ from unittest import mock
 
 import redis.asyncio
 
+from marketingblocks_async import RetryPolicy
 from marketingblocks_async.bulk import JournalError, Row, RowState
 from marketingblocks_async.bulk.planning import make_plan
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
@@ -95,7 +96,7 @@ async def _life(world: World, queue: Queue, *, may_die: bool) -> object:
     for _ in range(2):
         process = world.process(may_die=may_die)
         processes.append(process)
-        tasks.append(process.start(_work(world, queue)))
+        tasks.append(process.start(_work(world, queue, is_patient=not may_die)))
         await asyncio.sleep(STARTING)
         if may_die:
             world.let_stand_still(process)
@@ -117,8 +118,10 @@ async def _life(world: World, queue: Queue, *, may_die: bool) -> object:
     return ended
 
 
-async def _work(world: World, queue: Queue) -> None:
-    async with world.client() as client, _journal() as journal:
+async def _work(world: World, queue: Queue, *, is_patient: bool) -> None:
+    # Each worker has the whole limit, so rows that are sent once only can be refused one after another, in peace too.
+    changes = {"retry": RetryPolicy(max_attempts=5, initial_backoff=0.2, max_backoff=2.0)} if is_patient else {}
+    async with world.client(**changes) as client, _journal() as journal:
         sender = RowSender(client, journal)
 
         async def one_after_another() -> None:
