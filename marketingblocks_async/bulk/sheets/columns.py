@@ -20,6 +20,7 @@ from marketingblocks_async.errors import ConfigurationError
 
 from .cells import BLANKS
 from .display import visible
+from .spellings import PLATFORMS, spelled
 from .words import PYTHON, Words
 
 ColumnMapping: TypeAlias = Mapping[str, str | None]
@@ -132,6 +133,61 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 
 SYNONYM_OF = {normal_name(name): target for target, names in _SYNONYMS.items() for name in names}
 """Normal name of a usual column → what it holds; for files that are read by a recipe, and for advice."""
+
+SEVERAL = frozenset({"media_urls", "link"})
+"""Targets that several columns can hold together: "Image 1", "Image 2"."""
+
+_OTHER_THINGS = frozenset({
+    "alt", "approval", "approved", "backup", "bio", "by", "comment", "comments", "count", "cover", "created",
+    "deadline", "description", "done", "draft", "due", "duration", "example", "id", "idea", "ideas", "internal",
+    "length", "minutes", "modified", "note", "notes", "old", "overlay", "owner", "preview", "reference", "shoot",
+    "source", "status", "thumbnail", "title", "type", "updated", "y", "yes",
+})  # fmt: skip
+"""Words in brackets behind a name that make another column of it: "Image (alt text)", "Post (yes/no)"."""
+
+_FORMS_OF_LINKS = frozenset({"url", "urls", "link", "links", "utm", "optional", "required", "website", "https", "http"})
+"""Words in brackets behind the name of a link that leave it one; "Link (Canva)" is not for the public."""
+
+
+_SIZE = re.compile(r"[0-9]+ ?[x\u00d7:] ?[0-9]+")
+_NUMBER_BEHIND = re.compile(r"(?<=[)\]]) ?#?[0-9]+$")
+
+
+def without_bracket(name: str) -> tuple[str, str]:
+    """Return the name of a column without the bracket at its end, and what that says; empty if there is none."""
+    # Only the head: the name of a column may be a text of megabytes.
+    text = _NUMBER_BEHIND.sub("", unicodedata.normalize("NFKC", name[:200]).strip(BLANKS))
+    opening = max(text.rfind("("), text.rfind("["))
+    closed = opening > 0 and text[-1] in ")]" and text[opening:] != "(s)"
+    return (text[:opening].strip(BLANKS), text[opening + 1 : -1].strip(BLANKS)) if closed else (text, "")
+
+
+@lru_cache(maxsize=4096)
+def usual_target(name: str) -> tuple[str | None, bool]:
+    """Return what a column of this name holds in most files, and whether its whole name says so.
+
+    "Image 2" holds what "Image" does. "Time (EST)" and "Caption (max 280)" hold what they do without the bracket,
+    unless that makes another column of them: "Image (alt text)".
+    """
+    if (found := _usual(name)) is not None:
+        return found, True
+    head, bracket = without_bracket(name)
+    found = _usual(head) if bracket else None
+    words = set(re.findall(r"\w+", _SIZE.sub("", bracket.casefold())))
+    # The id of an account is what names it.
+    other = _OTHER_THINGS - {"id"} if found in ("channel", "channel_id", "channel_type") else _OTHER_THINGS
+    is_other = words & other or any(spelled(word) in PLATFORMS for word in words)
+    return (None if is_other or (found == "link" and not words <= _FORMS_OF_LINKS) else found), False
+
+
+def _usual(name: str) -> str | None:
+    normal = normal_name(name)
+    if found := SYNONYM_OF.get(normal) or target_of(name):
+        return found
+    # "Image 2", "Image 2 URL", or "Image #2".
+    base = re.sub(r"#?[0-9]+", "", normal, count=1)
+    found = SYNONYM_OF.get(base) or target_of(base)
+    return found if found in SEVERAL and base != normal else None
 
 
 def is_note(name: str) -> bool:

@@ -35,13 +35,12 @@ from .columns import (
     LIST_SEPARATOR,
     LISTED_IN_MESSAGES,
     QUOTED,
-    SYNONYM_OF,
     TO_CHECK,
     ColumnRules,
     nearest_target,
-    normal_name,
     numbered,
     suggestion,
+    usual_target,
 )
 from .display import readable, visible
 from .words import PYTHON, Words
@@ -238,7 +237,7 @@ def same_field(first: str, second: str, field: str, words: Words) -> str:
 
 def unknown_column(shown: str, name: str, words: Words) -> str:
     """Return what to do about a column that holds no field."""
-    usual = SYNONYM_OF.get(normal_name(name))
+    usual = usual_target(name)[0]
     return (
         f'"{shown}" is no field of a post{"" if usual else suggestion(name)}; say which one it is, '
         f"{words.map(shown, usual or nearest_target(name) or _ANY_FIELD)}, or leave it out: {words.ignore(shown)}"

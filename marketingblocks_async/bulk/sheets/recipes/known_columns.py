@@ -9,7 +9,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS
-from marketingblocks_async.bulk.sheets.columns import SYNONYM_OF, is_note, normal_name, numbered, target_of
+from marketingblocks_async.bulk.sheets.columns import (
+    SEVERAL,
+    SYNONYM_OF,
+    is_note,
+    normal_name,
+    numbered,
+    usual_target,
+)
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, same_field, unknown_column
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, spelled
@@ -17,12 +24,10 @@ from marketingblocks_async.models import ChannelType
 
 from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
 
-SEVERAL = frozenset({"media_urls", LINK})
-"""Targets that several columns can hold together."""
-
 PLATFORM_NAMES = frozenset(platform.value for platform in ChannelType)
 
-_UNKNOWN = 2
+_IN_ITS_RECIPE, _USUAL, _NEARLY_USUAL, _UNKNOWN = range(4)
+"""How sure it is what a column holds: the recipe names it, its name is usual, or is so without a bracket at its end."""
 
 _NUMBERED = re.compile(" ?#[0-9]+$")
 """What ``numbered()`` adds to the name of a second column that is called the same."""
@@ -35,7 +40,7 @@ class _Column(NamedTuple):
     name: str
     target: str | None
     strength: int
-    """0 if the recipe names it, 1 if its name is usual, 2 if it is not known."""
+    """How sure that is, from ``_IN_ITS_RECIPE`` to ``_UNKNOWN``."""
 
 
 class Columns:
@@ -56,22 +61,19 @@ class Columns:
         """Return what a column holds, and how sure that is (see ``_Column``)."""
         normal = normal_name(name)
         if normal in self._exact:
-            return self._exact[normal], 0
+            return self._exact[normal], _IN_ITS_RECIPE
         for pattern, target in self._patterns:
             if pattern.fullmatch(normal):
                 # "Post*" is the caption, but "Post date" is none.
-                return SYNONYM_OF.get(normal, target) if target == "caption_text" else target, 0
+                return SYNONYM_OF.get(normal, target) if target == "caption_text" else target, _IN_ITS_RECIPE
         if is_note(name):
-            return None, 0
-        # "Image 2", or the second column that is called "Image".
-        several = SYNONYM_OF.get(normal.rstrip("0123456789").removesuffix("#"))
-        if several in SEVERAL:
-            return several, 1
-        normal, name = _NUMBERED.sub("", normal), _NUMBERED.sub("", name)
-        found = SYNONYM_OF.get(normal) or target_of(name)
+            return None, _IN_ITS_RECIPE
+        # The second column of one name holds what the first does.
+        name = _NUMBERED.sub("", name)
+        found, is_whole = usual_target(name)
         if found is None and spelled(name) in PLATFORMS:
-            found = PLATFORMS[spelled(name)].value
-        return (found, 1) if found else (None, 2)
+            found, is_whole = PLATFORMS[spelled(name)].value, True
+        return (found, _USUAL if is_whole else _NEARLY_USUAL) if found else (None, _UNKNOWN)
 
     def names_exactly(self, name: str) -> bool:
         """Tell whether the recipe names the column without a ``*``."""
@@ -79,7 +81,7 @@ class Columns:
 
     def count_known(self, names: Iterable[str]) -> int:
         """Return how many of ``names`` are known: how much a row looks like the header."""
-        return sum(self.find(name)[1] < 2 for name in names if name.strip(BLANKS) and not is_note(name))
+        return sum(self.find(name)[1] < _UNKNOWN for name in names if name.strip(BLANKS) and not is_note(name))
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ def fitting_recipe(names: Sequence[str]) -> str | None:
     best, most = None, 0
     for recipe, columns in _own_columns().items():
         found = [(columns.find(name), columns.names_exactly(name)) for name in given]
-        named = [target for (target, strength), _ in found if strength == 0]
+        named = [target for (target, strength), _ in found if strength == _IN_ITS_RECIPE]
         # A whole name says more than a beginning that many programs share.
         score = len(named) + sum(exact for _, exact in found)
         fields = [target for target in named if target is not None]
