@@ -1,8 +1,9 @@
 """Dates as other programs write them, read one way for a whole column.
 
-``03/04/2027`` is a day in March or in April, and nothing in the cell says which. So a form is never guessed cell by
-cell: either it is given (``DD/MM/YYYY hh:mm a``), or the whole column is looked through first, and only a form that
-every date fits is taken. Dates that begin with the year, and months that are written as words, need no decision.
+``03/04/2027`` is a day in March or in April, and nothing in the cell says which. ``27/03/28`` may begin with the year.
+So a form is never guessed cell by cell: either it is given (``DD/MM/YYYY hh:mm a``), or the whole column is looked
+through first, and only a form that every date fits is taken. Dates that begin with a year of four digits, and months
+that are written as words, need no decision.
 
 What is read here becomes the one text that the rest of the package knows, ``YYYY-MM-DD HH:MM`` with an offset if the
 cell has one. Whether that time exists in its zone is checked there.
@@ -11,7 +12,8 @@ cell has one. Whether that time exists in its zone is checked there.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -30,26 +32,51 @@ FORM_EXAMPLE = "DD/MM/YYYY HH:mm"
 LONGEST_DATE = 80
 """Characters of a date; a longer text is none."""
 
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december",
+# Language → names of the months. Accents do not matter here, see _plain().
+_MONTHS: Mapping[str, str] = {
+    "English": "january february march april may june july august september october november december",
+    "German": "januar februar marz april mai juni juli august september oktober november dezember",
+    "French": "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
+    "Spanish": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "Italian": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "Portuguese": "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro",
+    "Dutch": "januari februari maart april mei juni juli augustus september oktober november december",
+}
+_SHORT_MONTHS = (
+    "jan janv ene gen", "feb feber fev fevr", "mar mrz maerz mrt", "apr avr abr", "may mag", "jun giu", "jul juil lug",
+    "aug ago aou", "sep sept set setiembre", "oct okt ott out", "nov", "dec dez dic",
 )  # fmt: skip
-_MONTH_OF = {name[:length]: number for number, name in enumerate(_MONTHS, 1) for length in (3, len(name))} | {"sept": 9}
+_MONTH_OF = {
+    name: number
+    for names in (*map(str.split, _MONTHS.values()), _SHORT_MONTHS)
+    for number, each in enumerate(names, 1)
+    for name in each.split()
+} | {"janner": 1, "jaenner": 1}
+_LANGUAGES = ", ".join(_MONTHS)
 _MONTH_WORD = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
-_WEEKDAY_WORD = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+_WEEKDAY_WORD = (
+    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|mo|di|mi|do|fr|sa|so"
+    r"|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lun|mar|mer|jeu|ven|sam|dim"
+    r"|lunes|martes|miercoles|jueves|viernes|sabado|domingo|mie|jue|vie|sab|dom"
+    r"|(?:lune|marte|mercole|giove|vener)di|sabato|domenica|gio"
+    r"|(?:segunda|terca|quarta|quinta|sexta)(?:-feira)?|seg|ter|qua|qui|sex"
+    r"|(?:maan|dins|woens|donder|vrij|zater|zon)dag|ma|wo|vr|za|zo)"
+)
 _GAP = r"[\s\u00a0\u202f]"
 
 _CLOCK = (
     rf"(?P<hour>[0-9]{{1,2}})(?:[:.h](?P<minute>[0-9]{{2}})(?:[:.](?P<second>[0-9]{{2}})(?:[.,](?P<fraction>[0-9]{{1,9}}))?)?)?"
-    rf"(?:{_GAP}*(?P<half>[ap])\.?{_GAP}?m\.?)?"
+    rf"(?:{_GAP}*(?P<half>[ap])\.?{_GAP}?m\.?|{_GAP}*(?P<unit>uhr|uur|h))?"
 )
 # "GMT+1" in brackets is how Notion writes it.
 _OFFSET = (
     r"\(?(?P<offset>[Zz]|(?:UTC|GMT)?[+\u2212-][0-9]{2}:?[0-9]{2}|(?:UTC|GMT)[+\u2212-][0-9]{1,2}(?::[0-9]{2})?"
     r"|UTC|GMT)\)?"
 )
-_TAIL = rf"(?:(?:{_GAP}*[Tt,]{_GAP}*|{_GAP}+(?:at{_GAP}+|[-\u2013]{_GAP}+)?){_CLOCK}(?:{_GAP}*{_OFFSET})?)?"
-_BEGIN = rf"(?:{_WEEKDAY_WORD}[.,]?{_GAP}+)?"
+_AT = rf"(?:at|um|a(?:{_GAP}+las?)?|as|alle(?:{_GAP}+ore)?|ore|om)"
+_TAIL = rf"(?:(?:{_GAP}*[Tt,]{_GAP}*|,?{_GAP}+{_AT}{_GAP}+|{_GAP}+(?:[-\u2013]{_GAP}+)?){_CLOCK}(?:{_GAP}*{_OFFSET})?)?"
+_BEGIN = rf"(?:{_WEEKDAY_WORD}[.,]{{0,2}}{_GAP}+)?"
 
 _YEAR_FIRST = re.compile(
     rf"{_BEGIN}(?P<year>[0-9]{{4}})(?P<sign>[-/.])(?P<month>[0-9]{{1,2}})(?P=sign)(?P<day>[0-9]{{1,2}}){_TAIL}",
@@ -61,8 +88,8 @@ _YEAR_LAST = re.compile(
     re.IGNORECASE,
 )
 _DAY_WORD = re.compile(
-    rf"{_BEGIN}(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?[-. ]{_GAP}*(?P<word>{_MONTH_WORD})[-.,]?{_GAP}*"
-    rf"(?P<year>[0-9]{{4}}|[0-9]{{2}}){_TAIL}",
+    rf"{_BEGIN}(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th|er|[o\u00ba])?(?:[-.]|{_GAP}){_GAP}*(?:de{_GAP}+)?"
+    rf"(?P<word>{_MONTH_WORD})[-.,]?{_GAP}*(?:del?{_GAP}+)?(?P<year>[0-9]{{4}}|[0-9]{{2}}){_TAIL}",
     re.IGNORECASE,
 )
 _WORD_DAY = re.compile(
@@ -74,23 +101,44 @@ _T = re.compile("[0-9]T[0-9]", re.IGNORECASE)
 _CLOCK_ONLY = re.compile(_CLOCK, re.IGNORECASE)
 
 
+def _this_year() -> int:
+    return date.today().year  # noqa: DTZ011 - an hour more or less changes only which dates are unclear
+
+
+def _plain(text: str) -> str:
+    """Return a text without its accents; many people leave them out."""
+    if text.isascii():
+        return text
+    # Patterns that ignore capitals take the dotless i and the long s too, which no name of a month has.
+    plain = unicodedata.normalize("NFD", text).replace("\u0131", "i").replace("\u017f", "s")
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
 class Order(Enum):
-    """The order of day and month in a date; messages show the value."""
+    """The order of day, month and year in a date; messages show the value."""
 
     DAY_FIRST = "DD/MM/YYYY"
     MONTH_FIRST = "MM/DD/YYYY"
+    YEAR_FIRST = "YY/MM/DD"
 
     @property
     def words(self) -> str:
         """The name of the order in messages."""
-        return "day first" if self is Order.DAY_FIRST else "month first"
+        return f"{self.name.removesuffix('_FIRST').lower()} first"
+
+    def form_of(self, found: re.Match[str]) -> str:
+        """Return the form of a date in this order, with its own signs."""
+        value = self.value.replace("YYYY", "YY") if len(found["year"]) == 2 else self.value
+        return value.replace("/", found["sign"])
 
 
 class _Reading(NamedTuple):
-    """The meaning of one cell, before the order of day and month is known."""
+    """The meaning of one cell, before the order of day, month and year is known."""
 
     orders: dict[Order | None, date]
     """The days that it can be; under ``None`` if there is no doubt."""
+    evidence: frozenset[Order]
+    """The orders that the column can have because of this cell; empty if the cell says nothing about that."""
     clock: str
     """``HH:MM`` with seconds if there are any, empty if the cell has no time of day."""
     halved: bool
@@ -113,7 +161,7 @@ def _clock(found: re.Match[str]) -> tuple[str, bool, bool] | None:
     if found["hour"] is None:
         return "", False, False
     hour, half = int(found["hour"]), (found["half"] or "").lower()
-    if found["minute"] is None and not half:
+    if found["minute"] is None and not half and not found["unit"]:
         return None
     if half and not 1 <= hour <= 12:
         return None
@@ -123,35 +171,58 @@ def _clock(found: re.Match[str]) -> tuple[str, bool, bool] | None:
     if shown > 23 or minute > 59 or int(second) > 59:
         return None
     seconds = "" if second == "00" and not (found["fraction"] or "").strip("0") else f":{second}"
-    return f"{shown:02}:{minute:02}{seconds}", bool(half), not half and 1 <= hour <= 12
+    # "9 Uhr" is said on a clock of 24 hours.
+    return f"{shown:02}:{minute:02}{seconds}", bool(half), not half and not found["unit"] and 1 <= hour <= 12
 
 
 @lru_cache(maxsize=256)
-def _readings(text: str) -> _Reading | None:
+def _readings(text: str, this_year: int) -> _Reading | None:
     """Return what a text can mean, ``None`` if it is no date of a known form."""
+    text = _plain(text)
     days: dict[Order | None, date] = {}
+    evidence: frozenset[Order] = frozenset()
     if found := _YEAR_FIRST.fullmatch(text):
         days = _only(_day(found["year"], int(found["month"]), int(found["day"])))
     elif found := _DAY_WORD.fullmatch(text) or _WORD_DAY.fullmatch(text):
         days = _only(_day(found["year"], _MONTH_OF[found["word"].lower()], int(found["day"])))
     elif found := _YEAR_LAST.fullmatch(text):
-        first, second, year = int(found["first"]), int(found["second_number"]), found["year"]
-        if day := _day(year, second, first):
-            days[Order.DAY_FIRST] = day
-        if day := _day(year, first, second):
-            days[Order.MONTH_FIRST] = day
-        if found["sign"] == ".":
-            # No country writes the month first and dots between the numbers.
-            days = _only(days.get(Order.DAY_FIRST))
-        elif len(set(days.values())) == 1 and len(days) == 2:
-            # The third of March is the same either way.
-            days = _only(days[Order.DAY_FIRST])
+        days, evidence = _ordered(found, this_year)
     if found is None or not days or (clock := _clock(found)) is None:
         return None
     shown, halved, either = clock
     # With an offset, or a T before the hour, it is a program that wrote it, and programs use the clock of 24 hours.
     either = either and not found["offset"] and not _T.search(text)
-    return _Reading(days, shown, halved, either, _offset(found["offset"]))
+    return _Reading(days, evidence, shown, halved, either, _offset(found["offset"]))
+
+
+def _ordered(found: re.Match[str], this_year: int) -> tuple[dict[Order | None, date], frozenset[Order]]:
+    """Return the days that three numbers can be, and the orders that their column can have."""
+    first, second, last = found["first"], int(found["second_number"]), found["year"]
+    days: dict[Order | None, date] = {}
+    if day := _day(last, second, int(first)):
+        days[Order.DAY_FIRST] = day
+    # No country writes the month first and dots between the numbers.
+    if found["sign"] != "." and (day := _day(last, int(first), second)):
+        days[Order.MONTH_FIRST] = day
+    if _begins_with_year(first, last, this_year) and (day := _day(first, second, int(last))):
+        days[Order.YEAR_FIRST] = day
+    if len(days) > 1 and len(set(days.values())) == 1:
+        # The third of March is the same either way.
+        return _only(next(iter(days.values()))), frozenset()
+    evidence = frozenset(order for order in days if order)
+    if found["sign"] == "." and Order.YEAR_FIRST not in days:
+        # It is clear without the others, but says of a column of 28.03.27 that it does not begin with the year.
+        return _only(days.get(Order.DAY_FIRST)), evidence if len(last) == 2 else frozenset()
+    return days, evidence
+
+
+def _begins_with_year(first: str, last: str, this_year: int) -> bool:
+    """Tell whether the first of three numbers can be the year of a post: a near one, nearer than the last number."""
+    if len(first) != 2 or len(last) != 2:
+        return False
+    year, other = int(first) + 2000, int(last) + 2000
+    is_last_year = year == this_year - 1 and not this_year - 1 <= other <= this_year + 2
+    return this_year <= year <= this_year + 2 or is_last_year
 
 
 def _only(day: date | None) -> dict[Order | None, date]:
@@ -169,7 +240,7 @@ def _offset(text: str | None) -> str:
 def has_clock(text: str) -> bool:
     """Tell whether a date has a time of day, however that is written."""
     text = text.strip(BLANKS)
-    reading = _readings(text) if len(text) <= LONGEST_DATE else None
+    reading = _readings(text, _this_year()) if len(text) <= LONGEST_DATE else None
     return ":" in text or (reading is not None and bool(reading.clock))
 
 
@@ -195,17 +266,21 @@ class DateColumn:
         forms: the forms that are given, in the notation of ``compile_form()``; the first that fits is taken. Without
             any, ``look()`` at every cell of the column before the first ``read()``.
         words: how errors name the options.
+        this_year: the year in which posts are planned; ``None`` for that of today.
 
     Raises:
         ConfigurationError: a form has no such notation.
 
     """
 
-    def __init__(self, forms: Sequence[str] = (), words: Words = PYTHON) -> None:
+    def __init__(self, forms: Sequence[str] = (), words: Words = PYTHON, this_year: int | None = None) -> None:
         self._words = words
         self._forms = [compile_form(form) for form in forms]
-        self._only: dict[Order, tuple[str, int | None]] = {}
-        self._both: tuple[str, int | None] | None = None
+        self._this_year = this_year or _this_year()
+        # The orders that the column can have by some of its dates → the first of these.
+        self._seen: dict[frozenset[Order], tuple[str, int | None]] = {}
+        # The first date that has several readings.
+        self._unclear: tuple[str, int | None] | None = None
         # The first time with AM or PM, and the first one that was read without them and may lack them.
         self._halved: tuple[str, int | None] | None = None
         self._not_halved: tuple[str, int | None] | None = None
@@ -223,19 +298,15 @@ class DateColumn:
     def look(self, text: str, line: int | None = None) -> None:
         """Take one cell of the column into account; one that is no date says nothing about the others."""
         text = text.strip(BLANKS)
-        reading = _readings(text) if 0 < len(text) <= LONGEST_DATE else None
+        reading = self._reading(text)
         if reading is None:
             return
         if reading.halved and self._halved is None:
             self._halved = text, line
-        if None in reading.orders:
-            return
-        if len(reading.orders) == 1:
-            order = next(iter(reading.orders))
-            if order is not None:
-                self._only.setdefault(order, (text, line))
-        elif self._both is None:
-            self._both = text, line
+        if reading.evidence:
+            self._seen.setdefault(reading.evidence, (text, line))
+        if len(reading.orders) > 1 and self._unclear is None:
+            self._unclear = text, line
 
     def describe(self) -> str | None:
         """Return how the column was understood and why, for people; ``None`` if there was nothing to decide."""
@@ -244,16 +315,15 @@ class DateColumn:
         clock = ""
         if self._halved is not None:
             clock = f", 12-hour clock (`{visible(self._halved[0])}`{_at(self._halved[1])})"
-        order = self._order()
-        if order is not None:
-            text, line = self._only[order]
-            return f"{order.value}: `{visible(text)}`{_at(line)} only fits {order.words}{clock}"
-        return f"year first or months as words{clock}" if clock and not self._only and self._both is None else None
+        if len(orders := self._orders()) == 1:
+            (order,) = orders
+            return f"{order.value}: {self._reasons()}{clock}"
+        return f"year first or months as words{clock}" if clock and not self._seen else None
 
     def knows(self, text: str) -> bool:
         """Tell whether a cell is a date at all, so that ``read()`` can say what is wrong with it."""
         text = text.strip(BLANKS)
-        return bool(self._forms) or (len(text) <= LONGEST_DATE and _readings(text) is not None)
+        return bool(self._forms) or self._reading(text) is not None
 
     def read(self, text: str, line: int | None = None) -> str:
         """Return the point in time that a cell says.
@@ -274,7 +344,7 @@ class DateColumn:
             if (found := form.read(text)) is not None:
                 self._check_half(text, line, halved=found.halved, either=found.either)
                 return found.text
-        reading = _readings(text) if len(text) <= LONGEST_DATE else None
+        reading = self._reading(text)
         if self._forms and (
             reading is None or None not in reading.orders or any(form.year_first for form in self._forms)
         ):
@@ -309,33 +379,59 @@ class DateColumn:
             )
             raise CellError(msg)
 
-    def _order(self) -> Order | None:
-        return next(iter(self._only)) if len(self._only) == 1 else None
+    def _reading(self, text: str) -> _Reading | None:
+        return _readings(text, self._this_year) if 0 < len(text) <= LONGEST_DATE else None
+
+    def _orders(self) -> frozenset[Order]:
+        """Return the orders that fit every date that was looked at; none before the first."""
+        return frozenset[Order]().union(*self._seen).intersection(*self._seen)
+
+    def _reasons(self) -> str:
+        """Return which dates leave which orders."""
+        alone = {orders: example for orders, example in self._seen.items() if len(orders) == 1}
+        # One date decides, and two contradict each other; else all of them are needed.
+        shown = alone if len(alone) > 1 or (alone and self._orders()) else self._seen
+        return " and ".join(
+            f"`{visible(text)}`{_at(line)} only fits {' or '.join(order.words for order in Order if order in orders)}"
+            for orders, (text, line) in shown.items()
+        )
 
     def _decided(self, reading: _Reading, text: str) -> date:
         if None in reading.orders:
             return reading.orders[None]
-        order = self._order()
-        if order is None and self._only:
-            shown = " and ".join(
-                f"`{visible(example)}`{_at(line)} only fits {each.words}"
-                for each, (example, line) in self._only.items()
-            )
-            msg = f"the dates of this column contradict each other: {shown}; {self._say_which()}"
-            raise CellError(msg)
-        if order is None:
-            # The same words for every row: it is one fault of the column.
-            example = visible(self._both[0]) if self._both else visible(text)
-            msg = f"day and month cannot be told apart in this column (`{example}`); {self._say_which()}"
-            raise CellError(msg)
-        return reading.orders[order]
+        orders = [order for order in self._orders() if order in reading.orders]
+        if len(orders) == 1:
+            return reading.orders[orders[0]]
+        # The same words for every row: it is one fault of the column.
+        if not orders and self._seen:
+            example = next(iter(self._seen.values()))[0]
+            msg = f"the dates of this column contradict each other: {self._reasons()}"
+        else:
+            example = self._unclear[0] if self._unclear else text
+            msg = f"{self._unclear_parts(example)} cannot be told apart in this column (`{visible(example)}`)"
+        msg = f"{msg}; {self._say_which(example)}"
+        raise CellError(msg)
+
+    def _candidates(self, example: str) -> list[Order]:
+        """Return the orders that the column may have, or some of its dates if none fits all of them."""
+        reading = self._reading(example)
+        unread = {Order.DAY_FIRST, Order.MONTH_FIRST, *(reading.orders if reading else ())}
+        found = self._orders() or set[Order]().union(*self._seen) or unread
+        return [order for order in Order if order in found]
+
+    def _unclear_parts(self, example: str) -> str:
+        return "day, month and year" if Order.YEAR_FIRST in self._candidates(example) else "day and month"
 
     def _does_not_fit(self, text: str) -> str:
         forms = " or ".join(form.text for form in self._forms)
-        return f'"{visible(text)}" does not fit the form {forms}; correct it, or change the form of the dates'
+        known = f" (months as words are known in {_LANGUAGES})" if re.search("mmm", forms, re.IGNORECASE) else ""
+        return f'"{visible(text)}" does not fit the form {forms}{known}; correct it, or change the form of the dates'
 
-    def _say_which(self) -> str:
-        either = " or ".join(self._words.date_format(order.value) for order in Order)
+    def _say_which(self, example: str) -> str:
+        found = _YEAR_LAST.fullmatch(_plain(example))
+        # The forms have the signs of the dates, or these would not fit them.
+        forms = [order.form_of(found) if found else order.value for order in self._candidates(example)]
+        either = " or ".join(map(self._words.date_format, forms))
         return f"say which with {either}, or write the dates as YYYY-MM-DD HH:MM"
 
 
@@ -361,7 +457,7 @@ class DateForm:
 
     def read(self, text: str) -> _Found | None:
         """Return what a text says by this form (see ``read()``), ``None`` if it does not fit."""
-        found = self.pattern.fullmatch(text)
+        found = self.pattern.fullmatch(_plain(text))
         if found is None:
             return None
         parts = found.groupdict()
@@ -398,7 +494,7 @@ def compile_form(text: str) -> DateForm:
         ConfigurationError: it is none.
 
     """
-    given = text.strip(BLANKS)
+    given = _plain(text.strip(BLANKS))
     for directive, token in _DIRECTIVES.items():
         given = given.replace(directive, token)
     parts: dict[str, str] = {}
@@ -424,7 +520,7 @@ def compile_form(text: str) -> DateForm:
         )
         raise ConfigurationError(msg)
     if "hour" in parts:
-        for name in ("second", "fraction", "half"):
+        for name in ("second", "fraction", "half", "unit"):
             pattern += f"(?P<{name}>(?!))?" if name not in parts else ""
         # Many programs add seconds that are zero.
         pattern = pattern.replace("(?P<second>(?!))?", "(?::(?P<second>00))?", 1) if "half" not in parts else pattern

@@ -18,7 +18,7 @@ from tests.support.workbooks import as_csv, parsed, scheduled, written
 
 
 def column(*cells: str, forms: tuple[str, ...] = ()) -> DateColumn:
-    dates = DateColumn(forms, COMMAND_LINE)
+    dates = DateColumn(forms, COMMAND_LINE, this_year=2026)
     for line, cell in enumerate(cells, 2):
         dates.look(cell, line)
     return dates
@@ -52,6 +52,19 @@ class TestWithoutForm:
             ("14.03.2027 09:05 UTC+11", "2027-03-14 09:05+11:00"),
             ("2027-03-14", "2027-03-14"),
             ("2027-03-14 09:05:30", "2027-03-14 09:05:30"),
+            ("So, 14.03.2027", "2027-03-14"),
+            ("So., 14. M\u00e4rz 2027 um 09:05 Uhr", "2027-03-14 09:05"),
+            ("14. Ma\u0308rz 2027, 9 Uhr", "2027-03-14 09:00"),
+            ("14.03.2027 um 09:05 Uhr", "2027-03-14 09:05"),
+            ("1er ao\u00fbt 2027 \u00e0 14h05", "2027-08-01 14:05"),
+            ("dim. 14 f\u00e9vr. 2027 9h", "2027-02-14 09:00"),
+            ("domingo, 14 de marzo de 2027 a las 9:05", "2027-03-14 09:05"),
+            ("14 marzo 2027 alle ore 9:05", "2027-03-14 09:05"),
+            ("segunda-feira, 15 de mar\u00e7o de 2027 \u00e0s 9:05", "2027-03-15 09:05"),
+            ("zo 14 mrt 2027 om 9:05 uur", "2027-03-14 09:05"),
+            ("Sunday, March 14, 2027, at 9:05 PM", "2027-03-14 21:05"),
+            ("14 \u017fept 2027", "2027-09-14"),
+            ("14 apr\u0131l 2027", "2027-04-14"),
         ],
     )
     def test_what_is_clear_needs_no_column(self, cell: str, moment: str) -> None:
@@ -63,6 +76,8 @@ class TestWithoutForm:
             (("03/04/2027 10:00", "14/03/2027 09:05"), ("2027-04-03 10:00", "2027-03-14 09:05"), "DD/MM/YYYY"),
             (("03/04/2027 10:00", "03/14/2027 09:05"), ("2027-03-04 10:00", "2027-03-14 09:05"), "MM/DD/YYYY"),
             (("3-4-27 10:00", "31-1-27 9:00"), ("2027-04-03 10:00", "2027-01-31 09:00"), "DD/MM/YYYY"),
+            (("28/12/26 10:00", "14/03/27 9:00"), ("2026-12-28 10:00", "2027-03-14 09:00"), "DD/MM/YYYY"),
+            (("28.12.26 10:00", "14.03.27 9:00"), ("2026-12-28 10:00", "2027-03-14 09:00"), "DD/MM/YYYY"),
         ],
     )
     def test_one_date_decides_for_the_column(self, cells: tuple[str, ...], moments: tuple[str, ...], why: str) -> None:
@@ -80,6 +95,37 @@ class TestWithoutForm:
         assert len(messages) == 1
         assert "--date-format DD/MM/YYYY or --date-format MM/DD/YYYY" in messages.pop()
         assert dates.describe() is None
+
+    @pytest.mark.parametrize("sign", list("/-. "))
+    @pytest.mark.parametrize("first", ["27{0}03{0}28", "25{0}12{0}30"])
+    def test_a_year_of_two_digits_that_may_come_first_is_not_guessed(self, sign: str, first: str) -> None:
+        cells = [first.format(sign) + " 09:05", f"27{sign}03{sign}29 09:05"]
+        messages = {refusal(column(*cells), cell) for cell in cells}
+        assert len(messages) == 1
+        forms = re.findall(r"--date-format '?([DMY]+\W[DMY]+\W[DMY]+)", messages.pop())
+        assert forms == [f"DD{sign}MM{sign}YY", f"YY{sign}MM{sign}DD"]
+        # What the message says is what helps.
+        assert column(*cells, forms=(forms[0],)).read(cells[1]) == "2029-03-27 09:05"
+        assert column(*cells, forms=(forms[1],)).read(cells[1]) == "2027-03-29 09:05"
+
+    @pytest.mark.parametrize("cell", ["25/12/26", "31/12/26", "31/1/27", "26/12/26", "28/12/2026", "14.03.27"])
+    def test_a_number_that_is_no_near_year_is_a_day(self, cell: str) -> None:
+        assert column(cell).read(cell) in {
+            "2026-12-25",
+            "2026-12-31",
+            "2027-01-31",
+            "2026-12-26",
+            "2026-12-28",
+            "2027-03-14",
+        }
+
+    def test_several_dates_can_decide_together(self) -> None:
+        dates = column("28/1/27 10:00", "3/4/27 10:00")
+        assert dates.read("28/1/27 10:00") == "2027-01-28 10:00"
+        assert dates.describe() == (
+            "DD/MM/YYYY: `28/1/27 10:00` in line 2 only fits day first or year first and "
+            "`3/4/27 10:00` in line 3 only fits day first or month first"
+        )
 
     def test_dates_that_contradict_each_other_are_both_named(self) -> None:
         message = refusal(column("14/03/2027 09:00", "03/15/2027 09:00"), "14/03/2027 09:00")
@@ -128,7 +174,8 @@ class TestWithoutForm:
         assert all("2027-03-14 09:05" in errors[0] and "AM" in error for error in errors)
 
     @pytest.mark.parametrize(
-        "cell", ["14/03/2027 25:00", "14/03/2027 9:61", "14/03/2027 13:00 pm", "14/03/2027 9", "x"]
+        "cell",
+        ["14/03/2027 25:00", "14/03/2027 9:61", "14/03/2027 13:00 pm", "14/03/2027 9", "x", "14/03/2027 9 pm Uhr"],
     )
     def test_a_time_that_is_none_is_refused(self, cell: str) -> None:
         assert "not a point in time" in refusal(column(cell), cell)
@@ -170,6 +217,9 @@ class TestForms:
             ("dddd, D MMMM YYYY HH:mm", "Sunday, 14 March 2027 09:05", "2027-03-14 09:05"),
             ("YYYY-DD-MM HH:mm", "2027-04-03 09:05", "2027-03-04 09:05"),
             ("DD/MM/YYYY HH:mm", "2027-03-14 09:05", "2027-03-14 09:05"),
+            ("DD. MMMM YYYY HH:mm", "14. M\u00e4rz 2027 09:05", "2027-03-14 09:05"),
+            ("dddd D MMMM YYYY '\u00e0' HH:mm", "dimanche 14 mars 2027 \u00e0 09:05", "2027-03-14 09:05"),
+            ("YY/MM/DD", "27/03/28 09:05", "2027-03-28 09:05"),
         ],
     )
     def test_the_form_decides(self, form: str, cell: str, moment: str) -> None:
@@ -185,6 +235,10 @@ class TestForms:
     )
     def test_what_does_not_fit_is_refused(self, form: str, cell: str) -> None:
         assert f"does not fit the form {form}" in refusal(DateColumn((form,)), cell)
+
+    def test_the_languages_of_months_are_named(self) -> None:
+        message = refusal(DateColumn(("D MMMM YYYY HH:mm",)), "14 maaliskuuta 2027 09:05")
+        assert "known in English, German, French, Spanish, Italian, Portuguese, Dutch" in message
 
     def test_the_first_of_several_forms_that_fits_is_taken(self) -> None:
         dates = DateColumn(("DD/MM/YYYY HH:mm", "DD.MM.YYYY HH:mm"))
@@ -232,6 +286,8 @@ def test_needs_decision(text: str, needed: bool) -> None:
         ("14h05", "14:05"),
         ("9", None),
         ("24:00", None),
+        ("9:05 Uhr", "09:05"),
+        ("9 Uhr", "09:00"),
         ("", None),
     ],
 )
