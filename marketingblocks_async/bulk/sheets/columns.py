@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.models import ChannelType
 
 from .cells import BLANKS
 from .display import visible
@@ -167,9 +168,9 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     """Return what a column of this name holds in most files, and whether its whole name says so.
 
     "Image 2" holds what "Image" does. "Time (EST)" and "Caption (max 280)" hold what they do without the bracket,
-    unless that makes another column of them: "Image (alt text)".
+    unless that makes another column of them: "Image (alt text)". "Facebook Copy" is the caption of one platform.
     """
-    if (found := _usual(name)) is not None:
+    if (found := _usual(name) or _of_one_platform(name)) is not None:
         return found, True
     head, bracket = without_bracket(name)
     found = _usual(head) if bracket else None
@@ -178,6 +179,32 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     other = _OTHER_THINGS - {"id"} if found in ("channel", "channel_id", "channel_type") else _OTHER_THINGS
     is_other = words & other or any(spelled(word) in PLATFORMS for word in words)
     return (None if is_other or (found == "link" and not words <= _FORMS_OF_LINKS) else found), False
+
+
+_BEFORE_PLATFORMS = frozenset({"for", "on", "für", "auf", "pour", "sur", "para", "per", "voor", "dla"})
+
+
+def platform_in(name: str) -> tuple[str, str] | None:
+    """Return the platform that the name of a column begins or ends with, and the rest of the name; ``None`` if none."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name[:200]))
+    for size in range(len(words) - 1, 0, -1):
+        for some, rest in ((words[:size], words[size:]), (words[-size:], words[:-size])):
+            if platform := PLATFORMS.get(spelled("".join(some))):
+                kept = rest[:-1] if len(rest) > 1 and rest[-1].casefold() in _BEFORE_PLATFORMS else rest
+                return platform.value, " ".join(kept)
+    return None
+
+
+def _of_one_platform(name: str) -> str | None:
+    """Return the caption or the media of one platform, if that is what the name says."""
+    for found in filter(None, map(platform_in, (name, without_bracket(name)[0]))):
+        platform, rest = found
+        field = _usual(rest)
+        # "Facebook post" may be yes or no, and "YouTube video" the page of the video.
+        is_caption = field == "caption_text" and normal_name(rest) != "post"
+        if is_caption or (field == "media_urls" and platform != ChannelType.YOUTUBE.value):
+            return f"{platform}.{field}"
+    return None
 
 
 def _usual(name: str) -> str | None:

@@ -39,6 +39,7 @@ from .columns import (
     ColumnRules,
     nearest_target,
     numbered,
+    platform_in,
     suggestion,
     usual_target,
 )
@@ -229,10 +230,19 @@ _ANY_FIELD = "FIELD"
 
 def same_field(first: str, second: str, field: str, words: Words) -> str:
     """Return what to do about two columns that hold one field."""
-    return (
-        f'the columns "{first}" and "{second}" both hold {field}; remove one of them, '
-        f"or leave one out: {words.ignore(second)}"
-    )
+    leave = f"remove one of them, or leave one out: {words.ignore(second)}"
+    if field == "caption_text":
+        own = [words.map(name, own_caption(name)) for name in (first, second)]
+        leave = f"if each is for one platform, say {own[0]} and {own[1]}; otherwise {leave}"
+    elif field == "media_urls":
+        leave = f"to send what both hold, say {words.option('recipe', 'calendar')}; otherwise {leave}"
+    return f'the columns "{first}" and "{second}" both hold {field}; {leave}'
+
+
+def own_caption(name: str) -> str:
+    """Return the field of a column that holds the caption of one platform."""
+    found = platform_in(name)
+    return f"{found[0] if found else 'PLATFORM'}.caption_text"
 
 
 def unknown_column(shown: str, name: str, words: Words) -> str:

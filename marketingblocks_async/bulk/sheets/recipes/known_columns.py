@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -91,7 +92,7 @@ class Sources:
     Attributes:
         names: names of the columns.
         single: field → its column.
-        several: field → all columns that hold a part of it.
+        several: field → all columns that hold a part of it; of one platform as ``<platform>.media_urls``.
         flags: platform → the column that says whether a row goes there.
         overrides: platform → field → the column that holds it for this platform.
         left_out: columns that hold no field.
@@ -127,9 +128,20 @@ class Sources:
             "channel_type": [single.get("channel_type"), single.get(CHANNEL), *self.flags.values()],
             "media_urls": [*self.several.get("media_urls", [])],
         }
-        wanted = several.get(target, [single.get(target)])
-        names = [self.names[index].strip(BLANKS) for index in wanted if index is not None]
+        wanted = [index for index in several.get(target, [single.get(target)]) if index is not None]
+        names = [self.names[index].strip(BLANKS) for index in wanted or self._own(target)]
         return ", ".join([names[0], "…", names[-1]] if len(names) > 3 else names) or target
+
+    def _own(self, target: str) -> list[int]:
+        """Return the columns that hold a field for single platforms."""
+        own = [fields[target] for fields in self.overrides.values() if target in fields]
+        return sorted([*own, *(place for name in PLATFORM_NAMES for place in self.several.get(f"{name}.{target}", []))])
+
+
+def _is_several(target: str) -> bool:
+    """Tell whether several columns can hold a target together."""
+    platform, _, field = target.partition(".")
+    return target in SEVERAL or (platform in PLATFORM_NAMES and field in SEVERAL)
 
 
 def assign(names: Sequence[str], recipe: Recipe) -> Sources:
@@ -149,7 +161,7 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
             else:
                 sources.left_out.append(column.place)
                 sources.unknown += [column.place] if column.strength == _UNKNOWN else []
-        elif (first := taken.setdefault(column.target, column)) is column or column.target in SEVERAL:
+        elif (first := taken.setdefault(column.target, column)) is column or _is_several(column.target):
             _place(sources, column.target, column.place)
         elif first.strength == column.strength:
             message = same_field(visible(first.name), visible(column.name), column.target, recipe.words)
@@ -159,12 +171,34 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     sources.left_out += [index for index, name in enumerate(sources.names) if not name.strip(BLANKS)]
     sources.left_out.sort()
     _check_conditions(sources, recipe)
+    sources.problems += _repeated(sources, found, recipe)
     return sources
+
+
+def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
+    """Yield what to do about media and links in groups of columns, one for each platform.
+
+    Of the captions of such a file, the options say which platform each is for.
+    """
+    base = {column.place: normal_name(_NUMBERED.sub("", column.name)) for column in found}
+    times = Counter(base.values())
+    captions = [fields["caption_text"] for fields in sources.overrides.values() if "caption_text" in fields]
+    if all(times[base[place]] == 1 for place in captions):
+        return
+    for column in found:
+        if column.target in SEVERAL and column.strength != _IN_ITS_RECIPE and times[base[column.place]] > 1:
+            shown, words = visible(column.name), recipe.words
+            own = words.map(shown, "PLATFORM.media_urls") if column.target == "media_urls" else words.ignore(shown)
+            message = (
+                f'several columns are called like "{shown}", as those of the captions are; if it is for one platform, '
+                f"say {own}; if it is for all, {words.map(shown, column.target)}"
+            )
+            yield HeaderProblem(shown, message)
 
 
 def _place(sources: Sources, target: str, index: int) -> None:
     platform, _, rest = target.partition(".")
-    if target in SEVERAL:
+    if _is_several(target):
         sources.several[target] = sorted([*sources.several.get(target, []), index])
     elif target in PLATFORM_NAMES:
         sources.flags[target] = index

@@ -48,7 +48,13 @@ class Values:
 
 
 class RowChannels:
-    """Finds the channels of a row."""
+    """Finds the channels of a row.
+
+    Attributes:
+        without_caption: platforms whose caption no column holds, in a file whose captions stand in columns of their own
+            for each platform.
+
+    """
 
     def __init__(self, recipe: Recipe, sources: Sources, values: Values) -> None:
         self._recipe = recipe
@@ -64,6 +70,7 @@ class RowChannels:
             for platform, fields in sources.overrides.items()
             if "caption_text" in fields and not has_common
         }
+        self.without_caption: AbstractSet[str] = PLATFORM_NAMES - self._captions.keys() if self._captions else set()
 
     def of_row(self, cells: Sequence[object]) -> list[tuple[object, object]]:
         """Return platform and channel id of each channel of a row, as cells; what is not known says what to do."""
@@ -73,6 +80,18 @@ class RowChannels:
             if target not in found or not isinstance(target[1], str):
                 found.append(target)
         return found
+
+    def note(self) -> str:
+        """Return what to tell about channels that get no posts, since no column holds a caption for them."""
+        given = {channel.platform for channels in self._channels.values() for channel in channels}
+        missing = sorted(given & self.without_caption)
+        is_by_caption = not self._sources.flags and not self._sources.single.keys() & {CHANNEL, "channel_type"}
+        if not missing or not is_by_caption or "channel_type" in self._recipe.fixed:
+            return ""
+        said = " and ".join(self._words.map("COLUMN", f"{platform}.caption_text") for platform in missing)
+        return (
+            f"no column holds the caption for {', '.join(missing)}, so nothing is sent there; if one does, say {said}"
+        )
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
         """Return the value of a field's cell. A cell that is neither text, nor a number, nor a list is unusable."""

@@ -14,7 +14,14 @@ from datetime import date, datetime, time
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
-from marketingblocks_async.bulk.sheets.columns import KEY, LIST_SEPARATOR, ColumnRules, normal_name, numbered
+from marketingblocks_async.bulk.sheets.columns import (
+    KEY,
+    LIST_SEPARATOR,
+    ColumnRules,
+    normal_name,
+    numbered,
+    platform_in,
+)
 from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.flat import text_of
@@ -25,6 +32,7 @@ from marketingblocks_async.bulk.sheets.layout import (
     Unreadable,
     compile_layout,
     header_error,
+    own_caption,
 )
 from marketingblocks_async.bulk.sheets.spellings import truth
 from marketingblocks_async.models import ChannelType, PublishMode
@@ -66,6 +74,8 @@ class Translation:
         self._channels = RowChannels(recipe, self._sources, self._values)
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
+        if (note := self._channels.note()) not in ("", *info.notes):
+            info.notes.append(note)
         self._addresses_split = _address_splitter(recipe)
         # A fixed value wins over the column of its field, which is then not sent.
         fixed = {*recipe.fixed, *([CHANNEL] if "channel_type" in recipe.fixed else [])}
@@ -228,7 +238,16 @@ class Translation:
             "caption_text" in each for each in self._sources.overrides.values()
         ):
             return None
-        message = f"no column holds the caption; say which one does with {self._words.map('COLUMN', 'caption_text')}"
+        every = self._words.map("COLUMN", "caption_text")
+        names = [visible(self._sources.names[index]) for index in self._sources.unknown]
+        own = " and ".join(self._words.map(name, own_caption(name)) for name in names if _may_be_caption(name))
+        if own:
+            message = f"no column holds the caption of all platforms; if each has its own, say {own}; otherwise {every}"
+        else:
+            message = (
+                f"no column holds the caption; say which one does with {every}, or, if it is for one platform, with "
+                f"{self._words.map('COLUMN', 'PLATFORM.caption_text')}"
+            )
         return UnusableCell("", message)
 
     def _texts(self, cells: Sequence[object], indexes: Sequence[int], sign: str) -> list[str] | UnusableCell:
@@ -317,12 +336,17 @@ class Translation:
         for field, index in self._sources.overrides.get(platform, {}).items():
             if (cell := cell_at(cells, index)) is None:
                 continue
-            if field == "media_urls":
-                row[self._place[field]] = self._addresses(cells, [index])
-            elif field == "caption_text":
+            if field == "caption_text":
                 row[self._place[field]] = self._caption(cells, cell)
             else:
                 row[self._place[field]] = self._values.of(field, cell)
+        if platform in self._channels.without_caption:
+            said = self._words.map("COLUMN", f"{platform}.caption_text")
+            message = f"no column holds the caption for {platform}; say which one does with {said}"
+            row[self._place["caption_text"]] = UnusableCell("", message)
+        media = self._addresses(cells, self._sources.several.get(f"{platform}.media_urls", []))
+        if media is not None:
+            row[self._place["media_urls"]] = media
         if (kind := self._recipe.fixed.get(f"{platform}.post_type")) is not None:
             row[self._place["post_type"]] = kind
         if platform in PLATFORM_NAMES:
@@ -344,6 +368,12 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
         for value in condition.values
     )
     return said is condition.wanted
+
+
+def _may_be_caption(name: str) -> bool:
+    """Tell whether a column may hold the caption of the platform that its name begins or ends with."""
+    found = platform_in(name)
+    return found is not None and normal_name(found[1]) in ("post", "description", "version")
 
 
 def _address_splitter(recipe: Recipe) -> re.Pattern[str]:

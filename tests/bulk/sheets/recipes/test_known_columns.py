@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from marketingblocks_async.bulk import Plan, Row, SourceError, make_plan
 from marketingblocks_async.bulk.sheets.layout import unknown_column
 from marketingblocks_async.bulk.sheets.recipes.known_columns import Columns, assign
-from marketingblocks_async.bulk.sheets.recipes.recipe import load_recipe
+from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 
 CALENDAR = Columns(load_recipe("calendar"))
+CHANNELS = ["facebook:11", "instagram:12", "x:13"]
+A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.jpg"
+
+
+class Read:
+    """What a file becomes, with what one says as the command line does."""
+
+    def __init__(self, file: Path, lines: list[str], columns: dict[str, str] | None = None, **more: Any) -> None:
+        file.write_text("\n".join(lines), encoding="utf-8")
+        recipe = load_recipe(more.pop("recipe", "calendar"))
+        options: dict[str, Any] = {"fixed": {"time_zone": "Europe/Berlin"}, "channels": CHANNELS, **more}
+        self.rows: list[Row] = []
+        self.message = ""
+        self.plan: Plan | None = None
+        try:
+            self.plan = make_plan(
+                file,
+                recipe=recipe.with_options(words=COMMAND_LINE, **options),
+                columns=columns,
+                on_row=self.rows.append,
+            )
+            self.message = "; ".join(error.message for error in self.plan.errors)
+        except SourceError as error:
+            self.message = str(error)
+
+    @property
+    def advised(self) -> dict[str, str]:
+        """The columns that the errors map to fields, in their order."""
+        return dict(re.findall(r'--map "([^"=]+)=([^"]+)"', self.message))
+
+    def values(self, *fields: str) -> list[tuple[Any, ...]]:
+        return [tuple(map(row.post.wire().get, fields)) for row in self.rows]
 
 
 class TestUsualNames:
@@ -61,3 +98,108 @@ class TestUsualNames:
     def test_advice_without_a_recipe(self) -> None:
         assert '--map "Time (EST)=time"' in unknown_column("Time (EST)", "Time (EST)", COMMAND_LINE)
         assert '--map "Image 2=media_urls"' in unknown_column("Image 2", "Image 2", COMMAND_LINE)
+
+
+class TestMediaInSeveralColumns:
+    LINES = ("channel_type,channel_id,post_type,caption_text,publish_mode,{},{}", f"facebook,11,post,x,now,{A},{B}")
+
+    @pytest.mark.parametrize(
+        "names", [("Image 1", "Image 2"), ("Image", "Video"), ("Image", "Image 2"), ("Image (URL)", "Image (URL) 2")]
+    )
+    def test_advice_without_a_recipe_leads_to_all_of_them(self, file: Path, names: tuple[str, str]) -> None:
+        lines = [self.LINES[0].format(*names), self.LINES[1]]
+        found = Read(file, lines, recipe=Recipe(), fixed={}, channels=[])
+        columns = found.advised
+        if "both hold" not in found.message:
+            found = Read(file, lines, columns, recipe=Recipe(), fixed={}, channels=[])
+        assert "to send what both hold, say --recipe calendar" in found.message
+        assert Read(file, lines, columns, fixed={}, channels=[]).values("media_urls") == [([A, B],)]
+
+    def test_a_calendar(self, file: Path) -> None:
+        lines = ["Date,Platform,Copy,Image,Image 2,Video 1", f"2027-03-14 09:05,Facebook,x,{A},{B},"]
+        assert Read(file, lines).values("media_urls") == [([A, B],)]
+
+
+class TestColumnsOfOnePlatform:
+    @pytest.mark.parametrize(
+        ("name", "target"),
+        [
+            ("Facebook Copy", "facebook.caption_text"), ("instagram_caption", "instagram.caption_text"),
+            ("Copy (X)", "twitter.caption_text"), ("Copy for X", "twitter.caption_text"),
+            ("X/Twitter Copy", "twitter.caption_text"), ("X caption (max 280)", "twitter.caption_text"),
+            ("LinkedIn Page Text", "linkedin.caption_text"), ("Text für Facebook", "facebook.caption_text"),
+            ("Facebook Post Text", "facebook.caption_text"), ("Instagram Image 2", "instagram.media_urls"),
+            ("Image (IG)", "instagram.media_urls"), ("Facebook", "facebook"), ("Facebook Page", "facebook"),
+            ("Facebook Post", None), ("Facebook Link", None), ("YouTube Video URL", None), ("Copy FB IG", None),
+            ("Facebook Text Overlay", None), ("Time (Instagram)", None), ("Text (FB, IG)", None),
+        ],
+    )  # fmt: skip
+    def test_names(self, name: str, target: str | None) -> None:
+        assert CALENDAR.find(name)[0] == target
+
+    def test_each_platform_gets_its_own_text(self, file: Path) -> None:
+        header = "Date,Facebook Copy,Instagram Copy,LinkedIn Copy,Image,Instagram Image 1,Instagram Image 2"
+        lines = [header, f"2027-03-14 09:05,For FB,For IG,,{A},{B},{A}"]
+        found = Read(file, lines)
+        assert found.values("channel_type", "caption_text", "media_urls") == [
+            ("facebook", "For FB", [A]), ("instagram", "For IG", [B, A]),
+        ]  # fmt: skip
+        assert found.plan is not None
+        [note] = found.plan.source.notes
+        assert note.startswith("no column holds the caption for twitter, so nothing is sent there")
+        assert found.plan.source.left_out == {}
+
+    def test_a_text_of_one_platform_beside_that_of_all(self, file: Path) -> None:
+        found = Read(file, ["Date,Platform,Caption,Caption (X)", '2027-03-14 09:05,"Facebook, X",A long text,Short'])
+        assert found.values("channel_type", "caption_text") == [
+            ("facebook", "A long text"),
+            ("twitter", "Short"),
+        ]
+
+    def test_a_row_for_a_platform_without_a_text(self, file: Path) -> None:
+        lines = ["Date,Platform,Facebook Copy,Pasta,Image", f'2027-03-14 09:05,"Facebook, X",For FB,For X,{A}']
+        found = Read(file, lines)
+        assert found.values("channel_type", "caption_text") == [("facebook", "For FB")]
+        assert found.message == (
+            'no column holds the caption for twitter; say which one does with --map "COLUMN=twitter.caption_text"'
+        )
+        followed = Read(file, lines, {"Pasta": "twitter.caption_text"})
+        assert followed.values("channel_type", "caption_text") == [("facebook", "For FB"), ("twitter", "For X")]
+
+    WANTED = (("facebook", "For FB", [A]), ("instagram", "For IG", [A]))
+
+    @pytest.mark.parametrize("kind", ["Post", "Version", "Description"])
+    def test_advice_for_texts_that_no_column_is_known_for(self, file: Path, kind: str) -> None:
+        lines = [f"Date,Facebook {kind},Instagram {kind},Facebook Link,Image", f"2027-03-14 09:05,For FB,For IG,,{A}"]
+        found = Read(file, lines)
+        columns = {name: field for name, field in found.advised.items() if name != "COLUMN"}
+        assert len(columns) == 2
+        followed = Read(file, lines, columns)
+        assert followed.values("channel_type", "caption_text", "media_urls") == [*self.WANTED]
+
+    def test_advice_for_texts_that_were_mapped_to_all_platforms(self, file: Path) -> None:
+        lines = ["Date,Facebook Copy,Instagram Copy,Image", f"2027-03-14 09:05,For FB,For IG,{A}"]
+        found = Read(file, lines, {"Facebook Copy": "caption_text", "Instagram Copy": "caption_text"})
+        followed = Read(file, lines, found.advised)
+        assert followed.values("channel_type", "caption_text", "media_urls") == [*self.WANTED]
+
+    def test_a_column_that_says_no_platform(self, file: Path) -> None:
+        lines = ["Date,Prose,Image", f"2027-03-14 09:05,For FB,{A}"]
+        assert Read(file, lines).advised == {"COLUMN": "PLATFORM.caption_text"}
+
+    def test_groups_of_columns_below_the_names_of_platforms(self, file: Path) -> None:
+        lines = [",Facebook,,Instagram,", "Date,Caption,Image,Caption,Image", f"2027-03-14 09:05,For FB,{A},For IG,{B}"]
+        found = Read(file, lines, header=2)
+        assert found.advised == {"Caption": "PLATFORM.caption_text", "Caption #2": "PLATFORM.caption_text"}
+        columns = {"Caption": "facebook.caption_text", "Caption #2": "instagram.caption_text"}
+        found = Read(file, lines, columns, header=2)
+        assert found.rows == []
+        assert '"Image=PLATFORM.media_urls"' in found.message
+        assert '"Image #2=PLATFORM.media_urls"' in found.message
+        own = {"Image": "facebook.media_urls", "Image #2": "instagram.media_urls"}
+        fields = ("channel_type", "caption_text", "media_urls")
+        assert Read(file, lines, columns | own, header=2).values(*fields) == [
+            ("facebook", "For FB", [A]), ("instagram", "For IG", [B]),
+        ]  # fmt: skip
+        every = Read(file, lines, columns | found.advised, header=2)
+        assert [media for (media,) in every.values("media_urls")] == [[A, B], [A, B]]
