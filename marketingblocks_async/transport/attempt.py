@@ -142,7 +142,9 @@ class Attempt:
 
     def end(self) -> None:
         """Allow no interruption any more, and give back what it holds."""
-        self._task = None
+        if not self.is_destroyed:
+            # Else this may be the last reference to the task, which would close its coroutine while that is running.
+            self._task = None
         if self.permit is not None and self.may_have_left and not self.sent:
             self.permit.sending(self.operation)
         self.give_back()
