@@ -35,7 +35,7 @@ COPIED = (PACKAGE, "tests", "tools", "benchmarks", "examples", "docs", "pyprojec
 
 # Each room, and the tests that are to notice a change of it.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "limits": ("tests/limits",),
+    "limits": ("tests/limits", "tests/redis/test_pool.py"),
     "calls": ("tests/calls", "tests/client"),
     "transport": ("tests/transport", "tests/client"),
     "bulk/journal": ("tests/bulk/journal", "tests/bulk/run"),
@@ -213,14 +213,18 @@ class Workshop:
             self._free.put(copy)
 
     def look(self, room: str) -> Reach | None:
-        """Run the tests of a room without any change, and return what they reach; ``None`` if one of them fails."""
+        """Run the tests of a room without any change, and return what they reach; ``None`` if one fails twice."""
         copy = self._free.get()
         try:
             note = copy / "reached.json"
             under = f"{copy / PACKAGE / room}"
             environment = {reached.NOTE: str(note), reached.ROOM: under}
-            if _run(copy, ROOMS[room], environment) != 0:
-                return None
+            tests = ROOMS[room]
+            if _run(copy, [*tests, "--cache-clear", "--maxfail=0"], environment) != 0:
+                # Perhaps the load of the machine made them fail.
+                again = ["--last-failed", "--last-failed-no-failures=none"]
+                if _run(copy, [*tests, *again], {}) != 0:
+                    return None
             return Reach(copy, json.loads(note.read_text(encoding="utf-8")))
         finally:
             self._free.put(copy)
