@@ -10,6 +10,7 @@ import time
 import pytest
 
 from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.limits import queue
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.limits.permits import LONGEST_PAUSE
 from marketingblocks_async.limits.release import (
@@ -85,15 +86,33 @@ async def test_the_response_releases_earlier_than_the_guard_and_never_later() ->
         assert await held_for(limiter) == pytest.approx(seconds, abs=0.01)
 
 
-async def test_the_permit_of_a_request_that_is_never_answered_comes_back() -> None:
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_the_permit_of_a_request_that_is_never_answered_comes_back(fresh: bool) -> None:
     limiter = limiter_of(limit=1)
     for _ in range(ANSWERS_FOR_A_BASE):
         use(await limiter.acquire())
     unanswered = await limiter.acquire()
     unanswered.sending()
-    unanswered.sent(fresh_connection=False)
+    unanswered.sent(fresh_connection=fresh)
     async with asyncio.timeout(10):
         use(await limiter.acquire())
+
+
+async def test_a_response_wakes_the_call_that_waits_for_the_permit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that the queue does not look by itself.
+    monkeypatch.setattr(queue, "_LONGEST_TIMER", 1e6)
+    limiter = limiter_of(limit=1)
+    for _ in range(ANSWERS_FOR_A_BASE):
+        use(await limiter.acquire())
+    permit = await limiter.acquire()
+    permit.sending()
+    permit.sent(fresh_connection=True)
+    waiting = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0.01)
+    permit.answered()
+    began = time.monotonic()
+    use(await waiting)
+    assert time.monotonic() - began == pytest.approx(1.0, abs=0.02)
 
 
 async def test_a_request_that_was_not_sent_returns_its_permit_at_once() -> None:

@@ -49,18 +49,19 @@ async def test_a_limiter_outlives_its_last_user(registry: LimiterRegistry) -> No
     assert again.snapshot().in_use == 1
 
 
-async def test_an_idle_limiter_is_dropped(registry: LimiterRegistry) -> None:
+@pytest.mark.usefixtures("fake_time")
+async def test_a_limiter_is_dropped_when_its_requests_count_no_longer(registry: LimiterRegistry) -> None:
+    """Also if no other client comes, whose coming would be an occasion to look."""
     user = User()
-    limiter = registry.get(ROOT, "a", QUICK, user)
+    limiter = registry.get(ROOT, "a", RateLimit(limit=3, per=1.0, guard=0.0), user)
     permit = await limiter.acquire()
     permit.sending()
     permit.answered()
     registry.release(ROOT, "a", user)
-    for _ in range(100):
-        if not len(registry):
-            break
-        await asyncio.sleep(0.02)
-    assert not len(registry)
+    await asyncio.sleep(0.9)
+    assert len(registry) == 1
+    await asyncio.sleep(0.3)
+    assert len(registry) == 0
 
 
 async def test_a_collected_user_counts_as_gone(registry: LimiterRegistry) -> None:

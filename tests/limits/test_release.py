@@ -11,7 +11,9 @@ from marketingblocks_async.limits.release import (
     BASE_WINDOW,
     FRESH_ANSWER_COUNTS,
     FRESH_CONNECTION_GUARD,
+    LOOK_AGAIN,
     MARGIN,
+    STALL_SHARE,
     TRACKED_OPERATIONS,
     UNKNOWN_GUARD,
     PermitState,
@@ -230,6 +232,12 @@ def test_a_standing_server_is_noticed_although_answers_vary(pool: Pool) -> None:
     assert pool.rule.credit < 0.6
     assert pool.hold(0.6, passed=0.15) == pytest.approx(0.05)
     assert pool.hold(0.9, passed=0.65) > 0.4
+
+
+def test_a_server_that_stands_for_ever_is_not_awaited_for_ever(pool: Pool) -> None:
+    for _ in range(500):
+        pool.hold(0.6, passed=0.15)
+    assert 0.4 < pool.hold(math.inf) < 0.1 + 500 * STALL_SHARE * 0.05 + LOOK_AGAIN
 
 
 @pytest.mark.parametrize("guard", [0.0, 0.05, math.inf])
