@@ -59,6 +59,9 @@ _ABBREVIATIONS = {
 }
 """Abbreviation of a zone → the IANA name to write, of the place that usually means it."""
 
+_HALF_HOURS = {"+5": ("Asia/Kolkata",), "+9": ("Australia/Darwin", "Australia/Adelaide"), "-3": ("America/St_Johns",)}
+"""Hours of an offset that has 30 minutes more → the zones that have it."""
+
 _SCHEDULE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
@@ -123,6 +126,26 @@ def _zones_by_city() -> dict[str, str]:
     return {zone.rpartition("/")[2].casefold(): zone for zone in reversed(zones)} | {
         zone.casefold(): zone for zone in zones
     }
+
+
+@lru_cache(maxsize=1024)
+def zones_of_label(label: str) -> tuple[str, ...]:
+    """Return the names of the zones that a label may mean, such as "EST", "UTC+1", "Berlin" or "Time in UTC"."""
+    whole = label.strip().upper()
+    for word in (whole if whole in _ABBREVIATIONS else "", label.strip(), *re.split(r"[\s,;]+", label)):
+        if names := _ABBREVIATIONS.get(word):
+            return tuple(names.split("' or '"))
+        if word.upper() == "UTC":
+            return ("UTC",)
+        if near := _zones_by_city().get(word.casefold().replace(" ", "_")):
+            return (near,)
+        if found := re.fullmatch(r"(?:UTC|GMT) ?([+-]) ?0?([0-9]{1,2}):?(00|30)?", word.replace("\u2212", "-").upper()):
+            sign, hours, minutes = found.groups()
+            if minutes == "30":
+                return _HALF_HOURS.get(f"{sign}{hours}", ())
+            # In these names the sign is the other way round.
+            return (f"Etc/GMT{'-' if sign == '+' else '+'}{hours}",)
+    return ()
 
 
 def name_of(zone: ZoneInfo) -> str | None:

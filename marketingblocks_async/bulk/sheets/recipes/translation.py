@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
+from typing import NamedTuple
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
@@ -21,6 +22,7 @@ from marketingblocks_async.bulk.sheets.columns import (
     normal_name,
     numbered,
     platform_in,
+    without_bracket,
 )
 from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import readable, visible
@@ -36,8 +38,9 @@ from marketingblocks_async.bulk.sheets.layout import (
 )
 from marketingblocks_async.bulk.sheets.spellings import truth
 from marketingblocks_async.models import ChannelType, PublishMode
+from marketingblocks_async.models.schedule import zone_of, zones_of_label
 
-from .known_columns import PLATFORM_NAMES, Columns, assign
+from .known_columns import PLATFORM_NAMES, Columns, Sources, assign
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
 
@@ -51,6 +54,20 @@ _END_OF_ADDRESS = r"(?=[.,;:!?)\]}'\"\u201d\u2019\u00bb]*(?:\s|$))"
 
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 """The time of day that a program adds to a date in a column of its own."""
+
+
+_NAME_OF_TIME = re.compile(r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|\bora\b|\bore\b|tijd", re.IGNORECASE)
+"""Names of columns that hold a time of day, and no duration or size."""
+
+
+class _Label(NamedTuple):
+    """A column of the time whose name says a zone in brackets: "Time (EST)"."""
+
+    name: str
+    field: str
+    label: str
+    zones: tuple[str, ...]
+    """The zones that it may mean."""
 
 
 class Translation:
@@ -72,6 +89,7 @@ class Translation:
         self._values = Values(recipe)
         self._sources = assign(names, recipe)
         self._channels = RowChannels(recipe, self._sources, self._values)
+        self._labels = list(_labels(self._sources, recipe))
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
         if (note := self._channels.note()) not in ("", *info.notes):
@@ -159,7 +177,9 @@ class Translation:
         mode = row["publish_mode"] = self._mode(cells, moment)
         if moment is None and mode == PublishMode.SCHEDULED.value:
             row["schedule_time"] = self._no_moment()
-        row["time_zone"] = self._zone(cells, moment, mode)
+        zone = row["time_zone"] = self._zone(cells, moment, mode)
+        if self._labels:
+            row["schedule_time"] = self._in_the_zone_of_its_column(row["schedule_time"], zone)
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
 
     def _value(self, cells: Sequence[object], field: str, cell: object = None) -> object:
@@ -182,6 +202,8 @@ class Translation:
         if field not in self._NEEDED or field in self._sources.single:
             return None
         example = self._NEEDED[field]
+        if field == "time_zone" and self._labels:
+            example = self._labels[0].zones[0]
         message = (
             f"no column holds the {field}; say it with {self._words.set(field, example)}, "
             f"or with {self._words.map('COLUMN', field)}"
@@ -287,8 +309,8 @@ class Translation:
         if day is None or clock is None:
             # One column alone holds both.
             alone = day if clock is None else clock
-            with_default = isinstance(alone, str) and TIME in self._recipe.defaults and clock is None
-            return self._with_default(str(alone)) if with_default else alone
+            default = self._default_clock(cells)
+            return self._with_default(alone, default) if isinstance(alone, str) and default and clock is None else alone
         shown_day, shown_clock = _day_text(day), _clock_text(clock)
         if shown_day is None:
             message = f'"{readable(day)}" is not a date; write it as YYYY-MM-DD'
@@ -301,12 +323,27 @@ class Translation:
         # A time in a workbook has 24 hours, even if other cells have AM or PM.
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
 
-    def _with_default(self, text: str) -> str:
+    def _with_default(self, text: str, clock: str) -> str:
         if has_clock(text):
             return text
         # The default has 24 hours, even if other cells have AM or PM; a form that is given may have no T.
         sign = " " if self._dates.is_given else "T"
-        return f"{text.strip(BLANKS)}{sign}{self._recipe.defaults[TIME]}"
+        return f"{text.strip(BLANKS)}{sign}{clock}"
+
+    def _default_clock(self, cells: Sequence[object]) -> str | None:
+        """Return the default time of day, ``None`` if there is none or a column that is not known has another one."""
+        return (
+            None if any(map(_NAME_OF_TIME.search, self._clocks_elsewhere(cells))) else self._recipe.defaults.get(TIME)
+        )
+
+    def _clocks_elsewhere(self, cells: Sequence[object]) -> list[str]:
+        """Return the columns that are not known and seem to hold the time of day, those that are called so first."""
+        found = [
+            self._sources.names[index].strip(BLANKS)
+            for index in self._sources.unknown
+            if isinstance(cell := cell_at(cells, index), time) or (isinstance(cell, str) and read_clock(cell))
+        ]
+        return sorted(found, key=lambda name: not _NAME_OF_TIME.search(name))
 
     def _moment(self, cells: Sequence[object], line: int | None) -> object:
         """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""
@@ -314,22 +351,49 @@ class Translation:
             return self._recipe.fixed["schedule_time"]
         found = self._date_text(cells)
         if isinstance(found, date) and not isinstance(found, datetime):
-            clock = self._recipe.defaults.get(TIME)
-            return f"{found.isoformat()} {clock}" if clock else self._no_clock(found)
+            clock = self._default_clock(cells)
+            return f"{found.isoformat()} {clock}" if clock else self._no_clock(found, cells)
         if not isinstance(found, str) or not self._dates.knows(found):
             return found
         try:
             moment = self._dates.read(found, line)
         except CellError as exc:
             return UnusableCell(visible(found), str(exc), found)
-        return moment if ":" in moment else self._no_clock(found)
+        return moment if ":" in moment else self._no_clock(found, cells)
 
-    def _no_clock(self, day: object) -> UnusableCell:
-        message = (
-            "it has no time of day; write it as YYYY-MM-DD HH:MM, or say one for all such rows: "
-            f"{self._words.default(TIME, '09:00')}"
-        )
-        return UnusableCell(readable(day), message, day)
+    def _no_clock(self, day: object, cells: Sequence[object]) -> UnusableCell:
+        words = self._words
+        advice = f"write it as YYYY-MM-DD HH:MM, or say one for all such rows: {words.default(TIME, '09:00')}"
+        if names := self._clocks_elsewhere(cells):
+            shown, zones = visible(names[0]), zones_of_label(names[0])
+            zone = f" and {words.set('time_zone', zones[0])}" if zones else ""
+            advice = (
+                f'if the column "{shown}" holds it, say {words.map(shown, TIME)}{zone}; '
+                f"if not, {words.ignore(shown)}, and a time for all such rows: {words.default(TIME, '09:00')}"
+            )
+        return UnusableCell(readable(day), f"it has no time of day; {advice}", day)
+
+    def _in_the_zone_of_its_column(self, moment: object, zone: object) -> object:
+        """Return the moment, or what to say if the name of its column says another zone than that of the row."""
+        try:
+            local = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+            if not isinstance(local, datetime) or local.tzinfo is not None or not isinstance(zone, str):
+                return moment
+            there = local.replace(tzinfo=zone_of(zone))
+            for name, field, label, zones in self._labels:
+                offsets = [local.replace(tzinfo=zone_of(each)).utcoffset() for each in zones]
+                # "EST" is also the time of Panama.
+                if there.utcoffset() not in offsets and there.tzname() not in re.findall(r"\w+", label):
+                    message = (
+                        f'the name of the column "{visible(name)}" says {visible(label)}, and the time zone is {zone}; '
+                        f"say {self._words.set('time_zone', zones[0])}, or, if the times are those of {zone}, "
+                        f"{self._words.map(visible(name), field)}"
+                    )
+                    return UnusableCell(readable(moment), message, moment)
+        except (ValueError, OverflowError):
+            # The rest of the package says what is wrong with the time or the zone.
+            pass
+        return moment
 
     def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
         """Make the cells of one platform out of those of all."""
@@ -357,6 +421,16 @@ class Translation:
                 # What belongs to another platform is not for this part.
                 if owner is None or not field.startswith(owner):
                     row[self._place[field]] = None
+
+
+def _labels(sources: Sources, recipe: Recipe) -> Iterator[_Label]:
+    """Yield the columns of the time whose names say a zone; one that the recipe or the caller names has that of all."""
+    for field in ("schedule_time", DATE, TIME):
+        name = sources.names[sources.single[field]].strip(BLANKS) if field in sources.single else ""
+        label = without_bracket(name)[1]
+        zones = zones_of_label(label) if label else ()
+        if zones and not any(normal_name(name) == normal_name(each) for each in recipe.columns):
+            yield _Label(name, field, label, zones)
 
 
 def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
