@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import cast
+from typing import NamedTuple, cast
 
-from marketingblocks_async.bulk.sheets.cells import BLANKS, FOLLOWS, UnusableCell, cell_at
+from marketingblocks_async.bulk.sheets.cells import (
+    BLANKS,
+    FOLLOWS,
+    CellError,
+    SheetNumber,
+    UnusableCell,
+    cell_at,
+    read_text,
+)
 from marketingblocks_async.bulk.sheets.columns import target_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
+from marketingblocks_async.models import PostType
 
 from .known_columns import PLATFORM_NAMES, Sources
 from .recipe import CHANNEL, Channel, Recipe
@@ -18,6 +27,10 @@ from .recipe import CHANNEL, Channel, Recipe
 _LISTS = re.compile(r"[,;|\n]+")
 # The parts are stripped; a pattern that begins with any number of blanks takes minutes for a cell that has many.
 _LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\sand\s", re.IGNORECASE)
+_NO_WORD = re.compile(r"[\W_]+")
+_LONGEST_NAME = 100
+_SHORTS = frozenset({"short", "shorts"})
+"""Words for a kind of post that the API does not have."""
 
 
 class Values:
@@ -33,6 +46,16 @@ class Values:
         """Tell whether the recipe says what ``text`` is."""
         return spelled(text) in self._maps.get(field, {})
 
+    def kind(self, text: str) -> str | None:
+        """Return the kind of post that ``text`` is a word for; ``None`` if it is none."""
+        word = spelled(text)
+        return POST_TYPES[word].value if word in POST_TYPES else self._maps.get("post_type", {}).get(word)
+
+    def kinds(self, text: str) -> set[str]:
+        """Return the kinds of posts that a list is of; none if it has any other word."""
+        found = [self.kind(part) for part in _LOOSE_LISTS.split(text) if part.strip(BLANKS)]
+        return {kind for kind in found if kind is not None} if all(found) else set()
+
     def of(self, field: str, cell: object) -> object:
         """Return the value that a cell says, or the cell if nothing is known about it."""
         if not isinstance(cell, str):
@@ -45,6 +68,26 @@ class Values:
         if field == "post_type" and word in POST_TYPES:
             return POST_TYPES[word].value
         return cell
+
+
+class Target(NamedTuple):
+    """Where one post of a row goes, as cells; ``kind`` is the ``post_type``, if the row says it with the platform."""
+
+    platform: object
+    channel_id: object
+    kind: str | None = None
+
+
+class _Named(NamedTuple):
+    """What a name stands for: a channel, a platform, something unknown (also a cell), and the kind of post it says."""
+
+    what: object
+    kind: str | None = None
+
+    @property
+    def platform(self) -> object:
+        """The platform; something unknown as it is."""
+        return self.what.platform if isinstance(self.what, Channel) else self.what
 
 
 class RowChannels:
@@ -72,12 +115,12 @@ class RowChannels:
         }
         self.without_caption: AbstractSet[str] = PLATFORM_NAMES - self._captions.keys() if self._captions else set()
 
-    def of_row(self, cells: Sequence[object]) -> list[tuple[object, object]]:
-        """Return platform and channel id of each channel of a row, as cells; what is not known says what to do."""
-        found: list[tuple[object, object]] = []
+    def of_row(self, cells: Sequence[object]) -> list[Target]:
+        """Return where the posts of a row go; what is not known says what to do."""
+        found: list[Target] = []
         for target in self._targets(cells):
             # Naming a channel twice does not mean two posts.
-            if target not in found or not isinstance(target[1], str):
+            if target not in found or not isinstance(target.channel_id, str):
                 found.append(target)
         return found
 
@@ -101,45 +144,129 @@ class RowChannels:
         is_other = any(isinstance(cell, kind) for kind in (Mapping, AbstractSet))
         return UnusableCell(readable(cell), "give text, or a list of texts", cell) if is_other else cell
 
-    def _targets(self, cells: Sequence[object]) -> Iterator[tuple[object, object]]:
-        """Yield platform and channel id of each channel that the row goes to."""
+    def _targets(self, cells: Sequence[object]) -> Iterator[Target]:
+        """Yield each channel that the row goes to."""
         fixed_type, fixed_id = self._recipe.fixed.get("channel_type"), self._recipe.fixed.get("channel_id")
+        ids = [] if fixed_id else self._split_ids(self._cell(cells, "channel_id"))
+        named_ids = self._parts(cells, "channel_id") if self._are_names(ids) else []
+        ids = [] if named_ids else ids
         if fixed_type and fixed_id:
-            yield fixed_type, fixed_id
+            yield Target(fixed_type, fixed_id)
             return
         if fixed_type:
-            yield from self._with_ids([fixed_type], cells)
-            return
-        named = self._named(cells)
-        if named is None and (stray := self._named_elsewhere(cells)) is not None:
-            yield stray, FOLLOWS
-        elif named is None:
-            yield from self._everywhere(fixed_id)
-        elif fixed_id:
-            yield from ((each.platform if isinstance(each, Channel) else each, fixed_id) for each in named)
+            # The platform is fixed. Names of its channels still say which one it is, if the options know such names.
+            has_names = any(word not in PLATFORMS for word in self._channels)
+            names = self._split(self._cell(cells, CHANNEL)) if has_names and not ids else []
+            known = [name for name in names if spelled(name) not in PLATFORMS]
+            field = CHANNEL if known else "channel_id"
+            named: list[_Named] | None = self._together([*(known or named_ids)], [_Named(fixed_type)], field, ids)
         else:
-            yield from self._with_ids(named, cells)
+            named = self._named(cells, named_ids, ids or ([fixed_id] if fixed_id else []))
+        if named is None and (stray := self._named_elsewhere(cells)) is not None:
+            yield Target(stray, FOLLOWS)
+        elif named is None:
+            yield from self._everywhere(fixed_id, cells)
+        elif fixed_id:
+            yield from (Target(each.platform, fixed_id, each.kind) for each in named)
+        else:
+            yield from self._with_ids(named, ids, cells)
 
-    def _named(self, cells: Sequence[object]) -> list[object] | None:
+    def _named(
+        self, cells: Sequence[object], named_ids: Sequence[object], ids: Sequence[object]
+    ) -> list[_Named] | None:
         """Return the channels, platforms or unknown names that the row names; ``None`` if no column names any."""
-        columns = [field for field in (CHANNEL, "channel_type", "channel_id") if field in self._sources.single]
+        single = self._sources.single
         if self._sources.flags:
-            return self._flagged(cells)
-        if not [field for field in columns if field != "channel_id"]:
-            if self._captions:
-                return self._captioned(cells)
-            if "channel_id" in columns and (channels := self._looked_up(self._cell(cells, "channel_id"))):
-                return list(channels)
+            platforms = [_Named(each) for each in self._flagged(cells)]
+        elif "channel_type" in single:
+            platforms = [each for name in self._parts(cells, "channel_type") for each in self._resolved(name)]
+        elif CHANNEL in single:
+            platforms = []
+        elif self._captions:
+            platforms = [_Named(each) for each in self._captioned(cells)]
+        elif named_ids:
+            default = self._recipe.defaults.get("channel_type")
+            platforms = [_Named(default)] if default else []
+        else:
             return None
-        best: list[object] = []
-        for field in columns[: 2 if CHANNEL in columns and "channel_type" in columns else 1]:
-            cell = self._cell(cells, field)
-            names = self._split(cell)
-            found = [each for name in names for each in self._resolved(name)]
-            if found and all(isinstance(each, Channel) or each in PLATFORM_NAMES for each in found):
-                return found
-            best = best or found or ([cell] if cell is not None else [])
-        return best or [None]
+        names = self._parts(cells, CHANNEL)
+        return self._together(names or named_ids, platforms, CHANNEL if names else "channel_id", ids) or [_Named(None)]
+
+    def _parts(self, cells: Sequence[object], field: str) -> list[object]:
+        """Return the names in a cell; what is no text, as it is."""
+        cell = self._cell(cells, field)
+        if isinstance(cell, str):
+            try:
+                read_text(cell)
+            except CellError as exc:
+                # Such as an error of the spreadsheet.
+                return [UnusableCell(readable(cell), str(exc), cell)]
+        return [*self._split(cell)] or ([] if cell is None else [cell])
+
+    def _together(
+        self, names: Sequence[object], platforms: Sequence[_Named], field: str, ids: Sequence[object]
+    ) -> list[_Named]:
+        """Return the channels that are called ``names``, on ``platforms``: a page may be on several of them.
+
+        Args:
+            names: in the column of ``field``.
+            platforms: that the same row names in another column.
+            field: whose column has the names.
+            ids: of the row; the names are not needed beside them.
+
+        """
+        called = [(name, self._resolved(name)) for name in names]
+        every = [each for _, found in called for each in found]
+        on = [each for each in platforms if _is_platform(each.platform)]
+        others = [each for each in platforms if not _is_platform(each.platform)]
+        if not platforms or not called:
+            return every or [*platforms]
+        if (
+            not on
+            and all(_is_platform(each.what) for each in every)
+            and all(isinstance(each.what, str) for each in others)
+        ):
+            # "Social" in a column "Channel" beside one of platforms.
+            return every
+        pairs = [
+            # A channel says more than its platform.
+            (
+                name,
+                platform,
+                _Named(each.what if isinstance(each.what, Channel) else platform.what, platform.kind or each.kind),
+            )
+            for platform in on
+            for name, found in called
+            for each in found
+            if each.platform == platform.platform
+        ]
+        strangers = [name for name in names if on and name not in [known for known, _, _ in pairs]]
+        # A name without a channel is told once, and not for each platform.
+        absent = [] if strangers else [each for each in on if each not in [known for _, known, _ in pairs]]
+        if ids and (strangers or absent):
+            return [*platforms]
+        told = [self._not_there(name, on, field) for name in strangers]
+        told += [self._not_there(names[0], [each], field) for each in absent]
+        return [*others, *(named for _, _, named in pairs), *map(_Named, told)]
+
+    def _not_there(self, name: object, platforms: Sequence[_Named], field: str) -> Target:
+        """Return what to do about a name that has no channel on the row's platforms."""
+        if not isinstance(name, str):
+            return Target(name, FOLLOWS)
+        shown = visible(name)
+        where = list(dict.fromkeys(str(each.platform) for each in platforms))
+        index = self._sources.single.get(field)
+        column = "" if index is None else visible(self._names[index])
+        leave_out = f'; if "{column}" names no channel, leave it out: {self._words.ignore(column)}' if column else ""
+        if all(_is_platform(each.what) for each in self._resolved(name)):
+            message = f'"{shown}" is not {" or ".join(where)}, which the row names too; correct one of them{leave_out}'
+        else:
+            options = " and ".join(self._words.channel(f"{shown}={platform}:ID") for platform in where)
+            message = (
+                f'the options do not say which {" or ".join(where)} channel "{shown}" is; say {options}{leave_out}'
+            )
+        told = UnusableCell(shown, message, name)
+        return Target(platforms[0].platform, told) if field == "channel_id" else Target(told, FOLLOWS)
 
     def _named_elsewhere(self, cells: Sequence[object]) -> UnusableCell | None:
         """Return what to do about a column that is not known and names channels: the row was not meant for all."""
@@ -194,36 +321,70 @@ class RowChannels:
             entries = cast("Sequence[object]", cell)
             return [name for each in entries if each is not None and (name := str(each).strip(BLANKS))]
         if not isinstance(cell, str):
-            shown = getattr(cell, "value", None)
-            return [str(shown)] if isinstance(shown, int) else []
+            shown = getattr(cell, "value", cell)
+            return [str(shown)] if isinstance(shown, int) and not isinstance(shown, bool) else []
         text = cell.strip(BLANKS)
         if self._is_known(text):
             return [text]
+        strict = [name for part in _LISTS.split(text) if (name := part.strip(BLANKS))]
         sign = self._recipe.separators.get(CHANNEL)
         for pattern in (re.compile(re.escape(sign)),) if sign else (_LOOSE_LISTS, _LISTS):
             names = [name.strip(BLANKS) for name in pattern.split(text)]
             names = [name for name in names if name]
-            if all(map(self._is_known, names)):
+            if all(map(self._is_known, names)) and not (pattern is _LOOSE_LISTS and self._shares_kind(names, strict)):
                 return names
-        return [name for part in _LISTS.split(text) if (name := part.strip(BLANKS))]
+        return strict
+
+    def _shares_kind(self, names: Sequence[str], strict: Sequence[str]) -> bool:
+        """Tell whether the kind behind one name may be that of all: "FB & IG Stories" are stories of both."""
+        kinds = [self._with_kind(name) is not None for name in names]
+        return len(names) != len(strict) and any(kinds) and not all(kinds)
 
     def _is_known(self, name: str) -> bool:
         word = spelled(name)
-        return word in self._channels or word in PLATFORMS or self._values.knows("channel_type", name)
+        is_named = word in self._channels or word in PLATFORMS or self._values.knows("channel_type", name)
+        return is_named or self._with_kind(name) is not None
 
-    def _resolved(self, name: str) -> list[object]:
+    def _with_kind(self, name: str) -> tuple[str, str] | None:
+        """Return platform and kind of post that a name such as "Instagram Story" says; ``None`` if it is no such."""
+        if spelled(name) in PLATFORMS or self._values.knows("channel_type", name):
+            return None
+        parts = _words(name)
+        for end in range(1, len(parts)):
+            platform = PLATFORMS.get(spelled("".join(parts[:end])))
+            kind = self._values.kind("".join(parts[end:])) if platform is not None else None
+            if platform is not None and kind is not None:
+                return platform.value, kind
+        return None
+
+    def _resolved(self, name: object) -> list[_Named]:
+        if not isinstance(name, str):
+            return [_Named(name)]
         word = spelled(name)
+        platform, kind = self._with_kind(name) or (None, None)
         # A platform's own name is looked up with the ids of its column first.
         if word in self._channels and word not in PLATFORMS:
-            return list(self._channels[word])
-        return [self._values.of("channel_type", name)]
+            kind = kind or (POST_TYPES[word].value if word in POST_TYPES else None)
+            return [_Named(channel, kind) for channel in self._channels[word]]
+        return [_Named(platform or self._values.of("channel_type", name), kind)]
 
-    def _looked_up(self, cell: object) -> tuple[Channel, ...]:
-        return self._channels.get(spelled(cell), ()) if isinstance(cell, str) else ()
+    def _are_names(self, ids: Sequence[object]) -> bool:
+        """Tell whether the cell of the id holds names of channels, as a column "Account" often does."""
+        return bool(ids) and all(map(self._is_name, ids))
 
-    def _with_ids(self, named: Sequence[object], cells: Sequence[object]) -> Iterator[tuple[object, object]]:
-        ids = self._split_ids(self._cell(cells, "channel_id"))
-        without = [each for each in named if not isinstance(each, Channel)]
+    def _is_name(self, each: object) -> bool:
+        text = str(getattr(each, "value", each)) if isinstance(each, str | int | SheetNumber) else ""
+        if spelled(text) in self._channels:
+            return True
+        try:
+            read_text(each)
+        except CellError:
+            return False
+        # A long number may be written as 1E+15.
+        return any(map(str.isalpha, text.casefold().replace("e", "", 1)))
+
+    def _with_ids(self, named: Sequence[_Named], ids: list[object], cells: Sequence[object]) -> Iterator[Target]:
+        without = [each for each in named if not isinstance(each.what, Channel)]
         if ids and len(ids) != len(without):
             shown = readable(self._cell(cells, "channel_id"))
             message = (
@@ -231,17 +392,19 @@ class RowChannels:
             )
             ids = [UnusableCell(shown, message, self._cell(cells, "channel_id"))] * len(without)
         waiting = iter(ids)
-        for each in named:
-            if isinstance(each, Channel):
-                yield each.platform, each.channel_id
+        for what, kind in named:
+            if isinstance(what, Target):
+                yield what
+            elif isinstance(what, Channel):
+                yield Target(what.platform, what.channel_id, kind)
             elif ids:
-                yield each, next(waiting)
-            elif isinstance(each, str) and (channels := self._channels.get(spelled(each))):
-                yield from ((channel.platform, channel.channel_id) for channel in channels)
-            elif isinstance(each, str) and each not in PLATFORM_NAMES and "channel_id" not in self._sources.single:
-                yield self._unknown(each), FOLLOWS
+                yield Target(what, next(waiting), kind)
+            elif isinstance(what, str) and (channels := self._channels.get(spelled(what))):
+                yield from (Target(channel.platform, channel.channel_id, kind) for channel in channels)
+            elif isinstance(what, str) and what not in PLATFORM_NAMES:
+                yield Target(self._unknown(what), FOLLOWS)
             else:
-                yield each, self._no_id(each)
+                yield Target(what, self._no_id(what), kind)
 
     @staticmethod
     def _split_ids(cell: object) -> list[object]:
@@ -252,11 +415,22 @@ class RowChannels:
         return [] if cell is None else [cell]
 
     def _unknown(self, name: str) -> UnusableCell:
-        shown = visible(name)
+        shown, known = visible(name), ", ".join(sorted(PLATFORM_NAMES))
+        if _says_kind(name):
+            message = (
+                f'"{shown}" says the kind of post, too; write only platforms here ({known}), and the kind in a column '
+                f"of its own ({', '.join(PostType)}): {self._words.map('COLUMN', 'post_type')}"
+            )
+            return UnusableCell(shown, message, name)
         message = (
-            f'"{shown}" is no platform of the API ({", ".join(sorted(PLATFORM_NAMES))}); if it is the name of a '
+            f'"{shown}" is no platform of the API ({known}); if it is the name of a '
             f"channel, say which one: {self._words.channel(f'{shown}=PLATFORM:ID')}"
         )
+        single = self._sources.single
+        index = single.get("channel_type" if CHANNEL in single else "channel_id")
+        if index is not None:
+            column, what = visible(self._names[index]), "platform" if CHANNEL in single else "channel"
+            message += f'; if "{column}" names no {what}, leave it out: {self._words.ignore(column)}'
         return UnusableCell(shown, message, name)
 
     def _no_id(self, platform: object) -> object:
@@ -273,20 +447,66 @@ class RowChannels:
             message = f"no column holds the channel_id; say it with {self._words.set('channel_id', '11')}"
         return UnusableCell("", message)
 
-    def _everywhere(self, fixed_id: str | None) -> Iterator[tuple[object, object]]:
-        """Yield the channels of a file that names none: every row goes to those of the options."""
+    def _everywhere(self, fixed_id: str | None, cells: Sequence[object]) -> Iterator[Target]:
+        """Yield the channels of a row that names none: it goes to those of the options, if it has no id."""
         channels = [channel for each in self._recipe.channels.values() for channel in each]
-        if channels and fixed_id is None:
-            yield from ((channel.platform, channel.channel_id) for channel in channels)
-            return
         defaults = self._recipe.defaults
         platform = defaults.get("channel_type")
+        index = None if fixed_id else self._sources.single.get("channel_id")
+        cell = None if index is None else self._cell(cells, "channel_id")
+        if cell is not None and platform is None:
+            yield from self._of_ids(cell, channels)
+            return
+        if channels and index is not None and cell is None and "channel_id" not in defaults:
+            column = visible(self._names[index])
+            message = (
+                f'it is empty, so nothing says which channel it is; give one, or leave "{column}" out to send every '
+                f"row to all channels: {self._words.ignore(column)}"
+            )
+            yield Target(FOLLOWS, UnusableCell("", message))
+            return
+        if channels and fixed_id is None and cell is None:
+            yield from (Target(channel.platform, channel.channel_id) for channel in channels)
+            return
         if platform is not None:
-            yield platform, fixed_id or self._no_id(platform)
+            given = fixed_id or self._no_id(platform)
+            yield from (Target(platform, each) for each in self._split_ids(cell) or [given])
             return
         message = (
             f"the file does not say where the posts go; say it with {self._words.channel('facebook:11')} (several "
             f"times for several channels), or with {self._words.set('channel_type', 'facebook')} and "
             f"{self._words.set('channel_id', '11')}"
         )
-        yield UnusableCell("", message), fixed_id or defaults.get("channel_id") or FOLLOWS
+        yield Target(UnusableCell("", message), fixed_id or defaults.get("channel_id") or FOLLOWS)
+
+    def _of_ids(self, cell: object, channels: Sequence[Channel]) -> Iterator[Target]:
+        """Yield the channels that the ids of a row stand for, where nothing says the platform."""
+        ids: list[object] = [*self._split(cell)]
+        for each in ids or [cell]:
+            same = [channel for channel in channels if channel.channel_id == each]
+            if len(same) == 1:
+                yield Target(same[0].platform, same[0].channel_id)
+                continue
+            shown = readable(each)
+            message = (
+                f"nothing says on which platform the channel {shown} is; say which channel it stands for, "
+                f"{self._words.channel(f'{shown}=PLATFORM:ID')}, or, if all posts go to one platform, "
+                f"{self._words.set('channel_type', 'facebook')}"
+            )
+            yield Target(FOLLOWS, UnusableCell(shown, message, each))
+
+
+def _is_platform(name: object) -> bool:
+    return isinstance(name, str) and name in PLATFORM_NAMES
+
+
+def _words(name: str) -> list[str]:
+    return [part for part in _NO_WORD.split(name[:_LONGEST_NAME]) if part]
+
+
+def _says_kind(name: str) -> bool:
+    """Tell whether a name has only words for platforms and kinds of posts, and some of both."""
+    words = [spelled(word) for word in _words(name)]
+    kinds = [word in POST_TYPES or word in _SHORTS for word in words]
+    platforms = [word in PLATFORMS or word == "and" for word in words]
+    return any(kinds) and any(platforms) and all(map(max, kinds, platforms))

@@ -36,8 +36,8 @@ from marketingblocks_async.bulk.sheets.layout import (
     header_error,
     own_caption,
 )
-from marketingblocks_async.bulk.sheets.spellings import truth
-from marketingblocks_async.models import ChannelType, PublishMode
+from marketingblocks_async.bulk.sheets.spellings import POST_TYPES, spelled, truth
+from marketingblocks_async.models import ChannelType, PostType, PublishMode
 from marketingblocks_async.models.schedule import zone_of, zones_of_label
 
 from .known_columns import PLATFORM_NAMES, Columns, Sources, assign
@@ -142,11 +142,16 @@ class Translation:
         cells = raw.cells
         base = self._base(cells, raw.line)
         targets = self._channels.of_row(cells)
-        for number, (platform, channel_id) in enumerate(targets, 1):
+        for number, (platform, channel_id, kind) in enumerate(targets, 1):
             row = list(base)
             row[self._place["channel_type"]] = platform
             row[self._place["channel_id"]] = channel_id
+            if kind is not None:
+                self._take_kind(row, cells, kind)
             self._adapt(row, cells, str(platform))
+            is_said = "post_type" in self._recipe.fixed or f"{platform}.post_type" in self._recipe.fixed
+            if not is_said and (stray := self._kind_elsewhere(cells, row[self._place["post_type"]])) is not None:
+                row[self._place["post_type"]] = stray
             part = number if len(targets) > 1 else 0
             yield RawRow(raw.number, row, self._layout, raw.file, raw.line, raw.unreadable, part=part)
 
@@ -394,6 +399,36 @@ class Translation:
             # The rest of the package says what is wrong with the time or the zone.
             pass
         return moment
+
+    def _take_kind(self, row: list[object], cells: Sequence[object], kind: str) -> None:
+        """Set the kind of post that the row says with its platform, as in "Instagram Story"."""
+        if "post_type" in self._recipe.fixed:
+            return
+        place, cell = self._place["post_type"], self._cell(cells, "post_type")
+        is_word = isinstance(cell, str) and spelled(cell) in POST_TYPES
+        if cell is None or row[place] == kind or (row[place] == PostType.POST.value and not is_word):
+            # "Video" beside "Instagram Reel" says what is in it.
+            row[place] = kind
+            return
+        message = f'the platform says "{kind}", and this column "{readable(cell)}"; correct one of them'
+        row[place] = UnusableCell(readable(cell), message, cell)
+
+    def _kind_elsewhere(self, cells: Sequence[object], taken: object) -> UnusableCell | None:
+        """Return what to do about a column that is not known and says another kind of post than the one ``taken``."""
+        if "post_type" in self._sources.single:
+            return None
+        for index in self._sources.unknown:
+            cell = cell_at(cells, index)
+            kinds = self._values.kinds(cell) if isinstance(cell, str) else set[str]()
+            # "Video" is no story, but a post anyhow.
+            if kinds - {PostType.POST.value} and kinds != {taken}:
+                column = visible(self._sources.names[index])
+                message = (
+                    f'the column "{column}" says the kind of post ({readable(cell)}); if so, say '
+                    f"{self._words.map(column, 'post_type')}, otherwise leave it out: {self._words.ignore(column)}"
+                )
+                return UnusableCell(readable(cell), message, cell)
+        return None
 
     def _adapt(self, row: list[object], cells: Sequence[object], platform: str) -> None:
         """Make the cells of one platform out of those of all."""

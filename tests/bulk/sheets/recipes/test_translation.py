@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import importlib
 import io
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ def table(path: Path, *rows: list[str], delimiter: str = ",", encoding: str = "u
     csv.writer(text, delimiter=delimiter).writerows(rows)
     path.write_bytes(text.getvalue().encode(encoding))
     return path
+
+
+def advised(messages: list[str], ids: Iterator[int] | None = None) -> list[str]:
+    """Return the channels that messages say to give, with ids."""
+    waiting = iter(range(1, 99)) if ids is None else ids
+    found = [name for message in messages for name in re.findall(r'--channel "?([^";]+):ID', message)]
+    return [f"{name}:{next(waiting)}" for name in dict.fromkeys(found)]
 
 
 class TestPrograms:
@@ -329,6 +337,161 @@ class TestChannels:
         found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
         assert found.values("channel_id") == [11, 12, 11, 12, 13]
 
+    def test_names_of_channels_beside_a_column_of_platforms(self, file: Path) -> None:
+        rows = [["Facebook", "Tulip shop", "A"], ["Facebook", "Rose shop", "B"], ["Instagram", "Tulip shop", "C"]]
+        table(file, ["Platform", "Page", "Text"], *rows)
+        channels = [*FACEBOOK, "instagram:13"]
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        while found.messages:
+            channels += advised(found.messages, ids=iter(range(20 + len(channels), 99)))
+            found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        assert channels == [
+            "facebook:11", "instagram:13",
+            "Tulip shop=facebook:22", "Rose shop=facebook:23", "Tulip shop=instagram:24",
+        ]  # fmt: skip
+        assert found.values("channel_type", "channel_id") == [("facebook", 22), ("facebook", 23), ("instagram", 24)]
+
+    @pytest.mark.parametrize("column", ["Account", "Page"])
+    def test_a_name_on_several_networks_goes_to_those_of_the_row(self, file: Path, column: str) -> None:
+        rows = [
+            ["Facebook", "Tulip shop"],
+            ["Facebook, Instagram", "Tulip shop"],
+            ["", "Tulip shop"],
+            ["X", "Tulip shop"],
+        ]
+        table(file, ["Platform", column, "Text"], *([*row, "A"] for row in rows))
+        channels = ["Tulip shop=facebook:11", "Tulip shop=instagram:12", "x:13"]
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == [11, 11, 12, 11, 12]
+        assert advised(found.messages) == ["Tulip shop=twitter:1"]
+        left_out = options(
+            channels=["facebook:1", "ig:2", "x:3"], columns={column: None}, fixed={"publish_mode": "now"}
+        )
+        assert Read(file, left_out).values("channel_id") == [1, 1, 2, 3]
+
+    def test_marks_beside_names_of_channels(self, file: Path) -> None:
+        table(
+            file,
+            ["Text", "Profile", "Facebook", "Instagram"],
+            ["A", "Tulip shop", "x", ""],
+            ["B", "Rose shop", "x", "x"],
+        )
+        found = Read(file, options(channels=["Tulip shop=facebook:11", "facebook:12"], fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == [11]
+        assert advised(found.messages) == ["Rose shop=facebook:1", "Rose shop=instagram:2"]
+
+    def test_a_column_that_names_no_channels_is_left_out_as_advised(self, file: Path) -> None:
+        table(file, ["Text", "Platform", "Page"], ["A", "Facebook", "Home"])
+        (message,) = Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"})).messages
+        assert message.endswith('if "Page" names no channel, leave it out: --map "Page="')
+        table(file, ["Text", "Channel", "Page"], ["A", "Social", "Tulip shop"])
+        channels = ["Tulip shop=facebook:11"]
+        (message,) = Read(file, options(channels=channels, fixed={"publish_mode": "now"})).messages
+        assert message.endswith('if "Channel" names no platform, leave it out: --map "Channel="')
+        how = options(channels=channels, columns={"Channel": None}, fixed={"publish_mode": "now"})
+        assert Read(file, how).values("channel_id") == [11]
+
+    @pytest.mark.parametrize(
+        ("platform", "page", "told"),
+        [
+            ("Social", "Facebook", None), ("", "Facebook", None), ("Facebook", "", None), ("Facebook", "FB Page", None),
+            ("Facebook", "Instagram", '"Instagram" is not facebook, which the row names too; correct one of them'),
+            ("Pinterest", "Tulip shop", '"Pinterest" is no platform of the API'),
+            ("Facebook", "#N/A", "the spreadsheet shows the error #N/A here"),
+        ],
+    )  # fmt: skip
+    def test_platforms_in_two_columns(self, file: Path, platform: str, page: str, told: str | None) -> None:
+        table(file, ["Text", "Channel", "Page"], ["A", platform, page])
+        channels = [*FACEBOOK, "instagram:12", "Tulip shop=facebook:13"]
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == ([11] if told is None else [])
+        assert told is None or told in found.messages[0]
+
+    def test_an_id_beside_a_page_is_enough(self, file: Path) -> None:
+        table(file, ["Text", "Platform", "Page", "Account ID"], ["A", "Facebook", "Tulip shop", "11"])
+        assert Read(file, options(fixed={"publish_mode": "now"})).values("channel_id") == [11]
+        how = options(fixed={"publish_mode": "now", "channel_id": "12"}, columns={"Account ID": None})
+        assert Read(file, how).values("channel_id") == [12]
+
+    @pytest.mark.parametrize("page", [{"a": [1]}, True, 5, "#N/A"])
+    def test_a_page_that_is_no_text_is_not_passed_over(self, page: object) -> None:
+        row = {"Text": "A", "Platform": "Facebook", "Page": page}
+        found = Read([row], options(channels=FACEBOOK, fixed={"publish_mode": "now"}))
+        assert found.plan.invalid == 1
+
+    def test_ids_that_are_numbers(self) -> None:
+        rows = [{"Text": "A", "Account ID": 12}, {"Text": "B", "Account ID": 77}]
+        found = Read(rows, options(channels=["facebook:12", "77=instagram:13"], fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == [12, 13]
+
+    def test_ids_without_a_platform_are_not_passed_over(self, file: Path) -> None:
+        table(file, ["Text", "Account ID"], ["A", "12"], ["B", "77"], ["C", "Rose shop"], ["D", ""])
+        now = {"publish_mode": "now"}
+        channels = ["facebook:11", "instagram:12"]
+        found = Read(file, options(channels=channels, fixed=now))
+        assert found.values("channel_type", "channel_id") == [("instagram", 12)]
+        assert advised(found.messages) == ["77=PLATFORM:1", "Rose shop=PLATFORM:2"]
+        assert found.messages[2].startswith("Account ID: it is empty")
+        found = Read(file, options(channels=[*channels, "77=facebook:11", "Rose shop=facebook:13"], fixed=now))
+        assert found.values("channel_id") == [12, 11, 13]
+        for how in (
+            options(channels=["Rose shop=facebook:13"], fixed={**now, "channel_type": "facebook"}),
+            options(channels=["Rose shop=facebook:13"], fixed=now, defaults={"channel_type": "facebook"}),
+        ):
+            assert Read(file, how).values("channel_id") == [12, 77, 13]
+
+    def test_a_fixed_platform_keeps_the_pages_apart(self, file: Path) -> None:
+        table(file, ["Text", "Page"], ["A", "Tulip shop"], ["B", "Rose shop"])
+        fixed = {"publish_mode": "now", "channel_type": "facebook"}
+        found = Read(file, options(channels=["Tulip shop=facebook:11"], fixed=fixed))
+        assert found.values("channel_id") == [11]
+        assert advised(found.messages) == ["Rose shop=facebook:1"]
+        assert Read(file, options(channels=FACEBOOK, fixed=fixed)).values("channel_id") == [11, 11]
+
+    @pytest.mark.parametrize(
+        ("cell", "kinds"),
+        [
+            ("Instagram Story", {12: "story"}), ("IG Reel", {12: "reel"}), ("Instagram (Stories)", {12: "story"}),
+            ("Facebook, Instagram Story", {11: "post", 12: "story"}), ("FB Reels & IG Reels", {11: "reel", 12: "reel"}),
+            ("Facebook Post / Instagram Carousel", {11: "post", 12: "post"}), ("Instagram", {12: "post"}),
+        ],
+    )  # fmt: skip
+    def test_a_platform_with_a_kind_of_post(self, file: Path, cell: str, kinds: Mapping[int, str]) -> None:
+        table(file, ["Text", "Platform"], ["A", cell])
+        channels = [*FACEBOOK, "instagram:12"]
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now"}))
+        assert dict(found.values("channel_id", "post_type")) == kinds
+        found = Read(file, options(channels=channels, fixed={"publish_mode": "now", "post_type": "post"}))
+        assert {kind for _, kind in found.values("channel_id", "post_type")} == {"post"}
+
+    @pytest.mark.parametrize("cell", ["FB & IG Stories", "YouTube Shorts", "Instagram Story/Reel"])
+    def test_a_kind_of_post_that_is_not_clear(self, file: Path, cell: str) -> None:
+        table(file, ["Text", "Platform"], ["A", cell])
+        found = Read(file, options(channels=[*FACEBOOK, "ig:12", "youtube:13"], fixed={"publish_mode": "now"}))
+        assert found.values("channel_id") == []
+        assert f'"{cell}" says the kind of post, too; write only platforms here' in found.messages[0]
+
+    def test_a_channel_that_is_called_like_a_kind_gets_posts_of_this_kind(self, file: Path) -> None:
+        table(file, ["Text", "Platform"], ["A", "Stories"])
+        channels = advised(Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"})).messages)
+        channels = [each.replace("PLATFORM", "instagram") for each in channels]
+        found = Read(file, options(channels=[*channels, "Instagram Story=instagram:12"], fixed={"publish_mode": "now"}))
+        assert found.values("channel_id", "post_type") == [(1, "story")]
+
+    @pytest.mark.parametrize(
+        ("kind", "found"),
+        [
+            ("", "reel"),
+            ("Reel", "reel"),
+            ("Video", "reel"),
+            ("Story", 'the platform says "reel", and this column "Story"'),
+        ],
+    )
+    def test_a_platform_with_a_kind_beside_a_column_of_kinds(self, file: Path, kind: str, found: str) -> None:
+        table(file, ["Text", "Platform", "Type"], ["A", "Instagram Reel", kind])
+        read = Read(file, options(channels=["instagram:12"], fixed={"publish_mode": "now"}))
+        assert read.values("post_type") == [found] if found == "reel" else found in read.messages[0]
+
     def test_a_fixed_channel_wins_over_the_file(self, file: Path) -> None:
         table(file, ["Text", "Platform", "Account ID"], ["A", "instagram", "12"])
         fixed = {"publish_mode": "now", "channel_type": "facebook", "channel_id": "11"}
@@ -476,6 +639,24 @@ class TestRows:
         table(file, ["Text", "Date", "Handle"], ["A", "2027-03-14 09:05", "Tulip shop"])
         found = Read(file, options(channels=["Tulip shop=facebook:11", "Other=facebook:12"]))
         assert 'say --map "Handle=channel"' in found.messages[0]
+
+    @pytest.mark.parametrize("column", ["Content Type", "Format", "Post type (feed/story)"])
+    def test_a_column_that_is_not_known_and_says_kinds_is_not_passed_over(self, file: Path, column: str) -> None:
+        table(
+            file, ["Text", column], ["A", "Story"], ["B", "Feed, Reel"], ["C", "Photo"], ["D", "1080x1080"], ["E", ""]
+        )
+        now = {"publish_mode": "now"}
+        found = Read(file, options(channels=["instagram:12"], fixed=now, columns={column: "post_type"}))
+        assert found.values("caption_text", "post_type") == [("A", "story"), ("C", "post"), ("E", "post")]
+        found = Read(file, options(channels=["instagram:12"], fixed=now, columns={column: None}))
+        assert len(found.values("post_type")) == 5
+        for fixed in ({"post_type": "post"}, {"instagram.post_type": "story"}):
+            assert len(Read(file, options(channels=["instagram:12"], fixed=now | fixed)).posts) == 5
+
+        table(file, ["Text", "Format"], ["A", "Story"], ["B", "Feed, Reel"], ["C", "Photo"], ["D", "1080x1080"])
+        found = Read(file, options(channels=["instagram:12"], fixed=now))
+        assert found.values("caption_text") == ["C", "D"]
+        assert 'if so, say --map "Format=post_type", otherwise leave it out: --map "Format="' in found.messages[0]
 
     @pytest.mark.parametrize(
         "header",
