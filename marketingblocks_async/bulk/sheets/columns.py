@@ -91,13 +91,13 @@ def normal_name(name: str) -> str:
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "caption_text": (
         "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
-        "post description", "social copy", "message text", "tweet text", "status text", "text content", "beitrag",
-        "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
+        "post description", "social copy", "message text", "tweet text", "status text", "text content", "content text",
+        "copy text", "beitrag", "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
         "tekst",
     ),
     "link": (
-        "link", "url", "link url", "post link", "post url", "destination url", "landing page", "website",
-        "lien", "enlace",
+        "link", "links", "url", "urls", "link url", "link urls", "post link", "post url", "destination url",
+        "landing page", "website", "lien", "enlace",
     ),
     "date": (
         "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
@@ -116,10 +116,10 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "media_urls": (
         "media urls", "media link", "media links", "image link", "image links", "photo", "photos", "photo url",
         "photo urls", "picture", "pictures", "picture url", "picture urls", "asset", "assets", "asset url", "creative",
-        "creatives", "creative url", "attachment", "attachments", "gif", "gif url", "gif urls", "video urls",
-        "video link", "visual", "visuals", "media files",
-        "medien", "bild", "bilder", "visuel", "visuels", "imagen", "imágenes", "medios", "foto", "fotos", "immagine",
-        "immagini", "imagem", "imagens", "afbeelding", "afbeeldingen",
+        "creatives", "creative url", "attachment", "attachments", "attachment url", "attachment urls",
+        "attachment link", "gif", "gif url", "gif urls", "video urls", "videos", "video link", "visual", "visuals",
+        "media files", "medien", "bild", "bilder", "visuel", "visuels", "imagen", "imágenes", "medios", "foto", "fotos",
+        "immagine", "immagini", "imagem", "imagens", "afbeelding", "afbeeldingen",
     ),
     "channel": (
         "profile", "profiles", "social profile", "social profiles", "channels", "platforms", "networks",
@@ -139,14 +139,16 @@ SEVERAL = frozenset({"media_urls", "link"})
 """Targets that several columns can hold together: "Image 1", "Image 2"."""
 
 _OTHER_THINGS = frozenset({
-    "alt", "approval", "approved", "backup", "bio", "by", "comment", "comments", "count", "cover", "created",
+    "alt", "approval", "approved", "author", "backup", "bio", "by", "comment", "comments", "count", "cover", "created",
     "deadline", "description", "done", "draft", "due", "duration", "example", "id", "idea", "ideas", "internal",
-    "length", "minutes", "modified", "note", "notes", "old", "overlay", "owner", "preview", "reference", "shoot",
-    "source", "status", "thumbnail", "title", "type", "updated", "y", "yes",
+    "length", "minutes", "modified", "name", "names", "note", "notes", "old", "overlay", "owner", "preview",
+    "reference", "shoot", "source", "status", "thumbnail", "title", "type", "updated", "y", "yes",
 })  # fmt: skip
 """Words in brackets behind a name that make another column of it: "Image (alt text)", "Post (yes/no)"."""
 
-_FORMS_OF_LINKS = frozenset({"url", "urls", "link", "links", "utm", "optional", "required", "website", "https", "http"})
+_FORMS_OF_LINKS = frozenset({
+    "comma", "http", "https", "link", "links", "optional", "required", "separated", "url", "urls", "utm", "website",
+})  # fmt: skip
 """Words in brackets behind the name of a link that leave it one; "Link (Canva)" is not for the public."""
 
 
@@ -173,10 +175,12 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     if (found := _usual(name) or _of_one_platform(name)) is not None:
         return found, True
     head, bracket = without_bracket(name)
-    found = _usual(head) if bracket else None
+    found = (_usual(head) or _of_one_platform(head)) if bracket else None
     words = set(re.findall(r"\w+", _SIZE.sub("", bracket.casefold())))
-    # The id of an account is what names it.
-    other = _OTHER_THINGS - {"id"} if found in ("channel", "channel_id", "channel_type") else _OTHER_THINGS
+    # The id or the name of an account is what says which it is.
+    other = (
+        _OTHER_THINGS - {"id", "name", "names"} if found in ("channel", "channel_id", "channel_type") else _OTHER_THINGS
+    )
     is_other = words & other or any(spelled(word) in PLATFORMS for word in words)
     return (None if is_other or (found == "link" and not words <= _FORMS_OF_LINKS) else found), False
 
@@ -197,14 +201,15 @@ def platform_in(name: str) -> tuple[str, str] | None:
 
 def _of_one_platform(name: str) -> str | None:
     """Return the caption or the media of one platform, if that is what the name says."""
-    for found in filter(None, map(platform_in, (name, without_bracket(name)[0]))):
-        platform, rest = found
-        field = _usual(rest)
-        # "Facebook post" may be yes or no, and "YouTube video" the page of the video.
-        is_caption = field == "caption_text" and normal_name(rest) != "post"
-        if is_caption or (field == "media_urls" and platform != ChannelType.YOUTUBE.value):
-            return f"{platform}.{field}"
-    return None
+    found = platform_in(name)
+    if found is None:
+        return None
+    platform, rest = found
+    field = _usual(rest)
+    # "Facebook post" may be yes or no, and "YouTube video" the page of the video.
+    is_caption = field == "caption_text" and normal_name(rest) != "post"
+    is_media = field == "media_urls" and platform != ChannelType.YOUTUBE.value
+    return f"{platform}.{field}" if is_caption or is_media else None
 
 
 def _usual(name: str) -> str | None:

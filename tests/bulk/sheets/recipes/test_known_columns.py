@@ -11,7 +11,7 @@ import pytest
 from marketingblocks_async.bulk import Plan, Row, SourceError, make_plan
 from marketingblocks_async.bulk.sheets.layout import unknown_column
 from marketingblocks_async.bulk.sheets.recipes.known_columns import Columns, assign
-from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe
+from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe, recipe_names
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 
 CALENDAR = Columns(load_recipe("calendar"))
@@ -203,3 +203,82 @@ class TestColumnsOfOnePlatform:
         ]  # fmt: skip
         every = Read(file, lines, columns | found.advised, header=2)
         assert [media for (media,) in every.values("media_urls")] == [[A, B], [A, B]]
+
+
+CONTENT = ("caption_text", "media_urls", "link", "hash_tags")
+KINDS = (
+    "Title", "Description", "Type", "Count", "Alt Text", "Thumbnail", "Thumbnail URL", "Name", "ID", "Status", "Bio",
+    "in Bio URL", "Overlay", "Author", "Preview", "Length",
+)  # fmt: skip
+
+
+class TestRecipesOfThePackage:
+    @pytest.mark.parametrize("name", recipe_names())
+    def test_no_pattern_publishes_what_is_no_content(self, name: str) -> None:
+        recipe = load_recipe(name)
+        columns = Columns(recipe)
+        holds = {column: str(target).rpartition(".")[2] for column, target in recipe.columns.items()}
+        beginnings = [re.split(r" - |\(|\*", column)[0].strip() for column in holds if holds[column] in CONTENT]
+        beginnings += [
+            "Caption",
+            "Copy",
+            "Content",
+            "Post",
+            "Text",
+            "Message",
+            "Image",
+            "Video",
+            "Media",
+            "Link",
+            "URL",
+        ]
+        wrong = [
+            column
+            for beginning in filter(None, beginnings)
+            for kind in KINDS
+            for column in (
+                f"{beginning} {kind}",
+                f"{beginning}_{kind}",
+                f"{beginning} 1 {kind}",
+                f"{beginning} ({kind})",
+            )
+            if str(columns.find(column)[0]).rpartition(".")[2] in CONTENT
+        ]
+        # This is the caption itself, not a description of one.
+        assert {column.replace("_", " ").casefold() for column in wrong} <= {"post description"}
+
+    @pytest.mark.parametrize(
+        ("recipe", "header", "row", "fields"),
+        [
+            ("loomly", "Copy,Date,Time,Link,Link Title,Link Description", f"C,2027-03-14,09:05,{A},Shop,Great shop",
+             {"caption_text": f"C\n{A}"}),
+            ("later", "Caption,Date,Time,Media URL,Media Type,Link in Bio URL", f"C,2027-03-14,09:05,{A},Photo,{B}",
+             {"caption_text": "C", "media_urls": [A]}),
+            ("planable", "Content,Date,Time,Media URLs,Media count", f"C,2027-03-14,09:05,{A},1", {"media_urls": [A]}),
+            ("contentstudio", "Message,Date & Time,Video URL,Video Thumbnail,Video Title",
+             f"C,2027-03-14 09:05,{A},{B},A film", {"media_urls": [A]}),
+            ("zoho-social", "Message,Date,Time,Image URL,Image Alt Text,Post Type",
+             f"C,2027-03-14,09:05,{A},A tulip,Story", {"media_urls": [A], "post_type": "story"}),
+            ("socialpilot", "Post Content,Date,Time,Post Type,Post ID,Image",
+             f"C,2027-03-14,09:05,Reel,77,{A}", {"caption_text": "C", "post_type": "reel"}),
+            ("agorapulse", "post_content,text_overlay,date,time", "C,big,2027-03-14,09:05", {"caption_text": "C"}),
+            ("contentstudio", "Message,Content Pillar,Date,Date Created,Time,Time Zone",
+             "C,Care,2027-03-14,2027-01-01,09:05,Europe/Berlin", {"schedule_time": "2027-03-14 09:05"}),
+        ],
+    )  # fmt: skip
+    def test_columns_beside_the_content(
+        self, file: Path, recipe: str, header: str, row: str, fields: dict[str, Any]
+    ) -> None:
+        found = Read(file, [header, row], recipe=recipe, channels=["facebook:11"])
+        assert found.message == ""
+        [post] = [row.post.wire() for row in found.rows]
+        assert {name: post[name] for name in fields} == fields
+
+    def test_postfast_calls_a_post_in_the_feed_timeline(self, file: Path) -> None:
+        lines = ["scheduled_at,account_id,content,media_urls,ig_publish_type", f"2027-05-01T10:00:00Z,a,C,{A},TIMELINE"]
+        found = Read(file, lines, recipe="postfast", channels=["a=instagram:12"])
+        assert found.values("post_type") == [("post",)]
+
+    def test_numbered_pictures_of_metricool(self, file: Path) -> None:
+        lines = ["Text,Date,Time,Facebook,Picture Url 1,Picture Url 2", f"C,2027-03-14,09:05,TRUE,{A},{B}"]
+        assert Read(file, lines, recipe="metricool").values("media_urls") == [([A, B],)]
