@@ -14,7 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -271,7 +271,11 @@ def _number_or_moment(value: Any, number_format: str | None) -> object:
     if isinstance(value, datetime):
         return _moment(value, number_format or "")
     if isinstance(value, timedelta):
-        return UnusableCell(str(value), "it holds a time without a date; write YYYY-MM-DD HH:MM into one cell")
+        # The format [h]:mm is one of durations, and of the times of day that many programs write.
+        if timedelta(0) <= value < timedelta(days=1):
+            return (datetime.min.replace(tzinfo=UTC) + value).time()
+        message = "the format of the cell is one of durations; choose a format of dates or of times of day"
+        return UnusableCell(str(value), message)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, number_format)
     return value

@@ -324,9 +324,23 @@ class Translation:
             return UnusableCell(readable(day), message, f"{text_of(day)} {shown_clock or text_of(clock)}")
         if shown_clock is None:
             message = f'"{readable(clock)}" is not a time of day; write it as HH:MM'
+            if isinstance(clock, UnusableCell):
+                message = clock.message
             return UnusableCell(readable(clock), message, f"{shown_day} {text_of(clock)}")
+        if message := self._contradiction(day, clock, shown_day, shown_clock):
+            return UnusableCell(f"{readable(day)} {shown_clock}", message, f"{text_of(day)} {text_of(clock)}")
         # A time in a workbook has 24 hours, even if other cells have AM or PM.
         return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
+
+    def _contradiction(self, day: object, clock: object, shown_day: str, shown_clock: str) -> str:
+        """Return what to say if a cell of a workbook holds both date and time of day, and another one of either."""
+        of_day, of_clock = (visible(self._sources.name_of(field)) for field in (DATE, TIME))
+        own = f"{day:%H:%M}" if isinstance(day, datetime) else "00:00"
+        if own not in ("00:00", read_clock(shown_clock)):
+            return f"{of_day} has the time of day {own} too, and {of_clock} says {shown_clock}; delete one of them"
+        if isinstance(clock, datetime) and isinstance(day, date) and f"{clock:%Y-%m-%d}" != shown_day:
+            return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; type the time alone"
+        return ""
 
     def _with_default(self, text: str, clock: str) -> str:
         if has_clock(text):

@@ -286,10 +286,17 @@ class TestTimes:
         (error,) = errors(self.scheduled(file, date(2027, 1, 8), number_format))
         assert "no time of day" in error.message
 
-    @pytest.mark.parametrize("value", [time(14, 30), timedelta(hours=30)])
+    @pytest.mark.parametrize("value", [time(14, 30), timedelta(hours=14)])
     def test_a_time_without_a_day_is_refused(self, file: Path, value: object) -> None:
         (error,) = errors(self.scheduled(file, value))
         assert "without a date" in error.message
+
+    def test_a_date_whose_format_is_one_of_durations_is_told_the_format(self, file: Path) -> None:
+        (error,) = errors(self.scheduled(file, datetime(2027, 1, 8, 14, 30), "[h]:mm"))
+        assert "choose a format of dates" in error.message
+        assert (
+            post(self.scheduled(file, datetime(2027, 1, 8, 14, 30), "d mmm h:mm")).schedule_time == "2027-01-08 14:30"
+        )
 
     def test_seconds_are_refused(self, file: Path) -> None:
         (error,) = errors(self.scheduled(file, datetime(2027, 1, 8, 14, 30, 27)))

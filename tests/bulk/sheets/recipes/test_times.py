@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marketingblocks_async.models.schedule import zones_of_label
-from tests.bulk.sheets.recipes.test_translation import FACEBOOK, Read, options, table
+from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
+from tests.support.workbooks import workbook
 
 
 def read(file: Path, names: list[str], *rows: list[str], zone: str | None = "Europe/Berlin", **more: Any) -> Read:
@@ -89,3 +91,52 @@ class TestTimesElsewhere:
         assert read(file, ["Date", "Length"], row, defaults={"time": "08:00"}).values("schedule_time") == [
             "2027-03-14 08:00"
         ]
+
+
+class TestWorkbooks:
+    DAY = date(2027, 3, 14)
+
+    def read(self, folder: Path, day: object, clock: object, clock_format: str = "hh:mm") -> Read:
+        formats = {"A2": "yyyy-mm-dd hh:mm" if isinstance(day, datetime) else "yyyy-mm-dd", "B2": clock_format}
+        rows: list[list[object]] = [["Date", "Time", "Platform", "Copy"], [day, clock, "Facebook", "1"]]
+        file = workbook(folder / "calendar.xlsx", *rows, formats=formats)
+        return Read(file, options(channels=FACEBOOK, fixed=BERLIN))
+
+    @pytest.mark.parametrize("clock", [timedelta(hours=9, minutes=5), time(9, 5)])
+    @pytest.mark.parametrize("clock_format", ["[h]:mm", "[hh]:mm:ss", "hh:mm"])
+    def test_a_duration_of_less_than_a_day_is_a_time_of_day(
+        self, tmp_path: Path, clock: object, clock_format: str
+    ) -> None:
+        assert self.read(tmp_path, self.DAY, clock, clock_format).values("schedule_time") == ["2027-03-14 09:05"]
+
+    def test_a_longer_one_is_told_the_format(self, tmp_path: Path) -> None:
+        [message] = self.read(tmp_path, self.DAY, timedelta(hours=33), "[h]:mm").messages
+        assert "choose a format of dates or of times of day" in message
+
+    @pytest.mark.parametrize(
+        ("day", "clock", "words"),
+        [
+            (
+                datetime(2027, 3, 14, 15),
+                time(9, 5),
+                "Date has the time of day 15:00 too, and Time says 09:05; delete one",
+            ),
+            (datetime(2027, 3, 14, 15), "9:05", "Date has the time of day 15:00 too, and Time says 9:05; delete one"),
+            (DAY, datetime(2027, 3, 15, 9, 5), "Time has the date 2027-03-15 too, and Date says 2027-03-14; type"),
+        ],
+    )
+    def test_two_times_or_two_dates_are_refused(self, tmp_path: Path, day: object, clock: object, words: str) -> None:
+        [message] = self.read(tmp_path, day, clock).messages
+        assert words in message
+
+    @pytest.mark.parametrize(
+        ("day", "clock"),
+        [
+            (datetime(2027, 3, 14, 9, 5), time(9, 5)),
+            (datetime(2027, 3, 14, 9, 5), "9:05"),
+            (DAY, datetime(2027, 3, 14, 9, 5)),
+            (datetime(2027, 3, 14), time(9, 5)),
+        ],
+    )
+    def test_the_same_twice_is_fine(self, tmp_path: Path, day: object, clock: object) -> None:
+        assert self.read(tmp_path, day, clock).values("schedule_time") == ["2027-03-14 09:05"]
