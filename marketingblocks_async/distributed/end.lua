@@ -2,6 +2,18 @@
 -- class of the error, permalink, attempts of an unknown row when it was looked for (empty for any number), what the outcome
 -- says of the API (see Sign), consecutive failures that stop the run, why it stops then. Returns 1, or 0 if another worker has
 -- sent the row since, or the post that was found belongs to another row.
+
+-- Note a failure under a name that counts once; return how many are in a row now. More than `most` are not told apart.
+local function count_failure(name, most)
+  local failing, count = cjson.decode(redis.call('HGET', meta, 'failing') or '{}'), 0
+  failing[name] = true
+  for _ in pairs(failing) do count = count + 1 end
+  if count <= most then
+    redis.call('HSET', meta, 'failing', cjson.encode(failing))
+  end
+  return count
+end
+
 local number, delivery, state = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local fact = known(number)
 if delivery ~= '' and fact.d == delivery and fact.s == state and state ~= 4 then
@@ -10,12 +22,18 @@ if delivery ~= '' and fact.d == delivery and fact.s == state and state ~= 4 then
 end
 local sign, stops = ARGV[9], false
 if sign == 'well' then
-  redis.call('HDEL', meta, 'failures')
-elseif sign ~= '' and redis.call('HINCRBY', meta, 'failures', 1) >= tonumber(ARGV[10]) then
+  redis.call('HDEL', meta, 'failing')
+elseif sign ~= '' then
+  -- A refused row may be at fault itself, and may be delivered again since it is pending; so it counts once. No row is at fault
+  -- for an outage, so each delivery counts. Its name keeps it from counting twice if the reply is lost and redis-py sends this
+  -- again.
+  local most = tonumber(ARGV[10])
+  stops = count_failure(sign == 'refused' and number or delivery, most) >= most
+end
+if stops then
   redis.call('HSETNX', meta, 'stopped', ARGV[11])
   -- They are not the only ones, so it is no fault of theirs.
   redis.call('HDEL', meta, 'suspects')
-  stops = true
 end
 local may = false
 if delivery ~= '' then

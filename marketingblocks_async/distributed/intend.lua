@@ -15,7 +15,8 @@ if token ~= '' and redis.call('HSETNX', meta, 'token_hash', token) == 0
 end
 local fact = known(number)
 if fact.s == 0 or (fact.s == 1 and fact.d == delivery) then
-  fact.a, fact.d, fact.sent = fact.a + 1, delivery, now
+  -- Without the error of the last attempt: if the worker dies it says nothing of this one.
+  fact.a, fact.d, fact.sent, fact.e, fact.t = fact.a + 1, delivery, now, nil, nil
   move(number, fact, 1, now)
   return {'go'}
 end

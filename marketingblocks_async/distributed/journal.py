@@ -275,8 +275,8 @@ class SharedJournal:
             permalink: address of its post.
             error: the error, if it failed.
             attempts: those of an unknown row when it was looked for; ``None`` for any number.
-            sign: what the outcome says of the API. Several consecutive failures that may concern all rows stop the run.
-                A row that was refused in such a way is pending, and fails when another row is created.
+            sign: what the outcome says of the API. Several consecutive failures that may concern all rows stop the run;
+                a row that is refused more than once counts once. It is pending, and fails when another row is created.
 
         Returns:
             Whether it was recorded; not if another worker has sent the row since.
@@ -324,9 +324,9 @@ class SharedJournal:
             await self._redis.hset(self._meta, "stopped", reason)
 
     async def go_on(self) -> None:
-        """Undo ``stop()``; failures before it do not count towards the next one."""
+        """Undo ``stop()``; failures before it do not count towards the next one, and no row fails for them."""
         async with _command():
-            await self._redis.hdel(self._meta, "stopped", "failures")
+            await self._redis.hdel(self._meta, "stopped", "failing", "suspects")
 
     async def stopped(self) -> str | None:
         """Return why the run was stopped; ``None`` if it was not."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 
 import pytest
 
 from marketingblocks_async import ConfigurationError
 from marketingblocks_async.bulk import JournalError, JournalExistsError, Row, RowState
-from marketingblocks_async.bulk.run.breaker import Sign
+from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows
@@ -152,27 +153,91 @@ async def test_a_refused_row_that_was_sent_again_since_does_not_fail(journal: Sh
     assert (await journal.row(1)).state is RowState.PENDING
 
 
-async def test_consecutive_failures_stop_the_run_and_as_many_stop_it_again(journal: SharedJournal) -> None:
-    for delivery in "bcde":
+async def test_consecutive_failures_stop_the_run_and_as_many_stop_it_again(server: PrivateRedis) -> None:
+    async with SharedJournal(server.url, "long") as journal:
+        await journal.create(rows(20))
+        for number in (1, 2, 3, 4):
+            await refuse(journal, number)
+        assert await journal.stopped() is None
+        await succeed(journal, 5)
+        for number in (6, 7, 8, 9):
+            await refuse(journal, number)
+        await fall_silent(journal, 10)
+        reason = await journal.stopped()
+        assert reason is not None
+        assert "The API seems to be down" in reason
+        # Not their own fault.
+        assert await journal.fail_suspects() == 0
+        # What was before it goes on does not count.
+        await journal.go_on()
+        for number in (6, 7, 8, 9):
+            await refuse(journal, number, "b")
+        assert await journal.stopped() is None
+        await refuse(journal, 11)
+        assert await journal.stopped() is not None
+
+
+async def fall_silent(journal: SharedJournal, number: int) -> None:
+    delivery = f"silent-{number}"
+    await journal.intend(number, delivery)
+    # Twice, as if the reply to it had been lost.
+    for _ in range(2):
+        await journal.end(number, RowState.UNKNOWN, delivery=delivery, error=ValueError("x"), sign=Sign.DOWN)
+
+
+async def test_a_row_that_is_refused_again_counts_once(journal: SharedJournal) -> None:
+    for delivery in "abc":
         await refuse(journal, 1, delivery)
+        await refuse(journal, 2, delivery)
     assert await journal.stopped() is None
-    await succeed(journal, 2)
-    for delivery in "fghi":
-        await refuse(journal, 3, delivery)
-    await journal.intend(4, "a")
-    await journal.end(4, RowState.UNKNOWN, delivery="a", error=ValueError("x"), sign=Sign.DOWN)
-    reason = await journal.stopped()
-    assert reason is not None
-    assert "The API seems to be down" in reason
-    # Not their own fault.
-    assert await journal.fail_suspects() == 0
-    # What was before it goes on does not count.
-    await journal.go_on()
-    for delivery in "jklm":
-        await refuse(journal, 3, delivery)
+
+
+async def test_a_row_that_is_refused_again_after_a_success_counts_again(journal: SharedJournal) -> None:
+    await journal.intend(3, "a")
+    # After the other was sent, so it may still be that all rows are refused since.
+    await refuse(journal, 1, "a")
+    await journal.end(3, RowState.DONE, delivery="a", sign=Sign.WELL)
+    for number in (1, 2, 4, 5):
+        await refuse(journal, number, "b")
     assert await journal.stopped() is None
-    await refuse(journal, 3, "n")
+    await fall_silent(journal, 1)
     assert await journal.stopped() is not None
+
+
+async def test_an_outcome_that_is_recorded_again_counts_once(journal: SharedJournal) -> None:
+    for number in (1, 2, 3, 4):
+        await fall_silent(journal, number)
+    assert await journal.stopped() is None
+    await fall_silent(journal, 5)
+    assert await journal.stopped() is not None
+
+
+async def test_deliveries_that_never_get_an_intent_stop_the_run(server: PrivateRedis, journal: SharedJournal) -> None:
+    for number in range(50):
+        error = ValueError("no permit")
+        assert not await journal.end(1, RowState.PENDING, delivery=f"d{number}", error=error, sign=Sign.DOWN)
+    assert await journal.stopped() is not None
+    # No more are kept than stop it.
+    kept = await server.command("HGET", "{marketingblocks:run:spring}:meta", "failing")
+    assert len(json.loads(kept)) == OUTAGE_AFTER
+
+
+async def test_rows_refused_before_a_stop_do_not_fail_untried(journal: SharedJournal) -> None:
+    await refuse(journal, 1)
+    await refuse(journal, 2)
+    await journal.stop("the token has expired")
+    await journal.go_on()
+    await succeed(journal, 3)
+    assert await journal.numbers(RowState.PENDING) == [1, 2, 4, 5]
+    assert await journal.numbers(RowState.FAILED) == []
+
+
+async def test_an_unknown_row_does_not_show_the_error_of_an_earlier_attempt(journal: SharedJournal) -> None:
+    await refuse(journal, 1, "a")
+    await journal.intend(1, "dies")
+    assert await journal.give_up_older(0) == 1
+    row = await journal.row(1)
+    assert (row.state, row.error, row.error_type) == (RowState.UNKNOWN, None, None)
 
 
 async def test_an_intent_survives_a_power_cut(server: PrivateRedis, journal: SharedJournal) -> None:

@@ -96,11 +96,6 @@ class RedisServer:
     def _hsetnx(self, key: str, name: str, value: str) -> int:
         return 0 if name in self.data.get(key, {}) else self._hset(key, name, value)
 
-    def _hincrby(self, key: str, name: str, number: str) -> int:
-        total = int(self._hget(key, name) or 0) + int(number)
-        self._hset(key, name, str(total))
-        return total
-
     def _hget(self, key: str, name: str) -> str | None:
         return self.data.get(key, {}).get(name)
 
