@@ -1,6 +1,7 @@
 """A worker: takes rows from the queue and sends them. Run as many as you like, on any machines, at any time.
 
-Environment: ``REDIS_URL``, ``RUN`` (name of the run), ``MARKETINGBLOCKS_API_TOKEN``, ``MARKETINGBLOCKS_BASE_URL``.
+Environment: ``REDIS_URL``, ``RUN`` (name of the run), ``MARKETINGBLOCKS_API_TOKEN``, ``MARKETINGBLOCKS_BASE_URL``,
+``ON_OUTAGE`` (``fail`` lets rows fail that the API refuses, such as those of a channel that is gone).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ async def main() -> None:
         MarketingBlocks(rate_limit=RedisRateLimit(url, guard=0.4), timeout=TIMEOUT) as client,
         SharedJournal(url, run) as journal,
     ):
-        sender = RowSender(client, journal)
+        sender = RowSender(client, journal, on_outage=os.environ.get("ON_OUTAGE", "stop"))
 
         @broker.task(task_name=TASK)
         async def send_row(number: int) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlocks, PostOutcome
-from marketingblocks_async.bulk import JournalError, RowState
+from marketingblocks_async.bulk import JournalError, OutagePolicy, RowState
 from marketingblocks_async.bulk.journal.account import check_api, token_hash
 from marketingblocks_async.bulk.journal.states import is_intact
-from marketingblocks_async.bulk.run.breaker import Sign, is_refused_token, sign_of
+from marketingblocks_async.bulk.run.breaker import LET_THEM_FAIL, Sign, is_refused_token, may_be_own_fault, sign_of
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.resources.create_many import StoredPost
 
@@ -27,12 +27,29 @@ class RowSender:
         client: an open client with the run's token. All workers should share its limit (``RedisRateLimit``). Its calls
             queue behind ordinary calls.
         journal: the run.
+        on_outage: what to do with rows that are refused for a reason that may concern all rows, such as a 404.
+            ``stop``: five of them in succession stop the run, and stay pending. ``fail``: those that the API itself
+            refuses fail, and the run goes on; it is for runs in which many rows have a fault of their own, such as a
+            channel that is gone. An outage stops the run in both cases. Give all workers the same. Workers do not know
+            ``wait``.
+
+    Raises:
+        ConfigurationError: ``on_outage`` is neither ``stop`` nor ``fail``.
 
     """
 
-    def __init__(self, client: MarketingBlocks, journal: SharedJournal) -> None:
+    def __init__(
+        self, client: MarketingBlocks, journal: SharedJournal, *, on_outage: OutagePolicy | str = OutagePolicy.STOP
+    ) -> None:
+        if on_outage not in (OutagePolicy.STOP, OutagePolicy.FAIL):
+            msg = (
+                f"RowSender(on_outage={str(on_outage)!r}): give 'stop' or 'fail'. Workers cannot wait for the API: an "
+                "outage stops the run, and DistributedRun goes on with it when it is started again"
+            )
+            raise ConfigurationError(msg)
         self._client = client
         self._journal = journal
+        self._lets_fail = on_outage == OutagePolicy.FAIL
         # The keyed hash of the client's token; unknown until the first row.
         self._token: str | None = None
 
@@ -88,9 +105,14 @@ class RowSender:
         if sign is Sign.DOWN and not self._client.is_open:
             # Closing it ended the call, which says nothing of the API.
             sign = Sign.NONE
-        if is_refused_token(error, created=sign is Sign.REFUSED and (await self._journal.counts()).done > 0):
+        if self._lets_fail and may_be_own_fault(error):
+            state, sign = RowState.FAILED, Sign.WELL
+        elif is_refused_token(error, created=sign is Sign.REFUSED and (await self._journal.counts()).done > 0):
             # It concerns all rows, so no other worker has to find out by itself.
-            await self._journal.stop(str(error))
+            way_on = f"; {LET_THEM_FAIL}" if may_be_own_fault(error) else ""
+            await self._journal.stop(
+                f"{error}. The row is pending; start the run again when the token is right{way_on}"
+            )
             sign = Sign.NONE
         if sign is Sign.REFUSED:
             state = RowState.PENDING

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ from marketingblocks_async import (
     RateLimit,
     Send,
 )
-from marketingblocks_async.bulk import JournalError, OtherTokenError, RowState
+from marketingblocks_async.bulk import JournalError, OtherTokenError, OutagePolicy, RowState
 from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER
 from marketingblocks_async.bulk.run.reconcile import Reconciliation, reconcile
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
@@ -82,11 +83,12 @@ async def play(
     token: str = "",
     accept_new_token: bool = False,
     middlewares: Sequence[Middleware] = (),
+    on_outage: str = "stop",
 ) -> DistributedResult:
     async with MarketingBlocks(
         token or sandbox.token, base_url=sandbox.base_url, timeout=TIMEOUT, middlewares=middlewares
     ) as client:
-        queue = BadQueue(RowSender(client, journal))
+        queue = BadQueue(RowSender(client, journal, on_outage=on_outage))
         try:
             return await DistributedRun(
                 client, journal, queue.put,
@@ -276,15 +278,60 @@ async def test_rows_that_are_all_refused_stay_pending(sandbox: Sandbox, journal:
 async def test_a_row_that_alone_is_refused_has_failed(
     sandbox: Sandbox, journal: SharedJournal, status: int, number: int
 ) -> None:
-    async def refuse(request: HttpRequest, send_on: Send) -> HttpResponse:
-        if request.body is not None and f'"Tip no. {number}"'.encode() in request.body:
-            return HttpResponse(status, {}, b'{"status": false, "message": "no such channel"}')
-        return await send_on(request)
-
     await send_first(sandbox, journal)
-    result = await play(sandbox, journal, middlewares=[refuse])
+    result = await play(sandbox, journal, middlewares=[refusal_of([number], HttpResponse(status, {}, NO_CHANNEL))])
     assert (result.counts.failed, result.counts.done, result.reason) == (1, ROWS - 1, None)
     assert await journal.numbers(RowState.FAILED) == [number]
+
+
+def refusal_of(numbers: Container[int], answer: HttpResponse) -> Middleware:
+    async def refuse(request: HttpRequest, send_on: Send) -> HttpResponse:
+        found = re.search(rb'"Tip no. (\d+)"', request.body or b"")
+        return answer if found is not None and int(found[1]) in numbers else await send_on(request)
+
+    return refuse
+
+
+NO_CHANNEL = b'{"status": false, "message": "no such channel"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "stop"),
+    [
+        (404, "5 consecutive rows were refused"),
+        (403, "The row is pending; start the run again when the token is right"),
+    ],
+)
+async def test_refused_rows_at_the_beginning_fail_if_the_workers_are_told_so(
+    sandbox: Sandbox, journal: SharedJournal, status: int, stop: str
+) -> None:
+    refuse = [refusal_of(range(1, 9), HttpResponse(status, {}, NO_CHANNEL))]
+    result = await play(sandbox, journal, middlewares=refuse)
+    assert result.counts.pending == ROWS
+    assert result.reason is not None
+    assert stop in result.reason
+    assert "let them fail (on_outage=fail)" in result.reason
+    result = await play(sandbox, journal, middlewares=refuse, on_outage="fail")
+    assert (result.counts.failed, result.counts.done, result.reason) == (8, ROWS - 8, None)
+    assert sorted(await journal.numbers(RowState.FAILED)) == list(range(1, 9))
+
+
+async def test_what_is_refused_in_front_of_the_api_fails_no_rows(sandbox: Sandbox, journal: SharedJournal) -> None:
+    await send_first(sandbox, journal)
+    page = HttpResponse(403, {"Content-Type": "text/html"}, b"<html>blocked</html>")
+    result = await play(sandbox, journal, middlewares=[refusal_of(range(ROWS + 1), page)], on_outage="fail")
+    assert (result.counts.done, result.counts.pending) == (4, ROWS - 4)
+    assert result.reason is not None
+    assert "on_outage" not in result.reason
+
+
+@pytest.mark.parametrize("policy", ["wait", OutagePolicy.WAIT, "halt"])
+async def test_workers_cannot_wait_for_the_end_of_an_outage(journal: SharedJournal, policy: str) -> None:
+    async with MarketingBlocks("a-token") as client:
+        with pytest.raises(
+            ConfigurationError, match=r"on_outage='(wait|halt)'\): give 'stop' or 'fail'.*started again"
+        ):
+            RowSender(client, journal, on_outage=policy)
 
 
 async def test_a_worker_that_closes_its_client_does_not_stop_the_others(
