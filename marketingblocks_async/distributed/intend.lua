@@ -14,6 +14,10 @@ if token ~= '' and redis.call('HSETNX', meta, 'token_hash', token) == 0
   return {'other token'}
 end
 local fact = known(number)
+if fact.s == 0 and not redis.call('ZSCORE', KEYS[4], number) then
+  -- Its facts have vanished, and it may have been sent.
+  return {'missing'}
+end
 if fact.s == 0 or (fact.s == 1 and fact.d == delivery) then
   -- Without the error of the last attempt: if the worker dies it says nothing of this one.
   fact.a, fact.d, fact.sent, fact.e, fact.t = fact.a + 1, delivery, now, nil, nil

@@ -250,8 +250,8 @@ class SharedJournal:
         if verdict == "other token":
             raise other_token(self.title)
         if verdict != "go":
-            msg = f"the run was stopped: {more[0]}" if more else f"{self.title} has no row {number}"
-            raise JournalError(msg)
+            lost = f"{self.title} has no row {number}, or Redis has lost what became of it; it was not sent"
+            raise JournalError(f"the run was stopped: {more[0]}" if more else lost)
 
     async def end(
         self,

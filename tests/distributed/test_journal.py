@@ -257,6 +257,14 @@ async def test_rows_that_vanished_are_not_sent(server: PrivateRedis, journal: Sh
         await journal.intend(1, "a")
 
 
+async def test_a_row_whose_outcome_vanished_is_not_sent_again(server: PrivateRedis, journal: SharedJournal) -> None:
+    await succeed(journal, 1)
+    await server.command("DEL", "{marketingblocks:run:spring}:facts")
+    with pytest.raises(JournalError, match="has lost what became of it; it was not sent"):
+        await journal.intend(1, "b")
+    await journal.intend(2, "a")
+
+
 async def test_a_run_is_made_once_and_whole(server: PrivateRedis, journal: SharedJournal) -> None:
     assert await journal.size() == 5
     with pytest.raises(JournalExistsError, match=r"'spring' already; .*leave out the rows \(create\(\)\)"):

@@ -122,6 +122,9 @@ class RedisServer:
     def _zrem(self, key: str, *members: str) -> int:
         return self._hdel(key, *members)
 
+    def _zscore(self, key: str, member: str) -> str | None:
+        return self._hget(key, member)
+
     def _in_order(self, key: str) -> list[str]:
         scores = self.data.get(key, {})
         return sorted(scores, key=lambda member: (scores[member], member))
