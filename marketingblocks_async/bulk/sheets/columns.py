@@ -54,7 +54,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "post_extra": ("youtube extra",),
     "post_extra.title": ("title", "video title", "youtube title"),
     "post_extra.category": ("category", "category id", "youtube category"),
-    "post_extra.privacy_status": ("privacy", "privacy status", "visibility", "youtube privacy"),
+    "post_extra.privacy_status": (
+        "privacy", "privacy status", "visibility", "youtube privacy", "youtube privacy status", "youtube visibility",
+    ),
 }  # fmt: skip
 """Field → other names of its column. ``twitter_threads.1.message``, ``twitter_threads.1.media_urls``,
 ``twitter_threads.2.message``, … are understood as well."""
@@ -92,7 +94,9 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "caption_text": (
         "content", "copy", "body", "post", "post copy", "post content", "post body", "post caption", "post message",
         "post description", "social copy", "message text", "tweet text", "status text", "text content", "content text",
-        "copy text", "beitrag", "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
+        "copy text", "original message", "generic message", "generic copy", "general copy", "main copy",
+        "main caption", "default caption",
+        "beitrag", "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
         "tekst",
     ),
     "link": (

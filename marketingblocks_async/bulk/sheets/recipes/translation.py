@@ -450,16 +450,17 @@ class Translation:
             if (cell := cell_at(cells, index)) is None:
                 continue
             if field == "caption_text":
-                row[self._place[field]] = self._caption(cells, cell)
+                row[self._place[field]] = self._mark(cell, index, platform, field) or self._caption(cells, cell)
             else:
                 row[self._place[field]] = self._values.of(field, cell)
         if platform in self._channels.without_caption:
             said = self._words.map("COLUMN", f"{platform}.caption_text")
             message = f"no column holds the caption for {platform}; say which one does with {said}"
             row[self._place["caption_text"]] = UnusableCell("", message)
-        media = self._addresses(cells, self._sources.several.get(f"{platform}.media_urls", []))
-        if media is not None:
-            row[self._place["media_urls"]] = media
+        media = self._sources.several.get(f"{platform}.media_urls", [])
+        marks = (self._mark(cell_at(cells, index), index, platform, "media_urls") for index in media)
+        if (addresses := next(filter(None, marks), self._addresses(cells, media))) is not None:
+            row[self._place["media_urls"]] = addresses
         if (kind := self._recipe.fixed.get(f"{platform}.post_type")) is not None:
             row[self._place["post_type"]] = kind
         if platform in PLATFORM_NAMES:
@@ -470,6 +471,20 @@ class Translation:
                 # What belongs to another platform is not for this part.
                 if owner is None or not field.startswith(owner):
                     row[self._place[field]] = None
+
+    def _mark(self, cell: object, index: int, platform: str, field: str) -> UnusableCell | None:
+        """Return what to do about a cell that says yes or no, in a column that seems to be the text of a platform."""
+        name = self._sources.names[index].strip(BLANKS)
+        is_named = any(normal_name(name) == normal_name(each) for each in self._recipe.columns)
+        if cell is None or truth(cell) is None or is_named:
+            return None
+        shown, words = visible(name), self._words
+        message = (
+            f'"{readable(cell)}" says yes or no; if "{shown}" says whether the post goes there, say '
+            f"{words.map(shown, platform)}; if it is what is published, {words.map(shown, f'{platform}.{field}')}; "
+            f"otherwise leave it out: {words.ignore(shown)}"
+        )
+        return UnusableCell(readable(cell), message, cell)
 
 
 def _labels(sources: Sources, recipe: Recipe) -> Iterator[_Label]:

@@ -22,7 +22,7 @@ A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.jpg"
 class Read:
     """What a file becomes, with what one says as the command line does."""
 
-    def __init__(self, file: Path, lines: list[str], columns: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, file: Path, lines: list[str], columns: dict[str, Any] | None = None, **more: Any) -> None:
         file.write_text("\n".join(lines), encoding="utf-8")
         recipe = load_recipe(more.pop("recipe", "calendar"))
         options: dict[str, Any] = {"fixed": {"time_zone": "Europe/Berlin"}, "channels": CHANNELS, **more}
@@ -166,6 +166,20 @@ class TestColumnsOfOnePlatform:
         followed = Read(file, lines, {"Pasta": "twitter.caption_text"})
         assert followed.values("channel_type", "caption_text") == [("facebook", "For FB"), ("twitter", "For X")]
 
+    @pytest.mark.parametrize(
+        ("name", "yes", "no"), [("Content", "yes", "no"), ("Video", "x", ""), ("Text", "TRUE", "FALSE")]
+    )
+    def test_a_column_that_says_yes_or_no(self, file: Path, name: str, yes: str, no: str) -> None:
+        lines = [f"Date,Caption,Facebook {name},TikTok {name}", f"2027-03-14 09:05,A,{yes},{no}"]
+        channels = ["facebook:11", "tiktok:12"]
+        found = Read(file, lines, channels=channels)
+        assert not [row for row in found.rows if row.post.channel_type == "facebook"]
+        assert f'--map "Facebook {name}="' in found.message
+        marks = Read(file, lines, {f"Facebook {name}": "facebook", f"TikTok {name}": "tiktok"}, channels=channels)
+        assert marks.values("channel_type", "caption_text") == [("facebook", "A")]
+        left_out = Read(file, lines, {f"Facebook {name}": None, f"TikTok {name}": None}, channels=channels)
+        assert left_out.values("channel_type", "caption_text") == [("facebook", "A"), ("tiktok", "A")]
+
     WANTED = (("facebook", "For FB", [A]), ("instagram", "For IG", [A]))
 
     @pytest.mark.parametrize("kind", ["Post", "Version", "Description"])
@@ -282,3 +296,23 @@ class TestRecipesOfThePackage:
     def test_numbered_pictures_of_metricool(self, file: Path) -> None:
         lines = ["Text,Date,Time,Facebook,Picture Url 1,Picture Url 2", f"C,2027-03-14,09:05,TRUE,{A},{B}"]
         assert Read(file, lines, recipe="metricool").values("media_urls") == [([A, B],)]
+
+    def test_the_whole_header_of_highlevel(self, file: Path) -> None:
+        """As their help has it; YouTube's type is "video" or "short"."""
+        header = (
+            "postAtSpecificTime (YYYY-MM-DD HH:mm:ss),content,OGmetaUrl (url),imageUrls (comma-separated),gifUrl,"
+            "videoUrls (comma-separated),thumbnailUrl,tags (comma-separated),followUpComment,type (post/story/reel),"
+            "type (post/story/reel),pdfTitle,title,startDate (YYYY-MM-DD HH:mm:ss),actionUrl,title,"
+            "privacyLevel (private/public/unlisted),type (video/short),"
+            "privacyLevel (everyone/friends/only_me),title,link"
+        )
+        row = f"2027-03-14 09:05:00,C,{A},,,{B},{A},t,f,reel,story,P,G,,{A},Y,private,short,friends,K,{A}"
+        channels = ["facebook:11", "instagram:12", "youtube:13"]
+        found = Read(file, [",".join(["All"] * 21), header, row], recipe="highlevel-advanced", channels=channels)
+        assert found.message == ""
+        assert found.values("channel_type", "post_type", "caption_text", "media_urls") == [
+            ("facebook", "reel", f"C\n{A}", [B]),
+            ("instagram", "story", f"C\n{A}", [B]),
+            ("youtube", "post", f"C\n{A}", [B]),
+        ]
+        assert found.rows[2].post.wire()["post_extra"] == {"title": "Y", "category": 22, "privacyStatus": "private"}
