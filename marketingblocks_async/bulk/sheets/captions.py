@@ -105,7 +105,11 @@ _MOJIBAKE = re.compile(
 """UTF-8 that was read as cp1252 or Latin-1. Pairs that occur in real words, such as É and ”, are left out."""
 
 
-_EMPTY_CELLS = frozenset({"nan", "nat", "none", "null", "<na>", "undefined"})
+_EMPTY_CELLS = frozenset({
+    "nan", "nat", "none", "null", "<na>", "undefined", "n/a", "na", "n.a.", "-", "--", "\u2013", "\u2014", "?", "tbd",
+    "tba", "tbc",
+})  # fmt: skip
+"""Texts that programs and people write where there is none."""
 
 
 def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
@@ -114,10 +118,7 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     tweets = [(f"twitter_threads.{n}.message", each.message) for n, each in enumerate(post.twitter_threads or (), 1)]
     title = [] if post.post_extra is None else [("post_extra.title", post.post_extra.title)]
     for target, text in (*texts, *tweets, *title):
-        if not text.isascii() and (message := _damage(text)) is not None:
-            yield target, message
-    if post.caption_text.strip().casefold() in _EMPTY_CELLS:
-        yield "caption_text", f'"{post.caption_text.strip()}" is what some programs write for an empty cell'
+        yield from ((target, message) for message in (_damage(text), _emptiness(target, text)) if message is not None)
     is_thread = post.post_type is PostType.THREAD
     limit = CAPTION_LIMITS.get(post.channel_type)
     for target, text in tweets if is_thread else texts[:1]:
@@ -131,6 +132,16 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
             yield target, message
 
 
+def _emptiness(target: str, text: str) -> str | None:
+    """Return a doubt about a text, but for links, or a hash tag that stands for an empty cell."""
+    parts = text.split(",") if target == "hash_tags" else [_URL.sub("", text) if "://" in text else text]
+    shown = (part.strip().removeprefix("#") for part in parts)
+    empty = next((part for part in shown if part.casefold() in _EMPTY_CELLS), None)
+    if empty is None:
+        return None
+    return f'"{empty}" is what programs and people write into an empty cell; it would be published'
+
+
 def _media(post: CreatePost) -> Iterator[tuple[str, str]]:
     for address in post.media_urls:
         yield "media_urls", address
@@ -140,6 +151,8 @@ def _media(post: CreatePost) -> Iterator[tuple[str, str]]:
 
 
 def _damage(text: str) -> str | None:
+    if text.isascii():
+        return None
     if "\ufffd" in text:
         place = text.index("\ufffd")
         around = visible(text[max(0, place - 10) : place + 10])

@@ -92,10 +92,28 @@ def test_in_a_thread_it_is_the_tweets_that_count() -> None:
     assert [message[:15] for _, message in found] == ["no. 2, message:"]
 
 
-@pytest.mark.parametrize("text", ["nan", " NaN", "NULL", "None"])
-def test_what_programs_write_for_an_empty_cell_is_a_warning(text: str) -> None:
+@pytest.mark.parametrize("text", ["nan", " NaN", "NULL", "None", "TBD", "n/a", "-", "?", "N/A\nhttps://a.example/x"])
+def test_what_programs_and_people_write_for_an_empty_cell_is_a_warning(text: str) -> None:
     [(column, message)] = warnings_of(caption_text=text)
     assert (column, "empty cell" in message) == ("caption_text", True)
+
+
+@pytest.mark.parametrize("tags", ["n/a", "sale,-", "#NA", ["sale", "TBD"]])
+def test_so_it_is_in_hash_tags(tags: object) -> None:
+    [(column, message)] = warnings_of(hash_tags=tags)
+    assert (column, "empty cell" in message) == ("hash_tags", True)
+
+
+def test_and_in_titles_and_tweets() -> None:
+    [(_, message)] = warnings_of(channel_type="youtube", post_extra={"title": "tbd"})
+    assert message.startswith('title: "tbd" is what')
+    [(_, message)] = warnings_of(channel_type="twitter", post_type="thread", twitter_threads=[{"message": "-"}])
+    assert message.startswith('no. 1, message: "-" is what')
+
+
+@pytest.mark.parametrize("text", ["", "https://a.example/x", "No", "NA is sodium", "Why?"])
+def test_other_short_texts_are_none(text: str) -> None:
+    assert warnings_of(caption_text=text or "x", hash_tags="sale") == []
 
 
 def test_a_long_title_of_a_video() -> None:

@@ -52,6 +52,9 @@ _FIELDS = (
 
 _END_OF_ADDRESS = r"(?=[.,;:!?)\]}'\"\u201d\u2019\u00bb]*(?:\s|$))"
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]|[^\s.]\.[^\W\d_]{2,}|[0-9]\.[0-9]", re.IGNORECASE)
+"""Something in a text that leads somewhere: ``https://…``, ``tel:…``, ``example.com/page``."""
+
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 """The time of day that a program adds to a date in a column of its own."""
 
@@ -247,7 +250,7 @@ class Translation:
         """Return the caption with the links below it."""
         if "caption_text" in self._recipe.fixed:
             caption = self._recipe.fixed["caption_text"]
-        links = self._texts(cells, self._sources.several.get(LINK, []), "\n")
+        links = self._links(cells)
         if isinstance(links, UnusableCell):
             return replace(links, content=f"{text_of(caption)}\n{text_of(links)}")
         if not links:
@@ -259,6 +262,23 @@ class Translation:
         # Another address may begin like this one.
         added = [link for link in links if not re.search(re.escape(link) + _END_OF_ADDRESS, text)]
         return "\n".join(part for part in (text.rstrip(BLANKS) if added else text, *added) if part)
+
+    def _links(self, cells: Sequence[object]) -> list[str] | UnusableCell:
+        """Return the addresses that go below the caption; one that is none, such as "n/a", is not published."""
+        indexes = self._sources.several.get(LINK, [])
+        links = self._texts(cells, indexes, "\n")
+        if isinstance(links, UnusableCell):
+            return links
+        for index in indexes:
+            cell = cell_at(cells, index)
+            if cell is not None and not _ADDRESS.search(text_of(cell)):
+                name = visible(self._sources.names[index].strip(BLANKS))
+                message = (
+                    f'"{readable(cell)}" in {name} is not an address; write one such as https://example.com/page, '
+                    f"empty the cell, or leave the column out: {self._words.ignore(name)}"
+                )
+                return UnusableCell(readable(cell), message, "\n".join(links))
+        return links
 
     def _no_caption(self) -> object:
         if "caption_text" in self._sources.single or any(

@@ -1,0 +1,36 @@
+"""Links that stand below a caption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
+
+HEADER = ["Date", "Platform", "Copy", "Link"]
+
+
+def read(file: Path, link: str, **more: Any) -> Read:
+    recipe = options(channels=FACEBOOK, fixed=BERLIN, **more)
+    return Read(table(file, HEADER, ["2027-03-14 09:05", "Facebook", "Tulips", link]), recipe)
+
+
+@pytest.mark.parametrize("link", ["n/a", "N.A.", "-", "TBD", "none", "see bio", "Shop", "9:05", "Great shop. Buy now"])
+def test_what_is_no_address_is_not_published(file: Path, link: str) -> None:
+    found = read(file, link)
+    [message] = found.messages
+    assert f'"{link}" in Link is not an address' in message
+    assert '--map "Link="' in message
+    assert not found.posts
+    assert read(file, link, columns={"Link": None}).values("caption_text") == ["Tulips"]
+    assert read(file, "").values("caption_text") == ["Tulips"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://a.example/x", "www.a.example", "bit.ly/x", "Shop: https://a.example", "tel:+4930123", "münchen.de"],
+)
+def test_what_leads_somewhere_is(file: Path, link: str) -> None:
+    assert read(file, link).values("caption_text") == [f"Tulips\n{link}"]
