@@ -235,6 +235,9 @@ class Executor:
         attempt = Attempt(limiter, permit, call.name)
         if self.transport.has_few_sockets:
             await self.transport.take_slot(attempt, self.options.lane)
+            waited = time.monotonic() - attempt.began
+            call.waited += waited
+            attempt.began += waited
         if call.before_send is not None:
             attempt.intend(self.options.timeout)
             await _call_before_send(call.before_send, attempt)

@@ -52,7 +52,12 @@ class RateLimiter:
     @property
     def queued(self) -> int:
         """Number of calls that wait for a permit."""
-        return sum(queue.waiting_in(lane) for queue in self._queues.values() for lane in Lane)
+        return self._waiting_in(*Lane)
+
+    def _waiting_in(self, *lanes: Lane) -> int:
+        # What waits on a closed loop never goes on. Other threads may add a queue meanwhile.
+        queues = [queue for loop, queue in list(self._queues.items()) if not loop.is_closed()]
+        return sum(queue.waiting_in(lane) for queue in queues for lane in lanes)
 
     def reconfigure(self, settings: RateLimit) -> None:
         """Use other settings from now on; permits that are out stay out until their time."""
@@ -113,7 +118,7 @@ class RateLimiter:
         """Return the seconds that a call made now would wait at least, as far as can be foreseen."""
         pool = self._pool
         now = pool.clock()
-        ahead = sum(queue.waiting_in(level) for queue in self._queues.values() for level in Lane if level <= lane)
+        ahead = self._waiting_in(*(level for level in Lane if level <= lane))
         wait = max(0.0, pool.paused_until - now) + ahead / pool.rate
         if pool.in_use >= pool.limit and (release := pool.next_release) < math.inf:
             wait = max(wait, release - now)
@@ -127,7 +132,7 @@ class RateLimiter:
             per=pool.settings.per,
             in_use=pool.in_use,
             queued=self.queued,
-            queued_bulk=sum(queue.waiting_in(Lane.BULK) for queue in self._queues.values()),
+            queued_bulk=self._waiting_in(Lane.BULK),
             paused_for=self.paused_for,
             granted=pool.granted,
             refused=pool.refused,

@@ -197,7 +197,7 @@ class ObservedConnector(aiohttp.TCPConnector):
                 connection = await super().connect(req, traces, limits)
             except (aiohttp.ClientError, OSError) as exc:
                 if isinstance(exc, OSError) and exc.errno in NO_SOCKETS:
-                    await asyncio.sleep(SOCKET_POLL)
+                    await attempt.hold_back(asyncio.sleep(SOCKET_POLL))
                     continue
                 # At most the CONNECT to the proxy was written: the attempt itself is written on the connection.
                 _blame_proxy(req, exc)
@@ -217,7 +217,7 @@ class ObservedConnector(aiohttp.TCPConnector):
                 passed_over.append(connection)
             else:
                 connection.release()
-                await self._lesson.wait()
+                await self._lesson.wait(attempt)
 
     def _note_write(self, attempt: Attempt) -> None:
         """Note, when it is so, that an attempt was written: with all others of this turn of the event loop."""
@@ -233,12 +233,13 @@ class ObservedConnector(aiohttp.TCPConnector):
     async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
         """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
         try:
-            waited = await _wait_for_limiter(limiter, attempt, self._owner)
+            waited = await attempt.hold_back(limiter.wait_to_write(owner=self._owner))
         except BaseException:
             _put_back(connection, attempt)
             raise
-        if connection.closed or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
-            # It was lost, or has become too old, meanwhile.
+        is_old = waited >= KEEPALIVE and attempt.idle is None
+        if connection.closed or is_old or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
+            # It was lost, or has become too old, meanwhile; a server may close a new one that stays silent, too.
             connection.close()
             return False
         return True
@@ -301,18 +302,6 @@ def _put_back(connection: Connection, attempt: Attempt) -> None:
         connection.close()
     else:
         connection.release()
-
-
-async def _wait_for_limiter(limiter: Limiter, attempt: Attempt, owner: object) -> float:
-    """Wait until the limiter lets the attempt be written, which its timeout does not count; return the seconds."""
-    attempt.waits_to_write, asked = True, time.monotonic()
-    try:
-        await limiter.wait_to_write(owner=owner)
-    finally:
-        attempt.waits_to_write = False
-        waited = time.monotonic() - asked
-        attempt.held_back += waited
-    return waited
 
 
 def _new_socket(address: tuple[Any, ...]) -> socket.socket:
@@ -405,7 +394,7 @@ async def observe_session(
     _watch_send(request, attempt)
     if attempt.limiter is not None:
         # Here and not on the connection, or a pause would keep connections from what else uses the session.
-        await _wait_for_limiter(attempt.limiter, attempt, owner)
+        await attempt.hold_back(attempt.limiter.wait_to_write(owner=owner))
     try:
         response = await handler(request)
     except (aiohttp.ClientError, OSError) as exc:

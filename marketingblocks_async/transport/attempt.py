@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from marketingblocks_async.errors import Outcome
@@ -72,8 +73,9 @@ class Attempt:
         timed_out: whether it was interrupted because it took too long.
         idle: seconds that this connection had been idle; ``None`` for a new one.
         uses: number of responses that this connection had brought.
-        held_back: seconds that it waited for the limiter to let it be written.
-        waits_to_write: whether it waits for the limiter to let it be written; its timeout does not count that time.
+        held_back: seconds that it waited, for the limiter to let it be written or for a socket; its timeout does not
+            count them.
+        waiting_since: ``time.monotonic()`` at the beginning of such a wait; ``None`` if it does not wait.
         slot: what it gives back at its end, where the process has few sockets.
 
     """
@@ -91,7 +93,7 @@ class Attempt:
     idle: float | None = None
     uses: int = 0
     held_back: float = 0.0
-    waits_to_write: bool = False
+    waiting_since: float | None = None
     slot: asyncio.Semaphore | None = None
     _latest_write: tuple[float, float] | None = None
     _task: asyncio.Task[Any] | None = None
@@ -103,6 +105,17 @@ class Attempt:
         self.permit = permit
         self.operation = operation
         self.began: float = time.monotonic()
+
+    async def hold_back(self, wait: Coroutine[Any, Any, None]) -> float:
+        """Wait for something that its timeout does not count; return the seconds."""
+        self.waiting_since = began = time.monotonic()
+        try:
+            await wait
+        finally:
+            self.waiting_since = None
+            waited = time.monotonic() - began
+            self.held_back += waited
+        return waited
 
     def intend(self, timeout: float) -> None:
         """Note that the intent to send it is recorded now, and let it be written only within half of ``timeout``.
@@ -127,7 +140,7 @@ class Attempt:
 
     @property
     def was_only_held_back(self) -> bool:
-        """Whether the record of its intent is too old only because the limiter let it wait."""
+        """Whether the record of its intent is too old only because it was held back."""
         latest, held_back = self._latest_write, self.held_back
         if latest is None or not self.is_late:
             return False

@@ -119,8 +119,15 @@ class KeepaliveLesson:
         """Note how long the first response on a connection took."""
         self.is_slow = seconds > LONGEST_TRY
 
-    async def wait(self) -> None:
-        """Wait for the result of the write that tries a connection, or until it has passed."""
+    async def wait(self, attempt: Attempt) -> None:
+        """Let an attempt wait for the result of the write that tries a connection, or until that has passed."""
+        if self._trying is not None and self._trying.waiting_since is not None:
+            # That one is held back itself, and all who wait for it are.
+            await attempt.hold_back(self._wait())
+        else:
+            await self._wait()
+
+    async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(LONGEST_TRY, self._passes_at - time.monotonic())):
                 await self._tried.wait()

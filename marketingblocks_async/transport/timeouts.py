@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 
 from .attempt import Attempt
 
@@ -13,6 +14,10 @@ TURNS_TO_READ = 3
 A process that stood still, suspended or in a long computation, finds responses together with the end of their time, and
 the loop may call timers before it has looked for what can be read. So it looks, reads, and wakes the attempts first.
 """
+
+
+LEAST_LEFT = 0.25
+"""Part of the timeout that an attempt has left at least while it is held back, so that a long pause costs few looks."""
 
 
 class AttemptTimer:
@@ -33,7 +38,7 @@ class AttemptTimer:
         self._seconds = seconds
         self._timers = timers
         self._handle: asyncio.Handle | None = None
-        # With the instant at which each must have ended, the oldest first.
+        # With the instant at which each must have ended if the limiter does not hold it back, the oldest first.
         self._attempts: dict[Attempt, float] = {}
 
     def begin(self, attempt: Attempt) -> None:
@@ -56,14 +61,17 @@ class AttemptTimer:
 
     def _interrupt_late(self, turns: int = TURNS_TO_READ) -> None:
         self._handle = None
-        now = self._loop.time()
+        now, look_again = self._loop.time(), math.inf
         for attempt, end in list(self._attempts.items()):
             if end > now:
+                look_again = min(look_again, end)
                 break
-            if attempt.waits_to_write:
-                # The token is paused, which may take longer than any timeout: the attempt gets its time after that.
-                self.end(attempt)
-                self._attempts[attempt] = now + self._seconds
+            # A pause of the token may take longer than any timeout. Meanwhile the attempt keeps what it has left.
+            left = end + attempt.held_back - now
+            if attempt.waiting_since is not None:
+                left = max(left + time.monotonic() - attempt.waiting_since, self._seconds * LEAST_LEFT)
+            if left > 0:
+                look_again = min(look_again, now + left)
             elif not (turns and attempt.sent):
                 attempt.timed_out = True
                 attempt.interrupt(f"no complete answer within {self._seconds:g} s")
@@ -71,6 +79,6 @@ class AttemptTimer:
         if turns:
             self._handle = self._loop.call_soon(self._interrupt_late, turns - 1)
         elif self._attempts:
-            self._handle = self._loop.call_at(next(iter(self._attempts.values())), self._interrupt_late)
+            self._handle = self._loop.call_at(look_again, self._interrupt_late)
         else:
             del self._timers[self._seconds]

@@ -175,7 +175,9 @@ class Transport:
         bounds = [most_connections()]
         if self._given_session is not None and (pool := self._given_session.connector) is not None:
             # What goes beyond these would wait inside aiohttp, with its time running. There 0 is no limit.
-            bounds += [pool.limit, pool.limit_per_host]
+            # Those of a mocked session are no numbers.
+            given: list[object] = [pool.limit, pool.limit_per_host]
+            bounds += [each for each in given if isinstance(each, int)]
         return min((each for each in bounds if each), default=None)
 
     def after_fork_in_child(self) -> None:
@@ -296,8 +298,13 @@ class Transport:
         try:
             if lane is Lane.BULK:
                 # Only one bulk call stands in the queue at a time: ordinary calls wait for no more than that one.
-                async with self._bulk_turn:
+                await self._bulk_turn.acquire()
+                try:
                     await slots.acquire()
+                finally:
+                    # With its event loop closed, the one that waits next cannot be woken.
+                    with contextlib.suppress(RuntimeError):
+                        self._bulk_turn.release()
             else:
                 await slots.acquire()
         except BaseException:

@@ -8,13 +8,14 @@ import contextvars
 import gc
 import pickle
 import socket
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from marketingblocks_async import (
     ConfigurationError,
+    Lane,
     MarketingBlocks,
     MarketingBlocksError,
     NotSentError,
@@ -26,7 +27,7 @@ from marketingblocks_async.sandbox import Fault, Sandbox
 from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, client_of, post
 from tests.support.polling import until
-from tests.support.raw_server import RawRequest, RawServer
+from tests.support.raw_server import RawRequest, RawServer, answer
 
 
 async def test_use_outside_async_with_says_what_to_do() -> None:
@@ -165,6 +166,52 @@ def test_a_place_that_comes_back_after_its_loop_was_closed_wakes_none() -> None:
     attempt.give_back()
     assert attempt.slot is None
     del waiting
+
+
+# Its client and tasks are destroyed as they are.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_bulk_call_that_waits_for_a_place_and_is_destroyed_wakes_none() -> None:
+    """What the lock of the bulk calls raised took the place of the end, and was told to hooks."""
+
+    async def leave() -> list[asyncio.Task[None]]:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+            client = MarketingBlocks("token", base_url="http://127.0.0.1:9/v1", session=session)
+            await client.open()
+            transport = cast("Any", client)._executor.transport
+            tasks = [asyncio.create_task(transport.take_slot(Attempt(None, None), Lane.BULK)) for _ in range(3)]
+            await until(tasks[0].done)
+            return tasks
+
+    loop = asyncio.new_event_loop()
+    tasks = loop.run_until_complete(leave())
+    loop.close()
+    assert [task.done() for task in tasks] == [True, False, False]
+    while tasks:
+        cast("Any", tasks.pop().get_coro()).close()
+    gc.collect()
+
+
+async def test_the_wait_for_a_place_in_a_sessions_pool_is_a_wait() -> None:
+    """It used up the time that there is for retries."""
+    may_answer = asyncio.Event()
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        await may_answer.wait()
+        writer.write(answer())
+        return True
+
+    async with (
+        RawServer(respond) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
+        client_at(server.base_url, session=session) as client,
+    ):
+        calls = [asyncio.create_task(client.with_raw_response.posts.create(post())) for _ in range(2)]
+        await until(lambda: bool(server.requests))
+        await asyncio.sleep(0.05)
+        may_answer.set()
+        first, second = await asyncio.gather(*calls)
+    assert second.waited >= 0.05
+    assert first.waited < second.waited
 
 
 async def test_calls_that_wait_for_the_limit_end_when_their_client_closes() -> None:

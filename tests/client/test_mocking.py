@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 from typing import Any
-from unittest.mock import AsyncMock, create_autospec, patch
+from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import aiohttp
 import pytest
@@ -71,3 +72,14 @@ async def test_a_recorder_around_aiohttp_sees_the_calls_and_nothing_else(
         await client.posts.upcoming()
     assert [headers["Authorization"] for headers in recorded] == [f"Bearer {marketingblocks_sandbox.token}"]
     assert marketingblocks_sandbox.token not in repr(recorded)
+
+
+async def test_a_mocked_session_can_be_handed_in() -> None:
+    response: Any = Mock(status=200, headers={})
+    response.content = Mock(total_bytes=2, **{"is_eof.return_value": True, "read_nowait.return_value": b"{}"})
+    session: Any = create_autospec(aiohttp.ClientSession, instance=True)
+    session.closed, session.auth, session.trust_env = False, None, False
+    session._loop, session._middlewares = asyncio.get_running_loop(), ()
+    session.request = AsyncMock(return_value=response)
+    async with MarketingBlocks("token", session=session) as client:
+        assert await client.request("GET", "anything") == {}

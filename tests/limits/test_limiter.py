@@ -6,9 +6,11 @@ import asyncio
 import gc
 import threading
 import time
+from typing import Any, cast
 
 import pytest
 
+from marketingblocks_async import Lane
 from marketingblocks_async.limits import queue
 from marketingblocks_async.limits.limiter import RateLimiter
 from tests.support.limits import limiter_of, use
@@ -159,3 +161,23 @@ def test_a_loop_begins_without_a_burst_if_another_one_has_just_used_the_token() 
 
     asyncio.run(take(5))
     assert asyncio.run(take(5)) > 0.04
+
+
+def test_what_waits_on_a_closed_loop_is_not_ahead_of_others() -> None:
+    """Calls with a deadline were refused because of a queue that never moved."""
+    limiter = limiter_of(limit=1, per=1.0)
+
+    async def leave() -> list[asyncio.Task[object]]:
+        waiting = [asyncio.create_task(limiter.acquire(lane)) for lane in (Lane.ORDINARY, Lane.BULK) for _ in range(20)]
+        await asyncio.sleep(0)
+        return [*waiting]
+
+    loop = asyncio.new_event_loop()
+    waiting = loop.run_until_complete(leave())
+    assert limiter.estimated_wait(Lane.BULK) > 30
+    assert limiter.snapshot().queued_bulk == 20
+    loop.close()
+    assert limiter.estimated_wait(Lane.BULK) <= 1
+    assert (limiter.queued, limiter.snapshot().queued_bulk) == (0, 0)
+    for task in waiting:
+        cast("Any", task.get_coro()).close()

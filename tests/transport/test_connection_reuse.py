@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, cast
 
 import pytest
@@ -221,3 +221,45 @@ async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkey
         for _ in range(2):
             assert (await client.posts.create(post())).post_id == 1
         assert server.connections == 2
+
+
+async def test_a_new_connection_that_waited_long_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = iter([keepalive.KEEPALIVE])
+
+    async def wait_long(_attempt: Attempt, wait: Coroutine[Any, Any, None]) -> float:
+        await wait
+        return next(waits, 0.0)
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK)
+        return True
+
+    monkeypatch.setattr(Attempt, "hold_back", wait_long)
+    async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        for _ in range(2):
+            assert (await client.posts.create(post())).post_id == 1
+        assert server.connections == 2
+
+
+async def test_writes_that_wait_for_one_that_is_held_back_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their time ran, so in a pause they ended as not sent."""
+    may_write = asyncio.Event()
+
+    async def wait_to_write(_limiter: RateLimiter, *, owner: object = None) -> None:
+        del owner
+        await may_write.wait()
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK)
+        return True
+
+    async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        await asyncio.gather(*(client.posts.create(post()) for _ in range(3)))
+        monkeypatch.setattr(RateLimiter, "wait_to_write", wait_to_write)
+        calls = [asyncio.create_task(client.posts.create(post())) for _ in range(3)]
+        [timer] = cast("Any", client)._executor.transport._timers.values()
+        attempts: dict[Attempt, float] = timer._attempts
+        await until(lambda: [each.waiting_since is not None for each in attempts] == [True] * 3)
+        may_write.set()
+        assert [post.post_id for post in await asyncio.gather(*calls)] == [1] * 3
+        assert server.connections == 3

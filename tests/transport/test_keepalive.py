@@ -129,7 +129,7 @@ class TestTrial:
 
     async def test_a_result_ends_the_wait(self) -> None:
         self.trying.begin()
-        waiting = asyncio.create_task(self.lesson.wait())
+        waiting = asyncio.create_task(self.lesson.wait(Attempt(None, None)))
         await asyncio.sleep(0)
         assert not waiting.done()
         self.lesson.prove(0.0, 1)
@@ -148,7 +148,7 @@ class TestTrial:
         # Until one is quick.
         self.lesson.answered_on_new(LONGEST_TRY * 0.99)
         assert self.lesson.may_try(self.a_write(uses=2))
-        waiting = asyncio.create_task(self.lesson.wait())
+        waiting = asyncio.create_task(self.lesson.wait(Attempt(None, None)))
         await asyncio.sleep(0)
         assert not waiting.done()
         waiting.cancel()
@@ -205,9 +205,9 @@ async def test_no_write_waits_longer_than_a_trial_may_take() -> None:
     assert lesson.may_try(trying)
     began = time.monotonic()
     # It is not written yet, so the end of the trial is not known.
-    await lesson.wait()
+    await lesson.wait(Attempt(None, None))
     assert time.monotonic() - began == pytest.approx(LONGEST_TRY, abs=0.01)
     lesson.opened(0.0)
     lesson.sending(trying)
-    await lesson.wait()
+    await lesson.wait(Attempt(None, None))
     assert time.monotonic() - began == pytest.approx(LONGEST_TRY + SHORTEST_TRY, abs=0.01)

@@ -1,4 +1,4 @@
-"""What timeouts and deadlines do after the process stood still."""
+"""What timeouts and deadlines do after the process stood still, and after a pause."""
 
 from __future__ import annotations
 
@@ -46,3 +46,40 @@ async def test_an_attempt_that_was_not_sent_in_its_time_is_not_sent_after_it() -
         await asyncio.create_task(connect_and_send())
     assert not attempt.sent
     assert attempt.timed_out
+
+
+@pytest.mark.usefixtures("fake_time")
+@pytest.mark.parametrize(
+    ("pauses", "least", "most"),
+    [
+        ([], 1.0, 1.0),
+        ([(0.2, 0.5)], 1.5, 1.5),
+        ([(0.2, 0.5), (0.7, 3.0)], 4.5, 4.5),
+        ([(0.5, 100.0)], 101.0, 101.0),
+        # It has only little left when a pause begins, and then gets a little more.
+        ([(0.9, 100.0)], 101.0, 101.25),
+    ],
+)
+async def test_the_time_of_an_attempt_does_not_count_what_holds_it_back(
+    pauses: list[tuple[float, float]], least: float, most: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    timer = AttemptTimer(loop, 1.0, {})
+
+    async def be_busy(pauses: list[tuple[float, float]]) -> float:
+        attempt = Attempt(None, None)
+        attempt.begin()
+        timer.begin(attempt)
+        try:
+            for busy, pause in pauses:
+                await asyncio.sleep(busy)
+                await attempt.hold_back(asyncio.sleep(pause))
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            assert attempt.timed_out
+        return loop.time() - began
+
+    began = loop.time()
+    paused, other = await asyncio.gather(be_busy(pauses), be_busy([]))
+    assert least - 0.001 <= paused <= most + 0.001
+    assert other == pytest.approx(1.0, abs=0.001)
