@@ -308,7 +308,7 @@ class ColumnRules:
     delimiter: str | None = None
     is_translated: bool = False
     hidden: Hidden = "refuse"
-    recipe_for: Callable[[Sequence[str]], str | None] | None = None
+    recipe_for: Callable[[Sequence[str], int], str | None] | None = None
 
     def __init__(
         self, mapping: ColumnMapping | None = None, list_separator: str = LIST_SEPARATOR, words: Words = PYTHON
@@ -348,11 +348,17 @@ class ColumnRules:
         del cells
         return False
 
-    def advice(self, names: Sequence[str]) -> str:
-        """Return the beginning of an error about a header: which recipe fits it; empty if none does."""
+    def advice(self, names: Sequence[str], row: int = 1) -> str:
+        """Return the beginning of an error about a header: which recipe fits it; empty if none does.
+
+        Args:
+            names: the cells of the header, or of a row below it.
+            row: which row that is.
+
+        """
         # A file with the fields' own names has a misspelt column, and is not of another program.
         is_own = sum(normal_name(name) in _FIELD_NAMES for name in names) >= 3
-        found = self.recipe_for(names) if self.recipe_for is not None and not is_own else None
+        found = self.recipe_for(names, row) if self.recipe_for is not None and not is_own else None
         return f"this looks like a file for the recipe {found}: {self.words.option('recipe', found)}; " if found else ""
 
     def missing_from(self, names: Iterable[str]) -> list[str]:

@@ -38,6 +38,7 @@ from .columns import (
     TO_CHECK,
     ColumnRules,
     nearest_target,
+    normal_name,
     numbered,
     platform_in,
     suggestion,
@@ -446,11 +447,17 @@ class Header:
             self._names = [name.strip(BLANKS) for name in names]
             self._known, self._line = _known(names, self._rules), line
             if not self._known:
-                raise no_header(names, line, below(), self._info, self._rules)
+                raise no_header(names, line, [*below()], self._info, self._rules)
             try:
                 self._layout = checked_header(names, line, self._info, self._rules)
             except SourceError:
-                found, row, known = _most_known((each for each in below() if each[0] > line), self._rules)
+                # What is below may be rows of the same word, or the second row of a header that a recipe knows.
+                if self._rules.advice(names):
+                    raise
+                later = [each for each in below() if each[0] > line]
+                if advice := _advice_below(later, self._rules):
+                    raise SourceError(advice, file=self._info.file, line=line) from None
+                found, row, known = _most_known(later, self._rules)
                 if known > max(1, self._known):
                     raise self._is_above(found, row) from None
                 raise
@@ -471,7 +478,10 @@ class Header:
             SourceError: it has more names of columns than the row that was taken for the header.
 
         """
-        usual, filled = self._rules.count_usual(cells), sum(bool(cell.strip(BLANKS)) for cell in cells)
+        if self._rules.header and (advice := _advice_below([(line, self._rules.header + 1, cells)], self._rules)):
+            raise SourceError(advice, file=self._info.file, line=self._line)
+        names = _distinct(cells)
+        usual, filled = self._rules.count_usual(names), len(names)
         # A caption may be "Text". A row that is mostly names of columns is none of the data.
         if self._rules.header and usual >= _CERTAIN_HEADER and usual > self._known and usual * 2 > filled:
             raise self._is_above(line, self._rules.header + 1)
@@ -482,8 +492,20 @@ class Header:
 
 
 def _known(names: Sequence[str], rules: ColumnRules) -> int:
-    """Return how many cells of a row are names of columns."""
-    return max(rules.count_known(names), rules.count_usual(names))
+    """Return how many names of columns a row has."""
+    found = _distinct(names)
+    return max(rules.count_known(found), rules.count_usual(found))
+
+
+def _distinct(cells: Sequence[str]) -> list[str]:
+    """Return the cells that are not blank; one of those that are equal, since a word may stand in all rows."""
+    return list({normal_name(cell): cell for cell in cells if cell.strip(BLANKS)}.values())
+
+
+def _advice_below(later: Iterable[tuple[int, int, Sequence[str]]], rules: ColumnRules) -> str:
+    """Return which recipe knows the header whose last row is one of ``later``; empty if none does."""
+    advice = (rules.advice(names, row) for _, row, names in later)
+    return next(filter(None, advice), "").rstrip("; ")
 
 
 def _most_known(rows: Iterable[tuple[int, int, Sequence[str]]], rules: ColumnRules) -> tuple[int, int, int]:
@@ -503,7 +525,7 @@ def _other_header(first: str, found: int, row: int, rules: ColumnRules) -> str:
 def no_header(
     names: Sequence[str],
     line: int,
-    later: Iterable[tuple[int, int, Sequence[str]]],
+    later: Sequence[tuple[int, int, Sequence[str]]],
     info: SourceInfo,
     rules: ColumnRules,
 ) -> SourceError:
@@ -515,7 +537,7 @@ def no_header(
         msg = JSON_FOUND
     elif first.startswith("<"):
         msg = "this is a web page or an XML file, not a table; export the sheet as CSV"
-    elif advice := rules.advice(names):
+    elif advice := rules.advice(names) or _advice_below([each for each in later if each[0] > line], rules):
         msg = advice.rstrip("; ")
     elif known > 1 and found == line:
         msg = (

@@ -21,6 +21,13 @@ ZIP = b"PK\x05\x06" + bytes(18)
 """A ZIP archive without a file in it."""
 
 
+def tabular(path: Path, *lines: str) -> Path:
+    """Write rows of cells without commas to a CSV file or a workbook."""
+    if path.suffix == ".csv":
+        return written(path, "\n".join(lines))
+    return workbook(path, *(line.split(",") for line in lines))
+
+
 def plan_of(path: Path, **how: Any) -> Plan:
     """Return the plan of a file, as far as it can be read."""
     try:
@@ -108,6 +115,41 @@ def test_no_recipe_is_advised_that_finds_one_field_twice(file: Path) -> None:
         channels=["facebook:11"], fixed={"time_zone": "Europe/Berlin", "post_type": "post"}
     )
     assert [each.schedule_time for each in posts(file, recipe=how)] == ["2027-03-13 00:05", "2027-03-14 12:05"]
+
+
+METRICOOL = "Text,Date,Time,Draft,Facebook,Twitter/X,Instagram,Picture Url 1"
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.xlsx"])
+@pytest.mark.parametrize("kinds", ["", ",Instagram Post Type,Facebook Post Type,Threads Post Type,TikTok Post Type"])
+def test_the_recipe_of_a_file_whose_rows_say_post_several_times(tmp_path: Path, name: str, kinds: str) -> None:
+    row = f"Hello,2027-03-15,09:05:00,FALSE,TRUE,FALSE,FALSE,{',POST' * kinds.count(',')}"
+    path = tabular(tmp_path / name, f"{METRICOOL}{kinds}", row)
+    message = failure(path, recipe=Recipe(words=COMMAND_LINE)).message
+    assert message.startswith("this looks like a file for the recipe metricool: --recipe metricool")
+    how = load_recipe("metricool").with_options(channels=["facebook:11"], fixed={"time_zone": "Europe/Berlin"})
+    assert post(path, recipe=how).caption_text == "Hello"
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.xlsx"])
+@pytest.mark.parametrize(
+    "above",
+    [
+        "facebook,instagram,linkedin,,google,youtube",
+        "All Social,All Social,Facebook,Instagram,,",
+        "Schedule,Text,,,Media,",
+    ],
+)
+def test_the_recipe_of_a_header_of_two_rows(tmp_path: Path, name: str, above: str) -> None:
+    kind = "type (post/story/reel)"
+    header = f"postAtSpecificTime (YYYY-MM-DD HH:mm:ss),content,{kind},{kind},imageUrls,videoUrls"
+    row = "2027-03-14 09:00:00,Hello,reel,post,https://x.example/a.jpg,"
+    path = tabular(tmp_path / name, above, header, row)
+    message = failure(path, recipe=Recipe(words=COMMAND_LINE)).message
+    assert message == "this looks like a file for the recipe highlevel-advanced: --recipe highlevel-advanced"
+    fixed = {"time_zone": "Europe/Berlin"}
+    how = load_recipe("highlevel-advanced").with_options(channels=["facebook:11"], fixed=fixed)
+    assert post(path, recipe=how).post_type == "reel"
 
 
 def test_a_header_in_the_middle_of_files_put_together(file: Path) -> None:

@@ -222,14 +222,22 @@ def _check_conditions(sources: Sources, recipe: Recipe) -> None:
 
 @lru_cache(maxsize=1)
 def _own_columns() -> Mapping[str, Columns]:
-    return {name: Columns(load_recipe(name)) for name in recipe_names() if load_recipe(name).header == 1}
+    return {name: Columns(load_recipe(name)) for name in recipe_names()}
 
 
-def fitting_recipe(names: Sequence[str]) -> str | None:
-    """Return the recipe that names most of a header's columns itself, ``None`` if none names enough of them."""
+def fitting_recipe(names: Sequence[str], row: int = 1) -> str | None:
+    """Return the recipe that names most of a header's columns itself, ``None`` if none names enough of them.
+
+    Args:
+        names: of the columns.
+        row: the last one of the header, since recipes may have several.
+
+    """
     given = [name for name in numbered(names) if normal_name(name)]
     best, most = None, 0
     for recipe, columns in _own_columns().items():
+        if load_recipe(recipe).header != row:
+            continue
         found = [(columns.find(name), columns.names_exactly(name)) for name in given]
         named = [target for (target, strength), _ in found if strength == _IN_ITS_RECIPE]
         # A whole name says more than a beginning that many programs share.
@@ -237,7 +245,9 @@ def fitting_recipe(names: Sequence[str]) -> str | None:
         fields = [target for target in named if target is not None]
         once = [target for target in fields if target not in SEVERAL]
         # A recipe that finds one field in two columns would only lead to the next error.
-        fits = len(fields) >= 3 and len(named) >= len(given) * 0.6 and len(once) == len(set(once))
+        # A row of platforms alone may stand above a header.
+        is_enough = sum(target not in PLATFORM_NAMES for target in fields) >= 3
+        fits = is_enough and len(named) >= len(given) * 0.6 and len(once) == len(set(once))
         if fits and score > most:
             best, most = recipe, score
     return best
