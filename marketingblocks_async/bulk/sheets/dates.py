@@ -244,6 +244,11 @@ def has_clock(text: str) -> bool:
     return ":" in text or (reading is not None and bool(reading.clock))
 
 
+def is_weekday(text: str) -> bool:
+    """Tell whether a text is the name of a weekday."""
+    return re.fullmatch(rf"{_WEEKDAY_WORD}\.?", _plain(text[:LONGEST_DATE].strip(BLANKS)), re.IGNORECASE) is not None
+
+
 def needs_decision(text: str) -> bool:
     """Tell whether a cell's date is clear only from the rest of its column."""
     text = text.strip(BLANKS)
@@ -319,6 +324,11 @@ class DateColumn:
             (order,) = orders
             return f"{order.value}: {self._reasons()}{clock}"
         return f"year first or months as words{clock}" if clock and not self._seen else None
+
+    def is_date(self, text: str) -> bool:
+        """Tell whether a text is a date, in a form that is given or in any other that is known."""
+        text = text.strip(BLANKS)
+        return self._reading(text) is not None or any(form.read(text) is not None for form in self._forms)
 
     def knows(self, text: str) -> bool:
         """Tell whether a cell is a date at all, so that ``read()`` can say what is wrong with it."""

@@ -231,7 +231,7 @@ _ANY_FIELD = "FIELD"
 
 def same_field(first: str, second: str, field: str, words: Words) -> str:
     """Return what to do about two columns that hold one field."""
-    leave = f"remove one of them, or leave one out: {words.ignore(second)}"
+    leave = f"remove one of them, or leave one out: {words.ignore(first)} or {words.ignore(second)}"
     if field == "caption_text":
         own = [words.map(name, own_caption(name)) for name in (first, second)]
         leave = f"if each is for one platform, say {own[0]} and {own[1]}; otherwise {leave}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
 from typing import Unpack
@@ -13,8 +13,9 @@ from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType
 
 from .columns import numbered
+from .dates import is_weekday
 from .display import readable, visible
-from .recipes.known_columns import Columns
+from .recipes.known_columns import Columns, is_several
 from .recipes.recipe import CHANNEL, DATE, TIME, Recipe, checked_target, load_recipe
 from .sources import ReadOptions, read_table
 from .spellings import truth
@@ -58,7 +59,21 @@ def draft_columns(file: str | PathLike[str], **how: Unpack[ReadOptions]) -> list
             target = f"{target}.caption_text"
         if name.strip():
             found.append(DraftColumn(name.strip(), examples.get(index, ""), target))
-    return found
+    return [*_once(found)]
+
+
+def _once(columns: Sequence[DraftColumn]) -> Iterator[DraftColumn]:
+    """Yield the columns; of two that seem to hold one field, the second is not known, and a weekday is left out."""
+    taken: set[str] = set()
+    for column in columns:
+        others = [other for other in columns if other is not column and other.target == column.target == DATE]
+        if others and is_weekday(column.example):
+            yield replace(column, target="")
+        elif column.target is None or is_several(column.target) or column.target not in taken:
+            taken.add(column.target or "")
+            yield column
+        else:
+            yield replace(column, target=None)
 
 
 def write_recipe(columns: Iterable[DraftColumn], title: str, ask: Ask | None = None) -> str:

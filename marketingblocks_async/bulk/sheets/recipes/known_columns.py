@@ -33,6 +33,9 @@ _IN_ITS_RECIPE, _USUAL, _NEARLY_USUAL, _UNKNOWN = range(4)
 _NUMBERED = re.compile(" ?#[0-9]+$")
 """What ``numbered()`` adds to the name of a second column that is called the same."""
 
+_DAYS = frozenset({"day", "jour"})
+"""Normal names of columns that hold the date or the weekday."""
+
 
 class _Column(NamedTuple):
     """One column of the file, and what it holds."""
@@ -97,6 +100,7 @@ class Sources:
         overrides: platform → field → the column that holds it for this platform.
         left_out: columns that hold no field.
         unknown: those of them that no recipe and no option names.
+        days: those of them that hold the weekday, since another column holds the date.
         problems: what is wrong with the header.
 
     """
@@ -108,6 +112,7 @@ class Sources:
     overrides: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     left_out: list[int] = field(default_factory=list[int])
     unknown: list[int] = field(default_factory=list[int])
+    days: list[int] = field(default_factory=list[int])
     problems: list[HeaderProblem] = field(default_factory=list[HeaderProblem])
 
     def target_of(self, index: int) -> str | None:
@@ -138,10 +143,16 @@ class Sources:
         return sorted([*own, *(place for name in PLATFORM_NAMES for place in self.several.get(f"{name}.{target}", []))])
 
 
-def _is_several(target: str) -> bool:
+def is_several(target: str) -> bool:
     """Tell whether several columns can hold a target together."""
     platform, _, field = target.partition(".")
     return target in SEVERAL or (platform in PLATFORM_NAMES and field in SEVERAL)
+
+
+def _is_day(column: _Column) -> bool:
+    """Tell whether a column with a usual name holds the date, or the weekday if another one holds the date."""
+    name = normal_name(_NUMBERED.sub("", column.name))
+    return column.target == DATE and column.strength in (_USUAL, _NEARLY_USUAL) and name in _DAYS
 
 
 def assign(names: Sequence[str], recipe: Recipe) -> Sources:
@@ -149,6 +160,7 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     sources = Sources(numbered(names))
     known = Columns(recipe)
     found = [_Column(index, name, *known.find(name)) for index, name in enumerate(sources.names) if name.strip(BLANKS)]
+    found = [each._replace(strength=_NEARLY_USUAL) if _is_day(each) else each for each in found]
     taken: dict[str, _Column] = {}
     conditions = {normal_name(condition.column) for condition in recipe.where}
     for column in sorted(found, key=lambda each: (each.strength, each.place)):
@@ -161,13 +173,14 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
             else:
                 sources.left_out.append(column.place)
                 sources.unknown += [column.place] if column.strength == _UNKNOWN else []
-        elif (first := taken.setdefault(column.target, column)) is column or _is_several(column.target):
+        elif (first := taken.setdefault(column.target, column)) is column or is_several(column.target):
             _place(sources, column.target, column.place)
         elif first.strength == column.strength:
             message = same_field(visible(first.name), visible(column.name), column.target, recipe.words)
             sources.problems.append(HeaderProblem(visible(column.name), message))
         else:
             sources.left_out.append(column.place)
+            sources.days += [column.place] if _is_day(column) else []
     sources.left_out += [index for index, name in enumerate(sources.names) if not name.strip(BLANKS)]
     sources.left_out.sort()
     _check_conditions(sources, recipe)
@@ -198,7 +211,7 @@ def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Ite
 
 def _place(sources: Sources, target: str, index: int) -> None:
     platform, _, rest = target.partition(".")
-    if _is_several(target):
+    if is_several(target):
         sources.several[target] = sorted([*sources.several.get(target, []), index])
     elif target in PLATFORM_NAMES:
         sources.flags[target] = index

@@ -35,6 +35,7 @@ from marketingblocks_async.bulk.sheets.layout import (
     compile_layout,
     header_error,
     own_caption,
+    same_field,
 )
 from marketingblocks_async.bulk.sheets.spellings import POST_TYPES, spelled, truth
 from marketingblocks_async.models import ChannelType, PostType, PublishMode
@@ -186,7 +187,9 @@ class Translation:
         if moment is None and mode == PublishMode.SCHEDULED.value:
             row["schedule_time"] = self._no_moment()
         zone = row["time_zone"] = self._zone(cells, moment, mode)
-        if self._labels:
+        if (message := self._second_date(cells)) is not None:
+            row["schedule_time"] = UnusableCell(readable(moment), message, moment)
+        elif self._labels:
             row["schedule_time"] = self._in_the_zone_of_its_column(row["schedule_time"], zone)
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
 
@@ -361,6 +364,15 @@ class Translation:
         if isinstance(clock, datetime) and isinstance(day, date) and f"{clock:%Y-%m-%d}" != shown_day:
             return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; type the time alone"
         return ""
+
+    def _second_date(self, cells: Sequence[object]) -> str | None:
+        """Return what to say if the column of the weekday holds a date; ``None`` if it holds none."""
+        for index in self._sources.days:
+            cell = cell_at(cells, index)
+            if isinstance(cell, date) or (isinstance(cell, str) and self._dates.is_date(cell)):
+                name, other = visible(self._sources.names[index]), visible(self._sources.name_of(DATE))
+                return same_field(name, other, DATE, self._words)
+        return None
 
     def _with_default(self, text: str, clock: str) -> str:
         if has_clock(text):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from marketingblocks_async.bulk.sheets.new_recipe import draft_columns, write_recipe
 from marketingblocks_async.models.schedule import zones_of_label
 from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
 from tests.support.workbooks import workbook
@@ -91,6 +92,39 @@ class TestTimesElsewhere:
         assert read(file, ["Date", "Length"], row, defaults={"time": "08:00"}).values("schedule_time") == [
             "2027-03-14 08:00"
         ]
+
+
+class TestWeekdays:
+    NAMES: ClassVar = ["Day", "Date", "Time"]
+
+    @pytest.mark.parametrize("day", ["Sunday", "So", "dim.", "14", ""])
+    @pytest.mark.parametrize("names", [NAMES, ["Jour", "Datum", "Time"], ["Date", "Day", "Time"]])
+    @pytest.mark.parametrize("forms", [(), ("YYYY-MM-DD",)])
+    def test_a_weekday_beside_the_date_is_left_out(
+        self, file: Path, day: str, names: list[str], forms: tuple[str, ...]
+    ) -> None:
+        row = [day, "2027-03-14", "09:05"] if names[0] != "Date" else ["2027-03-14", day, "09:05"]
+        found = read(file, names, row, date_formats=forms)
+        assert found.values("schedule_time") == ["2027-03-14 09:05"]
+        assert sum(found.plan.source.left_out.values()) == bool(day)
+
+    def test_two_dates_are_refused_with_both_ways_out(self, file: Path) -> None:
+        row = ["2027-03-14", "2027-03-01", "09:05"]
+        [message] = read(file, self.NAMES, row).messages
+        assert '"Day" and "Date" both hold date' in message
+        assert '--map "Day=" or --map "Date="' in message
+        for name, moment in (("Day", "2027-03-01 09:05"), ("Date", "2027-03-14 09:05")):
+            assert read(file, self.NAMES, row, columns={name: None}).values("schedule_time") == [moment]
+
+    def test_a_day_alone_is_the_date(self, file: Path) -> None:
+        assert read(file, ["Day", "Time"], ["2027-03-14", "09:05"]).values("schedule_time") == ["2027-03-14 09:05"]
+
+    def test_a_new_recipe_holds_the_date_once(self, file: Path) -> None:
+        table(file, [*self.NAMES, "Caption", "Text", "Image", "Image 2"], ["Sunday", "2027-03-14", "09:05", "a", "b"])
+        text = write_recipe(draft_columns(file), "Calendar")
+        assert '"Day" = ""  # Sunday\n"Date" = "date"' in text
+        assert '"Caption" = "caption_text"  # a\n# "Text" = ""  # TODO' in text
+        assert '"Image" = "media_urls"\n"Image 2" = "media_urls"' in text
 
 
 class TestWorkbooks:
