@@ -112,6 +112,11 @@ _EMPTY_CELLS = frozenset({
 """Texts that programs and people write where there is none."""
 
 
+def stands_for_nothing(text: str) -> bool:
+    """Tell whether a text is what programs and people write where there is none."""
+    return text.strip().casefold() in _EMPTY_CELLS
+
+
 def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     """Yield (target, message) for each doubt about a post's texts and media."""
     texts = [("caption_text", post.caption_text), ("hash_tags", post.hash_tags or "")]

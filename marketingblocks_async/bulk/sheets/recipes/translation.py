@@ -14,6 +14,7 @@ from datetime import date, datetime, time
 from typing import NamedTuple
 
 from marketingblocks_async.bulk.plan import SourceInfo
+from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
 from marketingblocks_async.bulk.sheets.columns import (
     KEY,
@@ -505,18 +506,23 @@ class Translation:
                     row[self._place[field]] = None
 
     def _mark(self, cell: object, index: int, platform: str, field: str) -> UnusableCell | None:
-        """Return what to do about a cell that says yes or no, in a column that seems to be the text of a platform."""
-        name = self._sources.names[index].strip(BLANKS)
-        is_named = any(normal_name(name) == normal_name(each) for each in self._recipe.columns)
-        if cell is None or truth(cell) is None or is_named:
+        """Return what to do about a cell of a column for one platform that holds no text: "n/a", yes or no."""
+        shown = readable(cell)
+        if field == "caption_text" and isinstance(cell, str) and stands_for_nothing(cell):
+            advice = f"empty it, or write the text for {platform}"
+            return UnusableCell(shown, f'"{shown}" is what people write into an empty cell; {advice}', cell)
+        if cell is None or truth(cell) is None:
             return None
-        shown, words = visible(name), self._words
+        name, words = self._sources.names[index].strip(BLANKS), self._words
+        if any(normal_name(name) == normal_name(each) for each in self._recipe.columns):
+            return None
+        column = visible(name)
         message = (
-            f'"{readable(cell)}" says yes or no; if "{shown}" says whether the post goes there, say '
-            f"{words.map(shown, platform)}; if it is what is published, {words.map(shown, f'{platform}.{field}')}; "
-            f"otherwise leave it out: {words.ignore(shown)}"
+            f'"{shown}" says yes or no; if "{column}" says whether the post goes there, say '
+            f"{words.map(column, platform)}; if it is what is published, {words.map(column, f'{platform}.{field}')}; "
+            f"otherwise leave it out: {words.ignore(column)}"
         )
-        return UnusableCell(readable(cell), message, cell)
+        return UnusableCell(shown, message, cell)
 
 
 def _labels(sources: Sources, recipe: Recipe) -> Iterator[_Label]:

@@ -180,6 +180,15 @@ class TestColumnsOfOnePlatform:
         left_out = Read(file, lines, {f"Facebook {name}": None, f"TikTok {name}": None}, channels=channels)
         assert left_out.values("channel_type", "caption_text") == [("facebook", "A"), ("tiktok", "A")]
 
+    @pytest.mark.parametrize("cell", ["n/a", "-", "TBD"])
+    def test_a_mark_for_no_text_is_not_published(self, file: Path, cell: str) -> None:
+        lines = ["Date,Facebook Copy,Instagram Copy,Image", f"2027-03-14 09:05,For FB,{cell},{A}"]
+        found = Read(file, lines)
+        assert found.values("channel_type", "caption_text") == [("facebook", "For FB")]
+        assert "empty it, or write the text for instagram" in found.message
+        emptied = Read(file, [lines[0], lines[1].replace(f",{cell},", ",,")])
+        assert (emptied.values("channel_type"), emptied.message) == ([("facebook",)], "")
+
     WANTED = (("facebook", "For FB", [A]), ("instagram", "For IG", [A]))
 
     @pytest.mark.parametrize("kind", ["Post", "Version", "Description"])
