@@ -143,12 +143,15 @@ SEVERAL = frozenset({"media_urls", "link"})
 """Targets that several columns can hold together: "Image 1", "Image 2"."""
 
 _OTHER_THINGS = frozenset({
-    "alt", "approval", "approved", "author", "backup", "bio", "by", "comment", "comments", "count", "cover", "created",
-    "deadline", "description", "done", "draft", "due", "duration", "example", "id", "idea", "ideas", "internal",
-    "length", "minutes", "modified", "name", "names", "note", "notes", "old", "overlay", "owner", "preview",
-    "reference", "shoot", "source", "status", "thumbnail", "title", "type", "updated", "y", "yes",
+    "ad", "ads", "alt", "approval", "approved", "author", "backup", "bio", "blog", "bluesky", "by", "comment",
+    "comments", "count", "cover", "created", "deadline", "description", "discord", "done", "draft", "due", "duration",
+    "email", "example", "gbp", "gmb", "google", "id", "idea", "ideas", "internal", "length", "mail", "mastodon",
+    "minutes", "modified", "name", "names", "newsletter", "note", "notes", "old", "overlay", "owner", "paid",
+    "pinterest", "preview", "reddit", "reel", "reels", "reference", "shoot", "sms", "snapchat", "source", "status",
+    "stories", "story", "telegram", "thumbnail", "title", "tumblr", "type", "updated", "website", "whatsapp", "xing",
+    "y", "yes",
 })  # fmt: skip
-"""Words in brackets behind a name that make another column of it: "Image (alt text)", "Post (yes/no)"."""
+"""Words in brackets behind a name that make another column of it: "Image (alt text)", "Copy (Pinterest)"."""
 
 _FORMS_OF_LINKS = frozenset({
     "comma", "http", "https", "link", "links", "optional", "required", "separated", "url", "urls", "utm", "website",
@@ -169,6 +172,12 @@ def without_bracket(name: str) -> tuple[str, str]:
     return (text[:opening].strip(BLANKS), text[opening + 1 : -1].strip(BLANKS)) if closed else (text, "")
 
 
+def without_size(name: str) -> str | None:
+    """Return the name of a column without the size of a picture in brackets at its end; ``None`` if it has none."""
+    head, bracket = without_bracket(name)
+    return head if _SIZE.search(bracket) else None
+
+
 @lru_cache(maxsize=4096)
 def usual_target(name: str) -> tuple[str | None, bool]:
     """Return what a column of this name holds in most files, and whether its whole name says so.
@@ -181,10 +190,9 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     head, bracket = without_bracket(name)
     found = (_usual(head) or _of_one_platform(head)) if bracket else None
     words = set(re.findall(r"\w+", _SIZE.sub("", bracket.casefold())))
-    # The id or the name of an account is what says which it is.
-    other = (
-        _OTHER_THINGS - {"id", "name", "names"} if found in ("channel", "channel_id", "channel_type") else _OTHER_THINGS
-    )
+    # The id or the name of an account says which it is, and "Type (post/story/reel)" has examples.
+    harmless = {"channel": {"id", "name", "names"}, "post": {"reel", "reels", "stories", "story"}, "link": {"website"}}
+    other = _OTHER_THINGS - harmless.get((found or "").partition("_")[0], set())
     is_other = words & other or any(spelled(word) in PLATFORMS for word in words)
     return (None if is_other or (found == "link" and not words <= _FORMS_OF_LINKS) else found), False
 

@@ -17,6 +17,7 @@ from marketingblocks_async.bulk.sheets.columns import (
     normal_name,
     numbered,
     usual_target,
+    without_size,
 )
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, same_field, unknown_column
@@ -184,7 +185,7 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     sources.left_out += [index for index, name in enumerate(sources.names) if not name.strip(BLANKS)]
     sources.left_out.sort()
     _check_conditions(sources, recipe)
-    sources.problems += _repeated(sources, found, recipe)
+    sources.problems += [*_repeated(sources, found, recipe), *_sizes(found, recipe)]
     return sources
 
 
@@ -207,6 +208,22 @@ def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Ite
                 f"say {own}; if it is for all, {words.map(shown, column.target)}"
             )
             yield HeaderProblem(shown, message)
+
+
+def _sizes(found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
+    """Yield what to do about one picture in several sizes, which would be published beside each other."""
+    seen: dict[str, _Column] = {}
+    for column in found:
+        head = without_size(column.name)
+        if head is None or column.strength != _NEARLY_USUAL or column.target != "media_urls":
+            continue
+        if (first := seen.setdefault(normal_name(head), column)) is not column:
+            one, other, words = visible(first.name), visible(column.name), recipe.words
+            message = (
+                f'"{one}" and "{other}" seem to be one picture in two sizes; leave one out: {words.ignore(one)} or '
+                f"{words.ignore(other)}; if both are sent, say {words.map(other, column.target)}"
+            )
+            yield HeaderProblem(other, message)
 
 
 def _place(sources: Sources, target: str, index: int) -> None:

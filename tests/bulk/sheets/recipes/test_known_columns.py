@@ -68,7 +68,8 @@ class TestUsualNames:
             ("Time (EST)", "time"), ("Publish Time (UTC)", "time"), ("Uhrzeit (24h)", "time"),
             ("Date (DD/MM/YYYY)", "date"), ("Date [YYYY-MM-DD]", "date"), ("Caption (max 280)", "caption_text"),
             ("Caption (no hashtags)", "caption_text"), ("Copy (EN)", "caption_text"), ("Text (280)", "caption_text"),
-            ("Link (optional)", "link"), ("Link 2", "link"), ("Account (ID)", "channel_id"),
+            ("Link (optional)", "link"), ("Link (website)", "link"), ("Type (feed/story/reel)", "post_type"),
+            ("Channel (name)", "channel_type"), ("Link 2", "link"), ("Account (ID)", "channel_id"),
             ("Platforms (comma separated)", "channel"), ("X (Twitter)", "twitter"),
             ("Tweet 1", "twitter_threads.1.message"),
         ],
@@ -82,7 +83,7 @@ class TestUsualNames:
             "Image (alt text)", "Image (description)", "Image (source)", "Video (cover)", "Link (Canva)",
             "Link (in bio)", "Link (title)", "Post (yes/no)", "Post (y/n)", "Post ID", "Post (ID)", "Copy (draft)",
             "Caption (internal)", "Text (overlay)", "Date (created)", "Date (deadline)", "Copy (FB/IG)",
-            "Image count 2", "(URL)", "(s)",
+            "Image count 2", "(URL)", "(s)", "Caption (Pinterest)", "Image (Story)", "Copy (newsletter)", "Text (GBP)",
         ],
     )  # fmt: skip
     def test_a_bracket_that_makes_another_column(self, name: str) -> None:
@@ -118,6 +119,15 @@ class TestMediaInSeveralColumns:
     def test_a_calendar(self, file: Path) -> None:
         lines = ["Date,Platform,Copy,Image,Image 2,Video 1", f"2027-03-14 09:05,Facebook,x,{A},{B},"]
         assert Read(file, lines).values("media_urls") == [([A, B],)]
+
+    def test_one_picture_in_two_sizes(self, file: Path) -> None:
+        square, tall = "Image (1080x1080)", "Image (1080x1920)"
+        lines = [f"Date,Platform,Copy,{square},{tall}", f"2027-03-14 09:05,Facebook,x,{A},{B}"]
+        found = Read(file, lines)
+        assert f'--map "{square}=" or --map "{tall}="' in found.message
+        assert Read(file, lines, {tall: None}).values("media_urls") == [([A],)]
+        assert Read(file, lines, {square: None}).values("media_urls") == [([B],)]
+        assert Read(file, lines, found.advised).values("media_urls") == [([A, B],)]
 
 
 class TestColumnsOfOnePlatform:
