@@ -557,11 +557,12 @@ class Journal(JournalReader):
                 raise JournalError(msg)
         return sorted((number, request) for number, _, request in found)
 
-    def past_rows(self, now: datetime) -> tuple[int, list[int]]:
-        """Return how many pending rows have a schedule time that has passed since the plan, and the first of them.
+    def past_rows(self, now: datetime, states: Collection[RowState] = (RowState.PENDING,)) -> tuple[int, list[int]]:
+        """Return how many rows have a schedule time that has passed since the plan, and the first of them.
 
         Args:
             now: an aware datetime.
+            states: the states of the rows that count.
 
         """
         planned = datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
@@ -569,7 +570,7 @@ class Journal(JournalReader):
             # As in each run that follows its plan, so a large file is not looked through.
             return 0, []
         count, first = 0, list[int]()
-        for text, zone, rows, number in self._all("due_times"):
+        for text, zone, rows, number in self._all("due_times", (json.dumps([int(state) for state in states]),)):
             moment = utc_moment(text, zone or "")
             if moment is not None and is_past(moment, now) and not is_past(moment, planned):
                 count += rows

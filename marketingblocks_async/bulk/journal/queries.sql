@@ -78,10 +78,10 @@ SELECT json_group_array(json_array(number, hash, request)) FROM (
 )
 
 -- name: due_times
--- Of the pending rows, with how many rows have each, and the first of them.
+-- Of the rows in some states, with how many rows have each, and the first of them.
 SELECT json_extract(r.request, '$.schedule_time'), json_extract(r.request, '$.time_zone'), count(*), min(r.number)
 FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
-WHERE coalesce(s.state, 0) = 0 AND instr(r.request, '"schedule_time":"') AND json_valid(r.request)
+WHERE coalesce(s.state, 0) IN (SELECT value FROM json_each(?)) AND instr(r.request, '"schedule_time":"') AND json_valid(r.request)
     AND json_extract(r.request, '$.schedule_time') IS NOT NULL
 GROUP BY 1, 2
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -61,6 +61,11 @@ COUNTED_FOR = 2.1
 """Seconds for which the server may still count the requests of an earlier process: the window, and the longest guard of
 a request whose response was not seen."""
 
+_PAST_WAY_ON = (
+    "allow them (allow_past), or put all pending rows ('bulk report --results' shows which) into a new file, the late "
+    "ones with new times, send that file (allow_duplicates), and do not resume this run"
+)
+
 
 class BulkRun:
     """One run over the rows of a journal.
@@ -75,7 +80,8 @@ class BulkRun:
             client's ``timeout`` if that is more.
         on_outage: what to do when several consecutive rows get no usable response, see ``OutagePolicy``.
         allow_past: whether to send rows whose schedule time has passed since they were planned, for example because the
-            run was stopped meanwhile. The API may publish them at once. Such rows are told to ``on_remark``.
+            run was stopped meanwhile. The API may publish them at once. Such rows are told to ``on_remark``. If it is
+            ``False``, the run also stops before it sends a row again whose time has passed during the run.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
         on_progress: called about every ``progress_every`` seconds, and at the end.
@@ -173,7 +179,7 @@ class BulkRun:
         Raises:
             OtherTokenError: the run was begun with another access token.
             UnconfirmedRowsError: the schedule time of pending rows has passed since they were planned, and
-                ``allow_past`` is ``False``; nothing was sent.
+                ``allow_past`` is ``False``; nothing was sent, and rows of unknown outcome are as the listings say.
             JournalInUseError: another run with this ``Journal`` is going on.
             JournalError: the run was begun at another API, or the journal could not be written. Only rows whose intent
                 is in the journal were sent.
@@ -256,24 +262,24 @@ class BulkRun:
             problem = await note_highest_id(self._client, self._journal)
             if problem is not None:
                 self._remark(problem)
+        if counts.unknown and self._unknown is not UnknownPolicy.SKIP:
+            found.append(await reconcile(self._client, self._journal, settle_after=self._settle_after))
+            await self._read_counts()
+        # After that, since rows that do not exist are pending again. Before the other rows of unknown outcome become
+        # pending or failed: the command that said so may be refused.
+        states = [RowState.PENDING, *([RowState.UNKNOWN] if self._unknown is UnknownPolicy.RESEND else [])]
+        if (problem := await self._explain_past(states)) is not None:
+            if not self._allow_past:
+                self._ending = Ending.STOPPED
+                msg = f"nothing was sent: {problem}; {_PAST_WAY_ON}"
+                raise UnconfirmedRowsError(msg)
+            self._remark(problem)
         if counts.unknown:
-            found.append(await self._settle_unknown())
-        # After that, since rows that do not exist are pending again.
-        if (problem := await self._explain_past()) is None:
-            return
-        if not self._allow_past:
-            self._ending = Ending.STOPPED
-            msg = (
-                f"nothing was sent: {problem}; allow them (allow_past), or give them other times in a file of their own"
-            )
-            raise UnconfirmedRowsError(msg)
-        self._remark(problem)
+            await self._settle_unknown()
 
-    async def _explain_past(self) -> str | None:
-        """Return a sentence about pending rows whose time has passed since the plan; ``None`` if there are none."""
-        if not self._meter.counts.pending:
-            return None
-        count, first = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC))
+    async def _explain_past(self, states: Collection[RowState] = (RowState.PENDING,)) -> str | None:
+        """Return a sentence about rows to be sent whose time has passed since the plan; ``None`` if there are none."""
+        count, first = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC), states)
         if not count:
             return None
         return (
@@ -298,16 +304,18 @@ class BulkRun:
         if ago < COUNTED_FOR:
             self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - ago, over_limit=False)
 
-    async def _settle_unknown(self) -> Reconciliation:
+    async def _stop_for_past(self) -> None:
+        """Stop if rows are about to be sent again whose time has passed meanwhile, unless that is allowed."""
+        if not self._allow_past and (problem := await self._explain_past()) is not None:
+            self.stop(Ending.STOPPED, f"{problem}; no further row was sent; {_PAST_WAY_ON}")
+
+    async def _settle_unknown(self) -> None:
+        """Do with the rows of unknown outcome that the listings do not settle as the policy says."""
         if self._unknown is UnknownPolicy.SKIP:
-            found = Reconciliation()
             await self._move_unknown(RowState.FAILED, "skipped: its outcome is unknown, and it was not sent again")
-        else:
-            found = await reconcile(self._client, self._journal, settle_after=self._settle_after)
-        if self._unknown is UnknownPolicy.RESEND:
+        elif self._unknown is UnknownPolicy.RESEND:
             await self._move_unknown(RowState.PENDING, None)
         await self._read_counts()
-        return found
 
     async def _reconcile_at_end(self, found: list[Reconciliation]) -> None:
         """Look for the rows that became unknown meanwhile, and for those that could not be decided at the beginning."""
@@ -318,6 +326,9 @@ class BulkRun:
             if not found[-1].absent:
                 return
             await self._read_counts()
+            await self._stop_for_past()
+            if self._stopping.is_set():
+                return
             await self._send_all()
 
     async def _move_unknown(self, state: RowState, why: str | None) -> None:
@@ -328,7 +339,7 @@ class BulkRun:
 
     async def _send_all(self) -> None:
         passes = 0
-        while passes < MOST_PASSES:
+        while passes < MOST_PASSES and not self._stopping.is_set():
             pending = self._meter.counts.pending
             await self._send_pending()
             await self._journal.flush()
@@ -340,6 +351,7 @@ class BulkRun:
                 passes += 1
             else:
                 return
+            await self._stop_for_past()
 
     async def _wait_until_well(self) -> None:
         """Ask the API with a read, now and then, until it answers; then one row may try."""
@@ -357,8 +369,6 @@ class BulkRun:
                         self.stop(Ending.STOPPED, str(error))
                     continue
             self._breaker.try_one()
-            if not self._allow_past and (problem := await self._explain_past()) is not None:
-                self.stop(Ending.STOPPED, f"{problem}; no further row was sent")
             return
 
     async def _send_pending(self) -> None:

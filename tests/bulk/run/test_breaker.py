@@ -243,7 +243,7 @@ async def test_a_run_that_has_waited_sends_no_row_whose_time_has_passed_meanwhil
 ) -> None:
     monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
 
-    def past_rows(_journal: Journal, _now: datetime) -> tuple[int, list[int]]:
+    def past_rows(_journal: Journal, _now: datetime, _states: object) -> tuple[int, list[int]]:
         return (1, [7]) if api.creates else (0, [])
 
     monkeypatch.setattr(Journal, "past_rows", past_rows)

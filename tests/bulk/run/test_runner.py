@@ -8,7 +8,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -350,6 +350,68 @@ async def test_an_unknown_row_that_is_absent_is_not_sent_late_without_a_word(san
     with pytest.raises(UnconfirmedRowsError, match="2 rows have a schedule time that has passed"):
         await run(sandbox, path, unknown="resend", allow_past=False)
     assert created(sandbox) == []
+
+
+@pytest.mark.parametrize("policy", ["resend", "skip"])
+async def test_a_run_that_is_refused_leaves_unknown_rows_unknown(sandbox: Sandbox, tmp_path: Path, policy: str) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2019, 12, 31, tzinfo=UTC))
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        await journal.intend(1)
+    with pytest.raises(UnconfirmedRowsError, match="3 rows have a schedule time that has passed"):
+        await run(sandbox, path, unknown=policy, allow_past=False, settle_after=3600.0)
+    with JournalReader(path) as reader:
+        assert [row.number for row in reader.rows([RowState.UNKNOWN])] == [1]
+        assert reader.counts().pending == 4
+    result = await run(sandbox, path, settle_after=3600.0)
+    assert (result.counts.done, result.counts.unknown) == (4, 1)
+    assert len(created(sandbox)) == 4
+
+
+@pytest.mark.parametrize(("policy", "late"), [("resend", True), ("report", False), ("skip", False)])
+async def test_the_time_of_an_unknown_row_counts_if_it_would_be_sent(
+    sandbox: Sandbox, tmp_path: Path, policy: str, *, late: bool
+) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2019, 12, 31, tzinfo=UTC))
+    async with Journal(path) as journal:
+        await journal.begin_session()
+        await journal.intend(3)
+        for number in (4, 5):
+            await journal.intend(number)
+            journal.end(number, RowState.DONE)
+    options: dict[str, Any] = {"unknown": policy, "allow_past": False, "settle_after": 3600.0}
+    if late:
+        with pytest.raises(UnconfirmedRowsError, match=r"1 row has a schedule time .* \(row 3\)"):
+            await run(sandbox, path, **options)
+        assert created(sandbox) == []
+    else:
+        assert (await run(sandbox, path, **options)).counts.done == 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        # Is absent at the end, and was not sent by the last attempt of its call.
+        "drop_before:endpoint=create-post,after=4,times=1",
+        "too_many_requests:endpoint=create-post,after=4,times=8,retry_after=0",
+    ],
+)
+async def test_a_row_is_not_sent_again_if_its_time_has_passed_meanwhile(
+    sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def past_rows(_journal: Journal, _now: datetime, states: Collection[RowState]) -> tuple[int, list[int]]:
+        assert list(states) == [RowState.PENDING]
+        return (1, [5]) if sandbox.ledger.attempts("create-post") else (0, [])
+
+    monkeypatch.setattr(Journal, "past_rows", past_rows)
+    sandbox.faults.add(fault)
+    result = await run(sandbox, path, concurrency=1, allow_past=False)
+    assert result.ending is Ending.STOPPED
+    assert "no further row was sent; allow them (allow_past)" in (result.reason or "")
+    assert result.counts.pending == 10 - len(created(sandbox)) > 0
+    sandbox.faults.clear()
+    assert (await run(sandbox, path)).counts.done == 10
+    assert created(sandbox) == ALL
 
 
 async def test_a_token_that_may_not_read_is_told_once_at_the_start(

@@ -515,6 +515,10 @@ def test_a_resume_sends_no_row_whose_time_has_passed_meanwhile_unless_it_is_allo
     assert refused.json["error"]["type"] == "UnconfirmedRowsError"
     assert "passed since the run was planned (row 1)" in refused.json["error"]["message"]
     assert "allow them (--allow-past)" in refused.json["error"]["message"]
+    # What else the message advises.
+    assert "'bulk report --results' shows which" in refused.json["error"]["message"]
+    command("bulk", "report", "j", "--results", "results.csv")
+    assert "pending" in (tmp_path / "results.csv").read_text(encoding="utf-8-sig")
     ran = command("bulk", "resume", "j", "--allow-past", *LIFTED)
     assert (ran.code, created(sandbox)) == (0, 1)
     assert "Warning: 1 row has a schedule time that has passed" in ran.words
