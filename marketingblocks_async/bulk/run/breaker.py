@@ -117,14 +117,18 @@ def is_refused_token(error: Exception | None, *, created: bool) -> bool:
     return isinstance(error, AuthenticationError) or not created
 
 
+def way_on(error: Exception | None) -> str:
+    """Return what else can be done when a row's error stops the run, as the end of a sentence; it may be empty."""
+    return f"; {LET_THEM_FAIL}" if may_be_own_fault(error) else ""
+
+
 def outage_reason(error: Exception | None) -> str:
     """Return why a run stops when consecutive rows failed alike, and what to do; ``error`` is the last one's."""
     if is_refused_for_all(error):
-        way_on = f"; {LET_THEM_FAIL}" if may_be_own_fault(error) else ""
         return (
             f"{OUTAGE_AFTER} consecutive rows were refused for a reason that may concern all rows, the last one: "
             f"{error}. None of them was marked as failed, and no further row was sent; resume the run when the cause "
-            f"is gone{way_on}"
+            f"is gone{way_on(error)}"
         )
     return (
         f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "
@@ -137,6 +141,7 @@ class Breaker:
 
     Attributes:
         is_open: whether the API seems to be down.
+        is_trying: whether a single row goes, whose outcome decides.
         failed_trials: rows that were tried one by one since the last sign that the API is well, without a success.
 
     """
@@ -147,8 +152,8 @@ class Breaker:
         self._proven = False
         self._slowest = 0.0
         self._last_outcome = clock()
-        self._is_trying = False
         self.is_open: bool = False
+        self.is_trying: bool = False
         self.failed_trials: int = 0
 
     def note(self, error: Exception | None, sent_at: float | None) -> bool:
@@ -164,26 +169,26 @@ class Breaker:
             self._slowest = max(self._last_outcome - sent_at, 0.9 * self._slowest)
         sign = sign_of(error)
         if sign is Sign.WELL:
-            self._in_a_row, self._proven, self._is_trying, self.failed_trials = 0, True, False, 0
+            self._in_a_row, self._proven, self.is_trying, self.failed_trials = 0, True, False, 0
         if sign in (Sign.WELL, Sign.NONE):
             return False
         self._in_a_row += 1
-        if self.is_open or (self._in_a_row < OUTAGE_AFTER and not self._is_trying):
+        if self.is_open or (self._in_a_row < OUTAGE_AFTER and not self.is_trying):
             return False
-        self.failed_trials += self._is_trying
+        self.failed_trials += self.is_trying
         self.is_open = True
         return True
 
     def try_one(self) -> None:
         """Let one row go, whose outcome decides: the API answers reads again."""
-        self._in_a_row, self._proven, self.is_open, self._is_trying = 0, False, False, True
+        self._in_a_row, self._proven, self.is_open, self.is_trying = 0, False, False, True
         self._last_outcome = self._clock()
 
     def holds_back(self, in_flight: int) -> bool:
         """Return whether the next row has to wait for the outcome of those in flight."""
         if self.is_open:
             return True
-        if self._is_trying:
+        if self.is_trying:
             return in_flight > 0
         if in_flight + self._in_a_row < FIRST_ROWS:
             return False

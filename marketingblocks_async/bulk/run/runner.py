@@ -38,6 +38,7 @@ from .breaker import (
     may_be_own_fault,
     outage_reason,
     sign_of,
+    way_on,
 )
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
@@ -123,6 +124,9 @@ class BulkRun:
         self._breaker = Breaker()
         # Rows that were refused, for example with a 404: their own fault, unless all rows are.
         self._suspects: list[tuple[int, Exception, float]] = []
+        # Numbers of rows that were sent and are pending again. A trial takes another row if there is one: a row with a
+        # fault of its own says nothing of the others.
+        self._put_back: set[int] = set()
         # Set when a row that is held back has to look again whether it may go.
         self._news = asyncio.Event()
         self._progress_every = progress_every
@@ -391,6 +395,12 @@ class BulkRun:
                 await self._hold_back()
             if self._is_pausing:
                 return
+            if (
+                self._breaker.is_trying
+                and number in self._put_back
+                and len(self._put_back) < self._meter.counts.pending
+            ):
+                continue
             self._numbers[index] = number
             index += 1
             yield StoredPost(request)
@@ -422,6 +432,7 @@ class BulkRun:
         """Record the outcome of a row."""
         number = self._numbers.pop(outcome.index)
         sent_at = self._meter.in_flight.pop(number, None)
+        self._put_back.discard(number)
         self._news.set()
         if self._is_own_fault(outcome.error):
             trips = self._breaker.note(None, None)
@@ -471,6 +482,7 @@ class BulkRun:
         self._meter.count(state)
         if state is RowState.PENDING and not isinstance(error, StoppingError):
             self._put_off_by = error
+            self._put_back.add(number)
         self._stop_if_hopeless(error, state, is_token=is_token)
 
     def _fail_suspects(self, sent_at: float | None = None) -> None:
@@ -494,6 +506,7 @@ class BulkRun:
             self._failed_here += state is RowState.FAILED
             if state is RowState.PENDING:
                 self._put_off_by = error
+                self._put_back.add(number)
         if suspects:
             self._stop_after_failures()
 
@@ -505,8 +518,9 @@ class BulkRun:
         elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(
                 Ending.STOPPED,
-                f"{MOST_TRIALS} rows were tried one by one, each when the API answered a read again, and none of them "
-                f"succeeded, the last one: {error}. No further row was sent; resume the run when the cause is gone",
+                f"a single row was tried {MOST_TRIALS} times, each time after the API had answered a read again, and "
+                f"none of these rows was created, the last one: {error}. No further row was sent; resume the run when "
+                f"the cause is gone{way_on(error)}",
             )
 
     def _stop_if_hopeless(self, error: Exception | None, state: RowState, *, is_token: bool) -> None:

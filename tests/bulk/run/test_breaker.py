@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,12 +224,47 @@ async def test_a_run_that_waits_while_only_creates_fail_tries_one_row_at_a_time_
         result = await run(api, path, on_outage=OutagePolicy.WAIT)
     assert result.ending is Ending.STOPPED
     assert result.reason is not None
-    assert f"{MOST_TRIALS} rows were tried one by one" in result.reason
+    assert f"a single row was tried {MOST_TRIALS} times" in result.reason
+    assert ("on_outage=fail" in result.reason) == (kind == "404")
     assert api.creates <= FIRST_ROWS + MOST_TRIALS
     assert result.counts.failed == 0
     assert result.counts.unknown <= api.creates
     # Each wait is twice as long as the one before.
     assert time.monotonic() - began >= 0.01 * (2**MOST_TRIALS - 1)
+
+
+@pytest.mark.parametrize(
+    ("gone", "outage", "left"),
+    [
+        (range(19, 20), range(15, 20), RowState.FAILED),
+        (range(19, 23), range(15, 20), RowState.FAILED),
+        # Too many in succession: the run stops, but after all others.
+        (range(7), range(0), RowState.PENDING),
+    ],
+)
+async def test_a_run_that_waits_tries_other_rows_than_those_that_were_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch, gone: range, outage: range, left: RowState
+) -> None:
+    monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+    refused = {f"Row {number}" for number in gone}
+
+    def script(text: str, number: int) -> bytes | None:
+        if number in outage:
+            return OUTAGES["503"]
+        return OUTAGES["404"] if text in refused else answer(GOOD % number)
+
+    class ApiOfChannels(Api):
+        async def reply(self, request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            text = json.loads(request.body)["caption_text"] if request.body else ""
+            self.script = partial(script, text)
+            return await super().reply(request, writer)
+
+    async with ApiOfChannels(lambda _: None) as api:
+        result = await run(api, path, on_outage=OutagePolicy.WAIT, concurrency=1)
+    assert result.ending is (Ending.STOPPED if left is RowState.PENDING else Ending.INCOMPLETE)
+    assert result.counts.unknown == len(outage)
+    assert (result.counts.failed if left is RowState.FAILED else result.counts.pending) == len(gone)
+    assert result.counts.done == ROWS - len(outage) - len(gone)
 
 
 async def test_a_run_that_may_not_read_tries_a_row_instead(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
