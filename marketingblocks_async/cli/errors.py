@@ -68,8 +68,14 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
 
 # Arguments of the library that are options here.
 _SPELLING = re.compile(
-    r"\b(skip_invalid|allow_past|allow_duplicates|check_media|accept_new_token|base_url|list_separator|token_file)\b"
+    r"\b(skip_invalid|allow_past|allow_duplicates|check_media|accept_new_token|on_outage|base_url|list_separator"
+    r"|token_file)\b"
 )
+
+
+def with_options(text: str) -> str:
+    """Return a text of the library in which arguments have the names of the options that they are here."""
+    return _SPELLING.sub(lambda found: "--" + found[0].replace("_", "-"), text)
 
 
 def code_of(counts: Counts) -> ExitCode:
@@ -105,7 +111,7 @@ def _report(error: BaseException, output: Output) -> ExitCode:
     bases = {each.__name__ for each in type(error).__mro__}
     for name, title, code in _KINDS:
         if name in bases:
-            message = _SPELLING.sub(lambda found: "--" + found[0].replace("_", "-"), _message(error))
+            message = with_options(_message(error))
             output.error(title, message, {"type": type(error).__name__, "message": message, **_details(error)})
             return code
     message = f"{type(error).__name__}: {error}\nSet {DEBUG_VARIABLE}=1 to see where, and report it."

@@ -528,7 +528,8 @@ class BulkRun:
         if (is_token or isinstance(error, ConfigurationError)) and self._cause is None:
             self._cause = error
         if is_token:
-            self.stop(Ending.STOPPED, f"{error}. No row was marked as failed; resume the run when the token is right")
+            reason = f"{error}. No row was marked as failed; resume the run when the token is right{way_on(error)}"
+            self.stop(Ending.STOPPED, reason)
         elif isinstance(error, ConfigurationError):
             self.stop(Ending.STOPPED, str(error))
         else:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marketingblocks_async.cli.command import TakesOptions, takes_options
-from marketingblocks_async.cli.errors import ExitCode, code_of
+from marketingblocks_async.cli.errors import ExitCode, code_of, with_options
 from marketingblocks_async.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def send(
                     allow_past=allow_past,
                     accept_new_token=accept_new_token,
                     on_progress=show,
-                    on_remark=lambda text: settings.output.note(f"Warning: {text}"),
+                    on_remark=lambda text: settings.output.note(f"Warning: {with_options(text)}"),
                 )
 
                 def first() -> None:
@@ -145,6 +145,8 @@ def send(
 
     with ended_like_ctrl_c():
         result, source = asyncio.run(run())
+    if result.reason is not None:
+        result = replace(result, reason=with_options(result.reason))
     settings.output.result(
         {**result.to_dict(), "journal": str(path)},
         lambda: show_result(

@@ -524,6 +524,16 @@ def test_a_resume_sends_no_row_whose_time_has_passed_meanwhile_unless_it_is_allo
     assert "Warning: 1 row has a schedule time that has passed" in ran.words
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_run_that_stops_names_options_as_the_command_line_does(
+    command: Command, sandbox: Sandbox, tmp_path: Path, *, as_json: bool
+) -> None:
+    sandbox.faults.add("forbidden:endpoint=create-post")
+    ran = command("bulk", "run", posts_file(tmp_path / "posts.csv", 3), *(["--json"] * as_json), *LIFTED)
+    assert ran.code == 2
+    assert "let them fail (--on-outage=fail)" in (ran.json["reason"] if as_json else ran.out)
+
+
 def test_rows_that_became_unknown_under_skip_were_not_looked_for(
     command: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
