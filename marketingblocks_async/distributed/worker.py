@@ -11,7 +11,7 @@ from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlock
 from marketingblocks_async.bulk import JournalError, OutagePolicy, RowState
 from marketingblocks_async.bulk.journal.account import check_api, token_hash
 from marketingblocks_async.bulk.journal.states import is_intact
-from marketingblocks_async.bulk.run.breaker import LET_THEM_FAIL, Sign, is_refused_token, may_be_own_fault, sign_of
+from marketingblocks_async.bulk.run.breaker import Sign, is_refused_token, may_be_own_fault, sign_of, way_on
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.resources.create_many import StoredPost
 
@@ -109,9 +109,8 @@ class RowSender:
             state, sign = RowState.FAILED, Sign.WELL
         elif is_refused_token(error, created=sign is Sign.REFUSED and (await self._journal.counts()).done > 0):
             # It concerns all rows, so no other worker has to find out by itself.
-            way_on = f"; {LET_THEM_FAIL}" if may_be_own_fault(error) else ""
             await self._journal.stop(
-                f"{error}. The row is pending; start the run again when the token is right{way_on}"
+                f"{error}. The row is pending; start the run again when the token is right{way_on(error)}"
             )
             sign = Sign.NONE
         if sign is Sign.REFUSED:
