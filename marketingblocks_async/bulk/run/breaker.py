@@ -130,9 +130,15 @@ def outage_reason(error: Exception | None) -> str:
             f"{error}. None of them was marked as failed, and no further row was sent; resume the run when the cause "
             f"is gone{way_on(error)}"
         )
+    if isinstance(error, RateLimitError):
+        # Each of them was tried as often as the client retries.
+        cause = "Something else seems to use up the limit"
+        then = "resume the run when it has ended, or give each program a part of the limit"
+    else:
+        cause, then = "The API seems to be down", "resume the run when it is well"
     return (
         f"{OUTAGE_AFTER} consecutive rows got no usable response, the last one: {error}. "
-        "The API seems to be down; no further row was sent; resume the run when it is well"
+        f"{cause}; no further row was sent; {then}"
     )
 
 

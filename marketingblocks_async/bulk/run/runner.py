@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from marketingblocks_async import (
     ConfigurationError,
@@ -43,6 +44,8 @@ from .breaker import (
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
 from .reconcile import LISTING_DEADLINE, Reconciliation, note_highest_id, reconcile, settling_time
+
+T = TypeVar("T", bound=StrEnum)
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
 
@@ -112,12 +115,12 @@ class BulkRun:
             raise ConfigurationError(msg)
         self._client = client
         self._journal = journal
-        self._unknown = UnknownPolicy(unknown)
+        self._unknown = _policy(UnknownPolicy, unknown=unknown)
         self._max_failures = max_failures
         self._concurrency = concurrency
         self._settle_after = settling_time(client, settle_after)
         self._settle_after_is_given = settle_after is not None
-        self._on_outage = OutagePolicy(on_outage)
+        self._on_outage = _policy(OutagePolicy, on_outage=on_outage)
         self._allow_past = allow_past
         self._accept_new_token = accept_new_token
         self._on_remark = on_remark
@@ -538,3 +541,13 @@ class BulkRun:
     def _stop_after_failures(self) -> None:
         if self._max_failures is not None and self._failed_here >= self._max_failures:
             self.stop(Ending.STOPPED, f"{self._failed_here} rows failed, which is as many as were allowed")
+
+
+def _policy(kind: type[T], **given: str) -> T:
+    """Return the member of an enumeration that was given as an argument; refuse what is none."""
+    [(name, value)] = given.items()
+    try:
+        return kind(value)
+    except ValueError:
+        msg = f"{name}={value!r}: give one of {', '.join(repr(str(each)) for each in kind)}"
+        raise ConfigurationError(msg) from None

@@ -36,6 +36,7 @@ from marketingblocks_async.bulk.run.breaker import (
     Sign,
     is_refused_token,
     may_be_own_fault,
+    outage_reason,
     sign_of,
 )
 from marketingblocks_async.errors import BadRequestError
@@ -404,3 +405,9 @@ class TestBreaker:
         breaker.note(None, now - 10.0)
         now += 29.0
         assert not breaker.holds_back(1000)
+
+
+def test_a_limit_that_another_program_uses_up_is_no_api_that_is_down() -> None:
+    reason = outage_reason(RateLimitError("429"))
+    assert "Something else seems to use up the limit" in reason
+    assert "down" not in reason
