@@ -93,6 +93,31 @@ CAPTION_LIMITS: dict[ChannelType, Limit] = {
 }  # fmt: skip
 """Platform → the longest caption."""
 
+
+class MediaLimit(NamedTuple):
+    """The fewest and the most media that a platform takes for one post, and where that is published."""
+
+    least: int
+    most: int | None
+    source: str
+
+
+MEDIA_LIMITS: dict[ChannelType, MediaLimit] = {
+    ChannelType.INSTAGRAM: MediaLimit(
+        1, 10, "https://developers.facebook.com/docs/instagram-platform/content-publishing"
+    ),
+    ChannelType.TIKTOK: MediaLimit(
+        1, None, "https://developers.tiktok.com/doc/content-posting-api-get-started"
+    ),
+    ChannelType.YOUTUBE: MediaLimit(1, None, "https://developers.google.com/youtube/v3/docs/videos/insert"),
+    ChannelType.TWITTER: MediaLimit(0, 4, "https://docs.x.com/x-api/media/quickstart/best-practices"),
+    ChannelType.LINKEDIN: MediaLimit(
+        0, 20,
+        "https://learn.microsoft.com/linkedin/marketing/community-management/shares/multiimage-post-api",
+    ),
+}  # fmt: skip
+"""Platform → how many media a post has, where the platform's documentation says so."""
+
 TITLE_LIMIT = Limit(100, "characters", len, "https://developers.google.com/youtube/v3/docs/videos")
 """The longest title of a YouTube video."""
 
@@ -132,9 +157,30 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     for target, text in title:
         if (message := _too_long(text, TITLE_LIMIT, "youtube")) is not None:
             yield target, message
+    yield from _media_doubts(post, is_thread=is_thread)
+    if tweets and not is_thread:
+        yield (
+            tweets[0][0],
+            f'post_type is "{post.post_type}", and only a "thread" has tweets; they may not be published',
+        )
+
+
+def _media_doubts(post: CreatePost, *, is_thread: bool) -> Iterator[tuple[str, str]]:
     for target, address in _media(post):
         if (message := _page_for_file(address)) is not None:
             yield target, message
+    limit = MEDIA_LIMITS.get(post.channel_type)
+    if limit is None:
+        return
+    platform = post.channel_type.value
+    tweets = [
+        (f"twitter_threads.{n}.media_urls", each.media_urls) for n, each in enumerate(post.twitter_threads or (), 1)
+    ]
+    for target, media in tweets if is_thread else [("media_urls", post.media_urls)]:
+        if len(media or ()) < limit.least:
+            yield target, f"it is empty, and {platform} takes only posts with media ({limit.source})"
+        if limit.most is not None and len(media or ()) > limit.most:
+            yield target, f"it has {len(media or ())} media, and {platform} takes {limit.most} ({limit.source})"
 
 
 def _emptiness(target: str, text: str) -> str | None:

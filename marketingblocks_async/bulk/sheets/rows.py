@@ -340,6 +340,8 @@ def _refusal_message(raw: RawRow, error: Mapping[str, Any], target: str) -> str:
         message = f'"{readable(error["input"])}" is not one of: {str(context["expected"]).replace(chr(39), "")}'
     elif kind == "greater_than_equal":
         message = f"it must be {context['ge']} or more"
+    elif kind == "string_type" and ".media_urls." in f".{target}":
+        message = 'it must be the address alone, without a name; write the list as ["https://…", "https://…"]'
     else:
         message = _REFUSALS.get(kind) or str(context.get("error") or error["msg"])
     return visible(message, _MESSAGE_LENGTH)

@@ -50,6 +50,7 @@ def test_a_lost_character_is_a_warning_wherever_it_is() -> None:
     found = warnings_of(
         caption_text="Gr\ufffd\ufffde",
         channel_type="twitter",
+        post_type="thread",
         twitter_threads=[{"message": "fine"}, {"message": "l\ufffdst"}],
     )
     assert [column for column, _ in found] == ["caption_text", "twitter_threads"]
@@ -114,6 +115,47 @@ def test_and_in_titles_and_tweets() -> None:
 @pytest.mark.parametrize("text", ["", "https://a.example/x", "No", "NA is sodium", "Why?"])
 def test_other_short_texts_are_none(text: str) -> None:
     assert warnings_of(caption_text=text or "x", hash_tags="sale") == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "number", "words"),
+    [
+        ("instagram", 0, "only posts with media (https://"),
+        ("tiktok", 0, "only posts with media (https://"),
+        ("youtube", 0, "only posts with media (https://"),
+        ("instagram", 11, "it has 11 media, and instagram takes 10 (https://"),
+        ("twitter", 5, "it has 5 media, and twitter takes 4 (https://"),
+        ("linkedin", 21, "it has 21 media, and linkedin takes 20 (https://"),
+    ],
+)
+def test_more_or_fewer_media_than_a_platform_takes_are_a_warning(platform: str, number: int, words: str) -> None:
+    media = [f"https://example.com/{number}.jpg" for number in range(number)]
+    extra = {"post_extra": {"title": "Tulips"}} if platform == "youtube" else {}
+    [(column, message)] = warnings_of(channel_type=platform, media_urls=media, **extra)
+    assert (column, words in message) == ("media_urls", True)
+
+
+@pytest.mark.parametrize(
+    ("platform", "number"), [("instagram", 10), ("twitter", 4), ("twitter", 0), ("facebook", 11), ("facebook", 0)]
+)
+def test_as_many_as_it_takes_are_none(platform: str, number: int) -> None:
+    media = [f"https://example.com/{number}.jpg" for number in range(number)]
+    assert warnings_of(channel_type=platform, media_urls=media) == []
+
+
+def test_media_of_a_tweet_in_a_thread_are_counted() -> None:
+    media = [f"https://example.com/{number}.jpg" for number in range(5)]
+    tweets = [{"message": "a"}, {"message": "b", "media_urls": media}]
+    [(_, message)] = warnings_of(channel_type="twitter", post_type="thread", twitter_threads=tweets, media_urls=[])
+    assert message.startswith("no. 2, media_urls: it has 5 media")
+
+
+@pytest.mark.parametrize(("platform", "kind"), [("twitter", "tweet"), ("facebook", "post")])
+def test_tweets_of_what_is_no_thread_are_a_warning(platform: str, kind: str) -> None:
+    tweets = [{"message": "a"}, {"message": "b"}]
+    [(column, message)] = warnings_of(channel_type=platform, post_type=kind, twitter_threads=tweets)
+    assert column == "twitter_threads"
+    assert f'post_type is "{kind}", and only a "thread" has tweets' in message
 
 
 def test_a_long_title_of_a_video() -> None:

@@ -631,3 +631,11 @@ def test_flattened_posts_are_read_back(file: Path) -> None:
 )
 def test_several_addresses_in_one_cell(value: str, message: str) -> None:
     assert message in error_of(cells(media_urls=value)).message
+
+
+def test_media_with_names_are_told_the_list() -> None:
+    [error] = errors([fields(media_urls=[{"url": "https://example.com/a.jpg"}])])
+    assert error.column == "media_urls"
+    assert '["https://…", "https://…"]' in error.message
+    text = '[{"url": "https://example.com/a.jpg"}]'
+    assert '["https://…", "https://…"]' in errors([cells(media_urls=text)])[0].message

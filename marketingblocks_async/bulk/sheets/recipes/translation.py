@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import NamedTuple
@@ -51,6 +52,9 @@ _FIELDS = (
     "time_zone", "hash_tags",
 )  # fmt: skip
 """The fields that every translated row has a cell for, in this order."""
+
+_OWNERS = {"post_extra": ChannelType.YOUTUBE.value, "twitter_threads": ChannelType.TWITTER.value}
+"""Field → the platform that has it."""
 
 _END_OF_ADDRESS = r"(?=[.,;:!?)\]}'\"\u201d\u2019\u00bb]*(?:\s|$))"
 
@@ -147,6 +151,7 @@ class Translation:
         cells = raw.cells
         base = self._base(cells, raw.line)
         targets = self._channels.of_row(cells)
+        self._count_unused(raw, {str(target[0]) for target in targets})
         for number, (platform, channel_id, kind) in enumerate(targets, 1):
             row = list(base)
             row[self._place["channel_type"]] = platform
@@ -166,6 +171,15 @@ class Translation:
             if (cell := cell_at(raw.cells, index)) is not None and truth(cell) is not False:
                 name = raw.layout.name_of(index)
                 counts[name] = counts.get(name, 0) + 1
+
+    def _count_unused(self, raw: RawRow, platforms: AbstractSet[str]) -> None:
+        """Count the tweets and titles of a row that goes to no platform which has them."""
+        if not platforms <= PLATFORM_NAMES:
+            return
+        for field in self._extra:
+            if _OWNERS[field.partition(".")[0]] not in platforms and self._cell(raw.cells, field) is not None:
+                name = raw.layout.name_of(self._sources.single[field])
+                self._info.left_out[name] = self._info.left_out.get(name, 0) + 1
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
         return cell_at(cells, self._sources.single.get(field))
@@ -234,9 +248,13 @@ class Translation:
         return mode if moment is None or is_said else PublishMode.SCHEDULED.value
 
     def _no_moment(self) -> object:
-        """Return what says that no column holds the time; ``None`` if one does, and its cell is empty."""
+        """Return what says that no column holds the time, or that its cell is empty."""
         if self._sources.single.keys() & {DATE, TIME, "schedule_time"}:
-            return None
+            message = (
+                'publish_mode is "scheduled", so a time is needed here; if such posts go out in the next free slot: '
+                f"{self._words.default('publish_mode', PublishMode.QUEUED.value)}"
+            )
+            return UnusableCell("", message)
         message = (
             f"no column holds the date; say which one does with {self._words.map('COLUMN', DATE)}, or, if the posts "
             f"have none, {self._words.set('publish_mode', 'queued')}"
@@ -497,12 +515,9 @@ class Translation:
         if (kind := self._recipe.fixed.get(f"{platform}.post_type")) is not None:
             row[self._place["post_type"]] = kind
         if platform in PLATFORM_NAMES:
-            owner = {ChannelType.YOUTUBE.value: "post_extra", ChannelType.TWITTER.value: "twitter_threads"}.get(
-                platform
-            )
             for field in self._extra:
                 # What belongs to another platform is not for this part.
-                if owner is None or not field.startswith(owner):
+                if _OWNERS[field.partition(".")[0]] != platform:
                     row[self._place[field]] = None
 
     def _mark(self, cell: object, index: int, platform: str, field: str) -> UnusableCell | None:

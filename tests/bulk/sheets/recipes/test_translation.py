@@ -560,6 +560,16 @@ class TestRows:
         assert found.values("publish_mode", "time_zone") == [("scheduled", "Europe/Berlin"), ("queued", None)]
         found = Read(file, options(channels=FACEBOOK))
         assert "so a time is needed here" in found.messages[0]
+        assert "--default publish_mode=queued" in found.messages[0]
+
+    def test_tweets_of_a_row_without_x_are_told(self, file: Path) -> None:
+        row = ["A", "2027-03-14 09:05"]
+        table(file, ["Text", "Date", "Tweet 1", "Platform"], [*row, "B", "Facebook"], [*row, "B", "Facebook, X"])
+        found = Read(
+            file, options(channels=["facebook:11", "twitter:13"], fixed={**BERLIN, "twitter.post_type": "thread"})
+        )
+        assert not found.messages
+        assert found.plan.source.left_out == {"Tweet 1": 1}
 
     def test_a_mode_of_the_file_wins_over_that_of_the_calendar(self, file: Path) -> None:
         table(file, ["Text", "Date", "Mode"], ["A", "2027-03-14 09:05", ""], ["B", "", "now"], ["C", "", "no"])
