@@ -417,6 +417,11 @@ def test_every_row_that_stays_unknown_has_a_reason() -> None:
     assert "may still publish it" in judge([young], []).reasons[5]
     assert "does not reach far enough" in judge([sent(5, post())], []).reasons[5]
     assert "2 posts could be this row (105, 106)" in judge([sent(5, post())], [listed(105), listed(106)]).reasons[5]
+    hidden_posts = [listed(105, None), listed(106, None)]
+    one = "post 105 could be this row, but the listing shows too little of it to be sure"
+    assert judge([sent(5, post())], hidden_posts[:1]).reasons[5] == one
+    two = "posts 105, 106 could be this row, but the listing shows too little of them to be sure"
+    assert judge([sent(5, post()), sent(6, post())], hidden_posts).reasons[5] == two
 
 
 def test_a_post_whose_time_is_listed_in_another_zone_is_not_absent() -> None:

@@ -99,14 +99,14 @@ async def test_no_highest_id_is_taken_from_what_was_not_read(
         assert [highest for _, highest in await journal.highest_ids()] == [0]
 
 
-POST_ON_THREADS = [{"post_id": 500, "channel_type": "threads", "channel_id": 1}]
+POSTS_ON_THREADS = [{"post_id": number, "channel_type": "threads", "channel_id": 1} for number in (400, 500, 450)]
 
 
 @pytest.mark.parametrize(
     ("fault", "highest"),
     [
         # Otherwise a post of yesterday with the text of a row would be taken for it.
-        (Fault("wrong_shape", "get-posts", after=1, params={"body": json.dumps(POST_ON_THREADS)}), 500),
+        (Fault("wrong_shape", "get-posts", after=1, params={"body": json.dumps(POSTS_ON_THREADS)}), 500),
         ("forbidden:endpoint=get-posts,after=1", 0),
     ],
     ids=["it is that of a post on Threads", "Threads cannot be listed"],
