@@ -14,7 +14,6 @@ from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport import keepalive
 from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
-from tests.support.polling import until
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
 OK = answer(b'{"status": true, "post_id": 1, "up_coming": []}')
@@ -171,9 +170,13 @@ async def test_a_write_that_opens_a_connection_meanwhile_closes_no_other() -> No
 
 
 @pytest.mark.usefixtures("own_limiters")
+@pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize("why", ["cancelled", "late"])
-async def test_a_connection_that_has_had_no_request_is_not_kept(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_is_put_back_unless_it_has_had_no_request(
+    why: str, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would pass for a new one, whatever its age."""
+    held_back = asyncio.Event()
 
     async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         writer.write(OK)
@@ -181,9 +184,12 @@ async def test_a_connection_that_has_had_no_request_is_not_kept(why: str, monkey
 
     async def wait_for_ever(_limiter: RateLimiter, *, owner: object = None) -> None:
         del owner
+        held_back.set()
         await asyncio.Event().wait()
 
     async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        if used:
+            await client.posts.create(post())
         with monkeypatch.context() as patch:
             if why == "late":
                 lates = iter([True])
@@ -192,11 +198,11 @@ async def test_a_connection_that_has_had_no_request_is_not_kept(why: str, monkey
             else:
                 patch.setattr(RateLimiter, "wait_to_write", wait_for_ever)
                 waiting = asyncio.create_task(client.posts.create(post()))
-                await until(lambda: server.connections == 1)
+                await held_back.wait()
                 waiting.cancel()
                 await asyncio.wait([waiting])
         await client.posts.create(post())
-        assert server.connections == 2
+        assert server.connections == (1 if used else 2)
 
 
 async def test_a_connection_lost_while_it_waits_to_be_written_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
