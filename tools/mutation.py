@@ -69,7 +69,14 @@ class Mutant:
     lines: frozenset[int]
     """Those that a test must reach to notice it; none: any test may."""
     words: str
-    source: str
+    number: int
+    """Of the changed node, in the order of ``_code()``."""
+
+    def made_in(self, source: str) -> str:
+        """Return the text of the file with the change."""
+        tree = ast.parse(source)
+        mutation = _Mutation([node for node, _ in _code(tree)][self.number])
+        return ast.unparse(ast.fix_missing_locations(mutation.visit(tree)))
 
 
 class Verdict(Enum):
@@ -150,15 +157,12 @@ def mutants_of(path: Path) -> list[Mutant]:
     for number, (node, in_function) in enumerate(_code(tree)):
         if changed(deepcopy(node)) is None:
             continue
-        copy = deepcopy(tree)
-        mutation = _Mutation([each for each, _ in _code(copy)][number])
-        source = ast.unparse(ast.fix_missing_locations(mutation.visit(copy)))
         words = f"{type(node).__name__}: {ast.unparse(node).splitlines()[0][:90]}"
         line: int = getattr(node, "lineno", 0)
         end: int = getattr(node, "end_lineno", line) if isinstance(node, ast.expr) else line
         # What a module or class says of itself is read once, by whichever test comes first.
         lines = frozenset(range(line, end + 1)) if in_function else frozenset[int]()
-        found.append(Mutant(path.relative_to(ROOT), line, lines, words, source))
+        found.append(Mutant(path.relative_to(ROOT), line, lines, words, number))
     return found
 
 
@@ -236,7 +240,7 @@ class Workshop:
         file = copy / mutant.path
         original = file.read_text(encoding="utf-8")
         try:
-            file.write_text(mutant.source, encoding="utf-8")
+            file.write_text(mutant.made_in(original), encoding="utf-8")
             # Or Hypothesis would try first what failed with the mutant before.
             shutil.rmtree(copy / ".hypothesis" / "examples", ignore_errors=True)
             selection = copy / "selection.json"
