@@ -144,9 +144,9 @@ async def test_a_row_that_alone_is_refused_has_failed(path: Path, kind: str, num
     assert (result.counts.done, result.counts.failed) == (ROWS - 1, 1)
 
 
-async def test_a_row_that_gets_a_403_does_not_block_a_run_that_has_created_rows(path: Path) -> None:
+async def test_a_row_that_gets_a_403_does_not_block_a_run_that_has_created_a_row(path: Path) -> None:
     """It may be for a channel of another account."""
-    denied = {20}
+    denied = {2}
     forbidden = answer(b'{"status": false, "message": "not your channel"}', "403 Forbidden")
     async with Api(lambda n: forbidden if n in denied else answer(GOOD % n)) as api:
         stopped = await run(api, path, concurrency=1, max_failures=1)
