@@ -14,6 +14,7 @@ from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport import keepalive
 from marketingblocks_async.transport.attempt import Attempt
 from tests.support.clients import client_at, post
+from tests.support.polling import until
 from tests.support.raw_server import RawRequest, RawServer, Respond, answer
 
 OK = answer(b'{"status": true, "post_id": 1, "up_coming": []}')
