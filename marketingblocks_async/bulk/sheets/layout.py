@@ -37,6 +37,7 @@ from .columns import (
     QUOTED,
     TO_CHECK,
     ColumnRules,
+    approval_in,
     nearest_target,
     normal_name,
     numbered,
@@ -248,6 +249,12 @@ def own_caption(name: str) -> str:
 
 def unknown_column(shown: str, name: str, words: Words) -> str:
     """Return what to do about a column that holds no field."""
+    if approval_in(name) is not None:
+        # To leave it out would send the rows that are not approved.
+        return (
+            f'"{shown}" is no field of a post; choose the rows that are to be sent by it, '
+            f"{words.where(f'{shown}=VALUE')}, or leave it out to send all: {words.ignore(shown)}"
+        )
     usual = usual_target(name)[0]
     return (
         f'"{shown}" is no field of a post{"" if usual else suggestion(name)}; say which one it is, '

@@ -33,6 +33,10 @@ class Words:
         """Return how to leave a column out."""
         return f'--map "{column}="' if self.command_line else f'columns={{"{column}": None}}'
 
+    def where(self, condition: str) -> str:
+        """Return how to choose rows."""
+        return f'--where "{condition}"' if self.command_line else f"Recipe().with_options(where=['{condition}'])"
+
     def channel(self, given: str) -> str:
         """Return how to say which channels posts go to."""
         shown = f'"{given}"' if " " in given or "=" in given else given

@@ -292,10 +292,12 @@ class RowChannels:
                     found.append(platform)
                 case None:
                     name = visible(self._names[index])
-                    message = (
-                        f'"{readable(cell)}" says neither yes nor no; if "{name}" is a caption, say '
-                        f"{self._words.map(name, f'{platform}.caption_text')}"
-                    )
+                    message = f'"{readable(cell)}" says neither yes nor no; write yes or no'
+                    # A single word is rather yes or no in a language that is not known.
+                    if len(readable(cell).split()) > 1:
+                        message += (
+                            f', or, if "{name}" is a caption, say {self._words.map(name, f"{platform}.caption_text")}'
+                        )
                     found.append(UnusableCell(readable(cell), message, cell))
                 case _:
                     pass

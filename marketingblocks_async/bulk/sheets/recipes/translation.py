@@ -43,6 +43,7 @@ from marketingblocks_async.bulk.sheets.spellings import POST_TYPES, spelled, tru
 from marketingblocks_async.models import ChannelType, PostType, PublishMode
 from marketingblocks_async.models.schedule import zone_of, zones_of_label
 
+from .approval import Approval
 from .known_columns import PLATFORM_NAMES, Columns, Sources, assign
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
@@ -98,6 +99,8 @@ class Translation:
         self._values = Values(recipe)
         self._sources = assign(names, recipe)
         self._channels = RowChannels(recipe, self._sources, self._values)
+        given = rules.given if isinstance(rules, RecipeRules) else ()
+        self._approval = Approval(self._sources, recipe, given)
         self._labels = list(_labels(self._sources, recipe))
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
@@ -123,6 +126,11 @@ class Translation:
         self._layout = replace(
             layout, names=tuple(map(self._sources.name_of, fields)), fields=self.fields, problems=self.problems
         )
+
+    @property
+    def approval(self) -> Approval:
+        """Tells which rows are not meant to be sent."""
+        return self._approval
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""
@@ -168,7 +176,9 @@ class Translation:
     def _count_left_out(self, raw: RawRow) -> None:
         counts = self._info.left_out
         for index in (*self._unused, *range(len(self._sources.names), len(raw.cells))):
-            if (cell := cell_at(raw.cells, index)) is not None and truth(cell) is not False:
+            # A "no" of a program's own flag, such as one for another network, is nothing that is missing.
+            is_no_news = index not in self._sources.unknown
+            if (cell := cell_at(raw.cells, index)) is not None and not (is_no_news and truth(cell) is False):
                 name = raw.layout.name_of(index)
                 counts[name] = counts.get(name, 0) + 1
 
@@ -597,7 +607,8 @@ class RecipeRules(ColumnRules):
 
     def __init__(self, recipe: Recipe, required: Iterable[str] = ()) -> None:
         super().__init__(None, words=recipe.words)
-        self._required = [name for name in required if "*" not in name]
+        self.given: tuple[str, ...] = tuple(required)
+        self._required = [name for name in self.given if "*" not in name]
         self.recipe = recipe
         self.header: int = recipe.header
         self.columns: Columns = Columns(recipe)
@@ -708,7 +719,7 @@ class Translator:
         self._recipe = rules.recipe if isinstance(rules, RecipeRules) else None
         info.recipe = self._recipe.name if self._recipe else ""
         self._dates = DateColumn(self._recipe.date_formats if self._recipe else (), rules.words)
-        self._again = again
+        self._again = self._again_for_approval = again
         self._known: dict[tuple[str, ...], Translation | _PlainDates] = {}
         self._last: tuple[Layout, Translation | _PlainDates] | None = None
 
@@ -726,6 +737,10 @@ class Translator:
                 raw = replace(raw, unreadable=Unreadable(self._hidden_message()))
         if self._again is not None and translation.is_undecided_by(raw):
             self._decide(self._again)
+        if isinstance(translation, Translation) and raw.unreadable is None and raw.post is None:
+            if self._again_for_approval is not None and translation.approval.asks(raw.cells):
+                self._look_for_approval(self._again_for_approval)
+            raw = replace(raw, unreadable=translation.approval.doubt(raw.cells))
         yield from translation.parts(raw)
 
     def finish(self) -> None:
@@ -739,6 +754,14 @@ class Translator:
             translation = self._of(raw)
             if translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip"):
                 translation.look(raw)
+
+    def _look_for_approval(self, again: Callable[[], Iterator[RawRow]]) -> None:
+        """Look through the columns that say which rows are to be sent."""
+        self._again_for_approval = None
+        for raw in again():
+            translation = self._of(raw)
+            if isinstance(translation, Translation) and translation.selects(raw):
+                translation.approval.look(raw.cells)
 
     def _of(self, raw: RawRow) -> Translation | _PlainDates:
         layout, last = raw.layout, self._last

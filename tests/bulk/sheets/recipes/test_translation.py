@@ -526,6 +526,11 @@ class TestChannels:
         message = Read(file, options(channels=FACEBOOK)).messages[0]
         assert '--map "Facebook=facebook.caption_text"' in message
 
+    def test_a_flag_in_a_language_that_is_not_known_is_no_caption(self, file: Path) -> None:
+        table(file, ["Facebook"], ["EGIA"])
+        (message,) = {each for each in Read(file, options(channels=FACEBOOK)).messages if "EGIA" in each}
+        assert message.endswith('"EGIA" says neither yes nor no; write yes or no')
+
 
 class TestRows:
     def test_rows_are_chosen(self, file: Path) -> None:

@@ -1,0 +1,149 @@
+"""Rows that a spreadsheet has, but does not mean to be sent."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async.bulk import Plan, SourceError, make_plan
+from marketingblocks_async.bulk.sheets.recipes.recipe import Recipe, load_recipe, parse_recipe
+from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
+from tests.support.workbooks import FIELDS, failure, post, posts, workbook, written
+
+NOW = {"publish_mode": "now"}
+
+
+def recipe(name: str | Recipe = "calendar", **more: Any) -> Recipe:
+    more.setdefault("fixed", NOW)
+    return load_recipe(name).with_options(words=COMMAND_LINE, channels=["facebook:11"], **more)
+
+
+def planned(source: Any, how: Recipe, columns: Mapping[str, str | None] | None = None) -> tuple[list[str], Plan]:
+    """Return the captions of the posts that would be sent, and the plan."""
+    found: list[str] = []
+    plan = make_plan(source, recipe=how, columns=columns, on_row=lambda row: found.append(row.post.caption_text))
+    return found, plan
+
+
+def sheet(file: Path, column: str, *cells: str) -> Path:
+    """Write a file whose captions are what the column says."""
+    return written(file, "\n".join([f"Copy,{column}", *(f"post {cell},{cell}" for cell in cells)]))
+
+
+def advice(plan: Plan) -> tuple[str, str]:
+    """Return the condition and the mapping that every fault of a plan names."""
+    said = {tuple(re.findall(r'--(?:where|map) "[^"]*"', fault.message)) for fault in plan.faults}
+    [(where, leave_out)] = said
+    return shlex.split(where)[1], shlex.split(leave_out)[1].removesuffix("=")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "sent"),
+    [
+        ("Approved", ["no", "FALSE", "yes", "x", ""], ["yes", "x"]),
+        ("Publish?", ["nein", "ja"], ["ja"]),
+        ("Freigabe", ["ok", "offen", ""], ["ok"]),
+        ("Status", ["Approved", "Draft", "Ready to post", "Idea", "Posted"], ["Approved", "Ready to post"]),
+        ("State", ["In review", "scheduled"], ["scheduled"]),
+        ("Draft", ["TRUE", "no", ""], ["no", ""]),
+        ("Entwurf", ["FALSCH", "WAHR"], ["FALSCH"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_approved_is_refused_and_left_out_as_advised(
+    file: Path, column: str, cells: list[str], sent: list[str]
+) -> None:
+    sheet(file, column, *cells)
+    wanted, every = [f"post {cell}".strip() for cell in sent], [f"post {cell}".strip() for cell in cells]
+    found, plan = planned(file, recipe())
+    assert [caption.strip() for caption in found] == wanted
+    assert plan.invalid == len(cells) - len(sent)
+    where, left_out = advice(plan)
+    found, plan = planned(file, recipe(where=[where]))
+    assert [caption.strip() for caption in found] == wanted
+    assert (plan.invalid, plan.source.filtered_rows) == (0, len(cells) - len(sent))
+    for how, columns in ((recipe(), {left_out: None}), (recipe(columns={left_out: None}), None)):
+        found, plan = planned(file, how, columns)
+        assert [caption.strip() for caption in found] == every
+        assert plan.source.left_out
+
+
+def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
+    _, plan = planned(sheet(file, "Status", "planned", "posted"), recipe())
+    assert advice(plan) == ("Status=VALUE", "Status")
+    assert planned(file, recipe(where=["Status=planned"]))[0] == ["post planned"]
+    assert planned(file, recipe(where=["Status!=posted"]))[0] == ["post planned"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"), [("Approved", ["", ""]), ("Status", ["", "Approved"]), ("Approved by", ["Anna", "no"])]
+)
+def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
+    found, plan = planned(sheet(file, column, *cells), recipe())
+    assert (len(found), plan.invalid) == (2, 0)
+
+
+def test_a_no_in_a_column_that_is_not_known_is_told(file: Path) -> None:
+    _, plan = planned(sheet(file, "Boost", "no", "yes"), recipe())
+    assert plan.source.left_out == {"Boost": 2}
+
+
+@pytest.mark.parametrize("name", ["later", "contentstudio", "planable", "loomly", "zoho-social"])
+def test_the_recipes_of_programs(file: Path, name: str) -> None:
+    written(file, "Content,Caption,Copy,Message,Status\na,a,a,a,Scheduled\nb,b,b,b,Draft\nc,c,c,c,Published\n")
+    keep = {"planable": "Content", "later": "Caption", "loomly": "Copy"}.get(name, "Message")
+    columns: dict[str, str | None] = {
+        each: "caption_text" if each == keep else None for each in ("Content", "Caption", "Copy", "Message")
+    }
+    found, plan = planned(file, recipe(name, columns=columns))
+    assert found == ["a"]
+    where, left_out = advice(plan)
+    assert planned(file, recipe(name, columns=columns, where=[where]))[0] == ["a"]
+    assert planned(file, recipe(name, columns=columns), {left_out: None})[0] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [("VERDADERO", "FALSO"), ("WAAR", "ONWAAR"), ("PRAWDA", "FAŁSZ"), ("SANT", "FALSKT"), ("ИСТИНА", "ЛОЖЬ")],
+)
+def test_a_draft_of_metricool_in_the_words_of_excel(file: Path, yes: str, no: str) -> None:
+    head = "Text;Date;Time;Draft;Facebook;Picture Url 1"
+    written(file, f"{head}\nDraft;2027-03-15;09:05:00;{yes};{yes};\nPost;2027-03-15;09:06:00;{no};{yes};\n")
+    found, plan = planned(file, recipe("metricool", fixed={"time_zone": "Europe/Berlin"}))
+    assert (found, plan.source.filtered_rows, plan.invalid) == (["Post"], 1, 0)
+    written(file, f"{head}\nDraft;2027-03-15;09:05:00;Borrador;{yes};\n")
+    assert planned(file, recipe("metricool", fixed={"time_zone": "Europe/Berlin"}))[0] == []
+
+
+def test_a_recipe_of_ones_own_means_what_it_leaves_out(file: Path, tmp_path: Path) -> None:
+    sheet(file, "Status", "Draft")
+    own = parse_recipe('[columns]\n"Stat*" = ""\n[default]\npost_type = "post"\n', str(tmp_path / "own.toml"))
+    assert planned(file, recipe(own))[0] == ["post Draft"]
+
+
+def test_rows_that_are_read_once(tmp_path: Path) -> None:
+    rows = [{"Copy": "A", "Approved": True}, {"Copy": "B", "Approved": False}, {"Copy": "C", "Approved": None}]
+    found, plan = planned(rows, recipe())
+    assert (found, plan.invalid) == (["A"], 2)
+    path = tmp_path / "posts.json"
+    path.write_text(json.dumps(list(reversed(rows))), encoding="utf-8")
+    assert planned(path, recipe())[0] == ["A"]
+    book = workbook(tmp_path / "posts.xlsx", ["Copy", "Approved"], ["C", None], ["B", False], ["A", True])
+    assert planned(book, recipe())[0] == ["A"]
+
+
+def test_a_file_without_a_recipe(file: Path) -> None:
+    written(
+        file, "\n".join([",".join([*FIELDS, "Status"]), *(",".join([*FIELDS.values(), s]) for s in ("Ready", "Draft"))])
+    )
+    message = failure(file, recipe=Recipe(words=COMMAND_LINE)).message
+    assert '--where "Status=VALUE", or leave it out to send all: --map "Status="' in message
+    assert post(file, recipe=Recipe().with_options(where=["Status=Ready"])).caption_text == "Hello"
+    assert len(posts(file, columns={"Status": None})) == 2
+    with pytest.raises(SourceError, match=r"Recipe\(\)\.with_options\(where=\['Status=VALUE'\]\)"):
+        make_plan(file)
