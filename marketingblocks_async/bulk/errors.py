@@ -100,7 +100,8 @@ class InvalidRowsError(BulkError):
 class UnconfirmedRowsError(BulkError):
     """Rows are valid but may not be meant, and were not allowed; nothing was stored, and nothing is sent.
 
-    A run raises it for rows whose schedule time has passed since they were planned.
+    A run raises it for rows whose schedule time has passed since they were planned, and ``bulk resume`` for rows that
+    other runs have sent meanwhile.
 
     Attributes:
         plan: the plan, which lists them; ``None`` if a run raised it.

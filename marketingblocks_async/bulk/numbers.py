@@ -35,9 +35,13 @@ def listed_rows(rows: Sequence[int], count: int) -> str:
 
 
 def sent_already(sent: Sequence[SentEarlier]) -> str:
-    """Return in words what other runs have sent."""
-    runs = "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
-    return f"posts of this file were sent already, or may have been ({runs})"
+    """Return in words what other runs have sent, or are still to send."""
+    return f"posts of this file were sent already, may have been, or are still to be sent ({by_runs(sent)})"
+
+
+def by_runs(sent: Sequence[SentEarlier]) -> str:
+    """Return ``row 3 by the run of posts.csv.journal``, for each run."""
+    return "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
 
 
 def row_of(number: int) -> int:

@@ -36,7 +36,7 @@ from .plan import (
     SentEarlier,
     SourceInfo,
 )
-from .seen import Seen
+from .seen import Seen, digest_of
 from .sheets.display import readable
 from .sheets.layout import RawRow
 from .sheets.reading import key_of
@@ -55,7 +55,8 @@ CHANNELS_LIMIT = 10_000
 
 
 FindSent: TypeAlias = Callable[[Callable[[str], int | None]], Sequence[SentEarlier]]
-"""Returns what other runs have sent; gets a function that returns the first row of a content hash."""
+"""Returns what other runs have sent, or are still to send; gets a function that returns the first row of a content's
+hash."""
 
 
 class PlanBuilder:
@@ -171,7 +172,7 @@ class PlanBuilder:
         return self._duplicates.first(content_hash)
 
     def add_sent_earlier(self, sent: Sequence[SentEarlier]) -> None:
-        """Add posts that other runs have sent, or may have sent."""
+        """Add posts that other runs have sent, may have sent, or are still to send."""
         self._sent_earlier += tuple(sent)
 
     def add_warnings(self, warnings: Sequence[RowWarning]) -> None:
@@ -242,13 +243,11 @@ class _Duplicates:
     def __init__(self) -> None:
         self.rows = 0
         self.group_count = 0
-        # 64 bits of the content's hashes. Among a million rows, two different posts share 64 bits with a probability of
-        # 3 in 100 million.
         self._seen = Seen()
         self._groups: dict[int, tuple[list[int], int]] = {}
 
     def add(self, row: Row) -> None:
-        found = self._seen.add(_digest(row.content_hash), row.number)
+        found = self._seen.add(digest_of(row.content_hash), row.number)
         if found is None:
             return
         first, is_new_group = found
@@ -262,14 +261,10 @@ class _Duplicates:
         self._groups[first] = numbers, count + 1
 
     def first(self, content_hash: str) -> int | None:
-        return self._seen.first(_digest(content_hash))
+        return self._seen.first(digest_of(content_hash))
 
     def groups(self) -> tuple[DuplicateGroup, ...]:
         return tuple(DuplicateGroup(tuple(numbers), count) for numbers, count in self._groups.values())
-
-
-def _digest(content_hash: str) -> int:
-    return int(content_hash[:16], 16)
 
 
 class _Schedule:

@@ -100,5 +100,13 @@ class Seen:
         self._recent.clear()
 
 
+def digest_of(content_hash: str) -> int:
+    """Return the 64 bits of a content's hash by which ``Seen`` knows it.
+
+    Among a million rows, two different posts share 64 bits with a probability of 3 in 100 million.
+    """
+    return int(content_hash[:16], 16)
+
+
 def _signed(digest: int) -> int:
     return digest - (1 << 63)

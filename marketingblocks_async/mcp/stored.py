@@ -15,7 +15,7 @@ from typing import Any
 from marketingblocks_async import PublishMode
 from marketingblocks_async.bulk import Counts, JournalError, JournalReader, Row, RowState, SentEarlier, StoredRow
 from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
-from marketingblocks_async.bulk.seen import Seen
+from marketingblocks_async.bulk.seen import Seen, digest_of
 from marketingblocks_async.errors import excerpt
 from marketingblocks_async.models.schedule import moment_of
 
@@ -56,7 +56,8 @@ class Stored:
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
-        repeats: posts still to be sent that other runs have sent, or may have sent.
+        repeats: posts still to be sent that other runs have sent, or may have sent. Also those that other runs are
+            still to send, unless this one has begun: two runs that were stopped would block each other.
         sent_earlier: which posts these are, and which runs; empty if there are none.
 
     """
@@ -93,16 +94,18 @@ def look(path: Path, base_url: str | None = None) -> Stored:
             in_flight += row.state is RowState.SENDING
             now += row.state is RowState.PENDING and _goes_out_at_once(row.request)
             if row.state not in (RowState.DONE, RowState.FAILED):
-                remaining.add(_short(row.content_hash), row.row)
-        counts = journal.counts()
+                remaining.add(digest_of(row.content_hash), row.row)
+        counts, has_begun = journal.counts(), "base_url" in journal.meta
     rows = set[int]()
 
     def row_with(content_hash: str) -> int | None:
-        if (row := remaining.first(_short(content_hash))) is not None:
+        if (row := remaining.first(digest_of(content_hash))) is not None:
             rows.add(row)
         return row
 
-    runs = [] if base_url is None or is_running else find_sent_earlier(path, base_url, row_with)
+    runs: list[SentEarlier] = []
+    if base_url is not None and not is_running:
+        runs = find_sent_earlier(path, base_url, row_with, pending=not has_begun)
     return Stored(
         digest=hashes.digest(),
         # As long as it runs, an intent without an outcome is in flight and not unknown.
@@ -167,7 +170,3 @@ def _goes_out_at_once(request: str) -> bool:
         return True
     moment = moment_of(post.get("schedule_time"), post.get("time_zone"))
     return moment is not None and moment <= datetime.now(UTC)
-
-
-def _short(content_hash: str) -> int:
-    return int(content_hash[:16], 16)

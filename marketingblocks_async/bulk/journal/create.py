@@ -68,7 +68,8 @@ async def create_journal(
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
-            also as one that another run has sent there whose journal (``*.journal``) is beside this one.
+            also as one that another run has sent there, or is still to send, whose journal (``*.journal``) is beside
+            this one.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         base_url: API root that the posts will go to. ``None`` if other runs are no concern.
         now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
@@ -173,7 +174,10 @@ def _refuse_unconfirmed(
             "repetitions, or allow them (allow_duplicates)"
         )
     if plan.sent_earlier:
-        faults.append(f"{sent_already(plan.sent_earlier)}; take those rows out, or allow them (allow_duplicates)")
+        faults.append(
+            f"{sent_already(plan.sent_earlier)}; take those rows out, and resume a run that still has to send them; or "
+            "allow them (allow_duplicates)"
+        )
     if broken_media:
         faults.append(
             f"{len(broken_media):,} addresses of media cannot be fetched ({listed(broken_media)}); correct them, or "

@@ -1,7 +1,8 @@
-"""Find posts of a new run that another run has sent already.
+"""Find posts of a run that another run has sent already, or is still to send.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside the new one know them by the hashes of their requests.
+more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: what it
+has still to send may have been sent from another file meanwhile.
 """
 
 from __future__ import annotations
@@ -11,23 +12,36 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
+from marketingblocks_async.bulk.numbers import by_runs
 from marketingblocks_async.bulk.plan import SentEarlier
+from marketingblocks_async.bulk.seen import Seen, digest_of
 
 from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, wal_path
+from .journal import PLANNED_AT, JournalReader
 from .sql import QUERIES
+from .states import RowState
 
 LISTED_ROWS = 10
 """Rows that are named."""
 
 
-def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int | None]) -> list[SentEarlier]:
-    """Return what other runs have sent whose journals (``*.journal``) are beside a new one.
+def find_sent_earlier(
+    path: Path,
+    base_url: str,
+    row_with: Callable[[str], int | None],
+    *,
+    since: float = 0.0,
+    pending: bool = True,
+) -> list[SentEarlier]:
+    """Return what other runs have sent, or may have sent, whose journals (``*.journal``) are beside that of a run.
 
     Args:
-        path: the new journal.
+        path: the run's journal.
         base_url: API root; runs at another one do not count.
-        row_with: returns the new run's first row whose request has a hash.
+        row_with: returns the run's first row whose request has a hash.
+        since: Unix time; what was sent before does not count.
+        pending: whether to return also what other runs that have begun are still to send.
 
     """
     journals = [each for each in sorted(path.parent.glob("*.journal")) if each.name != path.name]
@@ -35,7 +49,7 @@ def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int |
     for journal in journals:
         count, rows = 0, list[int]()
         try:
-            for content_hash in _sent(journal, base_url):
+            for content_hash in _sent(journal, base_url, since, pending=pending):
                 if (row := row_with(content_hash)) is not None:
                     count += 1
                     rows += [row] if len(rows) < LISTED_ROWS else []
@@ -47,14 +61,54 @@ def find_sent_earlier(path: Path, base_url: str, row_with: Callable[[str], int |
     return found
 
 
-def _sent(journal: Path, base_url: str) -> Iterator[str]:
+def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
+    """Refuse to go on with a run if other runs have sent, or may have sent, its rows since it was planned.
+
+    What they had sent before was allowed when it was planned. What they are still to send does not count: two runs that
+    were stopped would block each other.
+
+    Args:
+        journal: the run.
+        base_url: API root that it posts to.
+        unknown: whether rows of unknown outcome are sent again, too.
+
+    Raises:
+        UnconfirmedRowsError: there are such rows.
+        JournalError: the journal cannot be read.
+
+    """
+    states = [RowState.PENDING, *((RowState.SENDING, RowState.UNKNOWN) if unknown else ())]
+    remaining: Seen | None = None
+
+    def row_with(content_hash: str) -> int | None:
+        nonlocal remaining
+        if remaining is None:
+            # Not before another run has sent something, since a large journal takes seconds.
+            remaining = Seen()
+            for row in journal.rows(states):
+                remaining.add(digest_of(row.content_hash), row.row)
+        return remaining.first(digest_of(content_hash))
+
+    planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
+    if sent := find_sent_earlier(journal.path, base_url, row_with, since=planned_at, pending=False):
+        msg = (
+            "nothing was sent: since this run was planned, other runs have sent posts that it is still to send, or may "
+            f"have sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "
+            "('bulk report --results' shows which) into a new file, send that (allow_duplicates), and do not resume "
+            "this run"
+        )
+        raise UnconfirmedRowsError(msg)
+
+
+def _sent(journal: Path, base_url: str, since: float, *, pending: bool) -> Iterator[str]:
     with closing(connect_for_reading(journal, read_only=wal_path(journal).exists())) as connection:
         kind = [connection.execute(QUERIES[query]).fetchone()[0] for query in ("application", "version")]
         if kind != [APPLICATION_ID, SCHEMA_VERSION]:
             return
+        # A run notes it when it begins, so a plan that was never run has none.
         sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get("base_url", "")
         # Not as account.check_api() compares, to which all servers of this machine are one: each sandbox begins empty.
         if sent_to.rstrip("/") != base_url.rstrip("/"):
             return
-        for (content_hash,) in connection.execute(QUERIES["sent_hashes"]):
+        for (content_hash,) in connection.execute(QUERIES["sent_hashes"], (since, pending)):
             yield content_hash

@@ -66,9 +66,12 @@ WHERE (s.state = 2 OR (s.state = 3 AND s.error_type = 'SkippedError')) AND s.pos
 ) LIMIT ?
 
 -- name: sent_hashes
--- Of posts that were sent, or may have been.
-SELECT DISTINCT r.hash FROM requests AS r JOIN states AS s ON s.number = r.number
-WHERE (s.state IN (1, 2, 4) OR (s.state = 3 AND s.error_type = 'SkippedError')) AND r.hash <> ''
+-- Of posts that were sent since a time, or may have been; if so told also of those that are still to be sent.
+SELECT DISTINCT r.hash FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+WHERE r.hash <> '' AND (
+    ((s.state IN (1, 2, 4) OR (s.state = 3 AND s.error_type = 'SkippedError')) AND coalesce(s.sent_at, 1e99) >= ?)
+    OR (coalesce(s.state, 0) = 0 AND ?)
+)
 
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.

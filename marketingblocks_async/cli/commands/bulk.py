@@ -158,6 +158,12 @@ def resume(
     journal: JournalPath,
     sending: Sending,
     allow_past: AllowPast = False,
+    allow_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--allow-duplicates", help="Send rows that another run in the folder has sent since this one was planned."
+        ),
+    ] = False,
     accept_new_token: NewToken = False,
 ) -> ExitCode:
     """Continue a run that was killed, stopped or interrupted. Rows that are done are never sent again.
@@ -165,12 +171,14 @@ def resume(
     Rows of unknown outcome are looked up at the API first: those that exist are done, those that certainly do not are
     sent, and the others stay unknown.
     If the schedule time of a row has passed since the file was checked, nothing is sent without --allow-past.
+    If another run in the folder has sent one of its rows since then, nothing is sent without --allow-duplicates.
     """
     journal = find_journal(journal)
     client = settings.client(timeout=sending.timeout)
     return send(
-        settings, client, journal, sending, allow_past=allow_past, resumed=True, accept_new_token=accept_new_token
-    )
+        settings, client, journal, sending, allow_past=allow_past, allow_duplicates=allow_duplicates, resumed=True,
+        accept_new_token=accept_new_token,
+    )  # fmt: skip
 
 
 @command(app, "status", examples="marketingblocks bulk status posts.csv --json")

@@ -106,12 +106,14 @@ def send(
     how: Sending,
     *,
     allow_past: bool,
+    allow_duplicates: bool = True,
     resumed: bool = False,
     accept_new_token: bool = False,
 ) -> ExitCode:
     """Send what is pending in a journal, and show progress, result and next step."""
     from marketingblocks_async import AuthenticationError, ConfigurationError
     from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
+    from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
 
     from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
     from .bulk_screens import name_for_failures, show_result
@@ -121,6 +123,10 @@ def send(
             source = journal.meta.get("source", "")
             if how.results is not None:
                 check_target(how.results, path, journal.meta)
+            if not allow_duplicates:
+                # A row that is only looked for is not sent as long as the other run's post is listed.
+                resends = how.unknown is Unknown.RESEND
+                await asyncio.to_thread(refuse_sent_meanwhile, journal, client.base_url, unknown=resends)
             with shown_progress(settings.output) as show:
                 bulk_run = BulkRun(
                     client,

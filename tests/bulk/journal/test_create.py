@@ -443,21 +443,23 @@ async def test_media_that_are_not_there_refuse_the_file_if_they_are_checked(
     assert (await create_journal(rows, path)).warnings == ()
 
 
-async def test_only_what_may_have_been_sent_to_the_same_api_is_a_repetition(path: Path, tmp_path: Path) -> None:
+async def test_what_another_run_has_sent_to_the_same_api_or_will_is_a_repetition(path: Path, tmp_path: Path) -> None:
     await create_journal([post("Pending"), post("Sending"), post("Failed"), post("Here")], tmp_path / "other.journal")
     async with Journal(tmp_path / "other.journal") as other:
         await other.noted("base_url", "https://one.example/api/v1")
         await other.intend(2)
         await other.intend(3)
         other.end(3, RowState.FAILED, error=ValueError("refused"))
+    # It was only planned.
+    await create_journal([post("New")], tmp_path / "plan.journal")
     (tmp_path / "broken.journal").write_text("no database")
-    rows = [post("Failed"), post("Sending"), post("Pending"), post("Sending")]
-    with pytest.raises(UnconfirmedRowsError, match=r"row 2 by the run of .*other\.journal"):
-        await create_journal(rows[:3], path, allow_duplicates=False, base_url="https://one.example/api/v1/")
-    assert left_behind(path) == ["broken.journal", "other.journal"]
+    rows = [post("Failed"), post("Sending"), post("Pending"), post("New"), post("Sending")]
+    with pytest.raises(UnconfirmedRowsError, match=r"still to be sent \(rows 2, 3 by the run of .*other\.journal\)"):
+        await create_journal(rows[:4], path, allow_duplicates=False, base_url="https://one.example/api/v1/")
+    assert left_behind(path) == ["broken.journal", "other.journal", "plan.journal"]
     for number, base_url in enumerate((None, "https://two.example/api/v1", "https://one.example:8443/api/v1")):
         elsewhere = tmp_path / f"{number}.journal"
-        plan = await create_journal(rows[:3], elsewhere, allow_duplicates=False, base_url=base_url)
-        assert plan.valid == 3
+        plan = await create_journal(rows[:4], elsewhere, allow_duplicates=False, base_url=base_url)
+        assert plan.valid == 4
     # The library allows repetitions unless told otherwise.
-    assert (await create_journal(rows, path, base_url="https://one.example/api/v1")).valid == 4
+    assert (await create_journal(rows, path, base_url="https://one.example/api/v1")).valid == 5

@@ -577,7 +577,10 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
     header, *rows = file.read_text().splitlines()
     (tmp_path / "again.csv").write_text("\n".join([header, rows[1], "facebook,1,post,New,,now", rows[0], ""]))
-    told = "posts of this file were sent already, or may have been (rows 1, 3 by the run of posts.csv.journal)"
+    told = (
+        "posts of this file were sent already, may have been, or are still to be sent (rows 1, 3 by the run of "
+        "posts.csv.journal)"
+    )
     planned = command("bulk", "plan", "again.csv")
     assert planned.code == 0
     assert f"Warning: {told}; 'run' needs allow duplicates for them." in planned.words
@@ -593,6 +596,33 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     # Who names a journal means it.
     assert command("bulk", "run", "again.csv", "--journal", "j.journal", *LIFTED).code == 0
     assert created(sandbox) == 8
+
+
+def test_the_rest_of_a_stopped_run_is_not_sent_from_two_files(
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.faults.add("expire_token:after=2,times=1,endpoint=create-post")
+    header, *rows = posts_file(tmp_path / "posts.csv", 4).read_text().splitlines()
+    assert command("bulk", "run", "posts.csv", "--concurrency", "1", *LIFTED).code == 1
+    sent = created(sandbox)
+    assert 0 < sent < 4
+    monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", sandbox.add_token("new"))
+    (tmp_path / "rest.csv").write_text("\n".join([header, *rows[sent:], ""]))
+    refused = command("bulk", "run", "rest.csv", *LIFTED)
+    assert refused.code == 2
+    assert "are still to be sent" in refused.words
+    assert "resume a run that still has to send them" in refused.words
+    assert command("bulk", "run", "rest.csv", "--allow-duplicates", *LIFTED).code == 0
+    assert created(sandbox) == 4
+    resume = ("bulk", "resume", "posts.csv", "--accept-new-token", "--json", *LIFTED)
+    for _ in range(2):
+        refused = command(*resume)
+        assert (refused.code, created(sandbox)) == (2, 4)
+        message = refused.json["error"]["message"]
+        assert "by the run of rest.csv.journal" in message
+        assert "send them once more (--allow-duplicates)" in message
+    assert command(*resume, "--allow-duplicates").code == 0
+    assert created(sandbox) == 8 - sent
 
 
 @pytest.mark.parametrize("root", ["https://another.example/api/v1", "no address"])

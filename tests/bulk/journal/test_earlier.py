@@ -1,0 +1,92 @@
+"""A run that goes on: what other runs have sent of its rows meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from marketingblocks_async import CreatePost
+from marketingblocks_async.bulk import Journal, JournalReader, RowState, UnconfirmedRowsError, create_journal
+from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
+
+URL = "https://one.example/api/v1"
+LONG_AGO, TOMORROW = datetime(2020, 1, 8, tzinfo=UTC), datetime(2100, 1, 8, tzinfo=UTC)
+
+
+def posts(*captions: str) -> list[CreatePost]:
+    return [
+        CreatePost(
+            channel_type="facebook",
+            channel_id=1,
+            post_type="post",
+            caption_text=caption,
+            media_urls=[],
+            publish_mode="now",
+        )
+        for caption in captions
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.journal"
+
+
+async def other(path: Path, *captions: str, state: RowState, base_url: str = URL) -> None:
+    """Make the journal of another run whose rows are in one state."""
+    await create_journal(posts(*captions), path.with_name("other.journal"))
+    async with Journal(path.with_name("other.journal")) as journal:
+        await journal.noted("base_url", base_url)
+        for number in range(1, len(captions) + 1):
+            if state is not RowState.PENDING:
+                await journal.intend(number)
+            if state is not RowState.SENDING:
+                journal.end(number, state, error=ValueError("no") if state is RowState.FAILED else None)
+
+
+@pytest.mark.parametrize("state", [RowState.DONE, RowState.SENDING, RowState.UNKNOWN])
+async def test_a_run_does_not_go_on_if_another_one_may_have_sent_its_rows_meanwhile(
+    path: Path, state: RowState
+) -> None:
+    await create_journal(posts("A", "B", "C"), path, now=LONG_AGO)
+    await other(path, "C", "B", "D", state=state)
+    with (
+        JournalReader(path) as journal,
+        pytest.raises(UnconfirmedRowsError, match=r"nothing was sent: .*\(rows 2, 3 by the run of .*other\.journal\)"),
+    ):
+        refuse_sent_meanwhile(journal, URL, unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("planned", "state", "base_url"),
+    [
+        # It was allowed when the run was planned.
+        (TOMORROW, RowState.DONE, URL),
+        # Two runs that were stopped would block each other.
+        (LONG_AGO, RowState.PENDING, URL),
+        (LONG_AGO, RowState.FAILED, URL),
+        (LONG_AGO, RowState.DONE, "https://two.example/api/v1"),
+    ],
+)
+async def test_a_run_goes_on_if_no_other_one_has_sent_its_rows_since_its_plan(
+    path: Path, planned: datetime, state: RowState, base_url: str
+) -> None:
+    await create_journal(posts("A", "B"), path, now=planned)
+    await other(path, "A", "B", state=state, base_url=base_url)
+    with JournalReader(path) as journal:
+        refuse_sent_meanwhile(journal, URL, unknown=True)
+
+
+async def test_rows_that_will_not_be_sent_are_no_repetition(path: Path) -> None:
+    await create_journal(posts("Done", "Unknown", "Failed", "Pending"), path, now=LONG_AGO)
+    async with Journal(path) as journal:
+        for number, state in ((1, RowState.DONE), (2, RowState.UNKNOWN), (3, RowState.FAILED)):
+            await journal.intend(number)
+            journal.end(number, state, error=None if number == 1 else ValueError("no"))
+    await other(path, "Done", "Unknown", "Failed", state=RowState.DONE)
+    with JournalReader(path) as reader:
+        refuse_sent_meanwhile(reader, URL, unknown=False)
+        with pytest.raises(UnconfirmedRowsError, match=r"\(row 2 by the run of"):
+            refuse_sent_meanwhile(reader, URL, unknown=True)
