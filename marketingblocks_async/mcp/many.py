@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -29,6 +30,9 @@ from marketingblocks_async.bulk import (
     amake_plan,
     create_journal,
 )
+from marketingblocks_async.bulk.journal.account import check_api
+from marketingblocks_async.bulk.journal.files import lock_journal
+from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
 from marketingblocks_async.errors import InvalidArgumentError
 
 from .failures import advice_for
@@ -73,9 +77,18 @@ class ManyArguments(BaseModel):
 
 @dataclass(eq=False)
 class Running:
-    """A run in this process, and how far it is."""
+    """A run in this process, and how far it is.
+
+    Attributes:
+        task: the run.
+        begun: set when other runs can see in its journal that it has begun, or when it has ended.
+        run: the same as an object, from the task's first step on.
+        progress: how far it is; ``None`` before the first report.
+
+    """
 
     task: asyncio.Task[BulkResult]
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     run: BulkRun | None = None
     progress: BulkProgress | None = None
 
@@ -94,6 +107,8 @@ class ManyPosts:
     journals: Path
     files: Path | None
     running: dict[str, Running] = field(default_factory=dict[str, Running])
+    # Of runs that begin at once, each has to see the posts of the one before.
+    _beginning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def call(
         self,
@@ -162,22 +177,37 @@ class ManyPosts:
                 request_key=request_key,
                 data=_shown(plan),
             )
+        return await self._store(source, request_key, plan, hashes.digest(), base_url)
+
+    async def _store(
+        self, source: Path | list[dict[str, Any]], request_key: str, plan: Plan, digest: str, base_url: str
+    ) -> ToolResult:
+        """Store the rows of a plan, unless they are stored already."""
         path = self._path(request_key)
         try:
             self.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             msg = f"cannot make the folder {self.journals} for journals: {error.strerror or error}"
             raise JournalError(msg) from error
+        is_new = False
         try:
             await create_journal(source, path, max_errors=LISTED_ERRORS)
-        except JournalExistsError:
-            pass
+            is_new = True
+        except (JournalExistsError, JournalInUseError):
+            if not path.is_file():
+                return _being_stored(request_key)
         except (InvalidRowsError, SourceError):
             return _changed(request_key)
         stored = await asyncio.to_thread(look, path, base_url)
-        if stored.digest != hashes.digest():
+        if stored.digest == digest:
+            return (
+                _still_running(request_key, stored.counts) if stored.is_running else _planned(request_key, plan, stored)
+            )
+        if not is_new:
             return _other_content(request_key)
-        return _planned(request_key, plan, stored)
+        # It holds what was in the file at the second reading, which no plan has shown.
+        await asyncio.to_thread(_remove, path)
+        return _changed(request_key)
 
     async def _status(self, request_key: str) -> ToolResult:
         stored = await asyncio.to_thread(look, self._path(request_key))
@@ -194,25 +224,47 @@ class ManyPosts:
     ) -> ToolResult:
         running = self.running.get(request_key)
         if running is None:
-            stored = await asyncio.to_thread(look, self._path(request_key), client.base_url)
-            if stored.is_running:
-                return _still_running(request_key, stored.counts)
-            if not stored.remaining:
-                return await self._ended(request_key, stored.counts, repeated=True)
-            if _is_repetition(stored, request_key):
-                return _repetition(request_key, stored)
-            question = _question(stored)
+            question = await self._question(client, request_key)
+            if not isinstance(question, str):
+                return question
             # Consent counts for these numbers only.
             if (refusal := await consent(question, f"{request_key}\n{question}")) is not None:
                 return refusal
-            running = self.running.get(request_key) or self._begin(client, request_key)
+            async with self._beginning:
+                running = self.running.get(request_key)
+                if running is None:
+                    # Another run may have begun meanwhile.
+                    again = await self._question(client, request_key)
+                    if not isinstance(again, str):
+                        return again
+                    if again != question:
+                        return _other_numbers(request_key)
+                    running = self._begin(client, request_key)
+                    with _stopped_if_cancelled(running):
+                        await running.begun.wait()
         return await self._wait(request_key, running, report)
+
+    async def _question(self, client: MarketingBlocks, request_key: str) -> str | ToolResult:
+        """Return what the person is asked before the run, or why it does not begin."""
+        stored = await asyncio.to_thread(look, self._path(request_key), client.base_url)
+        if stored.is_running:
+            return _still_running(request_key, stored.counts)
+        if not stored.remaining:
+            return await self._ended(request_key, stored.counts, repeated=True)
+        if _is_repetition(stored, request_key):
+            return _repetition(request_key, stored)
+        return _question(stored)
 
     def _begin(self, client: MarketingBlocks, request_key: str) -> Running:
         running = self.running[request_key] = Running(
             asyncio.create_task(self._send(client, request_key), name=f"bulk run {request_key}")
         )
-        running.task.add_done_callback(lambda _: self.running.pop(request_key))
+
+        def ended(_: object) -> None:
+            self.running.pop(request_key)
+            running.begun.set()
+
+        running.task.add_done_callback(ended)
         return running
 
     async def _send(self, client: MarketingBlocks, request_key: str) -> BulkResult:
@@ -228,21 +280,18 @@ class ManyPosts:
         async with journal:
             # Later plans name this run by it.
             await journal.noted(KEY_NAME, request_key)
+            await check_api(journal, client.base_url)
+            running.begun.set()
             return await run.run()
 
     async def _wait(self, request_key: str, running: Running, report: Report) -> ToolResult:
         loop = asyncio.get_running_loop()
         until = loop.time() + ANSWER_AFTER
-        try:
+        with _stopped_if_cancelled(running):
             while not running.task.done() and loop.time() < until:
                 await asyncio.wait([running.task], timeout=PROGRESS_EVERY)
                 if running.progress is not None:
                     await report(running.progress)
-        except asyncio.CancelledError:
-            # The person stops it: rows in flight finish, the rest stays pending.
-            if running.run is not None:
-                running.run.stop()
-            raise
         if not running.task.done():
             return _still_running(request_key, None if running.progress is None else running.progress.counts)
         try:
@@ -284,6 +333,27 @@ class ManyPosts:
 
     def _path(self, request_key: str) -> Path:
         return self.journals / f"{hashlib.sha256(request_key.encode()).hexdigest()[:24]}.journal"
+
+
+@contextmanager
+def _stopped_if_cancelled(running: Running) -> Generator[None]:
+    """Stop a run if the person cancels the call: rows in flight finish, the rest stays pending."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if running.run is not None:
+            running.run.stop()
+        raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a journal unless a run has it."""
+    with suppress(JournalInUseError):
+        lock = lock_journal(path)
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            lock.release()
 
 
 def _inside(folder: Path, name: str) -> Path | None:
@@ -341,12 +411,16 @@ def _is_repetition(stored: Stored, request_key: str) -> bool:
     return stored.repeats > 0 and request_key == _derived_key(stored.digest)
 
 
+_BY_OTHER_RUNS = "were sent by other runs, or may have been, or are still to be sent by them"
+
+
 def _repetition(request_key: str, stored: Stored) -> ToolResult:
     return result(
         Outcome.REFUSED,
-        f"{stored.repeats} of these posts were sent by other runs, or may have been; sent_earlier in untrusted_data "
-        "names their rows and the runs. Nothing was sent now. Leave them out, and plan the others as a new run. Only "
-        "if the person wants them published once more, plan them with a new request_key of your own.",
+        f"{stored.repeats} of these posts {_BY_OTHER_RUNS}; sent_earlier in untrusted_data names their rows and the "
+        "runs. Nothing was sent now. Leave them out, and plan the others as a new run. A run that still has posts to "
+        "send goes on with action run and its own request_key. Only if the person wants them published once more, plan "
+        "them with a new request_key of your own.",
         request_key=request_key,
         data={"sent_earlier": stored.sent_earlier},
     )
@@ -360,9 +434,9 @@ def _step_after_plan(stored: Stored) -> str:
         )
     if stored.repeats:
         return (
-            f"{stored.repeats} of these posts were sent by other runs, or may have been; sent_earlier in "
-            "untrusted_data names them. Ask the person whether to publish them once more. If so, call with action run "
-            "and this request_key. If not, plan the others alone with another request_key."
+            f"{stored.repeats} of these posts {_BY_OTHER_RUNS}; sent_earlier in untrusted_data names them. Ask the "
+            "person whether to publish them once more. If so, call with action run and this request_key. If not, plan "
+            "the others alone with another request_key."
         )
     return "Show the plan to the person. If they agree, call with action run and this request_key."
 
@@ -379,7 +453,7 @@ def _question(stored: Stored) -> str:
     else:
         parts = [f"Look for {counts.unknown} posts that may have been published, and send those that do not exist?"]
     if stored.repeats:
-        parts.append(f"Other runs have sent {stored.repeats} of these posts before, or may have.")
+        parts.append(f"Other runs have sent {stored.repeats} of these posts before, or may have, or still have to.")
     if counts.done:
         parts.append(f"{counts.done} of {counts.total} are done already.")
     return " ".join(parts)
@@ -395,6 +469,22 @@ def _other_content(request_key: str) -> ToolResult:
 
 def _changed(request_key: str) -> ToolResult:
     return result(Outcome.REFUSED, "The file changed while it was read. Plan again.", request_key=request_key)
+
+
+def _being_stored(request_key: str) -> ToolResult:
+    return result(
+        Outcome.NOT_SENT,
+        "Another call is storing a plan with this request_key. Nothing was sent. Call with action plan again.",
+        request_key=request_key,
+    )
+
+
+def _other_numbers(request_key: str) -> ToolResult:
+    return result(
+        Outcome.NOT_SENT,
+        "The numbers of posts changed before the run began. Nothing was sent. Call with action run again.",
+        request_key=request_key,
+    )
 
 
 def _other_token(request_key: str, path: Path) -> ToolResult:
@@ -434,8 +524,9 @@ def _steps(counts: Counts, path: Path, cause: Exception | None) -> tuple[Outcome
         )
     if counts.pending:
         outcome = Outcome.NOT_SENT
-        way_on = "Call with action run and this request_key to go on." if cause is None else advice_for(cause)
-        steps.append(f"{counts.pending} posts were not sent. {way_on} What is done is not sent again.")
+        steps.append(
+            f"{counts.pending} posts were not sent. {_way_on(counts, path, cause)} What is done is not sent again."
+        )
     if counts.unknown:
         outcome = Outcome.UNKNOWN
         steps.append(
@@ -448,3 +539,23 @@ def _steps(counts: Counts, path: Path, cause: Exception | None) -> tuple[Outcome
             f"{shlex.quote(str(path.absolute()))} --results results.csv"
         )
     return outcome, steps
+
+
+def _way_on(counts: Counts, path: Path, cause: Exception | None) -> str:
+    """Return what to do about pending posts, if an error has stopped the run."""
+    if cause is None:
+        return "Call with action run and this request_key to go on."
+    if not may_be_own_fault(cause):
+        return advice_for(cause)
+    if is_refused_token(cause, created=counts.done > 0):
+        way_on = advice_for(cause)
+    else:
+        way_on = (
+            "The last ones were refused for a reason that may concern all posts; reason in untrusted_data names it. "
+            "When the person has removed the cause, call with action run and this request_key."
+        )
+    return (
+        f"{way_on} If the posts are at fault themselves, for example because their channel is gone, the person can run "
+        f"marketingblocks bulk resume {shlex.quote(str(path.absolute()))} --on-outage fail (refused posts fail, and "
+        "the others are sent)."
+    )

@@ -8,17 +8,19 @@ import shlex
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marketingblocks_async import ConfigurationError, RateLimit
-from marketingblocks_async.bulk import BulkRun, Journal, RowState, create_journal
+from marketingblocks_async.bulk import BulkResult, BulkRun, Journal, RowState, create_journal
+from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.errors import BadRequestError
 from marketingblocks_async.mcp import Confirm
 from marketingblocks_async.mcp import many as many_module
-from marketingblocks_async.mcp.stored import LISTED_ROWS, look, rows_not_done
+from marketingblocks_async.mcp.stored import LISTED_ROWS, Stored, look, rows_not_done
 from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import Sandbox, TokenSpec
 from tests.support.mcp import POST, Person, call, connected
@@ -227,6 +229,157 @@ async def test_posts_of_another_run_are_sent_once_more_only_on_purpose(sandbox: 
         assert (await call(client, CREATE_MANY, action="run", request_key="again"))["outcome"] == "done"
     assert "Other runs have sent 2 of these posts before" in person.questions[-1]
     assert len(sandbox.posts) == 5
+
+
+async def test_posts_of_a_run_that_goes_on_are_sent_by_no_other_run(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many_module, "ANSWER_AFTER", 0.3)
+    monkeypatch.setattr(many_module, "PROGRESS_EVERY", 0.1)
+    options: dict[str, Any] = {"confirm": Confirm.NEVER, "rate_limit": RateLimit(limit=20)}
+    async with connected(sandbox, tmp_path, **options) as (client, server):
+        plan = {"action": "plan", "posts": posts(60)}
+        early = (await call(client, CREATE_MANY, action="plan", posts=posts(60)[50:]))["request_key"]
+        key = (await call(client, CREATE_MANY, plan))["request_key"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "running"
+        again = await call(client, CREATE_MANY, plan)
+        assert (again["outcome"], again["request_key"]) == ("running", key)
+        refused = [
+            await call(client, CREATE_MANY, action="plan", posts=posts(60)[40:]),
+            await call(client, CREATE_MANY, action="run", request_key=early),
+        ]
+        for told, count in zip(refused, (20, 10), strict=True):
+            assert told["outcome"] == "refused"
+            assert "still to be sent" in told["what_to_do"]
+            assert told["untrusted_data"]["sent_earlier"]["runs"] == [{"request_key": key, "posts": count}]
+        own = await call(client, CREATE_MANY, action="plan", posts=posts(60)[40:], request_key="mine")
+        assert own["outcome"] == "planned"
+        await until(lambda: not server.many.running)
+    assert len(sandbox.posts) == 60
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_two_runs_that_were_stopped_do_not_block_each_other(tmp_path: Path) -> None:
+    url, one, two = "https://one.example", tmp_path / "one.journal", tmp_path / "two.journal"
+    for path in (one, two):
+        await create_journal(posts(3), path)
+    assert look(two, url).repeats == 0
+    async with Journal(one) as begun:
+        await begun.noted("base_url", url)
+    assert look(two, url).repeats == 3
+    async with Journal(two) as begun:
+        await begun.noted("base_url", url)
+    assert look(two, url).repeats == 0
+    async with Journal(one) as begun:
+        await begun.intend(1)
+    assert look(two, url).repeats == 1
+
+
+async def test_of_two_runs_that_begin_at_once_one_sees_the_other(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = BulkRun.run
+
+    async def late(run: BulkRun) -> BulkResult:
+        await asyncio.sleep(0.3)
+        return await begin(run)
+
+    monkeypatch.setattr(BulkRun, "run", late)
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        keys = [(await call(client, CREATE_MANY, action="plan", posts=posts(n)))["request_key"] for n in (10, 11)]
+        told = await asyncio.gather(*(call(client, CREATE_MANY, action="run", request_key=key) for key in keys))
+    assert sorted(each["outcome"] for each in told) == ["done", "refused"]
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_a_person_is_asked_again_if_the_numbers_change_meanwhile(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Person("accept")
+    looks = 0
+
+    def changing(path: Path, base_url: str | None = None) -> Stored:
+        nonlocal looks
+        looks += 1
+        found = look(path, base_url)
+        # The first two are for the question, and for the call with its answer.
+        return replace(found, now=1) if looks == 3 else found
+
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(3)))["request_key"]
+        monkeypatch.setattr(many_module, "look", changing)
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+        assert told["outcome"] == "not_sent"
+        assert "numbers of posts changed" in told["what_to_do"]
+        assert not sandbox.posts
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+    assert len(person.questions) == 2
+    assert len(sandbox.posts) == 3
+
+
+async def test_a_file_that_changes_between_its_two_readings_is_planned_anew(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "posts.jsonl"
+
+    def write(count: int) -> None:
+        file.write_text("\n".join(json.dumps(post) for post in posts(count)), encoding="utf-8")
+
+    async def changing(*arguments: Any, **more: Any) -> Any:
+        write(5)
+        return await create_journal(*arguments, **more)
+
+    plan = {"action": "plan", "file": "posts.jsonl"}
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER, folder=tmp_path) as (client, server):
+        write(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(many_module, "create_journal", changing)
+            told = await call(client, CREATE_MANY, plan)
+        assert told["outcome"] == "refused"
+        assert "changed while it was read" in told["what_to_do"]
+        assert not list(server.many.journals.iterdir())
+        assert (await call(client, CREATE_MANY, action="run", request_key=told["request_key"]))["outcome"] == "refused"
+        write(3)
+        again = await call(client, CREATE_MANY, plan)
+        assert (again["outcome"], again["request_key"]) == ("planned", told["request_key"])
+    assert not sandbox.posts
+
+
+async def test_a_plan_that_another_call_is_storing_is_no_fault_of_the_server(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path) as (client, server):
+        plan = {"action": "plan", "posts": posts(2), "request_key": "k"}
+        assert (await call(client, CREATE_MANY, plan))["outcome"] == "planned"
+        (path,) = server.many.journals.glob("*.journal")
+        path.unlink()
+        lock = lock_journal(path)
+        told = await call(client, CREATE_MANY, plan)
+        assert told["outcome"] == "not_sent"
+        assert "Another call is storing a plan" in told["what_to_do"]
+        lock.release()
+        assert (await call(client, CREATE_MANY, plan))["outcome"] == "planned"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "hint"),
+    [
+        ("not_found:endpoint=create-post", "may concern all posts", True),
+        ("forbidden:endpoint=create-post", "lacks the permission", True),
+        ("forbidden:endpoint=create-post,after=2", "may concern all posts", True),
+        ("unauthorized:endpoint=create-post", "API Tokens page", False),
+        ("redirect:endpoint=create-post,status=307", "Call with action run and this request_key to go on", False),
+    ],
+)
+async def test_refused_posts_are_told_with_the_way_on(
+    sandbox: Sandbox, tmp_path: Path, fault: str, words: str, hint: bool
+) -> None:
+    sandbox.faults.add(fault)
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, server):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(30)))["request_key"]
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+        (path,) = server.many.journals.glob("*.journal")
+    assert told["outcome"] == "not_sent"
+    assert words in told["what_to_do"]
+    assert (f"marketingblocks bulk resume {shlex.quote(str(path))} --on-outage fail" in told["what_to_do"]) is hint
 
 
 async def test_a_new_token_is_told_with_the_way_on(tmp_path: Path) -> None:

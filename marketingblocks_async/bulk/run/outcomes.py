@@ -61,7 +61,8 @@ class BulkResult:
         seconds: duration of the run.
         sent: rows that this run sent.
         reconciliation: what was found out about unknown rows.
-        cause: the error that stopped the run, if it concerns all rows; not part of ``to_dict()``.
+        cause: the error that stopped the run, if it concerns all rows, or was that of rows which may be at fault
+            themselves; not part of ``to_dict()``.
 
     """
 

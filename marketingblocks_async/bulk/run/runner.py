@@ -517,6 +517,8 @@ class BulkRun:
         """React to consecutive rows without a usable response."""
         self._fail_suspects()
         if self._on_outage is not OutagePolicy.WAIT:
+            if self._cause is None and may_be_own_fault(error):
+                self._cause = error
             self.stop(Ending.STOPPED, outage_reason(error))
         elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(

@@ -112,7 +112,7 @@ def send(
 ) -> ExitCode:
     """Send what is pending in a journal, and show progress, result and next step."""
     from marketingblocks_async import AuthenticationError, ConfigurationError
-    from marketingblocks_async.bulk import BulkRun, Ending, Journal, JournalReader, write_results
+    from marketingblocks_async.bulk import BulkRun, Ending, Journal
     from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
 
     from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
@@ -164,17 +164,7 @@ def send(
             looked_for=how.unknown is not Unknown.SKIP,
         ),
     )
-    is_written = True
-    if how.results is not None:
-        try:
-            with JournalReader(path) as reader:
-                write_results(reader, how.results)
-        except OSError as exc:
-            is_written = False
-            settings.output.note(
-                f"{how.results} could not be written: {exc.strerror or exc}. The run itself is as shown; "
-                f"write its results with: marketingblocks bulk report {quote(str(path))} --results FILE"
-            )
+    is_written = how.results is None or _is_written(settings, path, how.results)
     if result.ending in (Ending.INTERRUPTED, Ending.ABORTED):
         return ExitCode.INTERRUPTED
     code = code_of(result.counts)
@@ -183,6 +173,22 @@ def send(
     if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
         return ExitCode.USAGE
     return code
+
+
+def _is_written(settings: Settings, path: Path, results: Path) -> bool:
+    """Write the results of a run to a file; return whether that succeeded."""
+    from marketingblocks_async.bulk import JournalReader, write_results
+
+    try:
+        with JournalReader(path) as reader:
+            write_results(reader, results)
+    except OSError as exc:
+        settings.output.note(
+            f"{results} could not be written: {exc.strerror or exc}. The run itself is as shown; "
+            f"write its results with: marketingblocks bulk report {quote(str(path))} --results FILE"
+        )
+        return False
+    return True
 
 
 def check_target(path: Path, journal: Path, meta: Mapping[str, str]) -> None:
