@@ -14,6 +14,7 @@ from typing import NamedTuple
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import RowError, SourceInfo
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PrivacyStatus, PublishMode
+from marketingblocks_async.models.schedule import zones_of_label
 
 from .cells import (
     BLANKS,
@@ -44,6 +45,7 @@ from .columns import (
     platform_in,
     suggestion,
     usual_target,
+    without_bracket,
 )
 from .display import readable, visible
 from .words import PYTHON, Words
@@ -247,6 +249,9 @@ def own_caption(name: str) -> str:
     return f"{found[0] if found else 'PLATFORM'}.caption_text"
 
 
+_TIMES = frozenset({"schedule_time", "date", "time"})
+
+
 def unknown_column(shown: str, name: str, words: Words) -> str:
     """Return what to do about a column that holds no field."""
     if approval_in(name) is not None:
@@ -256,9 +261,12 @@ def unknown_column(shown: str, name: str, words: Words) -> str:
             f"{words.where(f'{shown}=VALUE')}, or leave it out to send all: {words.ignore(shown)}"
         )
     usual = usual_target(name)[0]
+    # A column that the caller maps has the zone of all, so "(EST)" in its name is not checked any more.
+    zones = zones_of_label(without_bracket(name)[1]) if usual in _TIMES else ()
+    zone = f" and {words.set('time_zone', zones[0])}" if zones else ""
     return (
         f'"{shown}" is no field of a post{"" if usual else suggestion(name)}; say which one it is, '
-        f"{words.map(shown, usual or nearest_target(name) or _ANY_FIELD)}, or leave it out: {words.ignore(shown)}"
+        f"{words.map(shown, usual or nearest_target(name) or _ANY_FIELD)}{zone}, or leave it out: {words.ignore(shown)}"
     )
 
 

@@ -97,7 +97,8 @@ class TestUsualNames:
         assert '"Caption (long)" and "Caption (short)" both hold caption_text' in problem.message
 
     def test_advice_without_a_recipe(self) -> None:
-        assert '--map "Time (EST)=time"' in unknown_column("Time (EST)", "Time (EST)", COMMAND_LINE)
+        said = unknown_column("Time (EST)", "Time (EST)", COMMAND_LINE)
+        assert '--map "Time (EST)=time" and --set time_zone=America/New_York, or leave it out' in said
         assert '--map "Image 2=media_urls"' in unknown_column("Image 2", "Image 2", COMMAND_LINE)
 
 
