@@ -7,6 +7,7 @@ its recipe.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from marketingblocks_async.models import ChannelType, PostType
 
@@ -45,7 +46,12 @@ _NO = frozenset({
 
 def spelled(text: str) -> str:
     """Return ``text`` without what does not matter in a name: capitals, accents, spaces and punctuation."""
-    plain = unicodedata.normalize("NFKD", text[:100]).casefold()
+    return _spelled(text[:100])
+
+
+@lru_cache(maxsize=4096)
+def _spelled(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(character for character in plain if character.isalnum() or character in "✓✔☑✗☐")
 
 

@@ -53,8 +53,13 @@ class Values:
 
     def kinds(self, text: str) -> set[str]:
         """Return the kinds of posts that a list is of; none if it has any other word."""
-        found = [self.kind(part) for part in _LOOSE_LISTS.split(text) if part.strip(BLANKS)]
-        return {kind for kind in found if kind is not None} if all(found) else set()
+        kinds: set[str] = set()
+        for part in _LOOSE_LISTS.split(text[:_LONGEST_NAME]):
+            if part.strip(BLANKS):
+                if (kind := self.kind(part)) is None:
+                    return set()
+                kinds.add(kind)
+        return kinds
 
     def of(self, field: str, cell: object) -> object:
         """Return the value that a cell says, or the cell if nothing is known about it."""
