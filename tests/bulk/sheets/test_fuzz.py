@@ -177,16 +177,19 @@ class TestBytes:
 class TestCells:
     @given(row=st.dictionaries(st.sampled_from(NAMES), any_text, max_size=8), start=st.sampled_from([cells, scheduled]))
     @example(row={"caption_text": "\ufffd"}, start=cells)
+    @example(row={"_note": "\ud83d"}, start=cells)
     @fuzz(60)
     def test_any_text_in_any_column(self, folder: Path, row: Mapping[str, str], start: Any) -> None:
         mixed: dict[str, str] = start() | row
         rows = check_source([mixed])
         text = as_csv(mixed).encode("utf-8", "surrogatepass")
         from_csv = check_source(written(folder / "posts.csv", text))
-        if isinstance(rows[0], Row):
+        # A file with half of a character is not UTF-8, even if no post has it.
+        is_utf_8 = text.decode("utf-8", "ignore").encode() == text
+        if isinstance(rows[0], Row) and is_utf_8:
             # What a file says is what the same cells say without one, which are at no place of a file.
             assert [without_places(row) for row in from_csv] == rows
-        elif from_csv:
+        elif from_csv and is_utf_8:
             assert isinstance(from_csv[0], list)
 
     @given(row=st.dictionaries(st.sampled_from(NAMES) | any_text, any_value, max_size=6))
