@@ -760,7 +760,8 @@ class Translator:
         self._again_for_approval = None
         for raw in again():
             translation = self._of(raw)
-            if isinstance(translation, Translation) and translation.selects(raw):
+            is_taken = translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip")
+            if isinstance(translation, Translation) and is_taken:
                 translation.approval.look(raw.cells)
 
     def _of(self, raw: RawRow) -> Translation | _PlainDates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -147,3 +148,12 @@ def test_a_file_without_a_recipe(file: Path) -> None:
     assert len(posts(file, columns={"Status": None})) == 2
     with pytest.raises(SourceError, match=r"Recipe\(\)\.with_options\(where=\['Status=VALUE'\]\)"):
         make_plan(file)
+
+
+def test_hidden_rows_that_are_left_out_approve_nothing(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "posts.xlsx", ["Copy", "Approved"], ["A", "yes"], ["B", None])
+    book = importlib.import_module("openpyxl").load_workbook(path)
+    book.active.row_dimensions[2].hidden = True
+    book.save(path)
+    plan = make_plan(path, recipe=recipe(), hidden="skip")
+    assert (plan.valid, plan.invalid) == (1, 0)
