@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from marketingblocks_async import NotSentError, RateLimit, RetryPolicy
 from marketingblocks_async.limits import release
+from marketingblocks_async.transport import aiohttp_hooks
 from tests.support.clients import CALLS, client_at, post
 from tests.support.raw_server import RawServer, always, answer
 
@@ -105,3 +109,42 @@ async def test_of_several_requests_for_one_attempt_one_is_written(server: RawSer
     ):
         assert (await client.posts.create(post())).post_id == 1
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("arrived", "encrypted", "is_written"),
+    [
+        ("nothing", False, True),
+        ("an unasked response", False, False),
+        ("its end", False, False),
+        # With TLS there may be more than responses.
+        ("a session ticket", True, True),
+    ],
+)
+async def test_a_body_is_not_written_to_a_connection_that_has_something_to_read(
+    arrived: str, encrypted: bool, is_written: bool
+) -> None:
+    """Also if the event loop was blocked and has not read it yet: that would pass for the response."""
+    written: list[object] = []
+
+    async def write_with_length(writer: object, length: int | None) -> None:
+        written.append((writer, length))
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        if arrived == "its end":
+            theirs.close()
+        elif arrived != "nothing":
+            theirs.send(b"HTTP/1.1 200 OK")
+        transport = SimpleNamespace(get_extra_info={"socket": ours, "ssl_object": encrypted or None}.get)
+        body = cast("Any", aiohttp_hooks)._WatchedBody(SimpleNamespace(write_with_length=write_with_length))
+        with contextlib.nullcontext() if is_written else pytest.raises(aiohttp_hooks.UnaskedResponseError):
+            await body.write(SimpleNamespace(transport=transport), None)
+    assert (len(written), body.is_written, body.is_refused) == (is_written, is_written, not is_written)
+
+
+def test_a_closed_socket_is_at_its_end() -> None:
+    with socket.socket() as closed:
+        pass
+    transport = SimpleNamespace(get_extra_info={"socket": closed}.get)
+    assert cast("Any", aiohttp_hooks)._PooledConnection(transport).is_at_end() is True
