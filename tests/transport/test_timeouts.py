@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -83,3 +85,13 @@ async def test_the_time_of_an_attempt_does_not_count_what_holds_it_back(
     paused, other = await asyncio.gather(be_busy(pauses), be_busy([]))
     assert least - 0.001 <= paused <= most + 0.001
     assert other == pytest.approx(1.0, abs=0.001)
+
+
+@pytest.mark.parametrize(("seconds", "timers"), [(30.0, 1), (math.inf, 0)])
+def test_one_timer_serves_all_attempts_with_the_same_timeout(seconds: float, timers: int) -> None:
+    loop = Mock(asyncio.AbstractEventLoop)
+    loop.time.return_value = 0.0
+    timer = AttemptTimer(loop, seconds, {})
+    for _ in range(3):
+        timer.begin(Attempt(None, None))
+    assert loop.call_later.call_count == timers
