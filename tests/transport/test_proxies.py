@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import warnings
 from pathlib import Path
 
@@ -151,12 +152,17 @@ def test_an_address_that_cannot_be_read_is_refused_without_its_password(
 CREDENTIALS = "machine api.example.invalid login user password word\nmachine 127.0.0.1 login user password word\n"
 
 
+@pytest.mark.parametrize("place", ["NETRC", "HOME"])
 async def test_a_session_that_takes_credentials_from_netrc_is_refused_when_the_client_opens(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file = tmp_path / "netrc"
+    file = tmp_path / ("_netrc" if sys.platform == "win32" else ".netrc")
     file.write_text(CREDENTIALS)
-    monkeypatch.setenv("NETRC", str(file))
+    monkeypatch.delenv("NETRC", raising=False)
+    if place == "NETRC":
+        monkeypatch.setenv("NETRC", str(file))
+    else:
+        monkeypatch.setenv("USERPROFILE" if sys.platform == "win32" else "HOME", str(tmp_path))
     async with aiohttp.ClientSession(trust_env=True) as session:
         client = client_at(API, session=session)
         with pytest.raises(ConfigurationError, match=r"\.netrc has credentials for api\.example\.invalid") as refused:
