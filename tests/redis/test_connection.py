@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import pytest
 
 from marketingblocks_async.limits.settings import WaitEndedError
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+from marketingblocks_async.redis.connection import Connection, Exchange, UnreachableError
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.polling import until
 
@@ -100,3 +102,24 @@ async def test_a_failed_reconnect_is_an_outage(server: PrivateRedis) -> None:
     with pytest.raises(WaitEndedError, match="cannot be reached"):
         await limiter.acquire()
     limiter.close()
+
+
+async def test_an_exchange_that_got_no_reply_is_not_sent_again_by_redis_py() -> None:
+    """It would have the number of the first one, which may have been carried out."""
+    arrived: list[bytes] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if b"EVALSHA" in data:
+                arrived.append(data)
+                break
+            # To what redis-py says first on a connection.
+            writer.write(b"+OK\r\n" * len(re.findall(rb"^\*", data, re.MULTILINE)))
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        connection = Connection(RedisRateLimit(f"redis://127.0.0.1:{port}", lease=10.0))
+        with pytest.raises(UnreachableError, match="closed by server"):
+            await connection.run([Exchange(("marker",), [""] * 6 + [100])])
+    assert len(arrived) == 1
