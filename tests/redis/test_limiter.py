@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -55,6 +56,15 @@ async def test_permits_are_leased_when_needed(make: MakeLimiter) -> None:
     await until(lambda: limiter.snapshot().held == 0)
     # Given away before it came back.
     assert limiter.snapshot().in_use == 0
+
+
+async def test_the_thread_ends_when_the_last_limiter_is_closed_also_one_that_rests(make: MakeLimiter) -> None:
+    limiter = make()
+    lease, worker = cast("Any", limiter)._lease, cast("Any", limiter)._worker
+    end(await limiter.acquire())
+    await until(lambda: lease.due == math.inf)
+    limiter.close()
+    await until(lambda: worker._thread is None)
 
 
 async def test_two_processes_share_evenly(make: MakeLimiter) -> None:
