@@ -236,6 +236,7 @@ class Executor:
         if self.transport.has_few_sockets:
             await self.transport.take_slot(attempt, self.options.lane)
             waited = time.monotonic() - attempt.began
+            call.last_wait = waited if permit is None else call.last_wait + waited
             call.waited += waited
             attempt.began += waited
         if call.before_send is not None:

@@ -134,9 +134,8 @@ async def test_a_plan_asks_each_address_once_and_warns(monkeypatch: pytest.Monke
     plan = await amake_plan(rows, check_media=True)
     assert asked == ["https://e.com/a.jpg", "https://e.com/b.jpg"]
     assert plan.ok
-    [warning] = plan.warnings
+    [warning] = [each for each in plan.warnings if "the server answers 404" in each.message]
     assert (warning.row, warning.column) == (2, "media_urls")
-    assert "the server answers 404" in warning.message
 
 
 async def test_a_plan_says_that_it_did_not_ask_all(monkeypatch: pytest.MonkeyPatch) -> None:
