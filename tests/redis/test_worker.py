@@ -61,6 +61,27 @@ async def test_a_limiter_that_is_closed_during_an_exchange_returns_its_permits(
     assert await server.command("EVAL", available, 1, key) >= 19
 
 
+async def test_a_limiter_that_is_closed_during_its_last_exchange_before_a_rest_leaves(
+    server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, before = Connection.run, threads()
+    limiter = RedisRateLimiter(RedisRateLimit(server.url, limit=20), "https://api.example/v1", "token")
+
+    async def close_meanwhile(connection: Connection, exchanges: Sequence[Exchange]) -> Any:
+        replies = await run(connection, exchanges)
+        is_idle = exchanges[0].arguments[5]
+        if is_idle:
+            limiter.close()
+            # The thread hears of it before it sees the reply.
+            for _ in range(3):
+                await asyncio.sleep(0)
+        return replies
+
+    monkeypatch.setattr(Connection, "run", close_meanwhile)
+    use(await limiter.acquire())
+    await until(lambda: threads() == before)
+
+
 async def test_a_mistake_of_its_own_is_an_outage(server: PrivateRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ended the thread, and the calls of all tokens waited for ever."""
     prepare, mistakes = Lease.prepare, ["inf"]
