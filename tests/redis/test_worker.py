@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,14 @@ from tests.support.polling import until
 
 def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "marketingblocks redis"}
+
+
+async def available(server: PrivateRedis) -> int:
+    """Return how many of a token's permits no process holds."""
+    (key,) = await server.command("KEYS", "*:token:*")
+    script = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); return s.free + #s.pool"
+    number: int = await server.command("EVAL", script, 1, key)
+    return number
 
 
 async def test_the_thread_ends_with_the_last_limiter(server: PrivateRedis) -> None:
@@ -55,10 +64,25 @@ async def test_a_limiter_that_is_closed_during_an_exchange_returns_its_permits(
     with contextlib.suppress(TimeoutError):
         (await asyncio.wait_for(limiter.acquire(), 0.5)).release()
     await until(lambda: threads() == before)
-    (key,) = await server.command("KEYS", "*:token:*")
-    available = "local s = cmsgpack.unpack(redis.call('GET', KEYS[1])); return s.free + #s.pool"
     # The call may have had one just then.
-    assert await server.command("EVAL", available, 1, key) >= 19
+    assert await available(server) >= 19
+
+
+PROGRAM = """
+import asyncio
+import sys
+
+from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+
+limiter = RedisRateLimiter(RedisRateLimit(sys.argv[1], limit=20, lease=60.0), "https://api.example/v1", "token")
+asyncio.run(limiter.acquire()).release()
+"""
+
+
+async def test_a_process_returns_its_permits_when_it_ends(server: PrivateRedis) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, server.url)
+    assert await process.wait() == 0
+    assert await available(server) == 20
 
 
 async def test_a_limiter_that_is_closed_during_its_last_exchange_before_a_rest_leaves(
