@@ -328,6 +328,7 @@ class ColumnRules:
         width: number of columns that are named by their letter.
         delimiter: the sign between the columns of a text file, ``None`` to find it out.
         is_translated: whether the rows are translated by a recipe, so that any column may be there.
+        given: columns that the caller names beside a recipe.
         hidden: what to do about rows that the spreadsheet does not show: ``refuse``, ``skip`` or ``send`` them.
         recipe_for: finds the recipe that fits a header, for advice; ``None`` for no advice.
 
@@ -340,6 +341,7 @@ class ColumnRules:
     width: int = 0
     delimiter: str | None = None
     is_translated: bool = False
+    given: tuple[str, ...] = ()
     hidden: Hidden = "refuse"
     recipe_for: Callable[[Sequence[str], int], str | None] | None = None
 

@@ -35,7 +35,7 @@ from .formats.xlsx_file import read_xlsx
 from .layout import RawRow
 from .recipes.known_columns import fitting_recipe
 from .recipes.recipe import Recipe, RecipeLike, load_recipe
-from .recipes.translation import RecipeRules, Translator
+from .recipes.translator import RecipeRules, Translator
 
 Item: TypeAlias = CreatePost | Mapping[str, Any]
 """A row that does not come from a file: a ready-made post, or its fields under nested or flattened names."""

@@ -8,7 +8,7 @@ and explained by the same code as all others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -22,7 +22,6 @@ from marketingblocks_async.bulk.sheets.columns import (
     LIST_SEPARATOR,
     ColumnRules,
     normal_name,
-    numbered,
     platform_in,
     without_bracket,
 )
@@ -31,11 +30,8 @@ from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.flat import text_of
 from marketingblocks_async.bulk.sheets.layout import (
     HeaderProblem,
-    Layout,
     RawRow,
-    Unreadable,
     compile_layout,
-    header_error,
     own_caption,
     same_field,
 )
@@ -44,7 +40,7 @@ from marketingblocks_async.models import ChannelType, PostType, PublishMode
 from marketingblocks_async.models.schedule import zone_of, zones_of_label
 
 from .approval import Approval
-from .known_columns import PLATFORM_NAMES, Columns, Sources, assign
+from .known_columns import PLATFORM_NAMES, Sources, assign
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
 
@@ -99,8 +95,7 @@ class Translation:
         self._values = Values(recipe)
         self._sources = assign(names, recipe)
         self._channels = RowChannels(recipe, self._sources, self._values)
-        given = rules.given if isinstance(rules, RecipeRules) else ()
-        self._approval = Approval(self._sources, recipe, given)
+        self._approval = Approval(self._sources, recipe, rules.given)
         self._labels = list(_labels(self._sources, recipe))
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
@@ -598,199 +593,3 @@ def _clock_text(cell: object) -> str | None:
     if isinstance(cell, time):
         return f"{cell:%H:%M}" if not cell.second else f"{cell:%H:%M:%S}"
     return cell if isinstance(cell, str) and read_clock(cell) else None
-
-
-class RecipeRules(ColumnRules):
-    """Rules of a file whose rows are translated by a recipe; the ``required`` columns have to be there."""
-
-    is_translated = True
-
-    def __init__(self, recipe: Recipe, required: Iterable[str] = ()) -> None:
-        super().__init__(None, words=recipe.words)
-        self.given: tuple[str, ...] = tuple(required)
-        self._required = [name for name in self.given if "*" not in name]
-        self.recipe = recipe
-        self.header: int = recipe.header
-        self.columns: Columns = Columns(recipe)
-        named = [_column_of_letter(name) for name in recipe.columns] if not recipe.header else []
-        self.width: int = max(named, default=0)
-        when = [name for name, target in recipe.columns.items() if target in (DATE, "schedule_time")]
-        self._when = next((_column_of_letter(name) - 1 for name in when if not recipe.header), -1)
-
-    def count_known(self, names: Iterable[str]) -> int:
-        """Return how many of ``names`` are known."""
-        return self.columns.count_known(names)
-
-    def is_header(self, cells: Sequence[object]) -> bool:
-        """Tell whether the first row of a file without a header is one: it has words where the others have a date."""
-        cell = cell_at(cells, self._when)
-        return isinstance(cell, str) and not any(sign.isdigit() for sign in cell)
-
-    def missing_from(self, names: Iterable[str]) -> list[str]:
-        """Return the columns that the caller names and no header has; those of a recipe need not be there."""
-        present = {normal_name(name) for name in numbered(list(names))}
-        return [name for name in self._required if normal_name(name) not in present]
-
-
-def _column_of_letter(name: str) -> int:
-    """Return which column (from 1) a letter names, 0 if it is none."""
-    letters = name.strip(BLANKS).upper()
-    if not (letters.isascii() and letters.isalpha() and len(letters) <= 3):
-        return 0
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number
-
-
-class _PlainDates:
-    """Reads the dates of a file without a recipe, where they are not written as the API writes them."""
-
-    def __init__(self, layout: Layout, dates: DateColumn) -> None:
-        self._index = layout.index_of.get("schedule_time", -1)
-        self._dates = dates
-        self.problems: Sequence[HeaderProblem] = ()
-
-    def selects(self, raw: RawRow) -> bool:
-        """Tell whether a row is taken: all are."""
-        del raw
-        return True
-
-    def look(self, raw: RawRow) -> None:
-        """Take a row's date into account."""
-        if (text := self._text(raw)) is not None:
-            self._dates.look(text, raw.line)
-
-    def is_undecided_by(self, raw: RawRow) -> bool:
-        """Tell whether the row has a date that is clear only from the rest of its column."""
-        text = self._text(raw)
-        return text is not None and needs_decision(text)
-
-    def parts(self, raw: RawRow) -> Iterator[RawRow]:
-        """Yield the row, with its date as the rest of the package knows it."""
-        text = self._text(raw)
-        if text is None:
-            yield raw
-            return
-        is_standard = _STANDARD.match(text) is not None
-        # Reading a date costs as much as the rest of the row.
-        is_clear = is_standard and (self._dates.has_24_hours or _CLEAR_HOUR.fullmatch(text) is not None)
-        if not is_clear and self._dates.knows(text):
-            cells = list(raw.cells)
-            try:
-                moment = self._dates.read(text, raw.line)
-                cells[self._index] = text if is_standard else moment
-            except CellError as exc:
-                cells[self._index] = UnusableCell(visible(text), str(exc), text)
-            raw = replace(raw, cells=cells)
-        yield raw
-
-    def _text(self, raw: RawRow) -> str | None:
-        cell = cell_at(raw.cells, self._index)
-        return cell.strip(BLANKS) if isinstance(cell, str) else None
-
-
-_STANDARD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?!.*[ap]\.?m\.?$)", re.IGNORECASE | re.DOTALL)
-"""A date as the API writes it, or nearly so; the rest of the package says what is wrong with those."""
-
-_CLEAR_HOUR = re.compile(r"[0-9-]{10}(?:[Tt].*| (?:00|1[3-9]|2[0-3]):[0-9]{2})")
-"""A date as the API writes it whose time lacks neither AM nor PM."""
-
-_KEPT = 256
-"""Headers whose translations are kept; objects may have any number of them."""
-
-
-class Translator:
-    """Turns the rows of one source into the rows that are read: chosen, with their dates decided, one for each channel.
-
-    Args:
-        rules: how the source is read.
-        info: takes what was decided and left out.
-        again: reads the source another time, to look through a column before it is decided; ``None`` if it can be
-            read once only.
-
-    """
-
-    def __init__(
-        self, rules: ColumnRules, info: SourceInfo, again: Callable[[], Iterator[RawRow]] | None = None
-    ) -> None:
-        self.rules = rules
-        self.info = info
-        self._recipe = rules.recipe if isinstance(rules, RecipeRules) else None
-        info.recipe = self._recipe.name if self._recipe else ""
-        self._dates = DateColumn(self._recipe.date_formats if self._recipe else (), rules.words)
-        self._again = self._again_for_approval = again
-        self._known: dict[tuple[str, ...], Translation | _PlainDates] = {}
-        self._last: tuple[Layout, Translation | _PlainDates] | None = None
-
-    def rows(self, raw: RawRow) -> Iterator[RawRow]:
-        """Yield what a row of the source becomes; a header that does not fit the recipe is a ``SourceError``."""
-        translation = self._of(raw)
-        if not translation.selects(raw):
-            self.info.filtered_rows += 1
-            return
-        if raw.is_hidden:
-            self.info.hidden_rows += 1
-            if self.rules.hidden == "skip":
-                return
-            if self.rules.hidden == "refuse":
-                raw = replace(raw, unreadable=Unreadable(self._hidden_message()))
-        if self._again is not None and translation.is_undecided_by(raw):
-            self._decide(self._again)
-        if isinstance(translation, Translation) and raw.unreadable is None and raw.post is None:
-            if self._again_for_approval is not None and translation.approval.asks(raw.cells):
-                self._look_for_approval(self._again_for_approval)
-            raw = replace(raw, unreadable=translation.approval.doubt(raw.cells))
-        yield from translation.parts(raw)
-
-    def finish(self) -> None:
-        """Note what was decided, after the last row."""
-        self.info.dates = self._dates.describe()
-
-    def _decide(self, again: Callable[[], Iterator[RawRow]]) -> None:
-        """Look through the whole column."""
-        self._again = None
-        for raw in again():
-            translation = self._of(raw)
-            if translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip"):
-                translation.look(raw)
-
-    def _look_for_approval(self, again: Callable[[], Iterator[RawRow]]) -> None:
-        """Look through the columns that say which rows are to be sent."""
-        self._again_for_approval = None
-        for raw in again():
-            translation = self._of(raw)
-            is_taken = translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip")
-            if isinstance(translation, Translation) and is_taken:
-                translation.approval.look(raw.cells)
-
-    def _of(self, raw: RawRow) -> Translation | _PlainDates:
-        layout, last = raw.layout, self._last
-        if last is not None and last[0] is layout:
-            return last[1]
-        found = self._known.get(layout.names)
-        if found is None:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            found = self._known[layout.names] = self._made(layout)
-        self._last = layout, found
-        return found
-
-    def _made(self, layout: Layout) -> Translation | _PlainDates:
-        if self._recipe is None:
-            return _PlainDates(layout, self._dates)
-        made = Translation(layout.names, self._recipe, self.rules, self.info, self._dates)
-        if self.info.kind in ("csv", "xlsx"):
-            # The rows have one header, so what is wrong with it is wrong with all of them.
-            self.info.columns = made.fields
-            if made.problems:
-                problems = [(problem.column, problem.message) for problem in made.problems]
-                raise header_error(problems, self.info, None)
-        return made
-
-    def _hidden_message(self) -> str:
-        words = self.rules.words
-        return (
-            "the spreadsheet does not show this row (it is hidden, or a filter leaves it out); "
-            f"say {words.hidden('skip')} to leave such rows out, or {words.hidden('send')} to send them"
-        )
