@@ -20,7 +20,7 @@ class AttemptEvent:
         call_id: number of the call in this process; the same for all its attempts.
         endpoint: operation, or the path of a generic call.
         attempt: 1 for the first.
-        waited: seconds that it waited for its permit, and for a place among few connections.
+        waited: seconds that it waited for its permit and for a connection slot.
         seconds: from the permit to the last byte of the response, or to the failure.
         status_code: HTTP status, ``None`` if no response came.
         failure: what kind of failure it was, ``None`` for a success.

@@ -96,7 +96,7 @@ class Counterpart:
 
 
 class Work(Counterpart):
-    """Stands for something that goes on, and stays with the process in which it was begun."""
+    """Stands for work that goes on, such as a bulk run, and belongs to the process that began it."""
 
     def stand_for(self, target: Any) -> Self:
         """Become the counterpart of ``target``, on the loop of this process."""
@@ -230,7 +230,7 @@ class MarketingBlocks(Counterpart):
     """The client, and it waits.
 
     All clients of a process run on one background loop, so they share limiters, and many threads may use one at once.
-    Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork, open it in the child.
+    Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork, open the client in the child.
     """
 
     posts: Posts

@@ -96,7 +96,7 @@ class BackgroundLoop:
 
     def _problem(self) -> str | None:
         if os.getpid() != self._process:
-            return "the process was forked, and what was begun before goes on in the parent only; begin it anew here"
+            return "this was begun before the process was forked, and goes on only in the parent; begin it again here"
         if threading.current_thread() is self._thread:
             return "a blocking call in a callback of the client would wait for itself; use marketingblocks_async"
         return None

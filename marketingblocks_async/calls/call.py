@@ -109,7 +109,7 @@ class RawResponse(Generic[ResultT_co]):
         headers: the response's headers; case does not matter.
         body: the response's body, decompressed.
         attempts: number of attempts, the successful last one included.
-        waited: seconds that the call waited for permits, and for a place among few connections, all attempts together.
+        waited: seconds that the call waited for permits and for connection slots, all attempts together.
 
     """
 

@@ -250,7 +250,7 @@ class SharedJournal:
         if verdict == "other token":
             raise other_token(self.title)
         if verdict != "go":
-            lost = f"{self.title} has no row {number}, or Redis has lost what became of it; it was not sent"
+            lost = f"{self.title} has no row {number}, or Redis has lost its state; nothing was sent"
             raise JournalError(f"the run was stopped: {more[0]}" if more else lost)
 
     async def end(

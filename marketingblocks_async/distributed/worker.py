@@ -30,8 +30,7 @@ class RowSender:
         on_outage: what to do with rows that are refused for a reason that may concern all rows, such as a 404.
             ``stop``: five of them in succession stop the run, and stay pending. ``fail``: those that the API itself
             refuses fail, and the run goes on; it is for runs in which many rows have a fault of their own, such as a
-            channel that is gone. An outage stops the run in both cases. Give all workers the same. Workers do not know
-            ``wait``.
+            channel that is gone. An outage stops the run in both cases. Give all workers the same value.
 
     Raises:
         ConfigurationError: ``on_outage`` is neither ``stop`` nor ``fail``.

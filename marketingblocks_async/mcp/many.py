@@ -482,7 +482,7 @@ def _being_stored(request_key: str) -> ToolResult:
 def _other_numbers(request_key: str) -> ToolResult:
     return result(
         Outcome.NOT_SENT,
-        "The numbers of posts changed before the run began. Nothing was sent. Call with action run again.",
+        "The numbers of posts changed after the question. Nothing was sent. Call with action run again.",
         request_key=request_key,
     )
 

@@ -175,7 +175,7 @@ class Transport:
         bounds = [most_connections()]
         if self._given_session is not None and (pool := self._given_session.connector) is not None:
             # What goes beyond these would wait inside aiohttp, with its time running. There 0 is no limit.
-            # Those of a mocked session are no numbers.
+            # The limits of a mocked session are not numbers.
             given: list[object] = [pool.limit, pool.limit_per_host]
             bounds += [each for each in given if isinstance(each, int)]
         return min((each for each in bounds if each), default=None)

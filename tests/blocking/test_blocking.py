@@ -418,7 +418,7 @@ def test_a_client_of_the_parent_is_opened_in_a_forked_child(sandbox: Sandbox, tm
     assert process.returncode == 0, out
     lines = out.splitlines()
     assert "the client is not open" in lines[0]
-    assert "begin it anew" in lines[1]
+    assert "begin it again" in lines[1]
     assert lines[2:] == ["0", "[True]"]
     assert len(sandbox.posts) == 6
 

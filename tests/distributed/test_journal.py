@@ -260,7 +260,7 @@ async def test_rows_that_vanished_are_not_sent(server: PrivateRedis, journal: Sh
 async def test_a_row_whose_outcome_vanished_is_not_sent_again(server: PrivateRedis, journal: SharedJournal) -> None:
     await succeed(journal, 1)
     await server.command("DEL", "{marketingblocks:run:spring}:facts")
-    with pytest.raises(JournalError, match="has lost what became of it; it was not sent"):
+    with pytest.raises(JournalError, match="has lost its state; nothing was sent"):
         await journal.intend(1, "b")
     await journal.intend(2, "a")
 

@@ -175,8 +175,8 @@ def _refuse_unconfirmed(
         )
     if plan.sent_earlier:
         faults.append(
-            f"{sent_already(plan.sent_earlier)}; take those rows out, and resume a run that still has to send them; or "
-            "allow them (allow_duplicates)"
+            f"{sent_already(plan.sent_earlier)}; remove those rows, and resume a run that is still to send them, "
+            "or allow them (allow_duplicates)"
         )
     if broken_media:
         faults.append(

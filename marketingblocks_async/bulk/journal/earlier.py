@@ -1,8 +1,8 @@
 """Find posts of a run that another run has sent already, or is still to send.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: what it
-has still to send may have been sent from another file meanwhile.
+more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: the
+rows that it is still to send may have been sent from another file meanwhile.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
     planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
     if sent := find_sent_earlier(journal.path, base_url, row_with, since=planned_at, pending=False):
         msg = (
-            "nothing was sent: since this run was planned, other runs have sent posts that it is still to send, or may "
+            "nothing was sent: since this run was planned, other runs have sent rows that it is still to send, or may "
             f"have sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "
-            "('bulk report --results' shows which) into a new file, send that (allow_duplicates), and do not resume "
-            "this run"
+            "('bulk report --results' shows which) into a new file, send that file (allow_duplicates), and do not "
+            "resume this run"
         )
         raise UnconfirmedRowsError(msg)
 

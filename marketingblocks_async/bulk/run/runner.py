@@ -523,9 +523,8 @@ class BulkRun:
         elif self._breaker.failed_trials >= MOST_TRIALS:
             self.stop(
                 Ending.STOPPED,
-                f"a single row was tried {MOST_TRIALS} times, each time after the API had answered a read again, and "
-                f"none of these rows was created, the last one: {error}. No further row was sent; resume the run when "
-                f"the cause is gone{way_on(error)}",
+                f"the API answered a read again {MOST_TRIALS} times, but the row that was sent next was not created, "
+                f"the last one: {error}. No further row was sent; resume the run when the cause is gone{way_on(error)}",
             )
 
     def _stop_if_hopeless(self, error: Exception | None, state: RowState, *, is_token: bool) -> None:

@@ -134,11 +134,11 @@ _EMPTY_CELLS = frozenset({
     "nan", "nat", "none", "null", "<na>", "undefined", "n/a", "na", "n.a.", "-", "--", "\u2013", "\u2014", "?", "tbd",
     "tba", "tbc",
 })  # fmt: skip
-"""Texts that programs and people write where there is none."""
+"""Texts that programs and people write into empty cells."""
 
 
 def stands_for_nothing(text: str) -> bool:
-    """Tell whether a text is what programs and people write where there is none."""
+    """Tell whether a text stands for an empty cell."""
     return text.strip().casefold() in _EMPTY_CELLS
 
 
@@ -184,13 +184,13 @@ def _media_doubts(post: CreatePost, *, is_thread: bool) -> Iterator[tuple[str, s
 
 
 def _emptiness(target: str, text: str) -> str | None:
-    """Return a doubt about a text, but for links, or a hash tag that stands for an empty cell."""
+    """Return a doubt about a text (links aside) or a hash tag that stands for an empty cell."""
     parts = text.split(",") if target == "hash_tags" else [_URL.sub("", text) if "://" in text else text]
     shown = (part.strip().removeprefix("#") for part in parts)
     empty = next((part for part in shown if part.casefold() in _EMPTY_CELLS), None)
     if empty is None:
         return None
-    return f'"{empty}" is what programs and people write into an empty cell; it would be published'
+    return f'"{empty}" often stands for an empty cell; it would be published'
 
 
 def _media(post: CreatePost) -> Iterator[tuple[str, str]]:

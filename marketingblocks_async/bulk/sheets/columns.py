@@ -235,7 +235,7 @@ def _usual(name: str) -> str | None:
 
 
 Says: TypeAlias = Literal["status", "approved", "draft"]
-"""What a column of approval says: a word for how far the row is, or yes and no."""
+"""How a column says whether a row is to be sent: by a word such as "draft", or by yes and no."""
 
 _APPROVAL: dict[Says, tuple[str, ...]] = {
     "status": (

@@ -257,8 +257,8 @@ def unknown_column(shown: str, name: str, words: Words) -> str:
     if approval_in(name) is not None:
         # To leave it out would send the rows that are not approved.
         return (
-            f'"{shown}" is no field of a post; choose the rows that are to be sent by it, '
-            f"{words.where(f'{shown}=VALUE')}, or leave it out to send all: {words.ignore(shown)}"
+            f'"{shown}" is no field of a post; choose the rows to send with '
+            f"{words.where(f'{shown}=VALUE')}, or leave the column out to send all rows: {words.ignore(shown)}"
         )
     usual = usual_target(name)[0]
     # A column that the caller maps has the zone of all, so "(EST)" in its name is not checked any more.

@@ -107,9 +107,9 @@ def test_so_it_is_in_hash_tags(tags: object) -> None:
 
 def test_and_in_titles_and_tweets() -> None:
     [(_, message)] = warnings_of(channel_type="youtube", post_extra={"title": "tbd"})
-    assert message.startswith('title: "tbd" is what')
+    assert message.startswith('title: "tbd" often stands for')
     [(_, message)] = warnings_of(channel_type="twitter", post_type="thread", twitter_threads=[{"message": "-"}])
-    assert message.startswith('no. 1, message: "-" is what')
+    assert message.startswith('no. 1, message: "-" often stands for')
 
 
 @pytest.mark.parametrize("text", ["", "https://a.example/x", "No", "NA is sodium", "Why?"])

@@ -611,7 +611,7 @@ def test_the_rest_of_a_stopped_run_is_not_sent_from_two_files(
     refused = command("bulk", "run", "rest.csv", *LIFTED)
     assert refused.code == 2
     assert "are still to be sent" in refused.words
-    assert "resume a run that still has to send them" in refused.words
+    assert "resume a run that is still to send them" in refused.words
     assert command("bulk", "run", "rest.csv", "--allow-duplicates", *LIFTED).code == 0
     assert created(sandbox) == 4
     resume = ("bulk", "resume", "posts.csv", "--accept-new-token", "--json", *LIFTED)

@@ -271,10 +271,10 @@ def _number_or_moment(value: Any, number_format: str | None) -> object:
     if isinstance(value, datetime):
         return _moment(value, number_format or "")
     if isinstance(value, timedelta):
-        # The format [h]:mm is one of durations, and of the times of day that many programs write.
+        # Many programs write times of day in [h]:mm, which is a format of durations.
         if timedelta(0) <= value < timedelta(days=1):
             return (datetime.min.replace(tzinfo=UTC) + value).time()
-        message = "the format of the cell is one of durations; choose a format of dates or of times of day"
+        message = "the cell has a format of durations; choose a format of dates or of times of day"
         return UnusableCell(str(value), message)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _number(value, number_format)

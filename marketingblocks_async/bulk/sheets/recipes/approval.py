@@ -1,4 +1,4 @@
-"""Find rows that a spreadsheet has, but does not mean to be sent: drafts, ideas, what is not approved or was sent.
+"""Find rows that are not meant to be sent: drafts, ideas, and rows that are not approved or were sent already.
 
 Another program's columns of that kind hold no field of a post, so they would be left out, and with them the reason why
 a row is not to be sent. Such a row is refused, unless the options choose rows by the column or leave it out.
@@ -97,8 +97,8 @@ class Approval:
             wanted = "|".join(map(visible, words)) or usual
             says = f'says "{readable(cell)}"' if cell is not None else "is empty here, and not in other rows"
             message = (
-                f'the column "{column}" {says}, so the row may not be meant to be sent; choose the rows that are, '
-                f"{self._words.where(f'{column}={wanted}')}, or leave the column out to send all: "
+                f'the column "{column}" {says}, so the row may not be meant to be sent; choose the rows to send with '
+                f"{self._words.where(f'{column}={wanted}')}, or leave the column out to send all rows: "
                 f"{self._words.ignore(column)}"
             )
             return Unreadable(message, column, readable(cell))

@@ -204,8 +204,8 @@ def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Ite
             shown, words = visible(column.name), recipe.words
             own = words.map(shown, "PLATFORM.media_urls") if column.target == "media_urls" else words.ignore(shown)
             message = (
-                f'several columns are called like "{shown}", as those of the captions are; if it is for one platform, '
-                f"say {own}; if it is for all, {words.map(shown, column.target)}"
+                f'"{shown}" shares its name with other columns, as the captions do; if it is for one platform, say '
+                f"{own}; if it is for all, say {words.map(shown, column.target)}"
             )
             yield HeaderProblem(shown, message)
 
@@ -221,7 +221,7 @@ def _sizes(found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
             one, other, words = visible(first.name), visible(column.name), recipe.words
             message = (
                 f'"{one}" and "{other}" seem to be one picture in two sizes; leave one out: {words.ignore(one)} or '
-                f"{words.ignore(other)}; if both are sent, say {words.map(other, column.target)}"
+                f"{words.ignore(other)}; to send both, say {words.map(other, column.target)}"
             )
             yield HeaderProblem(other, message)
 

@@ -256,8 +256,8 @@ class Translation:
         """Return what says that no column holds the time, or that its cell is empty."""
         if self._sources.single.keys() & {DATE, TIME, "schedule_time"}:
             message = (
-                'publish_mode is "scheduled", so a time is needed here; if such posts go out in the next free slot: '
-                f"{self._words.default('publish_mode', PublishMode.QUEUED.value)}"
+                'publish_mode is "scheduled", so a time is needed here; if such posts go out in the next free slot, '
+                f"say {self._words.default('publish_mode', PublishMode.QUEUED.value)}"
             )
             return UnusableCell("", message)
         message = (
@@ -386,7 +386,7 @@ class Translation:
         if own not in ("00:00", read_clock(shown_clock)):
             return f"{of_day} has the time of day {own} too, and {of_clock} says {shown_clock}; delete one of them"
         if isinstance(clock, datetime) and isinstance(day, date) and f"{clock:%Y-%m-%d}" != shown_day:
-            return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; type the time alone"
+            return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; write only the time"
         return ""
 
     def _second_date(self, cells: Sequence[object]) -> str | None:
@@ -530,7 +530,7 @@ class Translation:
         shown = readable(cell)
         if field == "caption_text" and isinstance(cell, str) and stands_for_nothing(cell):
             advice = f"empty it, or write the text for {platform}"
-            return UnusableCell(shown, f'"{shown}" is what people write into an empty cell; {advice}', cell)
+            return UnusableCell(shown, f'"{shown}" often stands for an empty cell; {advice}', cell)
         if cell is None or truth(cell) is None:
             return None
         name, words = self._sources.names[index].strip(BLANKS), self._words

@@ -143,7 +143,7 @@ def test_a_file_without_a_recipe(file: Path) -> None:
         file, "\n".join([",".join([*FIELDS, "Status"]), *(",".join([*FIELDS.values(), s]) for s in ("Ready", "Draft"))])
     )
     message = failure(file, recipe=Recipe(words=COMMAND_LINE)).message
-    assert '--where "Status=VALUE", or leave it out to send all: --map "Status="' in message
+    assert '--where "Status=VALUE", or leave the column out to send all rows: --map "Status="' in message
     assert post(file, recipe=Recipe().with_options(where=["Status=Ready"])).caption_text == "Hello"
     assert len(posts(file, columns={"Status": None})) == 2
     with pytest.raises(SourceError, match=r"Recipe\(\)\.with_options\(where=\['Status=VALUE'\]\)"):

@@ -156,7 +156,7 @@ class TestWorkbooks:
                 "Date has the time of day 15:00 too, and Time says 09:05; delete one",
             ),
             (datetime(2027, 3, 14, 15), "9:05", "Date has the time of day 15:00 too, and Time says 9:05; delete one"),
-            (DAY, datetime(2027, 3, 15, 9, 5), "Time has the date 2027-03-15 too, and Date says 2027-03-14; type"),
+            (DAY, datetime(2027, 3, 15, 9, 5), "Time has the date 2027-03-15 too, and Date says 2027-03-14; write"),
         ],
     )
     def test_two_times_or_two_dates_are_refused(self, tmp_path: Path, day: object, clock: object, words: str) -> None:
