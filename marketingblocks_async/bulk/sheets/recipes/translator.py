@@ -34,7 +34,7 @@ class RecipeRules(ColumnRules):
 
     def __init__(self, recipe: Recipe, required: Iterable[str] = ()) -> None:
         super().__init__(None, words=recipe.words)
-        self.given = tuple(required)
+        self.given: tuple[str, ...] = tuple(required)
         self._required = [name for name in self.given if "*" not in name]
         self.recipe = recipe
         self.header: int = recipe.header
