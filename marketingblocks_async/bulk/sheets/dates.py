@@ -286,6 +286,8 @@ class DateColumn:
         self._seen: dict[frozenset[Order], tuple[str, int | None]] = {}
         # The first date that has several readings.
         self._unclear: tuple[str, int | None] | None = None
+        # Whether the first number of a date may be its year, as in 27.03.28; as in 28.12.26, that is the later one.
+        self._may_begin_with_year = False
         # The first time with AM or PM, and the first one that was read without them and may lack them.
         self._halved: tuple[str, int | None] | None = None
         self._not_halved: tuple[str, int | None] | None = None
@@ -312,6 +314,9 @@ class DateColumn:
             self._seen.setdefault(reading.evidence, (text, line))
         if len(reading.orders) > 1 and self._unclear is None:
             self._unclear = text, line
+        if (by_year := reading.orders.get(Order.YEAR_FIRST)) is not None:
+            other = reading.orders.get(Order.DAY_FIRST)
+            self._may_begin_with_year |= other is None or not self._this_year <= other.year < by_year.year
 
     def describe(self) -> str | None:
         """Return how the column was understood and why, for people; ``None`` if there was nothing to decide."""
@@ -394,10 +399,17 @@ class DateColumn:
 
     def _orders(self) -> frozenset[Order]:
         """Return the orders that fit every date that was looked at; none before the first."""
+        found = self._fitting()
+        # Whoever plans this year or the next one means no later one.
+        return found if self._may_begin_with_year else found - {Order.YEAR_FIRST}
+
+    def _fitting(self) -> frozenset[Order]:
         return frozenset[Order]().union(*self._seen).intersection(*self._seen)
 
     def _reasons(self) -> str:
         """Return which dates leave which orders."""
+        if self._unclear and len(self._fitting()) > len(self._orders()) == 1:
+            return f"`{visible(self._unclear[0])}`{_at(self._unclear[1])} is a near date only day first"
         alone = {orders: example for orders, example in self._seen.items() if len(orders) == 1}
         # One date decides, and two contradict each other; else all of them are needed.
         shown = alone if len(alone) > 1 or (alone and self._orders()) else self._seen

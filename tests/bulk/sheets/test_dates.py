@@ -119,6 +119,19 @@ class TestWithoutForm:
             "2027-03-14",
         }
 
+    @pytest.mark.parametrize("sign", list("/-. "))
+    @pytest.mark.parametrize("days", [["28 12 26"], ["27 12 26", "28 12 26"], ["26 12 26", "28 12 26", "28 01 27"]])
+    def test_a_later_year_is_rather_a_day(self, sign: str, days: list[str]) -> None:
+        cells = [day.replace(" ", sign) for day in days]
+        dates = column(*cells)
+        assert [dates.read(cell) for cell in cells] == [
+            "-".join(["20" + day[6:], day[3:5], day[:2]]) for day in days
+        ]  # fmt: skip
+        assert (dates.describe() or "").endswith("is a near date only day first")
+        # One that is nearer the other way makes all doubtful.
+        assert "cannot be told apart" in refusal(column(*cells, f"27{sign}03{sign}28"), cells[-1])
+        assert "cannot be told apart" in refusal(column(*cells, f"27{sign}03{sign}25"), cells[-1])
+
     def test_several_dates_can_decide_together(self) -> None:
         dates = column("28/1/27 10:00", "3/4/27 10:00")
         assert dates.read("28/1/27 10:00") == "2027-01-28 10:00"
