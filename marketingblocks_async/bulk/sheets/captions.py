@@ -148,7 +148,10 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
     tweets = [(f"twitter_threads.{n}.message", each.message) for n, each in enumerate(post.twitter_threads or (), 1)]
     title = [] if post.post_extra is None else [("post_extra.title", post.post_extra.title)]
     for target, text in (*texts, *tweets, *title):
-        yield from ((target, message) for message in (_damage(text), _emptiness(target, text)) if message is not None)
+        if not text.isascii() and (message := _damage(text)) is not None:
+            yield target, message
+        if text and (message := _emptiness(target, text)) is not None:
+            yield target, message
     is_thread = post.post_type is PostType.THREAD
     limit = CAPTION_LIMITS.get(post.channel_type)
     for target, text in tweets if is_thread else texts[:1]:
@@ -186,11 +189,11 @@ def _media_doubts(post: CreatePost, *, is_thread: bool) -> Iterator[tuple[str, s
 def _emptiness(target: str, text: str) -> str | None:
     """Return a doubt about a text (links aside) or a hash tag that stands for an empty cell."""
     parts = text.split(",") if target == "hash_tags" else [_URL.sub("", text) if "://" in text else text]
-    shown = (part.strip().removeprefix("#") for part in parts)
-    empty = next((part for part in shown if part.casefold() in _EMPTY_CELLS), None)
-    if empty is None:
-        return None
-    return f'"{empty}" often stands for an empty cell; it would be published'
+    for part in parts:
+        shown = part.strip().removeprefix("#")
+        if shown.casefold() in _EMPTY_CELLS:
+            return f'"{shown}" often stands for an empty cell; it would be published'
+    return None
 
 
 def _media(post: CreatePost) -> Iterator[tuple[str, str]]:
@@ -202,8 +205,6 @@ def _media(post: CreatePost) -> Iterator[tuple[str, str]]:
 
 
 def _damage(text: str) -> str | None:
-    if text.isascii():
-        return None
     if "\ufffd" in text:
         place = text.index("\ufffd")
         around = visible(text[max(0, place - 10) : place + 10])

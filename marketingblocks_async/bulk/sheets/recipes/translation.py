@@ -286,8 +286,8 @@ class Translation:
             text = read_caption(caption) or ""
         except CellError as exc:
             return UnusableCell(readable(caption), str(exc), "\n".join([text_of(caption), *links]))
-        # Another address may begin like this one.
-        added = [link for link in links if not re.search(re.escape(link) + _END_OF_ADDRESS, text)]
+        # Another address may begin like this one. To make a pattern takes long.
+        added = [link for link in links if link not in text or not re.search(re.escape(link) + _END_OF_ADDRESS, text)]
         return "\n".join(part for part in (text.rstrip(BLANKS) if added else text, *added) if part)
 
     def _links(self, cells: Sequence[object]) -> list[str] | UnusableCell:
@@ -381,13 +381,15 @@ class Translation:
 
     def _contradiction(self, day: object, clock: object, shown_day: str, shown_clock: str) -> str:
         """Return what to say if a cell of a workbook holds both date and time of day, and another one of either."""
-        of_day, of_clock = (visible(self._sources.name_of(field)) for field in (DATE, TIME))
         own = f"{day:%H:%M}" if isinstance(day, datetime) else "00:00"
-        if own not in ("00:00", read_clock(shown_clock)):
+        has_two_clocks = own != "00:00" and own != read_clock(shown_clock)
+        has_two_days = isinstance(clock, datetime) and isinstance(day, date) and f"{clock:%Y-%m-%d}" != shown_day
+        if not has_two_clocks and not has_two_days:
+            return ""
+        of_day, of_clock = (visible(self._sources.name_of(field)) for field in (DATE, TIME))
+        if has_two_clocks:
             return f"{of_day} has the time of day {own} too, and {of_clock} says {shown_clock}; delete one of them"
-        if isinstance(clock, datetime) and isinstance(day, date) and f"{clock:%Y-%m-%d}" != shown_day:
-            return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; write only the time"
-        return ""
+        return f"{of_clock} has the date {clock:%Y-%m-%d} too, and {of_day} says {shown_day}; write only the time"
 
     def _second_date(self, cells: Sequence[object]) -> str | None:
         """Return what to say if the column of the weekday holds a date; ``None`` if it holds none."""
