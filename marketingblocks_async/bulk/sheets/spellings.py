@@ -33,13 +33,15 @@ _POST_TYPES: dict[PostType, tuple[str, ...]] = {
 
 _YES = frozenset({
     "true", "yes", "y", "x", "1", "on", "ja", "oui", "si", "sim", "✓", "✔", "☑",
+    # As Airtable writes it.
+    "checked",
     # As Excel writes it in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Russian, Czech,
     # Finnish, Hungarian, Norwegian.
     "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar", "prawda", "sant",
     "истина", "pravda", "tosi", "igaz", "sann",
 })  # fmt: skip
 _NO = frozenset({
-    "", "false", "no", "n", "0", "off", "nein", "non", "nao", "✗", "☐",
+    "", "false", "no", "n", "0", "off", "nein", "non", "nao", "✗", "☐", "unchecked",
     "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "ложь", "nepravda", "epatosi", "hamis", "usann",
 })  # fmt: skip
 

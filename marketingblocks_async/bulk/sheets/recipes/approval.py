@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from marketingblocks_async.bulk.sheets.cells import cell_at
-from marketingblocks_async.bulk.sheets.columns import Says, approval_in, normal_name
+from marketingblocks_async.bulk.sheets.columns import Says, approval_in, is_note, normal_name
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable
 from marketingblocks_async.bulk.sheets.spellings import spelled, truth
@@ -22,14 +22,22 @@ _APPROVED_WORDS = frozenset(
     map(
         spelled,
         (
-            "approved", "scheduled", "ready", "ready to post", "ready to publish", "ready to schedule", "final", "ok",
-            "confirmed", "to be posted", "to post", "to publish", "to schedule",
-            "freigegeben", "genehmigt", "geplant", "aprobado", "programado", "aprovado", "agendado",
-            "approuvé", "validé", "programmé", "planifié", "approvato", "programmato", "goedgekeurd", "ingepland",
+            "approved", "approved by client", "client approved", "scheduled", "ready", "ready to go", "ready to post",
+            "ready for posting", "ready to publish", "ready for publishing", "ready to schedule",
+            "ready for scheduling", "good to go", "final", "ok", "confirmed", "queued", "to be posted", "to post",
+            "to be published", "to publish", "to be scheduled", "to schedule",
+            "freigegeben", "genehmigt", "geplant", "eingeplant", "bereit",
+            "aprobado", "aprobada", "programado", "programada", "listo", "lista", "listo para publicar",
+            "aprovado", "aprovada", "agendado", "agendada",
+            "approuvé", "approuvée", "validé", "validée", "programmé", "programmée", "planifié", "planifiée", "prêt",
+            "à publier", "approvato", "approvata", "programmato", "programmata", "goedgekeurd", "ingepland",
         ),
     )
 )  # fmt: skip
 """Words for rows that are to be sent. Others, such as "planned", may mean either."""
+
+_LONGEST_WORDS = 80
+"""Characters of a cell that is compared as it is."""
 
 _MOST_WORDS = 20
 """Words of one column that are remembered."""
@@ -60,15 +68,20 @@ class Approval:
             normal = normal_name(name)
             kind = approval_in(name)
             is_said = normal in chosen or any(each.fullmatch(normal) for each in left_out)
-            if kind is not None and not is_said and sources.target_of(index) is None:
+            if kind is not None and not is_said and not is_note(name) and sources.target_of(index) is None:
                 self._columns[index] = name, kind
         self._approving: dict[int, dict[str, str]] = {index: {} for index in self._columns}
+        # To show a cell takes long, and most rows say the same.
+        self._last: dict[int, object] = {}
 
     def look(self, cells: Sequence[object]) -> None:
         """Take a row into account: what columns say of rows that are to be sent."""
         for index, (_, kind) in self._columns.items():
             cell = cell_at(cells, index)
             words = self._approving[index]
+            if isinstance(cell, str) and cell == self._last.get(index):
+                continue
+            self._last[index] = cell
             if cell is not None and kind != "draft" and _is_approved(cell) and len(words) < _MOST_WORDS:
                 said = "yes" if truth(cell) else _text(cell)
                 words.setdefault(said.casefold(), said)
@@ -106,7 +119,8 @@ class Approval:
 
 
 def _is_approved(cell: object) -> bool:
-    return truth(cell) is True or spelled(_text(cell)) in _APPROVED_WORDS
+    text = cell if isinstance(cell, str) and len(cell) <= _LONGEST_WORDS else _text(cell)
+    return truth(cell) is True or spelled(text) in _APPROVED_WORDS
 
 
 def _text(cell: object) -> str:

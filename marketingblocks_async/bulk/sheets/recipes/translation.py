@@ -395,6 +395,9 @@ class Translation:
         """Return what to say if the column of the weekday holds a date; ``None`` if it holds none."""
         for index in self._sources.days:
             cell = cell_at(cells, index)
+            if isinstance(cell, date) and _day_text(cell) == _day_text(self._cell(cells, DATE)):
+                # A formula and the format of the cell make the weekday out of the date.
+                continue
             if isinstance(cell, date) or (isinstance(cell, str) and self._dates.is_date(cell)):
                 name, other = visible(self._sources.names[index]), visible(self._sources.name_of(DATE))
                 return same_field(name, other, DATE, self._words)

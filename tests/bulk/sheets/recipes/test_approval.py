@@ -54,6 +54,10 @@ def advice(plan: Plan) -> tuple[str, str]:
         ("State", ["In review", "scheduled"], ["scheduled"]),
         ("Draft", ["TRUE", "no", ""], ["no", ""]),
         ("Entwurf", ["FALSCH", "WAHR"], ["FALSCH"]),
+        ("Approved", ["checked", ""], ["checked"]),
+        ("Status", ["Bereit", "Fertig", "Approved by client"], ["Bereit", "Approved by client"]),
+        ("Statut", ["Programmée", "Publiée", "Prêt"], ["Programmée", "Prêt"]),
+        ("Estado", ["Listo", "Publicado", "Aprobada"], ["Listo", "Aprobada"]),
     ],
 )  # fmt: skip
 def test_what_is_not_approved_is_refused_and_left_out_as_advised(
@@ -82,7 +86,14 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "cells"), [("Approved", ["", ""]), ("Status", ["", "Approved"]), ("Approved by", ["Anna", "no"])]
+    ("column", "cells"),
+    [
+        ("Approved", ["", ""]),
+        ("Status", ["", "Approved"]),
+        ("Approved by", ["Anna", "no"]),
+        ("_state", ["failed", "failed"]),
+        ("_Status", ["Draft", "Approved"]),
+    ],
 )
 def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
     found, plan = planned(sheet(file, column, *cells), recipe())

@@ -116,6 +116,16 @@ class TestWeekdays:
         for name, moment in (("Day", "2027-03-01 09:05"), ("Date", "2027-03-14 09:05")):
             assert read(file, self.NAMES, row, columns={name: None}).values("schedule_time") == [moment]
 
+    @pytest.mark.parametrize(("day", "is_weekday"), [(date(2027, 3, 14), True), (date(2027, 3, 1), False)])
+    def test_a_date_that_is_shown_as_a_weekday_is_the_same_date(
+        self, tmp_path: Path, day: date, is_weekday: bool
+    ) -> None:
+        rows: list[list[object]] = [[*self.NAMES, "Platform", "Copy"], [day, date(2027, 3, 14), time(9, 5), "FB", "1"]]
+        file = workbook(tmp_path / "calendar.xlsx", *rows, formats={"A2": "dddd", "B2": "yyyy-mm-dd", "C2": "hh:mm"})
+        found = Read(file, options(channels=FACEBOOK, fixed=BERLIN))
+        assert found.values("schedule_time") == (["2027-03-14 09:05"] if is_weekday else [])
+        assert len(found.messages) == (not is_weekday)
+
     def test_a_day_alone_is_the_date(self, file: Path) -> None:
         assert read(file, ["Day", "Time"], ["2027-03-14", "09:05"]).values("schedule_time") == ["2027-03-14 09:05"]
 
