@@ -123,9 +123,9 @@ def zone_of(name: str) -> tzinfo:
 def _zones_by_city() -> dict[str, str]:
     """Return the zones by their cities and by their names, both in small letters."""
     zones = sorted(zone for zone in available_timezones() if "/" in zone)
-    return {zone.rpartition("/")[2].casefold(): zone for zone in reversed(zones)} | {
-        zone.casefold(): zone for zone in zones
-    }
+    # "Etc/GMT+1" is an hour behind UTC, and whoever writes "GMT+1" means an hour before it.
+    places = [zone for zone in reversed(zones) if not re.search("GMT[+-]", zone)]
+    return {zone.rpartition("/")[2].casefold(): zone for zone in places} | {zone.casefold(): zone for zone in zones}
 
 
 @lru_cache(maxsize=1024)

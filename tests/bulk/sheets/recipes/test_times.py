@@ -52,6 +52,8 @@ class TestZonesInNames:
             ("Berlin", "Europe/Paris", True),
             ("UTC+2", "Europe/Berlin", True),
             ("UTC+1", "Europe/Berlin", False),
+            ("GMT+2", "Europe/Berlin", True),
+            ("gmt-2", "Europe/Berlin", False),
             ("GMT+5:30", "Asia/Kolkata", True),
             ("GMT+5:30", "Europe/Berlin", False),
             ("in CET", "Europe/Berlin", True),
