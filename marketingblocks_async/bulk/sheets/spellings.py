@@ -73,5 +73,9 @@ def truth(value: object) -> bool | None:
     if value is None or isinstance(value, bool):
         return bool(value)
     # Numbers of a workbook are shown as their digits.
-    word = spelled(str(getattr(value, "value", value)))
+    text = str(getattr(value, "value", value))
+    word = spelled(text)
+    if not word and (signs := [sign for sign in text[:100] if unicodedata.category(sign) == "So"]):
+        # A green circle is not empty.
+        return {"✅": True, "❌": False}.get("".join(signs))
     return True if word in _YES else False if word in _NO else None

@@ -36,6 +36,9 @@ _APPROVED_WORDS = frozenset(
 )  # fmt: skip
 """Words for rows that are to be sent. Others, such as "planned", may mean either."""
 
+_NOTHING = frozenset({"-", "--", "\u2013", "\u2014", "n/a", "n.a.", "na"})
+"""What people write into a cell that they leave empty; "TBD" and "none" say more of an approval."""
+
 _LONGEST_WORDS = 80
 """Characters of a cell that is compared as it is."""
 
@@ -94,6 +97,8 @@ class Approval:
     def _is_doubtful(cell: object, kind: Says) -> bool:
         if cell is None:
             return kind == "approved"
+        if kind != "approved" and isinstance(cell, str) and cell.strip().casefold() in _NOTHING:
+            return False
         return truth(cell) is not False if kind == "draft" else not _is_approved(cell)
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:

@@ -272,7 +272,8 @@ class TestSpellings:
         ("value", "said"),
         [
             ("TRUE", True), ("yes", True), ("x", True), ("✓", True), (True, True), ("Nein", False), (None, False),
-            ("", False), ("0", False), ("maybe", None),
+            ("", False), ("0", False), ("maybe", None), ("✅", True), ("✔\ufe0f", True), ("❌", False), ("-", False),
+            ("\U0001f7e2", None), ("\u25cf", None), ("checked", True), ("unchecked", False),
         ],
     )  # fmt: skip
     def test_truth(self, value: object, said: bool | None) -> None:
