@@ -14,6 +14,7 @@ from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, Layout, RawRow, Unreadable, header_error
 
 from .known_columns import Columns
+from .moments import Moments
 from .recipe import DATE, Recipe
 from .translation import Translation
 
@@ -152,7 +153,7 @@ class Translator:
                 return
             if self.rules.hidden == "refuse":
                 raw = replace(raw, unreadable=Unreadable(self._hidden_message()))
-        if self._again is not None and translation.is_undecided_by(raw):
+        if self._again is not None and _moments(translation).is_undecided_by(raw):
             self._decide(self._again)
         if isinstance(translation, Translation) and raw.unreadable is None and raw.post is None:
             if self._again_for_approval is not None and translation.approval.asks(raw.cells):
@@ -170,7 +171,7 @@ class Translator:
         for raw in again():
             translation = self._of(raw)
             if translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip"):
-                translation.look(raw)
+                _moments(translation).look(raw)
 
     def _look_for_approval(self, again: Callable[[], Iterator[RawRow]]) -> None:
         """Look through the columns that say which rows are to be sent."""
@@ -211,3 +212,7 @@ class Translator:
             "the spreadsheet does not show this row (it is hidden, or a filter leaves it out); "
             f"say {words.hidden('skip')} to leave such rows out, or {words.hidden('send')} to send them"
         )
+
+
+def _moments(translation: Translation | _PlainDates) -> Moments | _PlainDates:
+    return translation.moments if isinstance(translation, Translation) else translation
