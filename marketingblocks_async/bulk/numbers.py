@@ -35,8 +35,8 @@ def listed_rows(rows: Sequence[int], count: int) -> str:
 
 
 def sent_already(sent: Sequence[SentEarlier]) -> str:
-    """Return in words what other runs have sent, or are still to send."""
-    return f"posts of this file were sent already, may have been, or are still to be sent ({by_runs(sent)})"
+    """Return in words what other runs have sent, or have pending."""
+    return f"posts of this file were sent already, may have been, or are pending in another run ({by_runs(sent)})"
 
 
 def by_runs(sent: Sequence[SentEarlier]) -> str:

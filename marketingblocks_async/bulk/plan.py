@@ -163,7 +163,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class SentEarlier:
-    """Posts that another run has sent, may have sent, or has begun and is still to send.
+    """Posts that another run has sent, may have sent, or has pending since it began.
 
     Attributes:
         journal: path of that run's journal.
@@ -224,8 +224,8 @@ class Plan:
         source_rows: data rows of the source; fewer than ``rows`` if some of them make posts for several channels.
         faults: the errors, those with equal words together; the one that stops the most rows first. Of more than
             ``FAULTS_LIMIT`` the first ones that were met.
-        sent_earlier: posts that other runs have sent, may have sent, or are still to send, run by run; empty if that
-            was not looked up.
+        sent_earlier: posts that other runs have sent, may have sent, or have pending, run by run; empty if that was not
+            looked up.
 
     """
 

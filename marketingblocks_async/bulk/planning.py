@@ -55,7 +55,7 @@ CHANNELS_LIMIT = 10_000
 
 
 FindSent: TypeAlias = Callable[[Callable[[str], int | None]], Sequence[SentEarlier]]
-"""Returns what other runs have sent, or are still to send; gets a function that returns the first row of a content's
+"""Returns what other runs have sent, or have pending; gets a function that returns the first row of a content's
 hash."""
 
 
@@ -172,7 +172,7 @@ class PlanBuilder:
         return self._duplicates.first(content_hash)
 
     def add_sent_earlier(self, sent: Sequence[SentEarlier]) -> None:
-        """Add posts that other runs have sent, may have sent, or are still to send."""
+        """Add posts that other runs have sent, may have sent, or have pending."""
         self._sent_earlier += tuple(sent)
 
     def add_warnings(self, warnings: Sequence[RowWarning]) -> None:

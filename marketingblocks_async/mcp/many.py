@@ -411,7 +411,7 @@ def _is_repetition(stored: Stored, request_key: str) -> bool:
     return stored.repeats > 0 and request_key == _derived_key(stored.digest)
 
 
-_BY_OTHER_RUNS = "were sent by other runs, or may have been, or are still to be sent by them"
+_BY_OTHER_RUNS = "were sent by other runs, or may have been, or are pending there"
 
 
 def _repetition(request_key: str, stored: Stored) -> ToolResult:

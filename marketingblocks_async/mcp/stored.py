@@ -56,8 +56,8 @@ class Stored:
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
-        repeats: posts still to be sent that other runs have sent, or may have sent. Also those that other runs are
-            still to send, unless this one has begun: two runs that were stopped would block each other.
+        repeats: pending posts that other runs have sent, or may have sent. Also those that other runs have pending,
+            unless this one has begun: two stopped runs would block each other.
         sent_earlier: which posts these are, and which runs; empty if there are none.
 
     """

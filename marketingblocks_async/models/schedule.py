@@ -123,7 +123,7 @@ def zone_of(name: str) -> tzinfo:
 def _zones_by_city() -> dict[str, str]:
     """Return the zones by their cities and by their names, both in small letters."""
     zones = sorted(zone for zone in available_timezones() if "/" in zone)
-    # "Etc/GMT+1" is an hour behind UTC, and whoever writes "GMT+1" means an hour before it.
+    # The name "Etc/GMT+1" has the opposite sign: it is an hour behind UTC. People write "GMT+1" for an hour ahead.
     places = [zone for zone in reversed(zones) if not re.search("GMT[+-]", zone)]
     return {zone.rpartition("/")[2].casefold(): zone for zone in places} | {zone.casefold(): zone for zone in zones}
 

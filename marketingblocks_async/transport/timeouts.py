@@ -17,7 +17,7 @@ the loop may call timers before it has looked for what can be read. So it looks,
 
 
 LEAST_LEFT = 0.25
-"""Part of the timeout that an attempt keeps at least while it is held back, so that it is seldom checked then."""
+"""Part of the timeout after which an attempt that is held back is checked again, or later. Each check costs time."""
 
 
 class AttemptTimer:

@@ -250,7 +250,7 @@ async def test_posts_of_a_run_that_goes_on_are_sent_by_no_other_run(
         ]
         for told, count in zip(refused, (20, 10), strict=True):
             assert told["outcome"] == "refused"
-            assert "still to be sent" in told["what_to_do"]
+            assert "are pending there" in told["what_to_do"]
             assert told["untrusted_data"]["sent_earlier"]["runs"] == [{"request_key": key, "posts": count}]
         own = await call(client, CREATE_MANY, action="plan", posts=posts(60)[40:], request_key="mine")
         assert own["outcome"] == "planned"

@@ -68,8 +68,8 @@ async def create_journal(
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
-            also as one that another run has sent there, or is still to send, whose journal (``*.journal``) is beside
-            this one.
+            also as one that another run has sent there, or has pending, whose journal (``*.journal``) is beside this
+            one.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         base_url: API root that the posts will go to. ``None`` if other runs are no concern.
         now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
@@ -175,7 +175,7 @@ def _refuse_unconfirmed(
         )
     if plan.sent_earlier:
         faults.append(
-            f"{sent_already(plan.sent_earlier)}; remove those rows, and resume a run that is still to send them, "
+            f"{sent_already(plan.sent_earlier)}; remove those rows, and resume a run that has them pending, "
             "or allow them (allow_duplicates)"
         )
     if broken_media:

@@ -1,8 +1,8 @@
-"""Find posts of a run that another run has sent already, or is still to send.
+"""Find posts that another run has sent, or has pending.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: the
-rows that it is still to send may have been sent from another file meanwhile.
+more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: its
+pending rows may have been sent from another file meanwhile.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def find_sent_earlier(
         base_url: API root; runs at another one do not count.
         row_with: returns the run's first row whose request has a hash.
         since: Unix time; what was sent before does not count.
-        pending: whether to return also what other runs that have begun are still to send.
+        pending: whether to return also what is pending in other runs that have begun.
 
     """
     journals = [each for each in sorted(path.parent.glob("*.journal")) if each.name != path.name]
@@ -64,8 +64,8 @@ def find_sent_earlier(
 def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
     """Refuse to go on with a run if other runs have sent, or may have sent, its rows since it was planned.
 
-    What they had sent before was allowed when it was planned. What they are still to send does not count: two runs that
-    were stopped would block each other.
+    What they had sent before was allowed when it was planned. What they have pending does not count: two stopped runs
+    would block each other.
 
     Args:
         journal: the run.
@@ -92,8 +92,8 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
     planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
     if sent := find_sent_earlier(journal.path, base_url, row_with, since=planned_at, pending=False):
         msg = (
-            "nothing was sent: since this run was planned, other runs have sent rows that it is still to send, or may "
-            f"have sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "
+            "nothing was sent: since this run was planned, other runs have sent some of its pending rows, or may have "
+            f"sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "
             "('bulk report --results' shows which) into a new file, send that file (allow_duplicates), and do not "
             "resume this run"
         )

@@ -400,7 +400,7 @@ class DateColumn:
     def _orders(self) -> frozenset[Order]:
         """Return the orders that fit every date that was looked at; none before the first."""
         found = self._fitting()
-        # Whoever plans this year or the next one means no later one.
+        # Where the year at the end is the nearer one it is meant: 28.12.26 is in 2026, and not in 2028.
         return found if self._may_begin_with_year else found - {Order.YEAR_FIRST}
 
     def _fitting(self) -> frozenset[Order]:

@@ -454,7 +454,9 @@ async def test_what_another_run_has_sent_to_the_same_api_or_will_is_a_repetition
     await create_journal([post("New")], tmp_path / "plan.journal")
     (tmp_path / "broken.journal").write_text("no database")
     rows = [post("Failed"), post("Sending"), post("Pending"), post("New"), post("Sending")]
-    with pytest.raises(UnconfirmedRowsError, match=r"still to be sent \(rows 2, 3 by the run of .*other\.journal\)"):
+    with pytest.raises(
+        UnconfirmedRowsError, match=r"pending in another run \(rows 2, 3 by the run of .*other\.journal\)"
+    ):
         await create_journal(rows[:4], path, allow_duplicates=False, base_url="https://one.example/api/v1/")
     assert left_behind(path) == ["broken.journal", "other.journal", "plan.journal"]
     for number, base_url in enumerate((None, "https://two.example/api/v1", "https://one.example:8443/api/v1")):

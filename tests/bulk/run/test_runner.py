@@ -215,7 +215,7 @@ async def test_a_row_that_was_left_out_without_being_known_may_have_been_sent(sa
     with JournalReader(path) as journal:
         (skipped,) = journal.rows([RowState.FAILED])
     rows = [CreatePost.model_validate_json(skipped.request)]
-    with pytest.raises(UnconfirmedRowsError, match=r"still to be sent \(row 1 by the run of"):
+    with pytest.raises(UnconfirmedRowsError, match=r"pending in another run \(row 1 by the run of"):
         await create_journal(rows, path.with_name("failed.journal"), allow_duplicates=False, base_url=sandbox.base_url)
     assert len(sandbox.ledger.commits) == 10
 

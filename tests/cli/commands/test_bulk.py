@@ -578,7 +578,7 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     header, *rows = file.read_text().splitlines()
     (tmp_path / "again.csv").write_text("\n".join([header, rows[1], "facebook,1,post,New,,now", rows[0], ""]))
     told = (
-        "posts of this file were sent already, may have been, or are still to be sent (rows 1, 3 by the run of "
+        "posts of this file were sent already, may have been, or are pending in another run (rows 1, 3 by the run of "
         "posts.csv.journal)"
     )
     planned = command("bulk", "plan", "again.csv")
@@ -610,8 +610,8 @@ def test_the_rest_of_a_stopped_run_is_not_sent_from_two_files(
     (tmp_path / "rest.csv").write_text("\n".join([header, *rows[sent:], ""]))
     refused = command("bulk", "run", "rest.csv", *LIFTED)
     assert refused.code == 2
-    assert "are still to be sent" in refused.words
-    assert "resume a run that is still to send them" in refused.words
+    assert "are pending in another run" in refused.words
+    assert "resume a run that has them pending" in refused.words
     assert command("bulk", "run", "rest.csv", "--allow-duplicates", *LIFTED).code == 0
     assert created(sandbox) == 4
     resume = ("bulk", "resume", "posts.csv", "--accept-new-token", "--json", *LIFTED)
