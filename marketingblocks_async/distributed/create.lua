@@ -1,9 +1,12 @@
--- Make a run of imported rows, unless there is one. Further keys, before the last: the imported rows and their numbers, which
--- expire until then. Arguments: how many there are, name of the import. Returns 1, or 0 if there is another run.
+-- Make a run of imported rows, unless there is one, or what is left of one. Further keys, before the last: the imported rows
+-- and their numbers, which expire until then. Arguments: how many there are, name of the import. Returns 1, or 0 if there is
+-- another run.
 local imported, numbers = KEYS[#KEYS - 2], KEYS[#KEYS - 1]
-if redis.call('EXISTS', rows) == 1 then
-  -- The reply may have been lost, and redis-py has sent it again.
-  return redis.call('HGET', meta, 'import') == ARGV[2] and 1 or 0
+for _, key in ipairs(KEYS) do
+  if key ~= imported and key ~= numbers and redis.call('EXISTS', key) == 1 then
+    -- The reply may have been lost, and redis-py has sent it again.
+    return redis.call('HGET', meta, 'import') == ARGV[2] and 1 or 0
+  end
 end
 if redis.call('EXISTS', imported) == 1 then
   redis.call('PERSIST', imported)

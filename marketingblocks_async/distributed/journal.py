@@ -6,9 +6,10 @@ however often a queue delivers it. So a row that was delivered twice is sent onc
 it is looked for at the API, and sent again only if it certainly does not exist there.
 
 The settings ``appendonly yes`` and ``appendfsync always`` make Redis respond only after it has written to the disk (it
-writes once for all waiting clients). They are checked. A replica that takes over may lack the last intents, so this
-Redis must not fail over by itself. While it is down nothing is sent, and the controlling process ends with an error;
-start it again when Redis is back. Rows that vanish, for example by a flush, cannot get an intent and are not sent.
+writes once for all waiting clients). With ``maxmemory-policy noeviction`` it refuses to write when its memory is full,
+instead of removing rows. These settings are checked. A replica that takes over may lack the last intents, so this Redis
+must not fail over by itself. While it is down nothing is sent, and the controlling process ends with an error; start it
+again when Redis is back. Rows that vanish, for example by a flush, cannot get an intent and are not sent.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ class SharedJournal:
     """The journal of one run, in Redis: ``async with SharedJournal(url, "spring-campaign") as journal``.
 
     Args:
-        url: the Redis, with ``appendonly yes`` and ``appendfsync always``.
+        url: the Redis, with ``appendonly yes``, ``appendfsync always`` and ``maxmemory-policy noeviction``.
         run: name of the run.
         prefix: start of the names of all keys.
-        check_durability: whether to check the settings that keep data on the disk. Turn it off only if they cannot be
-            read and are known to be right.
+        check_durability: whether to check these settings. Turn it off only if they cannot be read and are known to be
+            right.
 
     Raises:
         ConfigurationError: ``url`` is no address of a Redis.
@@ -108,10 +109,19 @@ class SharedJournal:
     async def _check_settings(self) -> None:
         async with _command("cannot ask Redis whether it keeps its data on the disk"):
             found: Mapping[str, str] = await self._redis.config_get("append*")
+            # Before Redis 7, CONFIG GET takes one pattern.
+            eviction: Mapping[str, str] = await self._redis.config_get("maxmemory-policy")
         if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
             msg = (
                 "this Redis may lose an intent after a crash, and a row could be sent twice; "
                 "set 'appendonly yes' and 'appendfsync always'"
+            )
+            raise JournalError(msg)
+        # Also without "maxmemory", which can be set at any time.
+        if eviction.get("maxmemory-policy") != "noeviction":
+            msg = (
+                "this Redis may remove rows of a run when its memory is full, and they would be lost; "
+                "set 'maxmemory-policy noeviction'"
             )
             raise JournalError(msg)
 
@@ -126,16 +136,17 @@ class SharedJournal:
 
         Raises:
             JournalExistsError: there is a run of this name.
-            JournalError: two rows have one number, or Redis cannot be reached.
+            JournalError: Redis has lost a part of a run of this name, two rows have one number, or Redis cannot be
+                reached.
 
         """
         # Names of its own, since another process may be creating the run at the same time.
         own = secrets.token_hex(8)
         importing, pending = (f"{key}:importing:{own}" for key in (self._rows, self._sets[RowState.PENDING]))
         async with _command():
-            is_made = await self._redis.exists(self._rows)
+            is_made = await self._redis.exists(*self._keys)
         if is_made:
-            raise self._exists()
+            raise await self._exists()
         count = 0
         async for chunk in _chunks(rows):
             count += len(chunk)
@@ -154,10 +165,18 @@ class SharedJournal:
             keys = (*self._keys[:-1], importing, pending, self._keys[-1])
             is_made = await self._create(keys=keys, args=[count, own])
         if not is_made:
-            raise self._exists()
+            raise await self._exists()
         return count
 
-    def _exists(self) -> JournalExistsError:
+    async def _exists(self) -> JournalError:
+        async with _command():
+            left, size = await self._redis.hlen(self._rows), await self._redis.hget(self._meta, "rows")
+        if size is None or left != int(size):
+            # Its rows may have been sent, and what is left of their states would be taken for that of the new rows.
+            return JournalError(
+                f"this Redis has lost a part of a run {self.run!r}, and a row could be sent twice; look at the API for "
+                "what was sent, and give this run another name"
+            )
         return JournalExistsError(
             f"there is a run {self.run!r} already; to go on with it leave out the rows (create()), "
             "or give this one another name"

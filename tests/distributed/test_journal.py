@@ -326,6 +326,34 @@ async def test_a_redis_that_may_forget_is_refused() -> None:
             assert await journal.create(rows(1)) == 1
 
 
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+async def test_a_redis_that_removes_keys_when_it_is_full_is_refused(server: PrivateRedis, policy: str) -> None:
+    await server.command("CONFIG", "SET", "maxmemory-policy", policy)
+    with pytest.raises(JournalError, match="set 'maxmemory-policy noeviction'"):
+        async with SharedJournal(server.url, "spring"):
+            pass
+
+
+@pytest.mark.parametrize("lost", ["rows", "meta"])
+async def test_a_run_of_which_redis_lost_a_part_is_not_created_again(
+    server: PrivateRedis, journal: SharedJournal, lost: str
+) -> None:
+    """Else its new rows have the outcomes of the old ones."""
+    await succeed(journal, 1)
+    await server.command("DEL", f"{{marketingblocks:run:spring}}:{lost}")
+    with pytest.raises(JournalError, match=r"lost a part of a run 'spring'.*another name") as caught:
+        await journal.create(rows(5))
+    assert not isinstance(caught.value, JournalExistsError)
+    assert await journal.numbers(RowState.DONE) == [1]
+
+
+async def test_a_run_without_rows_is_one(server: PrivateRedis) -> None:
+    async with SharedJournal(server.url, "empty") as journal:
+        assert await journal.create([]) == 0
+        with pytest.raises(JournalExistsError):
+            await journal.create(rows(2))
+
+
 async def test_highest_ids_hold_from_when_they_were_noted(journal: SharedJournal) -> None:
     assert await journal.highest_ids() == []
     began = await journal.now()

@@ -72,8 +72,8 @@ class RedisServer:
         micros = int(self.world.loop.now * 1e6)
         return [str(micros // 1_000_000), str(micros % 1_000_000)]
 
-    def _exists(self, key: str) -> int:
-        return int(key in self.data)
+    def _exists(self, *keys: str) -> int:
+        return sum(key in self.data for key in keys)
 
     def _del(self, *keys: str) -> int:
         return sum(self.data.pop(key, None) is not None for key in keys)
