@@ -24,7 +24,7 @@ from collections.abc import AsyncGenerator, Awaitable, Collection, Generator, It
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -565,17 +565,35 @@ class Journal(JournalReader):
             states: the states of the rows that count.
 
         """
-        planned = datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
+        planned = self._planned
         if not is_past(planned, now):
             # As in each run that follows its plan, so a large file is not looked through.
             return 0, []
         count, first = 0, list[int]()
         for text, zone, rows, number in self._all("due_times", (json.dumps([int(state) for state in states]),)):
-            moment = utc_moment(text, zone or "")
-            if moment is not None and is_past(moment, now) and not is_past(moment, planned):
+            if _has_passed(text, zone, planned, now):
                 count += rows
                 first.append(row_of(number))
         return count, sorted(first)
+
+    def has_passed(self, request: str, now: datetime) -> bool:
+        """Return whether the schedule time of a row has passed since the plan.
+
+        Args:
+            request: the row's request.
+            now: an aware datetime.
+
+        """
+        planned = self._planned
+        if '"schedule_time":"' not in request or not is_past(planned, now):
+            return False
+        post: Mapping[str, Any] = json.loads(request)
+        text = post.get("schedule_time")
+        return text is not None and _has_passed(text, post.get("time_zone"), planned, now)
+
+    @cached_property
+    def _planned(self) -> datetime:
+        return datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
 
     # For reconciliation, see RunJournal.
 
@@ -637,6 +655,11 @@ class Journal(JournalReader):
         for number, text in reasons.items():
             self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
         await self.flush()
+
+
+def _has_passed(schedule_time: str, time_zone: str | None, planned: datetime, now: datetime) -> bool:
+    moment = utc_moment(schedule_time, time_zone or "")
+    return moment is not None and is_past(moment, now) and not is_past(moment, planned)
 
 
 def _compare(path: Path, file: os.stat_result | None) -> tuple[bool, bool]:

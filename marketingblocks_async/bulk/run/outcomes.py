@@ -91,7 +91,7 @@ class SkippedError(Exception):
 
 
 class StoppingError(Exception):
-    """Keeps a row from being sent when the run is about to stop."""
+    """Keeps a row from being sent: the run is about to stop, or the row's schedule time has passed."""
 
 
 def state_after(error: Exception | None) -> RowState:

@@ -85,7 +85,7 @@ class BulkRun:
         on_outage: what to do when several consecutive rows get no usable response, see ``OutagePolicy``.
         allow_past: whether to send rows whose schedule time has passed since they were planned, for example because the
             run was stopped meanwhile. The API may publish them at once. Such rows are told to ``on_remark``. If it is
-            ``False``, the run also stops before it sends a row again whose time has passed during the run.
+            ``False``, a row whose time passes during the run stays pending, too, and the others are sent.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
         on_progress: called about every ``progress_every`` seconds, and at the end.
@@ -130,6 +130,8 @@ class BulkRun:
         # Numbers of rows that were sent and are pending again. A trial takes another row if there is one: a row with a
         # fault of its own says nothing of the others.
         self._put_back: set[int] = set()
+        # Pending rows that must not be sent since their time has passed.
+        self._late = 0
         # Set when a row that is held back has to look again whether it may go.
         self._news = asyncio.Event()
         self._progress_every = progress_every
@@ -223,8 +225,8 @@ class BulkRun:
             if self._ending is Ending.COMPLETE and (counts.pending or counts.unknown):
                 self._ending = Ending.INCOMPLETE
             await journal.end_session(self._ending)
-        if counts.pending and self._ending is Ending.INCOMPLETE and self._put_off_by is not None:
-            self._reason = f"rows could not be sent, the last one because: {self._put_off_by}"
+        if counts.pending and self._ending is Ending.INCOMPLETE:
+            self._reason = await self._why_pending()
         self._meter.report()
         return BulkResult(
             counts,
@@ -311,10 +313,15 @@ class BulkRun:
         if ago < COUNTED_FOR:
             self._client.rate_limiter.pause(snapshot.per + COUNTED_FOR - 1.0 - ago, over_limit=False)
 
-    async def _stop_for_past(self) -> None:
-        """Stop if rows are about to be sent again whose time has passed meanwhile, unless that is allowed."""
+    async def _why_pending(self) -> str | None:
+        """Return why rows are left although nothing has stopped the run."""
         if not self._allow_past and (problem := await self._explain_past()) is not None:
-            self.stop(Ending.STOPPED, f"{problem}; no further row was sent; {_PAST_WAY_ON}")
+            return f"{problem}; they were not sent; {_PAST_WAY_ON}"
+        return None if self._put_off_by is None else f"rows could not be sent, the last one because: {self._put_off_by}"
+
+    def _is_late(self, post: StoredPost) -> bool:
+        """Return whether a row must not be sent since its time has passed after the plan."""
+        return not self._allow_past and self._journal.has_passed(post.text, datetime.now(UTC))
 
     async def _settle_unknown(self) -> None:
         """Do with the rows of unknown outcome that the listings do not settle as the policy says."""
@@ -333,9 +340,6 @@ class BulkRun:
             if not found[-1].absent:
                 return
             await self._read_counts()
-            await self._stop_for_past()
-            if self._stopping.is_set():
-                return
             await self._send_all()
 
     async def _move_unknown(self, state: RowState, why: str | None) -> None:
@@ -358,7 +362,6 @@ class BulkRun:
                 passes += 1
             else:
                 return
-            await self._stop_for_past()
 
     async def _wait_until_well(self) -> None:
         """Ask the API with a read, now and then, until it answers; then one row may try."""
@@ -379,6 +382,8 @@ class BulkRun:
             return
 
     async def _send_pending(self) -> None:
+        if not self._allow_past:
+            self._late, _ = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC))
         many: CreateMany = self._client.posts.create_many(
             self._rows(), concurrency=self._concurrency, before_send=self._intend
         )
@@ -398,15 +403,16 @@ class BulkRun:
                 await self._hold_back()
             if self._is_pausing:
                 return
-            if (
-                self._breaker.is_trying
-                and number in self._put_back
-                and len(self._put_back) < self._meter.counts.pending
-            ):
+            post = StoredPost(request)
+            # It would wait for a permit in vain.
+            if self._is_late(post):
+                continue
+            others = self._meter.counts.pending - self._late
+            if self._breaker.is_trying and number in self._put_back and len(self._put_back) < others:
                 continue
             self._numbers[index] = number
             index += 1
-            yield StoredPost(request)
+            yield post
 
     async def _hold_back(self) -> None:
         """Wait while the outcomes of the rows in flight have to show first whether the API is well."""
@@ -421,8 +427,9 @@ class BulkRun:
     def _is_pausing(self) -> bool:
         return self._stopping.is_set() or self._breaker.is_open
 
-    def _intend(self, index: int, _post: CreatePost | Mapping[str, Any]) -> Awaitable[None]:
-        if self._is_pausing:
+    def _intend(self, index: int, post: CreatePost | Mapping[str, Any]) -> Awaitable[None]:
+        # Its time may have passed while it waited for a permit, or for its next attempt.
+        if self._is_pausing or (isinstance(post, StoredPost) and self._is_late(post)):
             raise StoppingError
         number = self._numbers[index]
         if number not in self._meter.in_flight:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from marketingblocks_async import (
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    PublishMode,
     RateLimitError,
 )
 from marketingblocks_async.bulk import BulkResult, BulkRun, Ending, Journal, OutagePolicy, RowState, create_journal
@@ -276,21 +277,26 @@ async def test_a_run_that_may_not_read_tries_a_row_instead(path: Path, monkeypat
 
 
 async def test_a_run_that_has_waited_sends_no_row_whose_time_has_passed_meanwhile(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor does it wait for such a row to show that the API is well."""
     monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+    ten = datetime(2020, 1, 1, 10, tzinfo=UTC)
+    at_ten = {"publish_mode": PublishMode.SCHEDULED, "schedule_time": "2020-01-01 10:00", "time_zone": "UTC"}
+    path = tmp_path / "late.journal"
+    await create_journal([*rows(5), rows(1)[0].model_copy(update=at_ten)], path, now=ten - timedelta(hours=1))
+    async with Api(lambda n: OUTAGES["404"] if n <= 5 else answer(GOOD % n)) as api:
 
-    def past_rows(_journal: Journal, _now: datetime, _states: object) -> tuple[int, list[int]]:
-        return (1, [7]) if api.creates else (0, [])
+        class Clock:
+            @staticmethod
+            def now(_zone: tzinfo) -> datetime:
+                return ten + timedelta(minutes=1 if api.creates else -1)
 
-    monkeypatch.setattr(Journal, "past_rows", past_rows)
-    async with Api(lambda _: OUTAGES["404"]) as api:
-        result = await run(api, path, on_outage=OutagePolicy.WAIT, allow_past=False)
-    assert result.ending is Ending.STOPPED
-    assert result.reason is not None
-    assert "1 row has a schedule time that has passed since the run was planned (row 7)" in result.reason
-    assert api.creates <= FIRST_ROWS
-    assert result.counts.pending == ROWS
+        monkeypatch.setattr(runner, "datetime", Clock)
+        result = await run(api, path, on_outage=OutagePolicy.WAIT, allow_past=False, concurrency=5)
+    assert (result.ending, result.counts.done, result.counts.pending) == (Ending.INCOMPLETE, 5, 1)
+    assert "1 row has a schedule time that has passed since the run was planned (row 6)" in (result.reason or "")
+    assert api.creates == 10
 
 
 async def test_rows_of_unknown_outcome_say_why_and_what_can_be_done(path: Path) -> None:

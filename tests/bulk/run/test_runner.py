@@ -8,8 +8,8 @@ import math
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from marketingblocks_async.bulk import (
     UnconfirmedRowsError,
     create_journal,
 )
+from marketingblocks_async.bulk.run import runner
 from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
 from marketingblocks_async.bulk.run.reconcile import LISTING_DEADLINE, settling_time
 from marketingblocks_async.sandbox import Sandbox
@@ -389,29 +390,63 @@ async def test_the_time_of_an_unknown_row_counts_if_it_would_be_sent(
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [
-        # Is absent at the end, and was not sent by the last attempt of its call.
-        "drop_before:endpoint=create-post,after=4,times=1",
-        "too_many_requests:endpoint=create-post,after=4,times=8,retry_after=0",
-    ],
+    ("faults", "late"),
+    [([], 2), (["too_many_requests:endpoint=create-post,times=5,retry_after=0"], 3)],
+    ids=["before its turn", "before its next attempt"],
 )
-async def test_a_row_is_not_sent_again_if_its_time_has_passed_meanwhile(
-    sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+async def test_a_row_is_not_sent_once_its_time_has_passed_and_the_others_are(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[str], late: int
 ) -> None:
-    def past_rows(_journal: Journal, _now: datetime, states: Collection[RowState]) -> tuple[int, list[int]]:
-        assert list(states) == [RowState.PENDING]
-        return (1, [5]) if sandbox.ledger.attempts("create-post") else (0, [])
+    ten = datetime(2020, 1, 1, 10, tzinfo=UTC)
+    path, before, after = tmp_path / "run.journal", ten - timedelta(minutes=30), ten + timedelta(minutes=1)
+    at_ten = {"publish_mode": "scheduled", "schedule_time": "2020-01-01 10:00", "time_zone": "UTC"}
+    await create_journal([*posts(3, **at_ten), *posts(2)], path, now=ten - timedelta(hours=1))
+    monkeypatch.setattr(runner, "datetime", Clock(lambda: after if sandbox.ledger.attempts("create-post") else before))
+    for fault in faults:
+        sandbox.faults.add(fault)
+    result = await run(sandbox, path, concurrency=5 if faults else 1, allow_past=False)
+    assert result.ending is Ending.INCOMPLETE
+    assert result.reason is not None
+    assert f"{late} rows have a schedule time that has passed since the run was planned" in result.reason
+    assert "they were not sent; allow them (allow_past)" in result.reason
+    assert (result.counts.done, result.counts.pending) == (5 - late, late)
+    assert len(created(sandbox)) == 5 - late
+    assert (await run(sandbox, path)).counts.done == 5
+    assert len(created(sandbox)) == 5
 
-    monkeypatch.setattr(Journal, "past_rows", past_rows)
-    sandbox.faults.add(fault)
+
+async def test_an_absent_row_is_not_sent_again_once_its_time_has_passed(
+    sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_passed(_journal: Journal, request: str, _now: datetime) -> bool:
+        return '"Row 5"' in request and sandbox.ledger.attempts("create-post") >= 5
+
+    monkeypatch.setattr(Journal, "has_passed", has_passed)
+    sandbox.faults.add("drop_before:endpoint=create-post,after=4,times=1")
     result = await run(sandbox, path, concurrency=1, allow_past=False)
-    assert result.ending is Ending.STOPPED
-    assert "no further row was sent; allow them (allow_past)" in (result.reason or "")
-    assert result.counts.pending == 10 - len(created(sandbox)) > 0
-    sandbox.faults.clear()
+    assert (result.ending, result.counts.pending, result.reconciliation.absent) == (Ending.INCOMPLETE, 1, 1)
     assert (await run(sandbox, path)).counts.done == 10
     assert created(sandbox) == ALL
+
+
+async def test_a_row_whose_time_passes_is_sent_if_that_is_allowed(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await scheduled_journal(tmp_path / "run.journal", datetime(2019, 12, 31, tzinfo=UTC))
+    clock = Clock(lambda: datetime(2020, 1, 1, 10, int(bool(sandbox.ledger.commits)), tzinfo=UTC))
+    monkeypatch.setattr(runner, "datetime", clock)
+    result = await run(sandbox, path, concurrency=1)
+    assert (result.ending, result.counts.done) == (Ending.COMPLETE, 5)
+
+
+class Clock:
+    """A run's clock."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    def now(self, _zone: tzinfo) -> datetime:
+        return self._now()
 
 
 async def test_a_token_that_may_not_read_is_told_once_at_the_start(
