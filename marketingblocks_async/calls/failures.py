@@ -54,7 +54,11 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
 
     """
     name, status, body = call.name, response.status, readable_body(response)
-    if problem is not None and not denies(body):
+    if problem is None and 200 <= status < 300:
+        problem = _contradiction(call, response)
+    elif denies(body):
+        problem = None
+    if problem is not None:
         return AttemptFailed(Outcome.FINAL, _unreadable(call, response, body, problem))
     headers = Headers(response.headers)
     retry_after = parse_retry_after(headers)
@@ -144,7 +148,8 @@ def denies(result: object) -> bool:
     """Return whether the result of a success status says that the call failed.
 
     ``"status": false`` is the documented form of errors, so it is one with a success status, too (inferred); likewise
-    ``0``, ``"0"``, ``"false"``, ``"error"`` and ``"fail"``, and the same under ``success``.
+    ``0``, ``"0"``, ``"false"``, ``"error"`` and ``"fail"``, and the same under ``success``. If a create has the id of
+    what it creates beside it, its outcome is unknown.
     """
     fields: Any = result.root if isinstance(result, UndocumentedResponse) else result
     if is_object(fields):
@@ -158,6 +163,31 @@ def denies(result: object) -> bool:
 def _is_denial(value: object) -> bool:
     # False is equal to 0.
     return value == 0 or (isinstance(value, str) and value.lower() in _DENIALS)
+
+
+class _ContradictionError(ValueError):
+    """The body of a create says that the call failed, and has the id of what it has created."""
+
+
+_CREATED_IDS = ("post_id", "id", "comment_bot_id", "connect_token", "connect_url")
+"""Names under which the results of creates have the id of what was created."""
+
+
+def _contradiction(call: Call[Any], response: HttpResponse) -> ValueError | None:
+    """Return what is wrong with a denial that has the id of what the call creates; ``None`` if it has none.
+
+    Not for other writes, whose error may repeat the id that they were given.
+    """
+    if call.operation.is_read or call.operation.resend_is_harmless:
+        return None
+    try:
+        result = call.operation.decode(response)
+    except ValueError as problem:
+        # The token in it was replaced.
+        return problem
+    found = next((name for name in _CREATED_IDS if getattr(result, name, None) is not None), None)
+    msg = f"it says that the call failed, and has the {found} of what it creates"
+    return None if found is None else _ContradictionError(msg)
 
 
 def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> CallError:
@@ -202,6 +232,8 @@ def _unreadable(call: Call[Any], response: HttpResponse, body: Any, problem: Val
 
 
 def _why(problem: ValueError) -> str:
+    if isinstance(problem, _ContradictionError):
+        return str(problem)
     if not isinstance(problem, pydantic.ValidationError):
         return "it is not JSON"
     first = problem.errors(include_url=False, include_context=False, include_input=False)[0]

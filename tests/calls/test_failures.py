@@ -17,7 +17,18 @@ from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.failures import classify, failed_by_response
 from marketingblocks_async.calls.retry import AttemptFailed
 from marketingblocks_async.calls.wire import GenericOperation
-from marketingblocks_async.endpoints import CREATE_POST, ENDPOINTS, FIND_POST, GET_POSTS, UPCOMING_POSTS
+from marketingblocks_async.endpoints import (
+    CONNECT_CHANNEL,
+    CREATE_COMMENT_AUTOMATION,
+    CREATE_POST,
+    CREATE_POST_GENERATION,
+    ENDPOINTS,
+    FIND_POST,
+    GET_POSTS,
+    UPCOMING_POSTS,
+    UPDATE_COMMENT_AUTOMATION,
+    Operation,
+)
 from marketingblocks_async.errors import (
     STATUS_RULES,
     APIError,
@@ -115,7 +126,7 @@ class TestDecode:
         for operation in (*ENDPOINTS, generic("POST"), generic("GET")):
             bodies: list[dict[str, Any]] = [
                 {name: value},
-                {"post": {"post_id": 1}, "up_coming": [], "message": "no", name: value},
+                {"post": {}, "up_coming": [], "message": "no", name: value},
             ]
             for body in bodies:
                 with pytest.raises(APIError) as caught:
@@ -123,7 +134,7 @@ class TestDecode:
                 assert type(caught.value) is APIError
                 assert not caught.value.may_have_happened
 
-    @pytest.mark.parametrize("body", [DOCUMENTED_ERROR, {"status": False}, {"status": False, "post": {"post_id": 1}}])
+    @pytest.mark.parametrize("body", [DOCUMENTED_ERROR, {"status": False}, {"status": False, "post": {}}])
     def test_a_status_of_false_is_an_error_in_spite_of_the_200(self, body: dict[str, Any]) -> None:
         for endpoint in ENDPOINTS:
             with pytest.raises(APIError) as caught:
@@ -133,6 +144,31 @@ class TestDecode:
             assert caught.value.body == body
             assert caught.value.headers["x-request-id"] == "1"
             assert body.get("message", "false") in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("operation", "ids"),
+        [
+            (CREATE_POST, {"post_id": 1}),
+            (CREATE_POST, {"data": {"id": "1"}}),
+            (CREATE_POST_GENERATION, {"id": "1"}),
+            (CREATE_COMMENT_AUTOMATION, {"comment_bot_id": 1}),
+            (CONNECT_CHANNEL, {"connect_token": "t"}),
+        ],
+        ids=str,
+    )
+    def test_a_denial_with_the_id_of_what_was_created_is_unknown(
+        self, operation: Operation[Any], ids: dict[str, Any]
+    ) -> None:
+        for denial in ({"status": False}, {"success": 0}, {"status": "error"}):
+            with pytest.raises(UnreadableResponseError, match="says that the call failed, and has the") as caught:
+                decoded(operation, answer({**denial, **ids}))
+            assert caught.value.may_have_happened
+
+    @pytest.mark.parametrize("operation", [FIND_POST, UPDATE_COMMENT_AUTOMATION, generic("POST"), generic("GET")])
+    def test_an_id_that_the_caller_gave_says_nothing(self, operation: Operation[Any]) -> None:
+        with pytest.raises(APIError) as caught:
+            decoded(operation, answer({"status": False, "id": 1, "comment_bot_id": 1, "post": {"post_id": 1}}))
+        assert not caught.value.may_have_happened
 
     def test_a_status_of_false_deeper_in_the_answer_is_none_of_our_business(self) -> None:
         body = {"post": {"post_id": 1, "status": False}, "status": True}
