@@ -107,6 +107,8 @@ class ManyPosts:
     journals: Path
     files: Path | None
     running: dict[str, Running] = field(default_factory=dict[str, Running])
+    # Those that were stopped in this process, by their request keys: a run may end after the answer to its call.
+    _stopped: dict[str, BulkResult] = field(default_factory=dict[str, BulkResult], init=False)
     # Of runs that begin at once, each has to see the posts of the one before.
     _beginning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -213,7 +215,11 @@ class ManyPosts:
         stored = await asyncio.to_thread(look, self._path(request_key))
         if stored.is_running:
             return _still_running(request_key, stored.counts)
-        return await self._ended(request_key, stored.counts)
+        stopped = self._stopped.get(request_key)
+        if stopped is not None and stopped.counts != stored.counts:
+            # Another process has gone on with it.
+            stopped = None
+        return await self._ended(request_key, stored.counts, stopped)
 
     async def _run(
         self,
@@ -282,7 +288,11 @@ class ManyPosts:
             await journal.noted(KEY_NAME, request_key)
             await check_api(journal, client.base_url)
             running.begun.set()
-            return await run.run()
+            self._stopped.pop(request_key, None)
+            result = await run.run()
+            if result.reason is not None:
+                self._stopped[request_key] = result
+            return result
 
     async def _wait(self, request_key: str, running: Running, report: Report) -> ToolResult:
         loop = asyncio.get_running_loop()

@@ -377,6 +377,13 @@ async def test_refused_posts_are_told_with_the_way_on(
         key = (await call(client, CREATE_MANY, action="plan", posts=posts(30)))["request_key"]
         told = await call(client, CREATE_MANY, action="run", request_key=key)
         (path,) = server.many.journals.glob("*.journal")
+        # The run may have ended after the answer to its call.
+        assert await call(client, CREATE_MANY, action="status", request_key=key) == told
+        async with Journal(path) as journal:
+            await journal.intend(30)
+            journal.end(30, RowState.DONE)
+        later = await call(client, CREATE_MANY, action="status", request_key=key)
+        assert "reason" not in later["untrusted_data"]
     assert told["outcome"] == "not_sent"
     assert words in told["what_to_do"]
     assert (f"marketingblocks bulk resume {shlex.quote(str(path))} --on-outage fail" in told["what_to_do"]) is hint
