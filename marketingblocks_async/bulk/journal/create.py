@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import starmap
 from os import PathLike
 from pathlib import Path
@@ -69,7 +70,7 @@ async def create_journal(
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
             also as one that another run has sent there, or has pending, whose journal (``*.journal``) is beside this
-            one.
+            one or beside the file.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         base_url: API root that the posts will go to. ``None`` if other runs are no concern.
         now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
@@ -112,7 +113,8 @@ async def create_journal(
             broken_media = [] if media is None else await media.warnings()
             plan_builder.add_warnings(broken_media)
             if base_url is not None and not allow_duplicates:
-                sent = await in_thread(find_sent_earlier, path, base_url, plan_builder.row_with)
+                find_sent = partial(find_sent_earlier, source=rows.info.file)
+                sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
                 plan_builder.add_sent_earlier(sent)
             plan = plan_builder.finish(rows.info)
             if plan.invalid and not skip_invalid:
@@ -239,7 +241,7 @@ def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
         step = "it has nothing left to send"
     if not is_same:
         return f"{step}; to send other rows, put them alone into a file and name another journal for it (--journal)"
-    return f"{step}; to send all of it once more, name another journal (--journal)"
+    return f"{step}; to send all of it once more, name another journal (--journal) and allow that (allow_duplicates)"
 
 
 def _sha256(path: Path) -> str | None:

@@ -1,15 +1,15 @@
 """Find posts that another run has sent, or has pending.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside the new one know them by the hashes of their requests. A run that goes on looks, too: its
-pending rows may have been sent from another file meanwhile.
+more. The journals beside the new one and beside the file know them by the hashes of their requests. A run that goes on
+looks, too: its pending rows may have been sent from another file meanwhile.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
@@ -31,6 +31,7 @@ def find_sent_earlier(
     base_url: str,
     row_with: Callable[[str], int | None],
     *,
+    source: str = "",
     since: float = 0.0,
     pending: bool = True,
 ) -> list[SentEarlier]:
@@ -40,13 +41,13 @@ def find_sent_earlier(
         path: the run's journal.
         base_url: API root; runs at another one do not count.
         row_with: returns the run's first row whose request has a hash.
+        source: the file of the run's rows, beside which there may be journals, too; empty if there is none.
         since: Unix time; what was sent before does not count.
         pending: whether to return also what is pending in other runs that have begun.
 
     """
-    journals = [each for each in sorted(path.parent.glob("*.journal")) if each.name != path.name]
     found: list[SentEarlier] = []
-    for journal in journals:
+    for journal in _others(path, source):
         count, rows = 0, list[int]()
         try:
             for content_hash in _sent(journal, base_url, since, pending=pending):
@@ -59,6 +60,20 @@ def find_sent_earlier(
         if count:
             found.append(SentEarlier(str(journal), count, tuple(sorted(rows))))
     return found
+
+
+def _others(path: Path, source: str) -> list[Path]:
+    """Return the journals beside one and beside the file of its rows, without that one."""
+    found = _journals_in(path.parent)
+    # The source may be no more than a name.
+    with suppress(OSError, ValueError):
+        found = (_journals_in(Path(source).parent) if source else {}) | found
+    found.pop(path.resolve(), None)
+    return list(found.values())
+
+
+def _journals_in(folder: Path) -> dict[Path, Path]:
+    return {journal.resolve(): journal for journal in sorted(folder.glob("*.journal"))}
 
 
 def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
@@ -90,7 +105,8 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
         return remaining.first(digest_of(content_hash))
 
     planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
-    if sent := find_sent_earlier(journal.path, base_url, row_with, since=planned_at, pending=False):
+    source = journal.meta.get("source", "")
+    if sent := find_sent_earlier(journal.path, base_url, row_with, source=source, since=planned_at, pending=False):
         msg = (
             "nothing was sent: since this run was planned, other runs have sent some of its pending rows, or may have "
             f"sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "

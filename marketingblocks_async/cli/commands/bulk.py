@@ -124,9 +124,7 @@ def run(
             made: Plan = run_async(
                 create_journal(
                     path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
-                    # Who names a journal of its own sends the posts again on purpose.
-                    base_url=client.base_url if journal is None else None,
-                    check_media=check_media, rate=settings.rate, **how,
+                    base_url=client.base_url, check_media=check_media, rate=settings.rate, **how,
                 )
             )  # fmt: skip
     except (InvalidRowsError, UnconfirmedRowsError) as error:

@@ -12,6 +12,7 @@ from marketingblocks_async.bulk import Journal, JournalReader, RowState, Unconfi
 from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
 
 URL = "https://one.example/api/v1"
+FILE = "channel_type,channel_id,post_type,caption_text,media_urls,publish_mode\nfacebook,1,post,A,,now\n"
 LONG_AGO, TOMORROW = datetime(2020, 1, 8, tzinfo=UTC), datetime(2100, 1, 8, tzinfo=UTC)
 
 
@@ -77,6 +78,27 @@ async def test_a_run_goes_on_if_no_other_one_has_sent_its_rows_since_its_plan(
     await other(path, "A", "B", state=state, base_url=base_url)
     with JournalReader(path) as journal:
         refuse_sent_meanwhile(journal, URL, unknown=True)
+
+
+async def test_a_run_that_goes_on_looks_beside_its_file_too(tmp_path: Path) -> None:
+    (tmp_path / "journals").mkdir()
+    file, path = tmp_path / "posts.csv", tmp_path / "journals" / "run.journal"
+    file.write_text(FILE)
+    await create_journal(file, path, now=LONG_AGO)
+    await create_journal(file, tmp_path / "other.journal")
+    async with Journal(tmp_path / "other.journal") as journal:
+        await journal.noted("base_url", URL)
+        await journal.intend(1)
+    with JournalReader(path) as reader, pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other"):
+        refuse_sent_meanwhile(reader, URL, unknown=True)
+
+
+@pytest.mark.parametrize("name", ["a\0b/c", f"{'a' * 300}/b"])
+async def test_a_name_that_is_no_path_has_no_journals_beside_it(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(FILE)
+    plan = await create_journal(file, tmp_path / "run.journal", name=name, allow_duplicates=False, base_url=URL)
+    assert plan.valid == 1
 
 
 async def test_rows_that_will_not_be_sent_are_no_repetition(path: Path) -> None:

@@ -593,9 +593,25 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert not (tmp_path / "again.csv.journal").exists()
     assert command("bulk", "run", "again.csv", "--allow-duplicates", *LIFTED).code == 0
     assert created(sandbox) == 5
-    # Who names a journal means it.
-    assert command("bulk", "run", "again.csv", "--journal", "j.journal", *LIFTED).code == 0
-    assert created(sandbox) == 8
+
+
+def test_a_run_with_a_named_journal_looks_for_others_beside_it_and_beside_the_file(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "journals").mkdir()
+    posts_file(tmp_path / "posts.csv", 2)
+    assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
+    named = ("bulk", "run", "posts.csv", *LIFTED, "--journal", "journals/a.journal")
+    refused = command(*named)
+    assert refused.code == 2
+    assert "rows 1, 2 by the run of posts.csv.journal" in refused.words
+    assert not (tmp_path / "journals" / "a.journal").exists()
+    assert command(*named, "--allow-duplicates").code == 0
+    (tmp_path / "posts.csv.journal").unlink()
+    beside = command("bulk", "run", "posts.csv", *LIFTED, "--journal", "journals/b.journal")
+    assert beside.code == 2
+    assert "rows 1, 2 by the run of journals/a.journal" in beside.words
+    assert created(sandbox) == 4
 
 
 def test_the_rest_of_a_stopped_run_is_not_sent_from_two_files(
@@ -670,7 +686,7 @@ def test_the_file_of_posts_is_not_written_over_from_another_folder(
     file = posts_file(tmp_path / "posts.csv", 1)
     before = file.read_bytes()
     command("bulk", "run", "posts.csv", *LIFTED)
-    command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
+    command("bulk", "run", "posts.csv", "--journal", "j", "--allow-duplicates", *LIFTED)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     for journal in ("../posts.csv", "../j"):
