@@ -83,11 +83,20 @@ def normal_name(name: str) -> str:
     """Return ``name`` without the differences that do not matter in a column's name."""
     # Only the head: the name of a column may be a text of megabytes.
     folded = unicodedata.normalize("NFKC", name[:200]).casefold().replace("(s)", "s")
-    return "".join(
+    plain = "".join(
         character
         for character in folded
         if character not in "-_." and not character.isspace() and unicodedata.category(character) != "Cf"
     )
+    return _undecorated(plain) or plain
+
+
+def _undecorated(name: str) -> str:
+    """Return a name without emoji, and without the signs at its ends: "Date*" is needed, and "**Date**" is bold."""
+    # U+FE0F makes an emoji of a sign, and the signs of the category Sk are colours of skin, or accents.
+    signs = {"So", "Sk"}
+    plain = "".join(each for each in name if each != "\ufe0f" and unicodedata.category(each) not in signs)
+    return plain.strip(f"*:{BLANKS}")
 
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -166,7 +175,7 @@ _NUMBER_BEHIND = re.compile(r"(?<=[)\]]) ?#?[0-9]+$")
 def without_bracket(name: str) -> tuple[str, str]:
     """Return the name of a column without the bracket at its end, and what that says; empty if there is none."""
     # Only the head: the name of a column may be a text of megabytes.
-    text = _NUMBER_BEHIND.sub("", unicodedata.normalize("NFKC", name[:200]).strip(BLANKS))
+    text = _NUMBER_BEHIND.sub("", _undecorated(unicodedata.normalize("NFKC", name[:200])))
     opening = max(text.rfind("("), text.rfind("["))
     closed = opening > 0 and text[-1] in ")]" and text[opening:] != "(s)"
     return (text[:opening].strip(BLANKS), text[opening + 1 : -1].strip(BLANKS)) if closed else (text, "")

@@ -62,7 +62,7 @@ class Approval:
         chosen = {normal_name(each.column) for each in recipe.where if each not in shipped.where}
         # A recipe of the package leaves such columns out for all its users; anyone else means what they say.
         left_out = [
-            re.compile(".*".join(map(re.escape, normal_name(name).split("*"))), re.DOTALL)
+            re.compile(".*".join(re.escape(normal_name(part)) for part in name.split("*")), re.DOTALL)
             for name, target in recipe.columns.items()
             if target is None and (name in given or name not in shipped.columns)
         ]

@@ -55,12 +55,11 @@ class Columns:
         self._exact: dict[str, str | None] = {}
         self._patterns: list[tuple[re.Pattern[str], str | None]] = []
         for name, target in recipe.columns.items():
-            normal = normal_name(name)
             if "*" in name:
-                pattern = ".*".join(re.escape(part) for part in normal.split("*"))
+                pattern = ".*".join(re.escape(normal_name(part)) for part in name.split("*"))
                 self._patterns.append((re.compile(pattern, re.DOTALL), target))
             else:
-                self._exact.setdefault(normal, target)
+                self._exact.setdefault(normal_name(name), target)
 
     def find(self, name: str) -> tuple[str | None, int]:
         """Return what a column holds, and how sure that is (see ``_Column``)."""
@@ -76,8 +75,8 @@ class Columns:
         # The second column of one name holds what the first does.
         name = _NUMBERED.sub("", name)
         found, is_whole = usual_target(name)
-        if found is None and spelled(name) in PLATFORMS:
-            found, is_whole = PLATFORMS[spelled(name)].value, True
+        if found is None and (word := spelled(normal_name(name))) in PLATFORMS:
+            found, is_whole = PLATFORMS[word].value, True
         return (found, _USUAL if is_whole else _NEARLY_USUAL) if found else (None, _UNKNOWN)
 
     def names_exactly(self, name: str) -> bool:

@@ -65,6 +65,27 @@ class TestUsualNames:
     @pytest.mark.parametrize(
         ("name", "target"),
         [
+            ("\U0001f4c5 Date", "date"), ("Date*", "date"), ("Date :", "date"), ("**Date**", "date"),
+            ("Image \U0001f4f7", "media_urls"), ("\u270d\ufe0f Caption", "caption_text"),
+            ("Image \U0001f4f7 (URL)*", "media_urls"), ("Facebook \u2714", "facebook"),
+            ("\U0001f4dd Facebook copy", "facebook.caption_text"),
+        ],
+    )  # fmt: skip
+    def test_emoji_and_signs_at_the_ends_do_not_matter(self, name: str, target: str) -> None:
+        assert CALENDAR.find(name)[0] == target
+
+    def test_the_advice_for_a_column_with_a_star_names_no_other_columns(self, tmp_path: Path) -> None:
+        read = Read(tmp_path / "a.csv", ["Date,Time,Platform,Caption,Status*", "2027-03-14,09:00,Facebook,a,draft"])
+        assert '--map "Status="' in read.message
+
+    def test_a_name_that_is_only_signs_stands_for_itself(self) -> None:
+        recipe = load_recipe("calendar").with_options(columns={"\u2705": None})
+        assert Columns(recipe).find("\U0001f4cc") == (None, 3)
+        assert Columns(recipe).find("\u2705") == (None, 0)
+
+    @pytest.mark.parametrize(
+        ("name", "target"),
+        [
             ("Time (EST)", "time"), ("Publish Time (UTC)", "time"), ("Uhrzeit (24h)", "time"),
             ("Date (DD/MM/YYYY)", "date"), ("Date [YYYY-MM-DD]", "date"), ("Caption (max 280)", "caption_text"),
             ("Caption (no hashtags)", "caption_text"), ("Copy (EN)", "caption_text"), ("Text (280)", "caption_text"),
