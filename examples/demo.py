@@ -113,12 +113,10 @@ def summarise(report: LedgerReport, lost: int, seconds: float) -> bool:
     tokens = [token for token in report.tokens.values() if token.arrivals]
     requests = sum(token.arrivals for token in tokens)
     refused = sum(token.too_many_requests for token in tokens)
-    rates = ", ".join(f"{token.rate:.1f}" for token in tokens)
     print(
         f"\n  What the server counted ({'one token' if len(tokens) == 1 else f'{len(tokens)} tokens'}):\n"
         f"    requests        {requests}\n"
         f"    seconds         {seconds:.1f}\n"
-        f"    rate            {rates} requests per second{' each' if len(tokens) > 1 else ''}\n"
         f"    worst second    {report.worst_window} requests of a token (allowed: 100)\n"
         f"    429s            {refused}\n"
         f"    duplicates      {report.duplicate_posts}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from .bulk_progress import duration
 
 if TYPE_CHECKING:
     from marketingblocks_async.bulk import BulkReport, BulkResult, Counts, Plan
+    from marketingblocks_async.bulk.plan import RowWarning
 
 SHOWN_ERRORS = 20
 SHOWN_GROUPS = 5
@@ -47,20 +48,22 @@ def show_plan(output: Output, plan: Plan) -> None:
             for each in plan.channels[:SHOWN_CHANNELS]
         ]
         output.table("Channels", ("platform", "channel", "mode", "rows"), channels, right=("channel", "rows"))
-        _more(output, len(plan.channels) - SHOWN_CHANNELS, "channels")
+        _more(output, len(plan.channels) - SHOWN_CHANNELS, "channel")
     if plan.past_count:
         rows, which = rows_that(plan.past_count, "is", "are"), listed_rows(plan.past_rows, plan.past_count)
         output.note(f"Warning: {rows} scheduled in the past ({which}); 'run' needs --allow-past for them.")
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
         which = listed_rows(group.rows, group.count)
         output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
-    _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "groups of equal posts")
+    _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "group", " of equal posts")
     if plan.sent_earlier:
         output.note(f"Warning: {sent_already(plan.sent_earlier)}; 'run' needs --allow-duplicates for them.")
     if plan.warnings:
-        doubts = [(each.line or "", each.row or "", each.column, each.message) for each in plan.warnings[:SHOWN_ERRORS]]
-        output.table("Please check", ("line", "row", "column", "why"), doubts, right=("line", "row"))
-        _more(output, plan.warning_count - SHOWN_ERRORS, "warnings (--json lists up to a thousand)")
+        doubts = _doubts(plan.warnings)
+        # Not a table: it would break the addresses that some of them end with.
+        output.facts("Please check", doubts[:SHOWN_ERRORS])
+        _more(output, len(doubts) - SHOWN_ERRORS, "warning", " (--json lists up to a thousand)")
+        _more(output, plan.warning_count - len(plan.warnings), "warning", " beyond the first thousand")
     if plan.faults:
         faults = [
             (f"{each.rows:,}", each.first.line or "", each.column, each.first.value, each.message)
@@ -70,12 +73,29 @@ def show_plan(output: Output, plan: Plan) -> None:
             "To be corrected", ("rows", "first line", "column", "value", "what to change"), faults,
             right=("rows", "first line"),
         )  # fmt: skip
-        _more(output, len(plan.faults) - SHOWN_ERRORS, "faults (--json lists up to a thousand)")
+        _more(output, len(plan.faults) - SHOWN_ERRORS, "fault", " (--json lists up to a thousand)")
 
 
 def warn_of_run(output: Output, file: str, journal: str) -> None:
     """Say that a file has been sent already, or in part."""
     output.note(f"Warning: {journal} has a run of {file} already, and 'run' would stop. {_command('status', journal)}")
+
+
+def _doubts(warnings: Sequence[RowWarning]) -> list[tuple[str, str]]:
+    """Return column and words of the warnings, equal ones together."""
+    groups: dict[tuple[str, str], list[RowWarning]] = {}
+    for each in warnings:
+        groups.setdefault((each.column, each.message), []).append(each)
+    return [(column, f"{message}{_places(group)}") for (column, message), group in groups.items()]
+
+
+def _places(warnings: Sequence[RowWarning]) -> str:
+    first = warnings[0]
+    if first.row is None:
+        # About the file.
+        return ""
+    place = f"row {first.row}" if first.line is None else f"line {first.line}"
+    return f" ({place})" if len(warnings) == 1 else f" ({number_of_rows(len(warnings))}; the first is {place})"
 
 
 def _rows_and_posts(plan: Plan) -> str:
@@ -204,8 +224,8 @@ def show_report(output: Output, report: BulkReport) -> None:
     if report.rows:
         output.table("Rows that are not done", ("row", "key", "state", "why"), _by_reason(report), right=("row",))
         rest = report.counts.failed + report.counts.unknown - len(report.rows)
-        _more(output, rest, "rows (--failures and --unknowns write all)")
-        _more(output, len({(each.state, each.error) for each in report.rows}) - SHOWN_ERRORS, "reasons")
+        _more(output, rest, "row", " (--failures and --unknowns write all)")
+        _more(output, len({(each.state, each.error) for each in report.rows}) - SHOWN_ERRORS, "reason")
 
 
 def _by_reason(report: BulkReport) -> list[tuple[str, str, str, str]]:
@@ -249,6 +269,6 @@ def _moment(plan: Plan, *, last: bool) -> str | None:
     return None if found is None else f"{found.schedule_time} {found.time_zone} (row {found.row})"
 
 
-def _more(output: Output, count: int, what: str) -> None:
+def _more(output: Output, count: int, noun: str, rest: str = "") -> None:
     if count > 0:
-        output.note(f"and {count:,} more {what}")
+        output.note(f"and {count:,} more {noun}{'' if count == 1 else 's'}{rest}")

@@ -61,20 +61,39 @@ def test_the_plan_for_people(command: Command, tmp_path: Path) -> None:
         assert words in ran.words, words
 
 
+def test_the_plan_says_once_what_several_rows_have(command: Command, tmp_path: Path) -> None:
+    rows = "".join(f"tiktok,{number},reel,Tips,,now\n" for number in range(21)) + "instagram,1,post,Tips,,now\n"
+    (tmp_path / "posts.csv").write_text(f"{HEADER}\n{rows}")
+    ran = command("bulk", "plan", "posts.csv")
+    assert ran.code == 0
+    doubts = [line for line in ran.out.splitlines() if line.startswith("media_urls  ")]
+    # Each in one line, with an address that can be copied.
+    assert [line.partition(" (http")[0] for line in doubts] == [
+        f"media_urls  it is empty, and {platform} takes only posts with media" for platform in ("tiktok", "instagram")
+    ]
+    assert [line.rpartition(") (")[2] for line in doubts] == ["21 rows; the first is line 2)", "line 23)"]
+    assert "and 2 more channels\n" in ran.err
+
+
+def test_the_plan_counts_one_more_in_the_singular(command: Command, tmp_path: Path) -> None:
+    rows = "".join(f"facebook,{number},post,Tips,,now\n" for number in range(21))
+    (tmp_path / "posts.csv").write_text(f"{HEADER}\n{rows}")
+    assert command("bulk", "plan", "posts.csv").err == "and 1 more channel\n"
+
+
 def test_the_plan_in_the_guide_is_what_the_command_shows(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "spring.csv").write_text(
         f"{HEADER},schedule_time,time_zone\n"
         "facebook,11,post,Spring sale,,now,,\n"
-        "instagram,12,post,Tulips,https://example.com/tulips.jpg,scheduled,2098-03-20 09:00,Europe/Berlin\n"
+        "instagram,12,post,Tulips,https://example.com/tulips.jpg,scheduled,2099-03-20 09:00,Europe/Berlin\n"
         "facebok,11,post,Roses,,now,,\n"
         "facebook,x7,post,Lilies,,later,,\n"
     )
     monkeypatch.setenv("COLUMNS", "86")
     ran = command("bulk", "plan", "spring.csv")
-    # The guide's date will be past one day.
-    shown = "\n".join(line.rstrip() for line in ran.out.replace("2098", "2027").strip().splitlines())
+    shown = "\n".join(line.rstrip() for line in ran.out.strip().splitlines())
     assert f"```text\n$ marketingblocks bulk plan spring.csv\n{shown}\n```" in GUIDE.read_text(encoding="utf-8")
 
 
