@@ -54,7 +54,7 @@ async def test_what_is_not_published_at_once_needs_no_question(tmp_path: Path, p
 async def test_a_scheduled_post_whose_time_is_past_needs_consent(tmp_path: Path) -> None:
     person = Person("decline")
     options: dict[str, Any] = {"elicitation_callback": person}
-    scheduled = POST | {"publish_mode": "scheduled", "schedule_time": "2027-01-08 14:30", "time_zone": "Africa/Lagos"}
+    scheduled = POST | {"publish_mode": "scheduled", "schedule_time": "2099-01-08 14:30", "time_zone": "Africa/Lagos"}
     async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
         assert (await call(client, "create_post", scheduled))["outcome"] == "done"
         assert not person.questions

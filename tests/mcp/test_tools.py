@@ -26,7 +26,7 @@ THREAD: dict[str, Any] = POST | {
 YOUTUBE: dict[str, Any] = POST | {"channel_type": "youtube", "post_extra": {"title": "T", "privacy_status": "public"}}
 SCHEDULED: dict[str, Any] = POST | {
     "publish_mode": "scheduled",
-    "schedule_time": "2027-01-08 14:30",
+    "schedule_time": "2099-01-08 14:30",
     "time_zone": "Africa/Lagos",
 }
 

@@ -24,7 +24,7 @@ app: typer.Typer = new_app("Create, find and list posts.")
     "create",
     examples="""
     marketingblocks posts create --channel-type facebook --channel-id 123 --caption-text "We are open"
-    marketingblocks posts create --channel-type twitter --channel-id 7 --post-type tweet --caption-text Hi --schedule-time "2027-01-08 14:30" --time-zone Africa/Lagos
+    marketingblocks posts create --channel-type twitter --channel-id 7 --post-type tweet --caption-text Hi --schedule-time "2099-01-08 14:30" --time-zone Africa/Lagos
     marketingblocks posts create --from-json post.json --json
     """,  # noqa: E501 - a command line is not broken
 )

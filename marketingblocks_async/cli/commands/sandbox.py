@@ -74,7 +74,7 @@ class Options:
         typer.Option(
             "--clock",
             metavar="TIME",
-            help="Time at the start, such as 2027-01-08T14:30Z, for posts and schedules (the present).",
+            help="Time at the start, such as 2099-01-08T14:30Z, for posts and schedules (the present).",
         ),
     ] = None
     seeds: Annotated[
@@ -224,7 +224,7 @@ def _moment(text: str) -> float:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        msg = f"--clock {text!r}: write a time like 2027-01-08T14:30Z"
+        msg = f"--clock {text!r}: write a time like 2099-01-08T14:30Z"
         raise ValueError(msg) from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 

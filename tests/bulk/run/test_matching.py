@@ -282,7 +282,7 @@ class TestListingsThatMayBeCutOff:
     @pytest.mark.parametrize(("due", "absent"), [("10:00", True), ("09:00", False), ("11:00", False)])
     def test_scheduled_rows_lie_between_others_in_the_schedule(self, due: str, absent: bool) -> None:
         def at(time: str, text: str = "Hello") -> CreatePost:
-            return post(text, publish_mode="scheduled", schedule_time=f"2030-01-01 {time}", time_zone="Europe/Berlin")
+            return post(text, publish_mode="scheduled", schedule_time=f"2099-01-01 {time}", time_zone="Europe/Berlin")
 
         done = [replace(self.ENDED, post=at("09:00", "before")), replace(AFTER, post=at("11:00", "after"))]
         assert (judge([sent(5, at(due))], [*self.ROUND], done).absent == (5,)) is absent

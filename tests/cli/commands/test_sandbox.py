@@ -129,7 +129,7 @@ def test_a_token_of_the_recording_can_be_named_again(parsed: Callable[..., Sandb
         (["--policy", "magic"], "--policy: Input should be"),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "x"], "Invalid value for '--limit'"),
-        (["--clock", "noon"], "write a time like 2027-01-08T14:30Z"),
+        (["--clock", "noon"], "write a time like 2099-01-08T14:30Z"),
         (["--seeds", "missing.json"], "missing.json cannot be read"),
         (["--slot", "0"], "--slot must be at least 0.001"),
         (["--generation", "-1"], "--generation must be at least 0"),
