@@ -431,14 +431,17 @@ class DateColumn:
         else:
             example = self._unclear[0] if self._unclear else text
             msg = f"{self._unclear_parts(example)} cannot be told apart in this column (`{visible(example)}`)"
+            if len(self._candidates(example)) == 1:
+                msg = f"`{visible(example)}` alone does not say how the later dates of this column are written"
         msg = f"{msg}; {self._say_which(example)}"
         raise CellError(msg)
 
     def _candidates(self, example: str) -> list[Order]:
         """Return the orders that the column may have, or some of its dates if none fits all of them."""
         reading = self._reading(example)
-        unread = {Order.DAY_FIRST, Order.MONTH_FIRST, *(reading.orders if reading else ())}
-        found = self._orders() or set[Order]().union(*self._seen) or unread
+        # Rows of a list are not looked at first, so nothing is known but the example.
+        alone = reading.orders if reading else ()
+        found = self._orders() or frozenset[Order]().union(*self._seen) or alone
         return [order for order in Order if order in found]
 
     def _unclear_parts(self, example: str) -> str:
@@ -454,7 +457,7 @@ class DateColumn:
         # The forms have the signs of the dates, or these would not fit them.
         forms = [order.form_of(found) if found else order.value for order in self._candidates(example)]
         either = " or ".join(map(self._words.date_format, forms))
-        return f"say which with {either}, or write the dates as YYYY-MM-DD HH:MM"
+        return f"say {'which' if len(forms) > 1 else 'it'} with {either}, or write the dates as YYYY-MM-DD HH:MM"
 
 
 def _at(line: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,20 @@ class TestWithoutForm:
         assert described.startswith(f"{why}: `{cells[1]}` in line 3 only fits ")
 
     def test_what_was_not_looked_through_decides_nothing(self) -> None:
-        assert "cannot be told apart" in refusal(DateColumn((), COMMAND_LINE), "14/03/2027 09:05")
+        """Such as the rows of a list. The error offers only the forms that the date itself can have."""
+        refused = partial(refusal, DateColumn((), COMMAND_LINE, this_year=2026))
+        either = "cannot be told apart in this column (`{}`); say which with --date-format {} or --date-format {}, or"
+        for cell, *forms in (
+            ("03/04/2027", "DD/MM/YYYY", "MM/DD/YYYY"),
+            ("27/03/28", "DD/MM/YY", "YY/MM/DD"),
+            ("27.03.28", "DD.MM.YY", "YY.MM.DD"),
+        ):
+            assert either.format(cell, *forms) in refused(cell)
+        for cell, form in (("14/03/2027", "DD/MM/YYYY"), ("03/27/29", "MM/DD/YY")):
+            assert refused(cell).startswith(
+                f"`{cell}` alone does not say how the later dates of this column are written; "
+                f"say it with --date-format {form}, or write"
+            )
 
     def test_an_undecidable_column_names_the_option(self) -> None:
         dates = column("03/04/2027 10:00", "05/06/2027 10:00")
