@@ -307,7 +307,35 @@ def _number_of(text: str) -> int:
         msg = f'a whole number begins with no zero and no plus sign; write {plain} instead of "{visible(text)}"'
     else:
         msg = f'"{visible(text)}" is not a whole number; write digits only, for example 123'
+        raise _WordsError(msg)
     raise CellError(msg)
+
+
+class _WordsError(CellError):
+    """A text stands where a number belongs, and was not meant as one."""
+
+
+_CHANNEL_NAME = re.compile(r"""(?=.*[^\W\d_]{2})[^="\n]{2,60}""")
+"""A text that can be the name of a channel, and stand in the option that says which one it is."""
+
+
+def channel_id_reader(words: Words = PYTHON) -> CellReader:
+    """Return the reader of the id of a channel, in whose place many files have its name."""
+
+    def read(value: object) -> int | None:
+        try:
+            return read_whole_number(value)
+        except _WordsError:
+            name = str(value).strip(BLANKS)
+            if not _CHANNEL_NAME.fullmatch(name):
+                raise
+            msg = (
+                f'"{visible(name)}" is not the id of a channel; write its digits, for example 11, or say which channel '
+                f"it is: {words.channel(f'{visible(name)}=facebook:11')}"
+            )
+            raise CellError(msg) from None
+
+    return read
 
 
 _NAME = re.compile(r"[\w /().&-]{1,40}")

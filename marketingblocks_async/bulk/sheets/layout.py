@@ -19,6 +19,7 @@ from marketingblocks_async.models.schedule import zones_of_label
 from .cells import (
     BLANKS,
     CellReader,
+    channel_id_reader,
     enum_reader,
     media_reader,
     read_caption,
@@ -186,7 +187,7 @@ _PLAIN_FIELDS = tuple(target for target in ALIASES if target != KEY and "." not 
 def _readers(separator: str, words: Words) -> dict[str, CellReader]:
     return {
         "channel_type": enum_reader(ChannelType, words),
-        "channel_id": read_whole_number,
+        "channel_id": channel_id_reader(words),
         "post_type": enum_reader(PostType),
         "caption_text": read_caption,
         "media_urls": media_reader(separator, words),

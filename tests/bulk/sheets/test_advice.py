@@ -256,3 +256,16 @@ def test_the_separator_of_lists_can_be_copied_into_a_shell(tmp_path: Path, sign:
     assert advised is not None
     [separator] = shlex.split(advised[1])
     assert post(file, list_separator=separator).media_urls == media
+
+
+@pytest.mark.parametrize("name", ["My Page", "@handle", "Bob & Jo", "Café", "x.example/page"])
+@pytest.mark.parametrize("column", ["Account", "channel_id"])
+def test_the_name_of_a_channel_in_place_of_its_id(tmp_path: Path, column: str, name: str) -> None:
+    header, line = HEADER.replace("channel_id", column), LINE.replace(",11,", f",{name},")
+    path = written(tmp_path / "posts.csv", f"{header}\n{line}")
+    (error,) = plan_of(path, recipe=Recipe(words=COMMAND_LINE)).errors
+    advised = re.fullmatch(r'".*" is not the id .*; write its digits, .* it is: --channel (.*)', error.message)
+    assert advised is not None
+    (option,) = shlex.split(advised[1])
+    assert option == f"{name}=facebook:11"
+    assert post(path, recipe=Recipe().with_options(channels=[option])).channel_id == 11

@@ -122,10 +122,10 @@ class TestNumbers:
             ("1\u202f234", "separators"), ("1'234", "separators"), ("1,23,456", "separators"),
             ("1.234,0", "separators"),
             ("1e3", "shortened"), ("1E3", "shortened"), ("1.23457E+14", "shortened"), ("1,23457E+14", "shortened"),
-            ("TRUE", "digits only"), ("1.5", "digits only"), ("0011", "write 11 instead"), ("+11", "write 11 instead"),
+            ("TRUE", "its digits"), ("1.5", "digits only"), ("0011", "write 11 instead"), ("+11", "write 11 instead"),
             ("1_000", "digits only"), ("١٢", "digits only"), ("１２", "digits only"), ("²", "digits only"),
             ("0x0B", "digits only"), ("11a", "digits only"), ("#11", "digits only"), ("11.", "digits only"),
-            ("NaN", "digits only"), ("inf", "digits only"), ("--1", "digits only"), ('="11"', "digits only"),
+            ("NaN", "its digits"), ("inf", "its digits"), ("--1", "digits only"), ('="11"', "digits only"),
             ("1.0000000000000000000001", "digits only"), ("\x0011", "digits only"),
         ],
     )  # fmt: skip
@@ -232,7 +232,7 @@ class TestTimes:
         ("text", "word"),
         [
             ("01/02/2026", "cannot be told apart"), ("01/02/2026 14:30", "cannot be told apart"),
-            ("13/02/2026 14:30", "cannot be told apart"),
+            ("13/02/2026 14:30", "how the later dates of this column are written"),
             ("01-02-2026 14:30", "cannot be told apart"), ("01/02/26", "cannot be told apart"),
             ("2027-01-08", "no time of day"), ("2027-01-08 14:30:27", "whole minutes"),
             ("2027-01-08 14:30:00.5", "whole minutes"), ("2027-02-30 14:30", "no real date"),
