@@ -37,6 +37,9 @@ _NUMBERED = re.compile(" ?#[0-9]+$")
 _DAYS = frozenset({"day", "jour"})
 """Normal names of columns that hold the date or the weekday."""
 
+_HALVES = frozenset({"ampm", "amorpm", "meridiem", "meridian", "timeampm", "halfofday", "halfoftheday"})
+"""Names of columns (as ``spelled()`` gives them) that hold AM or PM."""
+
 
 class _Column(NamedTuple):
     """One column of the file, and what it holds."""
@@ -101,6 +104,7 @@ class Sources:
         left_out: columns that hold no field.
         unknown: those of them that no recipe and no option names.
         days: those of them that hold the weekday, since another column holds the date.
+        half: the column that says AM or PM.
         problems: what is wrong with the header.
 
     """
@@ -113,6 +117,7 @@ class Sources:
     left_out: list[int] = field(default_factory=list[int])
     unknown: list[int] = field(default_factory=list[int])
     days: list[int] = field(default_factory=list[int])
+    half: int | None = None
     problems: list[HeaderProblem] = field(default_factory=list[HeaderProblem])
 
     def target_of(self, index: int) -> str | None:
@@ -121,6 +126,7 @@ class Sources:
         places = {place: shown.get(target, target) for target, place in self.single.items()}
         places |= {place: shown.get(target, target) for target, each in self.several.items() for place in each}
         places |= dict.fromkeys(self.flags.values(), "channel_type")
+        places |= {} if self.half is None else {self.half: "schedule_time"}
         for platform, fields in self.overrides.items():
             places |= {place: f"{platform}.{name}" for name, place in fields.items()}
         return places.get(index)
@@ -129,7 +135,7 @@ class Sources:
         """Return what errors call the column, or the columns, of a field."""
         single = self.single
         several: dict[str, list[int | None]] = {
-            "schedule_time": [single.get("schedule_time"), single.get(DATE), single.get(TIME)],
+            "schedule_time": [single.get("schedule_time"), single.get(DATE), single.get(TIME), self.half],
             "channel_type": [single.get("channel_type"), single.get(CHANNEL), *self.flags.values()],
             "media_urls": [*self.several.get("media_urls", [])],
         }
@@ -167,7 +173,9 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
         if column.target is None:
             if normal_name(column.name) in conditions or is_note(column.name):
                 continue
-            if column.strength == _UNKNOWN and recipe.other_columns == "refuse":
+            if column.strength == _UNKNOWN and sources.half is None and spelled(column.name) in _HALVES:
+                sources.half = column.place
+            elif column.strength == _UNKNOWN and recipe.other_columns == "refuse":
                 shown = visible(column.name)
                 sources.problems.append(HeaderProblem(shown, unknown_column(shown, column.name, recipe.words)))
             else:

@@ -16,13 +16,11 @@ from marketingblocks_async.bulk.sheets.layout import RawRow, same_field
 from marketingblocks_async.models.schedule import zone_of, zones_of_label
 
 from .known_columns import Sources
+from .other_times import OtherTimes, half_in_name, read_half, with_half
 from .recipe import DATE, TIME, Recipe
 
 _MIDNIGHT = re.compile(r"[ Tt]0{1,2}:00(?::00(?:\.0+)?)?$")
 """The time of day that a program adds to a date in a column of its own."""
-
-_NAME_OF_TIME = re.compile(r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|\bora\b|\bore\b|tijd", re.IGNORECASE)
-"""Names of columns that hold a time of day, and no duration or size."""
 
 
 class _Label(NamedTuple):
@@ -50,7 +48,9 @@ class Moments:
         self._words = recipe.words
         self._sources = sources
         self._dates = dates
+        self._others = OtherTimes(sources, recipe, dates)
         self._labels = list(_labels(sources, recipe))
+        self._half_of_name = half_in_name(sources.names[sources.single[TIME]]) if TIME in sources.single else ""
 
     @property
     def zone_of_columns(self) -> str | None:
@@ -70,15 +70,19 @@ class Moments:
 
     def _text(self, cells: Sequence[object]) -> object:
         """Return date and time of day as one text; a value that is none as it is."""
-        day, clock = self._cell(cells, DATE), self._cell(cells, TIME)
+        day, clock, half = self._cell(cells, DATE), self._cell(cells, TIME), self._half(cells)
         whole = self._cell(cells, "schedule_time")
-        if whole is not None:
-            return whole
-        if day is None or clock is None:
-            # One column alone holds both.
-            alone = day if clock is None else clock
-            default = self._default_clock(cells)
-            return self._with_default(alone, default) if isinstance(alone, str) and default and clock is None else alone
+        if isinstance(half, UnusableCell):
+            return half
+        if whole is None and day is not None and clock is not None:
+            return self._together(day, clock, half)
+        # One column alone holds both.
+        alone = next((cell for cell in (whole, day, clock) if cell is not None), None)
+        default = self._default_clock(cells) if not half and whole is None and clock is None else None
+        return self._with_default(alone, default) if default and isinstance(alone, str) else self._halved(alone, half)
+
+    def _together(self, day: object, clock: object, half: str) -> object:
+        """Return date and time of day of two columns as one text."""
         shown_day, shown_clock = _day_text(day), _clock_text(clock)
         if shown_day is None:
             message = f'"{readable(day)}" is not a date; write it as YYYY-MM-DD'
@@ -90,10 +94,36 @@ class Moments:
             if isinstance(clock, UnusableCell):
                 message = clock.message
             return UnusableCell(readable(clock), message, f"{shown_day} {text_of(clock)}")
-        if message := self._contradiction(day, clock, shown_day, shown_clock):
-            return UnusableCell(f"{readable(day)} {shown_clock}", message, f"{text_of(day)} {text_of(clock)}")
-        # A time in a workbook has 24 hours, even if other cells have AM or PM.
-        return f"{shown_day}T{shown_clock}" if isinstance(clock, time | datetime) else joined(shown_day, shown_clock)
+        halved = with_half(shown_clock, half) if half else shown_clock
+        if halved is None:
+            return self._half_contradicts(shown_clock, half, f"{shown_day} {shown_clock}")
+        if message := self._contradiction(day, clock, shown_day, halved):
+            return UnusableCell(f"{readable(day)} {halved}", message, f"{text_of(day)} {text_of(clock)}")
+        # A time in a workbook has 24 hours, even if other cells have AM or PM; not beside a column of these.
+        has_24_hours = isinstance(clock, time | datetime) and self._sources.half is None and not half
+        return f"{shown_day}T{halved}" if has_24_hours else joined(shown_day, halved)
+
+    def _half(self, cells: Sequence[object]) -> str | UnusableCell:
+        """Return "AM" or "PM" if the row says it in a column of its own, or the name of the column of the time does."""
+        cell = cell_at(cells, self._sources.half)
+        if cell is None:
+            return self._half_of_name
+        if half := read_half(cell):
+            return half
+        name = visible(self._sources.names[self._sources.half or 0])
+        message = f'"{name}" says neither AM nor PM; correct it, or leave the column out: {self._words.ignore(name)}'
+        return UnusableCell(readable(cell), message, cell)
+
+    def _halved(self, cell: object, half: str) -> object:
+        """Return the point in time of one cell with the AM or PM of another; a date alone as it is."""
+        if not half or not (isinstance(cell, datetime) or (isinstance(cell, str) and has_clock(cell))):
+            return cell
+        text = f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell
+        return with_half(text, half) or self._half_contradicts(text, half, text)
+
+    def _half_contradicts(self, clock: str, half: str, content: str) -> UnusableCell:
+        message = f'the time is "{visible(clock)}", and another column or its name says {half}; write both in one cell'
+        return UnusableCell(f"{visible(content)} {half}", message, content)
 
     def _contradiction(self, day: object, clock: object, shown_day: str, shown_clock: str) -> str:
         """Return what to say if a cell of a workbook holds both date and time of day, and another one of either."""
@@ -128,18 +158,7 @@ class Moments:
 
     def _default_clock(self, cells: Sequence[object]) -> str | None:
         """Return the default time of day, ``None`` if there is none or a column that is not known has another one."""
-        return (
-            None if any(map(_NAME_OF_TIME.search, self._clocks_elsewhere(cells))) else self._recipe.defaults.get(TIME)
-        )
-
-    def _clocks_elsewhere(self, cells: Sequence[object]) -> list[str]:
-        """Return the columns that are not known and seem to hold the time of day, those that are called so first."""
-        found = [
-            self._sources.names[index].strip(BLANKS)
-            for index in self._sources.unknown
-            if isinstance(cell := cell_at(cells, index), time) or (isinstance(cell, str) and read_clock(cell))
-        ]
-        return sorted(found, key=lambda name: not _NAME_OF_TIME.search(name))
+        return None if self._others.has_named_clock(cells) else self._recipe.defaults.get(TIME)
 
     def of(self, cells: Sequence[object], line: int | None) -> object:
         """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""
@@ -158,21 +177,18 @@ class Moments:
         return moment if ":" in moment else self._no_clock(found, cells)
 
     def _no_clock(self, day: object, cells: Sequence[object]) -> UnusableCell:
-        words = self._words
-        advice = f"write it as YYYY-MM-DD HH:MM, or say one for all such rows: {words.default(TIME, '09:00')}"
-        if names := self._clocks_elsewhere(cells):
-            shown, zones = visible(names[0]), zones_of_label(names[0])
-            zone = f" and {words.set('time_zone', zones[0])}" if zones else ""
-            advice = (
-                f'if the column "{shown}" holds it, say {words.map(shown, TIME)}{zone}; '
-                f"if not, {words.ignore(shown)}, and a time for all such rows: {words.default(TIME, '09:00')}"
-            )
+        default = self._words.default(TIME, "09:00")
+        advice = self._others.advice(cells) or f"write it as YYYY-MM-DD HH:MM, or say one for all such rows: {default}"
         return UnusableCell(readable(day), f"it has no time of day; {advice}", day)
 
     def checked(self, cells: Sequence[object], moment: object, zone: object) -> object:
         """Return the moment, or what to say if another column of the row contradicts it, or the name of its own."""
         if (message := self._second_date(cells)) is not None:
             return UnusableCell(readable(moment), message, moment)
+        if (local := _local(moment)) is not None and "schedule_time" not in self._recipe.fixed:
+            message = self._others.doubt(cells, local, lambda: self._text(cells))
+            if message is not None:
+                return UnusableCell(readable(moment), message, moment)
         return self._in_the_zone_of_its_column(moment, zone) if self._labels else moment
 
     def _in_the_zone_of_its_column(self, moment: object, zone: object) -> object:
@@ -199,6 +215,15 @@ class Moments:
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
         return cell_at(cells, self._sources.single.get(field))
+
+
+def _local(moment: object) -> datetime | None:
+    """Return a moment as the clocks of its zone show it; ``None`` if it is none."""
+    try:
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        return None
+    return moment if isinstance(moment, datetime) else None
 
 
 def _labels(sources: Sources, recipe: Recipe) -> Iterator[_Label]:

@@ -96,6 +96,123 @@ class TestTimesElsewhere:
         ]
 
 
+class TestHalvesOfTheDay:
+    """AM and PM in a column of their own."""
+
+    NAMES: ClassVar = ["Date", "Time", "AM/PM"]
+
+    @pytest.mark.parametrize(
+        ("clock", "half", "moment"),
+        [
+            ("9:30", "PM", "21:30"),
+            ("9.30", "p.m.", "21:30"),
+            ("12:05", "am", "00:05"),
+            ("19:30", "PM", "19:30"),
+            ("00:30", "AM", "00:30"),
+            ("7:30 pm", "PM", "19:30"),
+        ],
+    )
+    def test_they_belong_to_the_time(self, file: Path, clock: str, half: str, moment: str) -> None:
+        found = read(file, self.NAMES, ["2027-03-14", clock, half])
+        assert found.values("schedule_time") == [f"2027-03-14 {moment}"]
+        assert found.plan.source.left_out == {}
+
+    @pytest.mark.parametrize("name", ["am_pm", "AM / PM", "Meridiem"])
+    @pytest.mark.parametrize("when", ["Date", "Scheduled at"])
+    def test_beside_a_column_of_date_and_time(self, file: Path, name: str, when: str) -> None:
+        found = read(file, [when, name], ["2027-03-14 9:30", "PM"])
+        assert found.values("schedule_time") == ["2027-03-14 21:30"]
+
+    @pytest.mark.parametrize("clock", [time(9, 30), "9:30"])
+    def test_in_a_workbook(self, tmp_path: Path, clock: object) -> None:
+        row = [date(2027, 3, 14), clock, "PM", "Facebook", "1"]
+        rows: list[list[object]] = [[*self.NAMES, "Platform", "Copy"], row]
+        file = workbook(tmp_path / "calendar.xlsx", *rows, formats={"A2": "yyyy-mm-dd", "B2": "hh:mm"})
+        assert Read(file, options(channels=FACEBOOK, fixed=BERLIN)).values("schedule_time") == ["2027-03-14 21:30"]
+
+    @pytest.mark.parametrize(
+        ("clock", "half", "words"),
+        [
+            ("19:30", "AM", 'the time is "19:30", and another column or its name says AM'),
+            ("7:30 PM", "AM", 'the time is "7:30 PM", and another column or its name says AM'),
+            ("7:30", "evening", '"AM/PM" says neither AM nor PM'),
+        ],
+    )
+    def test_a_contradiction_is_refused(self, file: Path, clock: str, half: str, words: str) -> None:
+        [message] = read(file, self.NAMES, ["2027-03-14", clock, half]).messages
+        assert words in message
+
+    def test_a_row_without_it_is_refused(self, file: Path) -> None:
+        [message] = read(file, self.NAMES, ["2027-03-14", "9:30", "PM"], ["2027-03-14", "8:30", ""]).messages
+        assert "other times of this column have AM or PM" in message
+
+    def test_a_column_of_another_name_is_refused_with_both_ways_out(self, file: Path) -> None:
+        names, row = ["Date", "Time", "Half"], ["2027-03-14", "9:30", "p.m."]
+        [message] = read(file, names, row).messages
+        assert 'call the column "AM/PM", otherwise leave it out: --map "Half="' in message
+        assert read(file, names, row, columns={"Half": None}).values("schedule_time") == ["2027-03-14 09:30"]
+
+    @pytest.mark.parametrize(
+        ("name", "clock", "word"), [("Owner", "9:30", "PM"), ("Half", "9:30", "AM"), ("Half", "21:30", "PM")]
+    )
+    def test_a_manager_and_what_fits_are_fine(self, file: Path, name: str, clock: str, word: str) -> None:
+        assert len(read(file, ["Date", "Time", name], ["2027-03-14", clock, word]).values("schedule_time")) == 1
+
+    @pytest.mark.parametrize(
+        ("name", "clock", "moment"),
+        [
+            ("Time (PM)", "7:30", "19:30"),
+            ("Time (PM)", "19:30", "19:30"),
+            ("Time (a.m.)", "7:30", "07:30"),
+            ("Time (AM/PM)", "7:30", "07:30"),
+        ],
+    )
+    def test_in_the_name_of_the_column(self, file: Path, name: str, clock: str, moment: str) -> None:
+        assert read(file, ["Date", name], ["2027-03-14", clock]).values("schedule_time") == [f"2027-03-14 {moment}"]
+
+
+class TestSeveralTimes:
+    @pytest.mark.parametrize(
+        ("names", "clocks", "shown"),
+        [
+            (["Facebook time", "Instagram time"], ["9:30", "18:00"], '"Facebook time" and "Instagram time" hold times'),
+            (["FB time"], ["9:30"], '"FB time" holds a time'),
+            (["Time 1", "Time 2"], ["9:30", "18:00"], '"Time 1" and "Time 2" hold times'),
+            (["Time UK", "Time US"], ["9:30", "4:30"], '"Time UK" and "Time US" hold times'),
+            (["Times"], ["09:00, 18:00"], '"Times" holds a time'),
+            (["Times"], ["9:00 and 18:00"], '"Times" holds a time'),
+        ],
+    )
+    @pytest.mark.parametrize("defaults", [{}, {"time": "08:00"}])
+    def test_none_of_them_is_advised_as_the_time(
+        self, file: Path, names: list[str], clocks: list[str], shown: str, defaults: dict[str, str]
+    ) -> None:
+        [message] = read(file, ["Date", *names], ["2027-03-14", *clocks], defaults=defaults).messages
+        assert f"{shown}; write one row for each time and platform" in message
+        assert f'--map "{names[-1]}="' in message
+        assert "=time" not in message
+
+    @pytest.mark.parametrize("name", ["Facebook time", "Time 2", "Post time 2", "Times", "Uhrzeit 2"])
+    def test_they_are_refused_beside_a_time(self, file: Path, name: str) -> None:
+        names, row = ["Date", "Time", name], ["2027-03-14", "08:00", "18:00"]
+        [message] = read(file, names, row).messages
+        assert f'"{name}" holds a time; write one row for each' in message
+        assert read(file, names, row, columns={name: None}).values("schedule_time") == ["2027-03-14 08:00"]
+
+    @pytest.mark.parametrize("name", ["Date 2", "Instagram date"])
+    def test_so_are_further_dates(self, file: Path, name: str) -> None:
+        [message] = read(file, ["Date", "Time", name], ["2027-03-14", "08:00", "2027-03-20"]).messages
+        assert f'"{name}" holds a time; write one row for each' in message
+
+    @pytest.mark.parametrize(
+        ("name", "cell"),
+        [("Time 2", "08:00"), ("Time 2", ""), ("Facebook time", "tbd"), ("Length", "0:30"), ("Event time", "19:00")],
+    )
+    def test_other_columns_are_left_out(self, file: Path, name: str, cell: str) -> None:
+        row = ["2027-03-14", "08:00", cell]
+        assert read(file, ["Date", "Time", name], row).values("schedule_time") == ["2027-03-14 08:00"]
+
+
 class TestWeekdays:
     NAMES: ClassVar = ["Day", "Date", "Time"]
 

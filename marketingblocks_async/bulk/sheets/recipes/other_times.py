@@ -1,0 +1,176 @@
+"""What columns that hold no field say of the time of a row: AM or PM, a second time, the time of one platform.
+
+Such a column would be left out, and the post would go out at another time than the row says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time
+
+from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
+from marketingblocks_async.bulk.sheets.columns import platform_in, usual_target
+from marketingblocks_async.bulk.sheets.dates import DateColumn, read_clock
+from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.models.schedule import zones_of_label
+
+from .known_columns import Sources
+from .recipe import DATE, TIME, Recipe
+
+_NAME_OF_TIME = re.compile(r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|\bora\b|\bore\b|tijd", re.IGNORECASE)
+"""Names of columns that hold a time of day, and no duration or size."""
+
+_HALF = re.compile(r"([ap])\.?\s?m\.?", re.IGNORECASE)
+_HALF_IN_NAME = re.compile(r".*[\s(\[]([ap])\.?m\.?[)\]]?", re.IGNORECASE | re.DOTALL)
+_OWN_HALF = re.compile(r"([ap])\.?\s?m\.?$", re.IGNORECASE)
+_LAST_CLOCK = re.compile(r"(?<![0-9:.])([0-9]{1,2})[:.h][0-9]{2}(?:[:.][0-9]{2})?$")
+_PEOPLE = re.compile(
+    r"owner|author|\bby\b|assign|role|responsib|lead|manager|contact|approv|creator|editor|team|who", re.IGNORECASE
+)
+"""Names of columns in which AM and PM are managers."""
+
+_BETWEEN_CLOCKS = re.compile(r"\s*(?:[,;/&+|\n]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"^[0-9]+[^\w]*|[^\w]*[0-9]+$")
+
+
+def half_in_name(name: str) -> str:
+    """Return "AM" or "PM" if the name of a column of the time ends with it, as in "Time (PM)"; else nothing."""
+    found = _HALF_IN_NAME.fullmatch(name.strip(BLANKS)[:100])
+    return f"{found[1].upper()}M" if found and not re.search(r"a\.?m\W*p\.?m|a/p", name, re.IGNORECASE) else ""
+
+
+def read_half(cell: object) -> str | None:
+    """Return "AM" or "PM" if that is all that a cell says."""
+    found = _HALF.fullmatch(cell.strip(BLANKS)) if isinstance(cell, str) and len(cell) < 20 else None
+    return f"{found[1].upper()}M" if found else None
+
+
+def with_half(text: str, half: str) -> str | None:
+    """Return a text that ends with a time of day together with "AM" or "PM"; ``None`` if they contradict each other."""
+    text = text.strip(BLANKS)
+    if own := _OWN_HALF.search(text):
+        return text if own[1].upper() == half[0] else None
+    found = _LAST_CLOCK.search(text)
+    hour = int(found[1]) if found else -1
+    if 1 <= hour <= 12:
+        return f"{text} {half}"
+    # The time has 24 hours.
+    return text if hour >= 0 and (hour >= 12) is (half == "PM") else None
+
+
+def _clocks(cell: object) -> list[str]:
+    """Return the times of day that a cell holds, if it holds nothing else."""
+    if isinstance(cell, time):
+        return [f"{cell:%H:%M}"]
+    parts = _BETWEEN_CLOCKS.split(cell.strip(BLANKS)) if isinstance(cell, str) and len(cell) <= 200 else []
+    found = [clock for part in parts if (clock := read_clock(part)) is not None]
+    return found if len(found) == len(parts) else []
+
+
+class OtherTimes:
+    """Looks for times in the columns that are not known.
+
+    Args:
+        sources: the columns.
+        recipe: how they are read.
+        dates: knows what a date is.
+
+    """
+
+    def __init__(self, sources: Sources, recipe: Recipe, dates: DateColumn) -> None:
+        self._sources = sources
+        self._words = recipe.words
+        self._dates = dates
+        self._names = [name.strip(BLANKS) for name in sources.names]
+        # Columns that hold a part of the time for one platform, or a second time.
+        self._own = {index: found[0] for index in sources.unknown if (found := _of_platform(self._names[index]))}
+        self._further = [index for index in sources.unknown if _is_further(self._names[index])]
+
+    def advice(self, cells: Sequence[object]) -> str:
+        """Return what to do about a row without a time of day; empty if no other column seems to hold it."""
+        words = self._words
+        found = self._filled(cells)
+        if not found:
+            return ""
+        named = [index for index in found if _NAME_OF_TIME.search(self._names[index])] or found
+        index = named[0]
+        shown, zones = visible(self._names[index]), zones_of_label(self._names[index])
+        if len(named) > 1 or len(_clocks(cells[index])) > 1 or index in self._own:
+            return self._one_row_each(named)
+        zone = f" and {words.set('time_zone', zones[0])}" if zones else ""
+        return (
+            f'if the column "{shown}" holds it, say {words.map(shown, TIME)}{zone}; '
+            f"if not, {words.ignore(shown)}, and a time for all such rows: {words.default(TIME, '09:00')}"
+        )
+
+    def has_named_clock(self, cells: Sequence[object]) -> bool:
+        """Tell whether a column that is not known and is called so holds the time of day."""
+        return any(_NAME_OF_TIME.search(self._names[index]) for index in self._filled(cells))
+
+    def _filled(self, cells: Sequence[object]) -> list[int]:
+        return [index for index in self._sources.unknown if _clocks(cell_at(cells, index))]
+
+    def _one_row_each(self, indexes: Sequence[int]) -> str:
+        shown = [visible(self._names[index]) for index in indexes]
+        said = " and ".join(f'"{name}"' for name in shown)
+        leave = " or ".join(map(self._words.ignore, shown))
+        several = "hold times" if len(shown) > 1 else "holds a time"
+        return (
+            f"{said} {several}; write one row for each time and platform, with the time in one column, or leave out "
+            f"what is not the time of a post: {leave}"
+        )
+
+    def doubt(self, cells: Sequence[object], moment: datetime, text: Callable[[], object]) -> str | None:
+        """Return what to say if a column that is not known contradicts the time of the row.
+
+        Args:
+            cells: of the row.
+            moment: its time.
+            text: returns how the row says it.
+
+        """
+        for index in self._sources.unknown:
+            half = read_half(cell_at(cells, index))
+            if half is None or _PEOPLE.search(self._names[index]):
+                continue
+            other = range(1, 12) if half == "PM" else range(12, 13)
+            said = text()
+            if moment.hour in other and not (isinstance(said, str) and _OWN_HALF.search(said.strip(BLANKS))):
+                shown = visible(self._names[index])
+                return (
+                    f'the column "{shown}" says {half}, and the time is {moment:%H:%M}; if they belong together, call '
+                    f'the column "AM/PM", otherwise leave it out: {self._words.ignore(shown)}'
+                )
+        found = [*self._further_times(cells, moment)]
+        return self._one_row_each(found) if found else None
+
+    def _further_times(self, cells: Sequence[object], moment: datetime) -> Iterator[int]:
+        """Yield the columns that hold another time, or the other time of one platform."""
+        said = [cell_at(cells, self._sources.single.get(field)) for field in (DATE, TIME, "schedule_time")]
+        for index in dict.fromkeys([*self._own, *self._further]):
+            cell = cell_at(cells, index)
+            if cell is None or cell in said:
+                continue
+            clocks = _clocks(cell)
+            is_other_day = isinstance(cell, date) or (
+                isinstance(cell, str) and not clocks and self._dates.is_date(cell)
+            )
+            if is_other_day or any(clock[:5] != f"{moment:%H:%M}" for clock in clocks):
+                yield index
+
+
+def _of_platform(name: str) -> tuple[str, str] | None:
+    """Return platform and rest of the name of a column that holds the time of one platform."""
+    found = platform_in(name)
+    return found if found and _is_time(found[1]) else None
+
+
+def _is_further(name: str) -> bool:
+    """Tell whether a column is called like one of the time with a number, or in the plural: "Time 2", "Times"."""
+    base = _NUMBER.sub("", name[:100])
+    return any(_is_time(each) for each in ({base, name.removesuffix("s")} - {name}))
+
+
+def _is_time(name: str) -> bool:
+    return usual_target(name)[0] in (DATE, TIME, "schedule_time")
