@@ -132,7 +132,7 @@ _MOJIBAKE = re.compile(
 
 _EMPTY_CELLS = frozenset({
     "nan", "nat", "none", "null", "<na>", "undefined", "n/a", "na", "n.a.", "-", "--", "\u2013", "\u2014", "?", "tbd",
-    "tba", "tbc",
+    "tba", "tbc", "/", ".", "*", "^", "\u2191", '"', "''", "\u3003", "+",
 })  # fmt: skip
 """Texts that programs and people write into empty cells."""
 

@@ -243,31 +243,6 @@ def _usual(name: str) -> str | None:
     return found if found in SEVERAL and base != normal else None
 
 
-Says: TypeAlias = Literal["status", "approved", "draft"]
-"""How a column says whether a row is to be sent: by a word such as "draft", or by yes and no."""
-
-_APPROVAL: dict[Says, tuple[str, ...]] = {
-    "status": (
-        "status", "state", "post status", "content status", "approval status", "publish status", "publishing status",
-        "workflow status", "estado", "statut", "stato",
-    ),
-    "approved": (
-        "approved", "approval", "is approved", "publish", "to publish", "ready", "is ready", "ready to post",
-        "ready to publish", "freigabe", "freigegeben", "genehmigt", "aprobado", "aprovado", "approuvé", "validé",
-        "approvato", "goedgekeurd",
-    ),
-    "draft": ("draft", "is draft", "entwurf", "borrador", "brouillon", "bozza", "rascunho"),
-}  # fmt: skip
-"""Usual names of columns that say whether a row is to be sent."""
-
-_APPROVAL_OF: dict[str, Says] = {normal_name(name): says for says, names in _APPROVAL.items() for name in names}
-
-
-def approval_in(name: str) -> Says | None:
-    """Return how a column of this name says whether a row is to be sent; ``None`` if it is no such column."""
-    return _APPROVAL_OF.get(normal_name(name).rstrip("?"))
-
-
 def is_note(name: str) -> bool:
     """Return whether a column is a note, which is ignored: its name begins with an underscore."""
     return name.lstrip(BLANKS).startswith(NOTE_SIGN)

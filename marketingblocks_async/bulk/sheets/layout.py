@@ -16,6 +16,7 @@ from marketingblocks_async.bulk.plan import RowError, SourceInfo
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PrivacyStatus, PublishMode
 from marketingblocks_async.models.schedule import zones_of_label
 
+from .approval_words import approval_in
 from .cells import (
     BLANKS,
     CellReader,
@@ -39,7 +40,6 @@ from .columns import (
     QUOTED,
     TO_CHECK,
     ColumnRules,
-    approval_in,
     nearest_target,
     normal_name,
     numbered,

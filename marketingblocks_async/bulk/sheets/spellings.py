@@ -32,7 +32,7 @@ _POST_TYPES: dict[PostType, tuple[str, ...]] = {
 }
 
 _YES = frozenset({
-    "true", "yes", "y", "x", "1", "on", "ja", "oui", "si", "sim", "✓", "✔", "☑",
+    "true", "yes", "y", "x", "1", "on", "ja", "oui", "si", "sim", "tak", "да", "igen", "はい", "✓", "✔", "☑",
     # As Airtable writes it.
     "checked",
     # As Excel writes it in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Russian, Czech,
@@ -41,7 +41,7 @@ _YES = frozenset({
     "истина", "pravda", "tosi", "igaz", "sann",
 })  # fmt: skip
 _NO = frozenset({
-    "", "false", "no", "n", "0", "off", "nein", "non", "nao", "✗", "☐", "unchecked",
+    "", "false", "no", "n", "0", "off", "nein", "non", "nao", "nie", "нет", "nem", "いいえ", "✗", "☐", "unchecked",
     "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "ложь", "nepravda", "epatosi", "hamis", "usann",
 })  # fmt: skip
 
@@ -68,6 +68,11 @@ POST_TYPES: dict[str, PostType] = {
 """Names of kinds of posts (as ``spelled()`` gives them) → the kind."""
 
 
+def _says_something(sign: str) -> bool:
+    """Tell whether a sign that stands alone means something, unlike a dash or a slash."""
+    return sign not in "/." and unicodedata.category(sign) in ("So", "Sm", "Sk", "Sc", "Po")
+
+
 def truth(value: object) -> bool | None:
     """Return whether a cell says yes or, as an empty one does, no; ``None`` if it says neither."""
     if value is None or isinstance(value, bool):
@@ -75,7 +80,7 @@ def truth(value: object) -> bool | None:
     # Numbers of a workbook are shown as their digits.
     text = str(getattr(value, "value", value))
     word = spelled(text)
-    if not word and (signs := [sign for sign in text[:100] if unicodedata.category(sign) == "So"]):
-        # A green circle is not empty.
-        return {"✅": True, "❌": False}.get("".join(signs))
+    if not word and (signs := "".join(sign for sign in text[:100] if _says_something(sign))):
+        # A green circle is not empty, and no question mark says no.
+        return {"✅": True, "+": True, "√": True, "❌": False}.get(signs)
     return True if word in _YES else False if word in _NO else None

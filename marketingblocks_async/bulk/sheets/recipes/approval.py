@@ -8,33 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
+from marketingblocks_async.bulk.sheets.approval_words import (
+    Says,
+    approval_hint,
+    approval_in,
+    is_approving,
+    is_early,
+    is_status,
+    is_stopping,
+)
 from marketingblocks_async.bulk.sheets.cells import cell_at
-from marketingblocks_async.bulk.sheets.columns import Says, approval_in, is_note, normal_name
+from marketingblocks_async.bulk.sheets.columns import is_note, normal_name
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable
-from marketingblocks_async.bulk.sheets.spellings import spelled, truth
+from marketingblocks_async.bulk.sheets.spellings import truth
 
 from .known_columns import Sources
 from .recipe import Recipe, load_recipe, recipe_names
-
-_APPROVED_WORDS = frozenset(
-    map(
-        spelled,
-        (
-            "approved", "approved by client", "client approved", "scheduled", "ready", "ready to go", "ready to post",
-            "ready for posting", "ready to publish", "ready for publishing", "ready to schedule",
-            "ready for scheduling", "good to go", "final", "ok", "confirmed", "queued", "to be posted", "to post",
-            "to be published", "to publish", "to be scheduled", "to schedule",
-            "freigegeben", "genehmigt", "geplant", "eingeplant", "bereit",
-            "aprobado", "aprobada", "programado", "programada", "listo", "lista", "listo para publicar",
-            "aprovado", "aprovada", "agendado", "agendada",
-            "approuvé", "approuvée", "validé", "validée", "programmé", "programmée", "planifié", "planifiée", "prêt",
-            "à publier", "approvato", "approvata", "programmato", "programmata", "goedgekeurd", "ingepland",
-        ),
-    )
-)  # fmt: skip
-"""Words for rows that are to be sent. Others, such as "planned", may mean either."""
 
 _NOTHING = frozenset({"-", "--", "\u2013", "\u2014", "n/a", "n.a.", "na"})
 """What people write into a cell that they leave empty; "TBD" and "none" say more of an approval."""
@@ -42,8 +35,97 @@ _NOTHING = frozenset({"-", "--", "\u2013", "\u2014", "n/a", "n.a.", "na"})
 _LONGEST_WORDS = 80
 """Characters of a cell that is compared as it is."""
 
+_LONGEST_STATE = 40
+"""Characters of a cell that may be a word for the state of a post."""
+
 _MOST_WORDS = 20
 """Words of one column that are remembered."""
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column that may say which rows are to be sent, and what its cells say so far.
+
+    Attributes:
+        name: of the column.
+        says: how it says so, if it does.
+        hint: what tells that it does: ``name`` alone, or the cells of a column with a ``likely`` name or ``any`` name.
+        filled: cells that are not blank.
+        fitting: those of them with a word for the state of a post, or with yes and no in a column of approvals.
+        states: such words, until there are two.
+        approving: what the column says of rows that are to be sent.
+        last: the last cell: to read one takes long, and most rows say the same.
+
+    """
+
+    name: str
+    says: Says
+    hint: Literal["name", "likely", "any"]
+    filled: int = 0
+    fitting: int = 0
+    states: set[str] = field(default_factory=set[str])
+    approving: dict[str, str] = field(default_factory=dict[str, str])
+    last: tuple[object, bool] = (None, False)
+
+    def look(self, cell: object) -> None:
+        """Take a cell into account."""
+        if cell is None:
+            return
+        self.filled += 1
+        if isinstance(cell, str) and cell == self.last[0]:
+            self.fitting += self.last[1]
+            return
+        fits = self.hint != "name" and self._fits(cell)
+        self.fitting += fits
+        self.last = cell, fits
+        if fits and len(self.states) < 2:
+            self.states.add(_text(cell).casefold())
+        said = (
+            is_early(_text(cell)) if self.says == "sent" else self.says != "draft" and _is_approved(cell)
+        )  # fmt: skip
+        if said and len(self.approving) < _MOST_WORDS:
+            word = "yes" if truth(cell) else _text(cell)
+            self.approving.setdefault(word.casefold(), word)
+
+    def _fits(self, cell: object) -> bool:
+        if self.says == "approved" and truth(cell) is not None:
+            return True
+        return isinstance(cell, str) and len(cell) <= _LONGEST_STATE and is_status(cell)
+
+    def is_meant(self) -> bool:
+        """Tell whether the column says which rows are to be sent, as far as its cells show."""
+        if self.hint == "name":
+            return True
+        if self.says == "status" and self.hint == "likely":
+            return self.fitting * 2 > self.filled
+        # An approval of its own name, such as "Approved by", has names more often.
+        return self.fitting >= self.filled * 0.8 > 0 and (self.hint == "likely" or len(self.states) > 1)
+
+    def may_ask(self, cell: object) -> bool:
+        """Tell whether the other cells say more about this one."""
+        if self.hint == "name":
+            return self.may_refuse(cell)
+        # Most columns are of another kind, and have no such word.
+        return (self.says == "approved" if cell is None else self._fits(cell)) and self.may_refuse(cell)
+
+    def may_refuse(self, cell: object) -> bool:
+        """Tell whether a cell refuses its row if the column is meant."""
+        if cell is None:
+            return self.says == "approved"
+        if self.says != "approved" and isinstance(cell, str) and cell.strip().casefold() in _NOTHING:
+            return False
+        if self.says in ("status", "approved"):
+            return not _is_approved(cell)
+        return truth(cell) is not False and not (self.says == "sent" and is_early(_text(cell)))
+
+    def refuses(self, cell: object) -> bool:
+        """Tell whether a cell refuses its row. A column that says yes in no row is not in use."""
+        if self.hint != "name":
+            if not self.states:
+                return False
+            if isinstance(cell, str) and len(cell) <= _LONGEST_STATE and is_stopping(cell):
+                return True
+        return self.may_refuse(cell) and (cell is not None or bool(self.approving)) and self.is_meant()
 
 
 class Approval:
@@ -54,9 +136,13 @@ class Approval:
         recipe: how they are read.
         given: columns that the caller names.
 
+    Attributes:
+        is_complete: whether every row was taken into account.
+
     """
 
     def __init__(self, sources: Sources, recipe: Recipe, given: Collection[str] = ()) -> None:
+        self.is_complete: bool = False
         self._words = recipe.words
         shipped = load_recipe(recipe.name) if recipe.name in recipe_names() else Recipe()
         chosen = {normal_name(each.column) for each in recipe.where if each not in shipped.where}
@@ -66,66 +152,62 @@ class Approval:
             for name, target in recipe.columns.items()
             if target is None and (name in given or name not in shipped.columns)
         ]
-        self._columns: dict[int, tuple[str, Says]] = {}
+        self._columns: dict[int, _Column] = {}
         for index, name in enumerate(sources.names):
             normal = normal_name(name)
-            kind = approval_in(name)
             is_said = normal in chosen or any(each.fullmatch(normal) for each in left_out)
-            if kind is not None and not is_said and not is_note(name) and sources.target_of(index) is None:
-                self._columns[index] = name, kind
-        self._approving: dict[int, dict[str, str]] = {index: {} for index in self._columns}
-        # To show a cell takes long, and most rows say the same.
-        self._last: dict[int, object] = {}
+            if normal and not is_said and not is_note(name) and sources.target_of(index) is None:
+                self._columns[index] = _column(name)
+
+    def start_again(self) -> None:
+        """Forget all rows, before every row is taken into account."""
+        self._columns = {index: _Column(each.name, each.says, each.hint) for index, each in self._columns.items()}
+        self.is_complete = True
 
     def look(self, cells: Sequence[object]) -> None:
-        """Take a row into account: what columns say of rows that are to be sent."""
-        for index, (_, kind) in self._columns.items():
-            cell = cell_at(cells, index)
-            words = self._approving[index]
-            if isinstance(cell, str) and cell == self._last.get(index):
-                continue
-            self._last[index] = cell
-            if cell is not None and kind != "draft" and _is_approved(cell) and len(words) < _MOST_WORDS:
-                said = "yes" if truth(cell) else _text(cell)
-                words.setdefault(said.casefold(), said)
+        """Take a row into account."""
+        for index, column in self._columns.items():
+            column.look(cell_at(cells, index))
 
     def asks(self, cells: Sequence[object]) -> bool:
         """Tell whether the other rows say more about this one."""
-        return any(self._is_doubtful(cell_at(cells, index), kind) for index, (_, kind) in self._columns.items())
-
-    @staticmethod
-    def _is_doubtful(cell: object, kind: Says) -> bool:
-        if cell is None:
-            return kind == "approved"
-        if kind != "approved" and isinstance(cell, str) and cell.strip().casefold() in _NOTHING:
-            return False
-        return truth(cell) is not False if kind == "draft" else not _is_approved(cell)
+        return any(column.may_ask(cell_at(cells, index)) for index, column in self._columns.items())
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row that may not be meant to be sent."""
-        self.look(cells)
-        for index, (name, kind) in self._columns.items():
+        if not self.is_complete:
+            self.look(cells)
+        for index, each in self._columns.items():
             cell = cell_at(cells, index)
-            words = list(self._approving[index].values())
-            # A column that says yes in no row is not in use.
-            if not self._is_doubtful(cell, kind) or (cell is None and not words):
+            if not each.refuses(cell):
                 continue
-            column = visible(name)
-            usual = {"status": "VALUE", "approved": "yes", "draft": "|no"}[kind]
-            wanted = "|".join(map(visible, words)) or usual
+            column, words = visible(each.name), list(map(visible, each.approving.values()))
+            if each.says in ("draft", "sent"):
+                words = ["", "no", *words]
+            wanted = f"={'|'.join(words) or {'approved': 'yes'}.get(each.says, 'VALUE')}"
+            if not each.is_meant():
+                # One note among others.
+                wanted = f"!={readable(cell)}"
             says = f'says "{readable(cell)}"' if cell is not None else "is empty here, and not in other rows"
             message = (
                 f'the column "{column}" {says}, so the row may not be meant to be sent; choose the rows to send with '
-                f"{self._words.where(f'{column}={wanted}')}, or leave the column out to send all rows: "
+                f"{self._words.where(column + wanted)}, or leave the column out to send all rows: "
                 f"{self._words.ignore(column)}"
             )
             return Unreadable(message, column, readable(cell))
         return None
 
 
+def _column(name: str) -> _Column:
+    if (says := approval_in(name)) is not None:
+        return _Column(name, says, "name")
+    hint = approval_hint(name)
+    return _Column(name, hint or "status", "likely" if hint else "any")
+
+
 def _is_approved(cell: object) -> bool:
     text = cell if isinstance(cell, str) and len(cell) <= _LONGEST_WORDS else _text(cell)
-    return truth(cell) is True or spelled(text) in _APPROVED_WORDS
+    return truth(cell) is True or is_approving(text)
 
 
 def _text(cell: object) -> str:

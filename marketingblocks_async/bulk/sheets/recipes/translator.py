@@ -176,6 +176,9 @@ class Translator:
     def _look_for_approval(self, again: Callable[[], Iterator[RawRow]]) -> None:
         """Look through the columns that say which rows are to be sent."""
         self._again_for_approval = None
+        for known in self._known.values():
+            if isinstance(known, Translation):
+                known.approval.start_again()
         for raw in again():
             translation = self._of(raw)
             is_taken = translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip")

@@ -60,6 +60,43 @@ def advice(plan: Plan) -> tuple[str, str]:
         ("Status", ["Bereit", "Fertig", "Approved by client"], ["Bereit", "Approved by client"]),
         ("Statut", ["Programmée", "Publiée", "Prêt"], ["Programmée", "Prêt"]),
         ("Estado", ["Listo", "Publicado", "Aprobada"], ["Listo", "Aprobada"]),
+        # Signs, brackets and numbers around a name.
+        ("Status:", ["Approved", "Draft"], ["Approved"]),
+        ("📌 Status", ["Approved", "1. Draft"], ["Approved"]),
+        ("Status (internal)", ["Approved", "Draft"], ["Approved"]),
+        ("Status 1", ["Approved", "Draft"], ["Approved"]),
+        ("Approval (Y/N)", ["Y", "N"], ["Y"]),
+        # Yes and no.
+        ("Client approved?", ["yes", "no", ""], ["yes"]),
+        ("Approved by client?", ["yes", "pending"], ["yes"]),
+        ("Freigabe (Chef)", ["ja", "nein"], ["ja"]),
+        ("Freigabe Kunde", ["ok", "offen"], ["ok"]),
+        ("Zatwierdzone", ["tak", "nie"], ["tak"]),
+        ("Client OK", ["ok", ""], ["ok"]),
+        ("OK?", ["ok", "no"], ["ok"]),
+        ("Send?", ["yes", "no"], ["yes"]),
+        ("Post?", ["yes", "no"], ["yes"]),
+        ("Include", ["yes", "no"], ["yes"]),
+        # What was sent already, or is not to be sent.
+        ("Posted", ["yes", "no", "not yet"], ["no", "not yet"]),
+        ("Posted?", ["✓", ""], [""]),
+        ("Published", ["TRUE", "FALSE", "2027-01-03"], ["FALSE"]),
+        ("Live?", ["yes", "no"], ["no"]),
+        ("Done", ["yes", ""], [""]),
+        ("Hold", ["x", ""], [""]),
+        ("Do not post", ["x", "no"], ["no"]),
+        ("Archived", ["true", "false"], ["false"]),
+        # The cells tell what the column is.
+        ("Internal status", ["Approved", "Draft"], ["Approved"]),
+        ("Stage", ["Approved", "Draft", "Mother"], ["Approved"]),
+        ("Label", ["Approved", "Idea"], ["Approved"]),
+        ("List Name", ["Ready", "Done"], ["Ready"]),
+        ("Situação", ["Aprovado", "Rascunho"], ["Aprovado"]),
+        ("Situation", ["OK", "Brouillon"], ["OK"]),
+        ("Statut de validation", ["Validé", "À revoir"], ["Validé"]),
+        ("状態", ["承認", "下書き"], ["承認"]),
+        ("Where it is", ["Backlog", "Ready"], ["Ready"]),
+        ("Notes", ["to be nice", "CANCELLED", ""], ["to be nice", ""]),
     ],
 )  # fmt: skip
 def test_what_is_not_approved_is_refused_and_left_out_as_advised(
@@ -97,11 +134,24 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
         ("Draft", ["–", "N/A"]),
         ("_state", ["failed", "failed"]),
         ("_Status", ["Draft", "Approved"]),
+        ("Approval needed", ["no", "yes"]),
+        ("Approval date", ["2027-01-03", "no"]),
+        ("Posted", ["no", "–"]),
+        ("Status (client)", ["Approved", "Ready"]),
+        ("Stage", ["Awareness", "Live"]),
+        ("Topic", ["Idea", "Tip"]),
+        ("Series", ["Live", "Live"]),
+        ("Boosted", ["yes", "no"]),
     ],
 )
 def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
     found, plan = planned(sheet(file, column, *cells), recipe())
     assert (len(found), plan.invalid) == (2, 0)
+
+
+def test_the_end_of_a_file_tells_what_its_columns_are(file: Path) -> None:
+    assert planned(sheet(file, "Column", "Idea", "Tip", "Offer", "Event"), recipe())[1].invalid == 0
+    assert planned(sheet(file, "Column", "Idea", "Ready", "Done", "Ready"), recipe())[0] == ["post Ready", "post Ready"]
 
 
 def test_a_no_in_a_column_that_is_not_known_is_told(file: Path) -> None:

@@ -274,6 +274,7 @@ class TestSpellings:
             ("TRUE", True), ("yes", True), ("x", True), ("✓", True), (True, True), ("Nein", False), (None, False),
             ("", False), ("0", False), ("maybe", None), ("✅", True), ("✔\ufe0f", True), ("❌", False), ("-", False),
             ("\U0001f7e2", None), ("\u25cf", None), ("checked", True), ("unchecked", False),
+            ("+", True), ("√", True), ("?", None), ("•", None), ("/", False), ("tak", True), ("Nie", False),
         ],
     )  # fmt: skip
     def test_truth(self, value: object, said: bool | None) -> None:

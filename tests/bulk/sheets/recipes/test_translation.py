@@ -641,7 +641,7 @@ class TestRows:
             assert found.values("channel_type") == platforms
 
     def test_a_column_that_is_not_known_and_names_platforms_is_not_passed_over(self, file: Path) -> None:
-        table(file, ["Text", "Date", "Service", "Done"], ["A", "2027-03-14 09:05", "Facebook, X", "x"])
+        table(file, ["Text", "Date", "Service", "Tick"], ["A", "2027-03-14 09:05", "Facebook, X", "x"])
         channels = [*FACEBOOK, "twitter:12", "instagram:13"]
         found = Read(file, options(channels=channels))
         (message,) = found.messages
