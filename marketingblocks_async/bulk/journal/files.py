@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
@@ -30,6 +31,9 @@ WAL_MARK, BESIDE, HERE = "wal", "beside", "here"
 _PID_WIDTH, _STAMP_WIDTH = 20, 44
 """Width of the two lines of a lock's file: the holder's process id, and the journal's id with the time of its last
 commit."""
+
+_FINAL = "final"
+"""Stands in place of the process id once nothing is written any more, so the note below it is of the latest entry."""
 
 _LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
 """Number of attempts to take the lock, and seconds between them: half a second, since a process that only asks whether
@@ -55,14 +59,15 @@ class FileLock:
     It is not taken on the database, because closing any descriptor of that would release SQLite's own locks.
 
     Args:
-        path: the lock's file. It is removed when the lock is released; one that a killed process left behind locks
-            nothing.
+        path: the lock's file. It is removed when the lock is released, unless ``leave_behind()`` was called; one that
+            was left behind locks nothing.
 
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._stays = False
 
     def acquire(self) -> None:
         """Take the lock without waiting.
@@ -91,6 +96,14 @@ class FileLock:
 
         """
         self._write(_PID_WIDTH + 1, f"{f'{journal} {stamp!r}':<{_STAMP_WIDTH}}\n")
+
+    def leave_behind(self) -> None:
+        """Keep the file when the lock is released: a write failed, and nothing is written any more.
+
+        It may have failed in the middle of ``seal()``. As after a kill, the file then says that nothing is missing.
+        """
+        self._stays = True
+        self._write(0, f"{_FINAL:<{_PID_WIDTH}}\n")
 
     @property
     def is_in_place(self) -> bool:
@@ -136,10 +149,17 @@ class FileLock:
         except FileNotFoundError:
             return False
 
-    def release(self) -> None:
-        """Release the lock; twice does nothing."""
+    def release(self, *, keep: bool = False) -> None:
+        """Release the lock; twice does nothing.
+
+        Args:
+            keep: whether the file stays. It may be that of a killed process, which says that nothing is missing.
+
+        """
         descriptor = self._descriptor
-        if descriptor is not None:
+        if keep or self._stays:
+            self._let_go()
+        elif descriptor is not None:
             # Removed while we hold it, so it cannot be another process's file, unless something replaced it. Windows
             # cannot remove an open file; there it stays.
             with contextlib.suppress(OSError):
@@ -184,11 +204,23 @@ def lock_path(path: Path) -> Path:
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether a process runs a journal. It changes nothing, so the folder may be read-only."""
+    """Return whether a process runs a journal. It changes nothing, so the folder may be read-only.
+
+    Raises:
+        JournalError: that cannot be told, since the lock's file cannot be opened.
+
+    """
+    file = lock_path(path)
     try:
-        descriptor = os.open(lock_path(path), os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    except OSError:
+        descriptor = os.open(file, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    except FileNotFoundError:
         return False
+    except OSError as exc:
+        msg = (
+            f"cannot tell whether {path} is being run: cannot open {file} ({exc.strerror or exc}); use the account "
+            "that runs it, or let this one read that file"
+        )
+        raise JournalError(msg) from exc
     try:
         _lock(descriptor, shared=True)
     except OSError:
@@ -198,13 +230,30 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def noted_stamp(path: Path) -> tuple[str, float]:
-    """Return a journal's id and the time of its last commit, as a killed or running process noted them; else 0."""
+class Note(NamedTuple):
+    """What the file of a lock says.
+
+    Attributes:
+        journal: id of the journal; empty if there is no note.
+        stamp: Unix time of its last commit.
+        is_final: whether the process has certainly noted its last commit: it went on after a failure, and was not
+            killed.
+
+    """
+
+    journal: str
+    stamp: float
+    is_final: bool
+
+
+def read_note(path: Path) -> Note:
+    """Return what a running, failed or killed process noted about a journal."""
     try:
-        journal, stamp = lock_path(path).read_bytes()[_PID_WIDTH + 1 :].decode("ascii").split()
-        return journal, float(stamp)
+        content = lock_path(path).read_bytes()
+        journal, stamp = content[_PID_WIDTH + 1 :].decode("ascii").split()
+        return Note(journal, float(stamp), content[:_PID_WIDTH].strip() == _FINAL.encode())
     except (OSError, ValueError):
-        return "", 0.0
+        return Note("", 0.0, is_final=False)
 
 
 def lock_journal(path: Path) -> FileLock:
@@ -340,7 +389,8 @@ def seal(connection: sqlite3.Connection) -> None:
 
     Later writes are in the log only. Without its log, a journal would show the rows sent since then as pending, and
     they would be sent twice. So the file alone says "beside", and only file and log together say "here". An orderly end
-    moves the log, and with it this mark, into the file.
+    moves the log, and with it this mark, into the file. If this is interrupted, or fails on a full disk, the file of
+    the lock tells that nothing is missing.
     """
     for where in (BESIDE, HERE):
         connection.execute(QUERIES["set_meta"], meta_line(WAL_MARK, where))

@@ -41,6 +41,7 @@ from .files import (
     SCHEMA_VERSION,
     WAL_MARK,
     FileLock,
+    Note,
     ReadingConnection,
     connect_for_reading,
     connect_for_writing,
@@ -49,8 +50,8 @@ from .files import (
     lock_path,
     mark,
     meta_line,
-    noted_stamp,
     partial_path,
+    read_note,
     seal,
     storable,
     wal_path,
@@ -119,14 +120,14 @@ class JournalReader:
                 msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
         # Before anything is read, since a process that runs it goes on.
-        noted, has_wal = noted_stamp(path), wal_path(path).exists()
+        note, has_wal = read_note(path), wal_path(path).exists()
         self._connection = connect_for_reading(path, read_only=has_wal)
         try:
             self._check_kind()
             if not self.is_running():
                 # Otherwise the process that runs it has checked it.
                 self._check_content()
-                self.damage = self._missing_end(noted, has_wal=has_wal)
+                self.damage = self._missing_end(note, has_wal=has_wal)
             if has_wal and self.damage is None and self.meta.get(WAL_MARK) != BESIDE:
                 # The last process that closes a journal moves the log into the file, unless it may only read. That is
                 # welcome, except after a kill in the middle of such a move (see seal): then only the log says so.
@@ -167,17 +168,19 @@ class JournalReader:
         )
         raise JournalError(msg)
 
-    def _missing_end(self, noted: tuple[str, float], *, has_wal: bool) -> str | None:
+    def _missing_end(self, note: Note, *, has_wal: bool) -> str | None:
         """Return what is wrong if the latest entries are missing; ``None`` if the journal is whole."""
         log = wal_path(self.path)
         meta = self.meta
         beside = meta.get(WAL_MARK) == BESIDE
-        if not has_wal and beside:
+        is_noted = note.journal == meta.get("id")
+        # After a failed move (see seal), the last process that closed the journal may have moved the log all the same.
+        if not has_wal and beside and not (is_noted and note.is_final):
             what = f"{log} is missing"
-        elif noted[0] == meta.get("id") and self._latest_time() < noted[1]:
+        elif is_noted and self._latest_time() < note.stamp:
             what = f"{self.path} or {log} was cut off, damaged or replaced by an older copy"
         elif beside and not lock_path(self.path).exists():
-            # Only a kill in the middle of a move (see seal) looks the same, and leaves the lock's file behind.
+            # Only a kill or a failure in the middle of a move looks the same, and leaves the lock's file behind.
             what = f"{log} is damaged"
         else:
             return None
@@ -333,11 +336,12 @@ class Journal(JournalReader):
                 error=self._write_error,
                 stamp=lambda: self._latest,
                 committed=partial(self._committed, self.meta.get("id", "")),
+                failed=self._file_lock.leave_behind,
                 ended=self._file_lock.release,
             )
         except BaseException:
             self.close()
-            self._file_lock.release()
+            self._file_lock.release(keep=True)
             raise
         return self
 

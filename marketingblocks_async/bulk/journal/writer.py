@@ -66,6 +66,7 @@ class GroupCommit:
         error: makes the error for the caller from the cause.
         stamp: returns the time of the latest statement; called on the event loop.
         committed: called in the thread after each commit, with the stamp of its latest statement.
+        failed: called in the thread after a failure, when nothing is written any more and the connection is closed.
         ended: called in the thread at its end, when nothing is written any more.
 
     """
@@ -79,12 +80,14 @@ class GroupCommit:
         error: Callable[[BaseException], Exception],
         stamp: Callable[[], float],
         committed: Callable[[float], None],
+        failed: Callable[[], None],
         ended: Callable[[], None],
     ) -> None:
         self._path = path
         self._connect = connect
         self._tidy = tidy
         self._error = error
+        self._failed = failed
         self._ended = ended
         self._stamp = stamp
         self._note = committed
@@ -208,6 +211,9 @@ class GroupCommit:
     def _run(self) -> None:
         try:
             closed = self._serve()
+            if self._failure is not None:
+                # Now, since the process may end without closing it.
+                self._failed()
             while not closed:
                 # Something failed. Until it is closed, batches that were sent before may still arrive.
                 asked = self._commits.get()

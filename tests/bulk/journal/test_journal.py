@@ -20,12 +20,16 @@ from typing import Any
 
 import pytest
 
+if sys.platform != "win32":
+    import resource
+
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
 from marketingblocks_async.bulk.journal import create, writer
 from marketingblocks_async.bulk.journal import journal as journal_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
-from marketingblocks_async.bulk.journal.files import connect_for_writing, mark
+from marketingblocks_async.bulk.journal.files import BESIDE, WAL_MARK, connect_for_writing, mark, meta_line, seal
 from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
+from marketingblocks_async.bulk.journal.sql import QUERIES
 from marketingblocks_async.bulk.journal.states import Counts, RowState
 
 
@@ -253,6 +257,96 @@ async def test_a_kill_while_the_log_is_moved_and_then_a_look_lose_nothing(path: 
     async with Journal(path) as journal:
         assert journal.counts().pending == 5
     assert list(path.parent.iterdir()) == [path]
+
+
+def full_at_the_checkpoint(connection: sqlite3.Connection) -> None:
+    """Seal a journal on a disk on which no file can grow beyond the size of the journal."""
+    size = Path(connection.execute("PRAGMA database_list").fetchone()[2]).stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    seal(connection)
+
+
+def full_after_the_checkpoint(connection: sqlite3.Connection) -> None:
+    """Seal a journal on a disk that is full for a moment, when the journal's file has grown."""
+    connection.execute(QUERIES["set_meta"], meta_line(WAL_MARK, BESIDE))
+    msg = "database or disk is full"
+    raise sqlite3.OperationalError(msg)
+
+
+async def send_until_the_disk_is_full(journal: Journal) -> int:
+    """Return for how many rows it was told that they are recorded as done."""
+    for number in range(1, 1000):
+        try:
+            await journal.intend(number)
+            journal.end(number, RowState.DONE, permalink="x" * 1000)
+            await journal.flush()
+        except JournalError as exc:
+            assert "make room" in str(exc)  # noqa: PT017 - which row it is is not known before
+            return number - 1
+    pytest.fail("the disk was never full")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for the size of a file")
+@pytest.mark.parametrize("full", [full_at_the_checkpoint, full_after_the_checkpoint])
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "killed"])
+async def test_a_disk_that_is_full_while_the_log_is_moved_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, full: Callable[[sqlite3.Connection], None], is_closed: bool
+) -> None:
+    monkeypatch.setattr(writer, "TIDY_EVERY", 40)
+    monkeypatch.setattr(journal_module, "seal", full)
+    left = path.parent / "left"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        journal = await Journal(make(path, range(1, 5001))).open()
+        done = await send_until_the_disk_is_full(journal)
+        if not is_closed:
+            # Their content is that after a kill.
+            shutil.copytree(path.parent, left)
+        with pytest.raises(JournalError, match="make room"):
+            await journal.aclose()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    if not is_closed:
+        path = left / path.name
+    with JournalReader(path) as reader:
+        assert reader.meta[WAL_MARK] == BESIDE
+        assert reader.damage is None
+        # The log is moved after a commit and before the commit is told.
+        assert reader.counts().done == done + 1 > 1
+    async with Journal(path) as journal:
+        assert journal.counts().done == done + 1
+    assert not beside(path, ".lock").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not overwrite a file that is open")
+async def test_an_older_copy_of_a_journal_whose_disk_was_full_is_not_whole(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "TIDY_EVERY", 40)
+    monkeypatch.setattr(journal_module, "seal", full_after_the_checkpoint)
+    journal = await Journal(make(path, range(1, 100))).open()
+    await journal.intend(99)
+    older = shutil.copy(path, tmp_path / "older")
+    await send_until_the_disk_is_full(journal)
+    with pytest.raises(JournalError, match="make room"):
+        await journal.aclose()
+    shutil.copy(older, path)
+    with JournalReader(path) as reader:
+        assert "replaced by an older copy" in (reader.damage or "")
+
+
+def test_a_journal_whose_lock_cannot_be_read_may_be_running(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = beside(make(path), ".lock")
+    opened = os.open
+
+    def refuse(name: Path, flags: int, *more: Any) -> int:
+        if name == lock:
+            raise PermissionError(13, "Permission denied")
+        return opened(name, flags, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(JournalError, match=r"cannot tell .*run\.journal\.lock \(Permission denied\); use the account"):
+        JournalReader(path)
 
 
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:

@@ -73,7 +73,7 @@ class Writer:
         self.stamps: list[float] = []
         self.commit = GroupCommit(
             path, connect=self._connect, tidy=tidy, error=self._error, stamp=lambda: 0.5,
-            committed=self.stamps.append, ended=self.ended.set,
+            committed=self.stamps.append, failed=lambda: None, ended=self.ended.set,
         )  # fmt: skip
 
     def _connect(self, path: Path) -> sqlite3.Connection:
