@@ -220,6 +220,31 @@ def platform_in(name: str) -> tuple[str, str] | None:
     return None
 
 
+_ACCOUNTS = frozenset({
+    "account", "accounts", "channel", "handle", "page", "pages", "profile", "profiles", "username",
+    "brand", "branch", "business", "client", "company", "customer", "location", "organisation", "organization", "shop",
+    "store", "workspace",
+    # German, French, Spanish, Italian, Portuguese, Dutch, Polish.
+    "filiale", "firma", "kanal", "kunde", "konto", "mandant", "marke", "profil", "seite", "standort", "unternehmen",
+    "compte", "enseigne", "entreprise", "magasin", "marque", "soci\u00e9t\u00e9",
+    "cliente", "cuenta", "empresa", "marca", "negocio", "p\u00e1gina", "perfil", "sucursal", "tienda",
+    "azienda", "negozio", "pagina", "profilo", "conta", "filial", "loja", "bedrijf", "klant", "merk", "winkel",
+    "klient", "marka", "sklep",
+})  # fmt: skip
+"""Words for whose posts they are. One account all through is no reason to ask."""
+
+_OF_ACCOUNTS = frozenset({"handle", "handles", "id", "ids", "media", "name", "names", "social", "username"})
+"""Words beside those that do not make another column of them."""
+
+
+@lru_cache(maxsize=4096)
+def names_accounts(name: str) -> bool:
+    """Tell whether a column of this name may say whose post it is: "Client", "Page name", "Instagram handle"."""
+    _, rest = platform_in(name) or ("", name)
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", rest[:200]).casefold())
+    return any(word in _ACCOUNTS for word in words) and all(word in _ACCOUNTS | _OF_ACCOUNTS for word in words)
+
+
 def _of_one_platform(name: str) -> str | None:
     """Return the caption or the media of one platform, if that is what the name says."""
     found = platform_in(name)

@@ -161,6 +161,15 @@ def _is_day(column: _Column) -> bool:
     return column.target == DATE and column.strength in (_USUAL, _NEARLY_USUAL) and name in _DAYS
 
 
+def _says_platforms_beside(column: _Column, taken: Mapping[str, _Column]) -> bool:
+    """Tell whether a column such as "Channels" has the platforms of the channels that a recipe's column names."""
+    is_usual = column.target == CHANNEL and column.strength in (_USUAL, _NEARLY_USUAL)
+    first = taken.get(CHANNEL)
+    if not is_usual or first is None or first.strength != _IN_ITS_RECIPE or "channel_type" in taken:
+        return False
+    return not any(word in normal_name(column.name) for word in ("account", "page", "profile"))
+
+
 def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     """Return which column fills what; a column that the recipe names goes before one with a usual name."""
     sources = Sources(numbered(names))
@@ -170,6 +179,9 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     taken: dict[str, _Column] = {}
     conditions = {normal_name(condition.column) for condition in recipe.where}
     for column in sorted(found, key=lambda each: (each.strength, each.place)):
+        if _says_platforms_beside(column, taken):
+            # Another column was said to hold the channels, such as "Client".
+            column = column._replace(target="channel_type")  # noqa: PLW2901 - the same column, read in another way
         if column.target is None:
             if normal_name(column.name) in conditions or is_note(column.name):
                 continue

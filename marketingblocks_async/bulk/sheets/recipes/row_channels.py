@@ -16,7 +16,7 @@ from marketingblocks_async.bulk.sheets.cells import (
     cell_at,
     read_text,
 )
-from marketingblocks_async.bulk.sheets.columns import target_of
+from marketingblocks_async.bulk.sheets.columns import names_accounts, target_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
 from marketingblocks_async.models import PostType
@@ -129,6 +129,17 @@ class RowChannels:
                 found.append(target)
         return found
 
+    def says_channel(self, cells: Sequence[object]) -> bool:
+        """Tell whether a row itself says which channel it is, by an id or by a name that the options know."""
+        if self._cell(cells, "channel_id") is not None:
+            return True
+        names = (name for field in (CHANNEL, "channel_type") for name in self._split(self._cell(cells, field)))
+        return any(map(self._is_own, names))
+
+    def _is_own(self, name: str) -> bool:
+        """Tell whether a name is one that the options give to a channel, and no platform's."""
+        return (word := spelled(name)) in self._channels and word not in PLATFORMS
+
     def note(self) -> str:
         """Return what to tell about channels that get no posts, since no column holds a caption for them."""
         given = {channel.platform for channels in self._channels.values() for channel in channels}
@@ -167,7 +178,7 @@ class RowChannels:
             named: list[_Named] | None = self._together([*(known or named_ids)], [_Named(fixed_type)], field, ids)
         else:
             named = self._named(cells, named_ids, ids or ([fixed_id] if fixed_id else []))
-        if named is None and (stray := self._named_elsewhere(cells)) is not None:
+        if (stray := self._named_elsewhere(cells, with_platforms=named is None)) is not None:
             yield Target(stray, FOLLOWS)
         elif named is None:
             yield from self._everywhere(fixed_id, cells)
@@ -273,13 +284,22 @@ class RowChannels:
         told = UnusableCell(shown, message, name)
         return Target(platforms[0].platform, told) if field == "channel_id" else Target(told, FOLLOWS)
 
-    def _named_elsewhere(self, cells: Sequence[object]) -> UnusableCell | None:
-        """Return what to do about a column that is not known and names channels: the row was not meant for all."""
+    def _named_elsewhere(self, cells: Sequence[object], *, with_platforms: bool) -> UnusableCell | None:
+        """Return what to do about a column that is not known and names channels: the row was not meant for all.
+
+        Args:
+            cells: of the row.
+            with_platforms: whether the names of platforms count; they do not if a column that is known has them.
+
+        """
+        if not with_platforms and (not any(map(self._is_own, self._channels)) or self.says_channel(cells)):
+            return None
+        is_known = self._is_known if with_platforms else self._is_own
         for index in self._sources.unknown:
             cell = cell_at(cells, index)
             names = self._split(cell) if isinstance(cell, str) else []
             # An "x" alone is a mark.
-            if any(truth(name) is None for name in names) and all(map(self._is_known, names)):
+            if any(truth(name) is None for name in names) and all(map(is_known, names)):
                 column = visible(self._names[index])
                 message = (
                     f'the column "{column}" names channels ({readable(cell)}); if the posts go there, say '
@@ -298,8 +318,13 @@ class RowChannels:
                 case None:
                     name = visible(self._names[index])
                     message = f'"{readable(cell)}" says neither yes nor no; write yes or no'
+                    if names_accounts(name):
+                        message += (
+                            f', or, if "{name}" names the accounts, say {self._words.map(name, CHANNEL)} and '
+                            f"{self._words.channel(f'{readable(cell)}={platform}:ID')}"
+                        )
                     # A single word is rather yes or no in a language that is not known.
-                    if len(readable(cell).split()) > 1:
+                    elif len(readable(cell).split()) > 1:
                         message += (
                             f', or, if "{name}" is a caption, say {self._words.map(name, f"{platform}.caption_text")}'
                         )
@@ -447,12 +472,11 @@ class RowChannels:
             return FOLLOWS
         if "channel_id" in self._sources.single:
             return None
-        if platform in PLATFORM_NAMES:
-            said = self._words.channel(f"{platform}:ID")
-            message = f"the file does not say which {platform} channel it is; say it with {said}"
-        else:
-            message = f"no column holds the channel_id; say it with {self._words.set('channel_id', '11')}"
-        return UnusableCell("", message)
+        if platform not in PLATFORM_NAMES:
+            # Such as a number, which is told of the platform's own cell.
+            return FOLLOWS
+        said = self._words.channel(f"{platform}:ID")
+        return UnusableCell("", f"the file does not say which {platform} channel it is; say it with {said}")
 
     def _everywhere(self, fixed_id: str | None, cells: Sequence[object]) -> Iterator[Target]:
         """Yield the channels of a row that names none: it goes to those of the options, if it has no id."""

@@ -34,6 +34,7 @@ from marketingblocks_async.bulk.sheets.layout import (
 from marketingblocks_async.bulk.sheets.spellings import POST_TYPES, spelled, truth
 from marketingblocks_async.models import ChannelType, PostType, PublishMode
 
+from .accounts import Accounts, Seen
 from .approval import Approval
 from .known_columns import PLATFORM_NAMES, assign
 from .moments import Moments
@@ -66,7 +67,14 @@ class Translation:
     """
 
     def __init__(
-        self, names: Sequence[str], recipe: Recipe, rules: ColumnRules, info: SourceInfo, dates: DateColumn
+        self,
+        names: Sequence[str],
+        recipe: Recipe,
+        rules: ColumnRules,
+        info: SourceInfo,
+        dates: DateColumn,
+        *,
+        seen: Seen,
     ) -> None:
         self._recipe = recipe
         self._words = recipe.words
@@ -75,6 +83,7 @@ class Translation:
         self._sources = assign(names, recipe)
         self._channels = RowChannels(recipe, self._sources, self._values)
         self._approval = Approval(self._sources, recipe, rules.given)
+        self._accounts = Accounts(self._sources, recipe, self._channels, seen)
         self.moments: Moments = Moments(recipe, self._sources, dates)
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
@@ -105,6 +114,11 @@ class Translation:
     def approval(self) -> Approval:
         """Tells which rows are not meant to be sent."""
         return self._approval
+
+    @property
+    def accounts(self) -> Accounts:
+        """Tells which rows would go to a channel that is not theirs."""
+        return self._accounts
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""

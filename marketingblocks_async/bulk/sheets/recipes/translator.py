@@ -13,6 +13,7 @@ from marketingblocks_async.bulk.sheets.dates import DateColumn, needs_decision
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, Layout, RawRow, Unreadable, header_error
 
+from .accounts import Seen
 from .known_columns import Columns
 from .moments import Moments
 from .recipe import DATE, Recipe
@@ -137,7 +138,8 @@ class Translator:
         self._recipe = rules.recipe if isinstance(rules, RecipeRules) else None
         info.recipe = self._recipe.name if self._recipe else ""
         self._dates = DateColumn(self._recipe.date_formats if self._recipe else (), rules.words)
-        self._again = self._again_for_approval = again
+        self._again = self._again_for_doubts = again
+        self._accounts: Seen = {}
         self._known: dict[tuple[str, ...], Translation | _PlainDates] = {}
         self._last: tuple[Layout, Translation | _PlainDates] | None = None
 
@@ -156,9 +158,10 @@ class Translator:
         if self._again is not None and _moments(translation).is_undecided_by(raw):
             self._decide(self._again)
         if isinstance(translation, Translation) and raw.unreadable is None and raw.post is None:
-            if self._again_for_approval is not None and translation.approval.asks(raw.cells):
-                self._look_for_approval(self._again_for_approval)
-            raw = replace(raw, unreadable=translation.approval.doubt(raw.cells))
+            again, approval, accounts = self._again_for_doubts, translation.approval, translation.accounts
+            if again is not None and (approval.asks(raw.cells) or accounts.asks(raw.cells)):
+                self._look_for_doubts(again)
+            raw = replace(raw, unreadable=approval.doubt(raw.cells) or accounts.doubt(raw.cells))
         yield from translation.parts(raw)
 
     def finish(self) -> None:
@@ -173,9 +176,9 @@ class Translator:
             if translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip"):
                 _moments(translation).look(raw)
 
-    def _look_for_approval(self, again: Callable[[], Iterator[RawRow]]) -> None:
-        """Look through the columns that say which rows are to be sent."""
-        self._again_for_approval = None
+    def _look_for_doubts(self, again: Callable[[], Iterator[RawRow]]) -> None:
+        """Look through the columns that say which rows are to be sent, and those that say whose they are."""
+        self._again_for_doubts = None
         for known in self._known.values():
             if isinstance(known, Translation):
                 known.approval.start_again()
@@ -184,6 +187,7 @@ class Translator:
             is_taken = translation.selects(raw) and not (raw.is_hidden and self.rules.hidden == "skip")
             if isinstance(translation, Translation) and is_taken:
                 translation.approval.look(raw.cells)
+                translation.accounts.look(raw.cells)
 
     def _of(self, raw: RawRow) -> Translation | _PlainDates:
         layout, last = raw.layout, self._last
@@ -200,7 +204,7 @@ class Translator:
     def _made(self, layout: Layout) -> Translation | _PlainDates:
         if self._recipe is None:
             return _PlainDates(layout, self._dates)
-        made = Translation(layout.names, self._recipe, self.rules, self.info, self._dates)
+        made = Translation(layout.names, self._recipe, self.rules, self.info, self._dates, seen=self._accounts)
         if self.info.kind in ("csv", "xlsx"):
             # The rows have one header, so what is wrong with it is wrong with all of them.
             self.info.columns = made.fields
