@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -54,15 +54,19 @@ _MONTH_OF = {
 } | {"janner": 1, "jaenner": 1}
 _LANGUAGES = ", ".join(_MONTHS)
 _MONTH_WORD = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
-_WEEKDAY_WORD = (
-    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
-    r"|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|mo|di|mi|do|fr|sa|so"
-    r"|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lun|mar|mer|jeu|ven|sam|dim"
-    r"|lunes|martes|miercoles|jueves|viernes|sabado|domingo|mie|jue|vie|sab|dom"
-    r"|(?:lune|marte|mercole|giove|vener)di|sabato|domenica|gio"
-    r"|(?:segunda|terca|quarta|quinta|sexta)(?:-feira)?|seg|ter|qua|qui|sex"
-    r"|(?:maan|dins|woens|donder|vrij|zater|zon)dag|ma|wo|vr|za|zo)"
+# Monday first; in the languages of the months.
+_WEEKDAYS = (
+    "mon monday montag mo lundi lun lunes lunedi segunda segunda-feira seg maandag ma",
+    "tue tues tuesday dienstag di mardi mar martes martedi terca terca-feira ter dinsdag",
+    "wed wednes wednesday mittwoch mi mercredi mer miercoles mie mercoledi quarta quarta-feira qua woensdag wo",
+    "thu thur thurs thursday donnerstag do jeudi jeu jueves jue giovedi gio quinta quinta-feira qui donderdag",
+    "fri friday freitag fr vendredi ven viernes vie venerdi sexta sexta-feira sex vrijdag vr",
+    "sat satur saturday samstag sonnabend sa samedi sam sabado sab sabato zaterdag za",
+    "sun sunday sonntag so dimanche dim domingo dom domenica zondag zo",
 )
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_WEEKDAY_OF = {name: number for number, names in enumerate(_WEEKDAYS) for name in names.split()}
+_WEEKDAY_WORD = f"(?P<weekday>{'|'.join(sorted(_WEEKDAY_OF, key=len, reverse=True))})"
 _GAP = r"[\s\u00a0\u202f]"
 
 _CLOCK = (
@@ -146,6 +150,8 @@ class _Reading(NamedTuple):
     either: bool
     """Whether the hour could belong to a clock of 12 hours whose ``AM`` or ``PM`` is missing."""
     offset: str
+    weekday: int | None
+    """The weekday that is written, 0 for Monday; ``None`` if none is."""
 
 
 def _day(year: str, month: int, day: int) -> date | None:
@@ -192,7 +198,7 @@ def _readings(text: str, this_year: int) -> _Reading | None:
     shown, halved, either = clock
     # With an offset, or a T before the hour, it is a program that wrote it, and programs use the clock of 24 hours.
     either = either and not found["offset"] and not _T.search(text)
-    return _Reading(days, evidence, shown, halved, either, _offset(found["offset"]))
+    return _Reading(days, evidence, shown, halved, either, _offset(found["offset"]), _weekday(found))
 
 
 def _ordered(found: re.Match[str], this_year: int) -> tuple[dict[Order | None, date], frozenset[Order]]:
@@ -246,7 +252,34 @@ def has_clock(text: str) -> bool:
 
 def is_weekday(text: str) -> bool:
     """Tell whether a text is the name of a weekday."""
-    return re.fullmatch(rf"{_WEEKDAY_WORD}\.?", _plain(text[:LONGEST_DATE].strip(BLANKS)), re.IGNORECASE) is not None
+    return weekday_of(text) is not None
+
+
+def weekday_of(text: str) -> int | None:
+    """Return which weekday a text names, 0 for Monday; ``None`` if it is no name of one."""
+    name = _plain(text[:LONGEST_DATE].strip(BLANKS)).removesuffix(".").lower()
+    return _WEEKDAY_OF.get(name)
+
+
+def _weekday(found: re.Match[str]) -> int | None:
+    """Return the weekday that is written in a date."""
+    return _WEEKDAY_OF.get((found.groupdict().get("weekday") or "").lower())
+
+
+def weekday_differs(day: date, weekday: int, readings: Iterable[date] = ()) -> str | None:
+    """Return what to say if a weekday is not that of a day; ``None`` if it is.
+
+    Args:
+        day: as it was read.
+        weekday: what is written, 0 for Monday.
+        readings: all days that the date can be.
+
+    """
+    if day.weekday() == weekday:
+        return None
+    fitting = sorted({each.isoformat() for each in readings if each.weekday() == weekday})
+    other = f"; {' or '.join(fitting)} is one, if day and month are the other way round" if fitting else ""
+    return f"{day.isoformat()} is a {_DAYS[day.weekday()]}, not a {_DAYS[weekday]}{other}"
 
 
 def needs_decision(text: str) -> bool:
@@ -262,6 +295,7 @@ class _Found(NamedTuple):
     text: str
     halved: bool
     either: bool
+    weekday: int | None
 
 
 class DateColumn:
@@ -358,6 +392,7 @@ class DateColumn:
         for form in self._forms:
             if (found := form.read(text)) is not None:
                 self._check_half(text, line, halved=found.halved, either=found.either)
+                self._check_weekday(text, date.fromisoformat(found.text[:10]), found.weekday)
                 return found.text
         reading = self._reading(text)
         if self._forms and (
@@ -371,8 +406,19 @@ class DateColumn:
             )
             raise CellError(msg)
         day = self._decided(reading, text)
+        self._check_weekday(text, day, reading.weekday)
         self._check_half(text, line, halved=reading.halved, either=reading.either)
         return f"{day.isoformat()} {reading.clock}{reading.offset}" if reading.clock else day.isoformat()
+
+    def days_of(self, text: str) -> Collection[date]:
+        """Return the days that a date can be, whatever the rest of the column says."""
+        reading = self._reading(text.strip(BLANKS))
+        return reading.orders.values() if reading else ()
+
+    def _check_weekday(self, text: str, day: date, weekday: int | None) -> None:
+        if weekday is not None and (message := weekday_differs(day, weekday, self.days_of(text))):
+            msg = f"{message}; correct the date or the weekday"
+            raise CellError(msg)
 
     def _check_half(self, text: str, line: int | None, *, halved: bool, either: bool) -> None:
         """Refuse a time that has AM or PM if another one has not, or the other way round."""
@@ -494,7 +540,7 @@ class DateForm:
         shown = f"{day.isoformat()} {clock[0]}{_offset(parts.get('offset'))}" if clock[0] else day.isoformat()
         # A form that has the time of day says whether AM or PM belong to it.
         either = clock[2] and not (self.has_clock or parts.get("offset") or _T.search(text))
-        return _Found(shown, clock[1] and not self.has_clock, either)
+        return _Found(shown, clock[1] and not self.has_clock, either, _weekday(found))
 
 
 _DIRECTIVES = {

@@ -226,6 +226,34 @@ class TestWithoutForm:
             assert DateColumn((form,)).read(cell) == f"{moment:%Y-%m-%d %H:%M}"
 
 
+class TestWeekdays:
+    @pytest.mark.parametrize(
+        ("cell", "forms"),
+        [
+            ("Monday, March 14, 2027", ()),
+            ("Mon, 14 Mar 2027 09:05", ()),
+            ("Mo., 14.03.2027", ()),
+            ("lun. 14 mars 2027", ()),
+            ("ma 14 maart 2027", ()),
+            ("segunda-feira, 14 de mar\u00e7o de 2027", ()),
+            ("Mon 2027-03-14", ()),
+            ("Mon 14/03/2027", ("dddd DD/MM/YYYY",)),
+            ("Mon 14/03/2027 09:05", ("ddd DD/MM/YYYY HH:mm",)),
+        ],
+    )
+    def test_one_that_is_not_of_the_date_is_refused(self, cell: str, forms: tuple[str, ...]) -> None:
+        dates = column(cell, forms=forms)
+        assert "2027-03-14 is a Sunday, not a Monday; correct the date or the weekday" in refusal(dates, cell)
+
+    def test_the_day_that_fits_is_told(self) -> None:
+        message = refusal(column("Sat 03/04/2027", "03/14/2027"), "Sat 03/04/2027")
+        assert "2027-03-04 is a Thursday, not a Saturday; 2027-04-03 is one, if day and month" in message
+
+    @pytest.mark.parametrize("cell", ["mar 16 mars 2027", "mar. 16 mar 2027", "March 16, 2027", "Mar 16, 2027"])
+    def test_march_is_no_tuesday(self, cell: str) -> None:
+        assert column(cell).read(cell) == "2027-03-16"
+
+
 class TestForms:
     @pytest.mark.parametrize(
         ("form", "cell", "moment"),

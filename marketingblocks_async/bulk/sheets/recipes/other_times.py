@@ -1,4 +1,4 @@
-"""What columns that hold no field say of the time of a row: AM or PM, a second time, the time of one platform.
+"""What columns that hold no field say of the time of a row: AM or PM, the weekday, a second time, that of a platform.
 
 Such a column would be left out, and the post would go out at another time than the row says.
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
-from marketingblocks_async.bulk.sheets.columns import platform_in, usual_target
-from marketingblocks_async.bulk.sheets.dates import DateColumn, read_clock
-from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.bulk.sheets.columns import platform_in, usual_target, without_bracket
+from marketingblocks_async.bulk.sheets.dates import DateColumn, read_clock, weekday_differs, weekday_of
+from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.spellings import spelled
 from marketingblocks_async.models.schedule import zones_of_label
 
 from .known_columns import Sources
@@ -29,6 +30,13 @@ _PEOPLE = re.compile(
     r"owner|author|\bby\b|assign|role|responsib|lead|manager|contact|approv|creator|editor|team|who", re.IGNORECASE
 )
 """Names of columns in which AM and PM are managers."""
+
+_WEEKDAYS = frozenset({
+    "day", "days", "weekday", "dayofweek", "dayoftheweek", "dow", "dayname", "postday", "postingday", "publishday",
+    "wochentag", "tag", "jour", "jourdelasemaine", "joursemaine", "dia", "diadelasemana", "diadasemana", "giorno",
+    "giornodellasettimana", "dag", "weekdag", "dagvandeweek",
+})  # fmt: skip
+"""Names of columns (as ``spelled()`` gives them) that hold the weekday of the date."""
 
 _BETWEEN_CLOCKS = re.compile(r"\s*(?:[,;/&+|\n]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"^[0-9]+[^\w]*|[^\w]*[0-9]+$")
@@ -85,6 +93,10 @@ class OtherTimes:
         self._names = [name.strip(BLANKS) for name in sources.names]
         # Columns that hold a part of the time for one platform, or a second time.
         self._own = {index: found[0] for index in sources.unknown if (found := _of_platform(self._names[index]))}
+        self._weekdays = [
+            *sources.days,
+            *(each for each in sources.unknown if spelled(without_bracket(self._names[each])[0]) in _WEEKDAYS),
+        ]
         self._further = [index for index in sources.unknown if _is_further(self._names[index])]
 
     def advice(self, cells: Sequence[object]) -> str:
@@ -142,8 +154,27 @@ class OtherTimes:
                     f'the column "{shown}" says {half}, and the time is {moment:%H:%M}; if they belong together, call '
                     f'the column "AM/PM", otherwise leave it out: {self._words.ignore(shown)}'
                 )
+        if (message := self._other_weekday(cells, moment, text)) is not None:
+            return message
         found = [*self._further_times(cells, moment)]
         return self._one_row_each(found) if found else None
+
+    def _other_weekday(self, cells: Sequence[object], moment: datetime, text: Callable[[], object]) -> str | None:
+        """Return what to say if a column holds another weekday than that of the date."""
+        for index in self._weekdays:
+            cell = cell_at(cells, index)
+            weekday = weekday_of(cell) if isinstance(cell, str) else None
+            if weekday is None or weekday == moment.weekday():
+                continue
+            said, shown = text(), visible(self._names[index])
+            message = weekday_differs(
+                moment.date(), weekday, self._dates.days_of(said) if isinstance(said, str) else ()
+            )
+            return (
+                f'{message}, and the column "{shown}" says {readable(cell)}; correct one of them, or leave the column '
+                f"out: {self._words.ignore(shown)}"
+            )
+        return None
 
     def _further_times(self, cells: Sequence[object], moment: datetime) -> Iterator[int]:
         """Yield the columns that hold another time, or the other time of one platform."""

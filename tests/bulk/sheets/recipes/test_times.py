@@ -227,6 +227,26 @@ class TestWeekdays:
         assert found.values("schedule_time") == ["2027-03-14 09:05"]
         assert sum(found.plan.source.left_out.values()) == bool(day)
 
+    @pytest.mark.parametrize("name", ["Day", "Weekday", "Day of week", "Wochentag", "Jour de la semaine", "D\u00eda"])
+    @pytest.mark.parametrize("day", ["Monday", "Mo", "lun.", "LUNES", "ma"])
+    def test_another_weekday_is_refused_with_both_ways_out(self, file: Path, name: str, day: str) -> None:
+        names, row = [name, "Date", "Time"], [day, "2027-03-14", "09:05"]
+        [message] = read(file, names, row).messages
+        assert f'2027-03-14 is a Sunday, not a Monday, and the column "{name}" says {day}; correct' in message
+        assert read(file, names, row, columns={name: None}).values("schedule_time") == ["2027-03-14 09:05"]
+
+    def test_the_day_of_another_form_of_dates_is_told(self, file: Path) -> None:
+        row = ["Saturday", "03/04/2027", "09:05"]
+        [message] = read(file, self.NAMES, row, date_formats=("MM/DD/YYYY",)).messages
+        assert "is a Thursday, not a Saturday; 2027-04-03 is one, if day and month are the other way round" in message
+        found = read(file, self.NAMES, row, date_formats=("DD/MM/YYYY",))
+        assert found.values("schedule_time") == ["2027-04-03 09:05"]
+
+    @pytest.mark.parametrize(("name", "cell"), [("Owner", "Sam"), ("Month", "Mar"), ("Theme", "Monday"), ("Day", "3")])
+    def test_what_is_no_weekday_of_the_date_is_left_out(self, file: Path, name: str, cell: str) -> None:
+        found = read(file, [name, "Date", "Time"], [cell, "2027-03-14", "09:05"])
+        assert found.values("schedule_time") == ["2027-03-14 09:05"]
+
     def test_two_dates_are_refused_with_both_ways_out(self, file: Path) -> None:
         row = ["2027-03-14", "2027-03-01", "09:05"]
         [message] = read(file, self.NAMES, row).messages
