@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from marketingblocks_async.bulk import JournalError, RowState, StoredRow
 from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
 from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
+from marketingblocks_async.bulk.sheets.rows import hash_of_request
 from marketingblocks_async.clock import CalendarClock
 
 APPLICATION_ID = 0x4D424D43
@@ -57,6 +58,32 @@ class Order:
     content_hash: str
     request: str
     channel: str | None
+
+    @property
+    def has_derived_key(self) -> bool:
+        """Whether the caller chose no key of its own, so nothing says that equal content is meant once more."""
+        return self.request_key == derived_key(self.content_hash)
+
+
+def derived_key(content_hash: str) -> str:
+    """Return the key of a write to which the caller gives none."""
+    return f"auto-{content_hash[:24]}"
+
+
+@dataclass(frozen=True, slots=True)
+class SentPost:
+    """A post that was sent, or may have been, or is about to be.
+
+    Attributes:
+        request_key: its key.
+        content_hash: hash of the post as bulk runs make it.
+        sent_at: Unix time of the last intent; infinite if it is still to come.
+
+    """
+
+    request_key: str
+    content_hash: str
+    sent_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +201,20 @@ class WriteJournal:
             self._give_up_rows_of_dead_servers(run)
             run("insert", **names, tool=order.tool, request=order.request, channel=order.channel, now=time.time())
             return self._only(run("take", **names, owner=self.owner))
+
+    def sent_posts(self) -> list[SentPost]:
+        """Return the posts that were sent, may have been, or that a server has in hand."""
+        with self._transaction() as run:
+            self._give_up_rows_of_dead_servers(run)
+            rows = run("sent_posts")
+        return [
+            SentPost(
+                row["request_key"],
+                hash_of_request(row["request"]),
+                float("inf") if row["sent_at"] is None else row["sent_at"],
+            )
+            for row in rows
+        ]
 
     def intend(self, number: int) -> None:
         """Note that the row's request goes out now; when this returns, that is on the disk.

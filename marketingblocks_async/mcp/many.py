@@ -26,6 +26,7 @@ from marketingblocks_async.bulk import (
     JournalInUseError,
     OtherTokenError,
     Plan,
+    RowState,
     SourceError,
     amake_plan,
     create_journal,
@@ -33,11 +34,15 @@ from marketingblocks_async.bulk import (
 from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
+from marketingblocks_async.bulk.sheets.rows import hash_of_request
 from marketingblocks_async.errors import InvalidArgumentError
 
-from .failures import advice_for
+from .failures import advice_for, outcome_of, said_by
+from .journal import Order, SentPost
 from .results import Outcome, ToolResult, key_of, result
-from .stored import KEY_NAME, LISTED_ROWS, Hashes, Stored, look, rows_not_done
+from .stored import KEY_NAME, LISTED_ROWS, Hashes, Stored, look, rows_not_done, runs_with
+from .tools import CREATE_MANY
+from .writes import Writes
 
 ANSWER_AFTER = 40.0
 """Seconds after which a run that goes on is reported; clients give up on a call after 60."""
@@ -100,17 +105,17 @@ class ManyPosts:
     Args:
         journals: folder of their journals.
         files: folder from which files may be read; ``None`` for no files.
+        writes: the single writes of the server.
         running: the runs of this process, by their request keys.
 
     """
 
     journals: Path
     files: Path | None
+    writes: Writes
     running: dict[str, Running] = field(default_factory=dict[str, Running])
     # Those that were stopped in this process, by their request keys: a run may end after the answer to its call.
     _stopped: dict[str, BulkResult] = field(default_factory=dict[str, BulkResult], init=False)
-    # Of runs that begin at once, each has to see the posts of the one before.
-    _beginning: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def call(
         self,
@@ -172,6 +177,8 @@ class ManyPosts:
         except SourceError as error:
             return result(Outcome.REFUSED, "The file cannot be read. Nothing was sent.", data={"error": str(error)})
         request_key = arguments.request_key or _derived_key(hashes.digest())
+        if (refusal := await self._refuse_key(request_key)) is not None:
+            return refusal
         if not plan.ok or not plan.rows:
             return result(
                 Outcome.REFUSED,
@@ -200,7 +207,7 @@ class ManyPosts:
                 return _being_stored(request_key)
         except (InvalidRowsError, SourceError):
             return _changed(request_key)
-        stored = await asyncio.to_thread(look, path, base_url)
+        stored = await asyncio.to_thread(look, path, base_url, await self._singles())
         if stored.digest == digest:
             return (
                 _still_running(request_key, stored.counts) if stored.is_running else _planned(request_key, plan, stored)
@@ -210,6 +217,42 @@ class ManyPosts:
         # It holds what was in the file at the second reading, which no plan has shown.
         await asyncio.to_thread(_remove, path)
         return _changed(request_key)
+
+    async def _singles(self) -> list[SentPost]:
+        return await asyncio.to_thread(self.writes.journal.sent_posts)
+
+    async def _refuse_key(self, request_key: str) -> ToolResult | None:
+        """Return why a key cannot be that of a plan; ``None`` if it can."""
+        if await asyncio.to_thread(self.writes.journal.find, request_key) is None:
+            return None
+        return result(
+            Outcome.REFUSED,
+            "This request_key belongs to a call of another tool. Nothing was sent. Plan with a new request_key.",
+            request_key=request_key,
+        )
+
+    async def refuse_write(self, order: Order, base_url: str) -> ToolResult | None:
+        """Return why a single write is not sent because of a plan or a run; ``None`` if it may be sent."""
+        if self._path(order.request_key).is_file():
+            return result(
+                Outcome.REFUSED,
+                f"This request_key belongs to a plan of {CREATE_MANY}. Nothing was sent. Give a new request_key.",
+                request_key=order.request_key,
+            )
+        if order.channel is None or not order.has_derived_key:
+            return None
+        content_hash = hash_of_request(order.request)
+        runs = await asyncio.to_thread(runs_with, self.journals, base_url, content_hash)
+        if not runs:
+            return None
+        return result(
+            Outcome.REFUSED,
+            f"A run of {CREATE_MANY} has sent this same post, or may have sent it, or has it pending; sent_earlier in "
+            "untrusted_data names the run. Nothing was sent now. Only if the person wants it published once more, give "
+            "a new request_key of your own.",
+            request_key=order.request_key,
+            data={"sent_earlier": {"runs": runs}},
+        )
 
     async def _status(self, request_key: str) -> ToolResult:
         stored = await asyncio.to_thread(look, self._path(request_key))
@@ -236,7 +279,8 @@ class ManyPosts:
             # Consent counts for these numbers only.
             if (refusal := await consent(question, f"{request_key}\n{question}")) is not None:
                 return refusal
-            async with self._beginning:
+            # Of runs that begin at once, each has to see the posts of the one before.
+            async with self.writes.beginning:
                 running = self.running.get(request_key)
                 if running is None:
                     # Another run may have begun meanwhile.
@@ -252,7 +296,16 @@ class ManyPosts:
 
     async def _question(self, client: MarketingBlocks, request_key: str) -> str | ToolResult:
         """Return what the person is asked before the run, or why it does not begin."""
-        stored = await asyncio.to_thread(look, self._path(request_key), client.base_url)
+        try:
+            refusal, singles = await self._refuse_key(request_key), await self._singles()
+        except JournalError as error:
+            # It is not the run's journal that is in the way, so nothing is unknown.
+            return result(
+                outcome_of(error, RowState.PENDING), advice_for(error), request_key=request_key, data=said_by(error)
+            )
+        if refusal is not None:
+            return refusal
+        stored = await asyncio.to_thread(look, self._path(request_key), client.base_url, singles)
         if stored.is_running:
             return _still_running(request_key, stored.counts)
         if not stored.remaining:
@@ -417,20 +470,20 @@ def _derived_key(digest: str) -> str:
 
 
 def _is_repetition(stored: Stored, request_key: str) -> bool:
-    """Return whether a run would publish posts of other runs again without a key that the caller has chosen."""
-    return stored.repeats > 0 and request_key == _derived_key(stored.digest)
+    """Return whether a run would publish posts again without a key that the caller has chosen in view of them."""
+    return stored.new_repeats > 0 or (stored.repeats > 0 and request_key == _derived_key(stored.digest))
 
 
-_BY_OTHER_RUNS = "were sent by other runs, or may have been, or are pending there"
+_BY_OTHERS = "were sent by other runs or calls, or may have been, or are pending there"
 
 
 def _repetition(request_key: str, stored: Stored) -> ToolResult:
     return result(
         Outcome.REFUSED,
-        f"{stored.repeats} of these posts {_BY_OTHER_RUNS}; sent_earlier in untrusted_data names their rows and the "
-        "runs. Nothing was sent now. Leave them out, and plan the others as a new run. A run that still has posts to "
-        "send goes on with action run and its own request_key. Only if the person wants them published once more, plan "
-        "them with a new request_key of your own.",
+        f"{stored.repeats} of these posts {_BY_OTHERS}; sent_earlier in untrusted_data names their rows, the runs "
+        "and the calls. Nothing was sent now. Leave them out, and plan the others as a new run. A run that still has "
+        "posts to send goes on with action run and its own request_key. Only if the person wants them published once "
+        "more, plan them with a new request_key of your own.",
         request_key=request_key,
         data={"sent_earlier": stored.sent_earlier},
     )
@@ -444,7 +497,7 @@ def _step_after_plan(stored: Stored) -> str:
         )
     if stored.repeats:
         return (
-            f"{stored.repeats} of these posts {_BY_OTHER_RUNS}; sent_earlier in untrusted_data names them. Ask the "
+            f"{stored.repeats} of these posts {_BY_OTHERS}; sent_earlier in untrusted_data names them. Ask the "
             "person whether to publish them once more. If so, call with action run and this request_key. If not, plan "
             "the others alone with another request_key."
         )
@@ -463,7 +516,7 @@ def _question(stored: Stored) -> str:
     else:
         parts = [f"Look for {counts.unknown} posts that may have been published, and send those that do not exist?"]
     if stored.repeats:
-        parts.append(f"Other runs have sent {stored.repeats} of these posts before, or may have, or still have to.")
+        parts.append(f"{stored.repeats} of these posts {_BY_OTHERS}.")
     if counts.done:
         parts.append(f"{counts.done} of {counts.total} are done already.")
     return " ".join(parts)

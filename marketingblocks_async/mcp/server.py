@@ -36,7 +36,7 @@ from marketingblocks_async.models import RequestModel
 from .calls import read, write
 from .consent import Confirm, Consent, InputRequired
 from .failures import advice_for, outcome_of, problems_of, said_by
-from .journal import Order
+from .journal import Order, derived_key
 from .many import ManyArguments, ManyPosts
 from .results import Outcome, ToolResult, key_of, result
 from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, choose_tools
@@ -166,7 +166,8 @@ class MarketingBlocksServer:
             question = _question(request) if isinstance(request, CreatePost) else None
             return None if question is None else await ask(question, order.content_hash, is_bulk=False)
 
-        return await self.writes.once(self.client, order, partial(write, request=request), consent)
+        check = partial(self.many.refuse_write, order, self.client.base_url)
+        return await self.writes.once(self.client, order, partial(write, request=request), consent, check)
 
     async def _ask(self, arguments: _AskArguments) -> ToolResult:
         docs, question, page = self.client.docs, arguments.question, arguments.page
@@ -184,7 +185,7 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
     body = request.wire_json().decode()
     canonical = json.dumps([spec.name, json.loads(body)], sort_keys=True, ensure_ascii=False)
     content_hash = hashlib.sha256(canonical.encode()).hexdigest()
-    request_key = f"auto-{content_hash[:24]}" if request_key is None else key_of(request_key)
+    request_key = derived_key(content_hash) if request_key is None else key_of(request_key)
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
     return Order(request_key, spec.name, content_hash, body, channel)
 

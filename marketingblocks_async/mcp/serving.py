@@ -70,7 +70,7 @@ async def open_server(token: str, settings: ServerSettings) -> AsyncGenerator[Ma
         )
         # Crash reports show local variables.
         del token
-        many = ManyPosts(settings.journal.with_name(f"{settings.journal.name}.bulk"), settings.folder)
+        many = ManyPosts(settings.journal.with_name(f"{settings.journal.name}.bulk"), settings.folder, writes)
         server = MarketingBlocksServer(settings, client, writes, many)
         async with client:
             try:

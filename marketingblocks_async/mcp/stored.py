@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,12 @@ from typing import Any
 from marketingblocks_async import PublishMode
 from marketingblocks_async.bulk import Counts, JournalError, JournalReader, Row, RowState, SentEarlier, StoredRow
 from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
+from marketingblocks_async.bulk.journal.journal import PLANNED_AT
 from marketingblocks_async.bulk.seen import Seen, digest_of
 from marketingblocks_async.errors import excerpt
 from marketingblocks_async.models.schedule import moment_of
+
+from .journal import SentPost
 
 LISTED_ROWS = 10
 """Rows of a run that a result lists; with their texts they stay below ``LONGEST_DATA``."""
@@ -56,9 +61,10 @@ class Stored:
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
-        repeats: pending posts that other runs have sent, or may have sent. Also those that other runs have pending,
-            unless this one has begun: two stopped runs would block each other.
-        sent_earlier: which posts these are, and which runs; empty if there are none.
+        repeats: pending posts that other runs or single calls have sent, or may have sent. Also those that other runs
+            have pending, unless this one has begun: two stopped runs would block each other.
+        new_repeats: those of them that were sent, or became pending in a run, after this run was planned.
+        sent_earlier: which posts these are, and which runs and calls; empty if there are none.
 
     """
 
@@ -67,6 +73,7 @@ class Stored:
     is_running: bool
     now: int
     repeats: int
+    new_repeats: int
     sent_earlier: Mapping[str, Any]
 
     @property
@@ -75,12 +82,13 @@ class Stored:
         return self.counts.pending + self.counts.unknown
 
 
-def look(path: Path, base_url: str | None = None) -> Stored:
+def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = ()) -> Stored:
     """Return what a journal says of its run.
 
     Args:
         path: the journal.
         base_url: API root that the run posts to; ``None`` if what other runs have sent is not asked for.
+        singles: the posts of single calls.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -95,7 +103,46 @@ def look(path: Path, base_url: str | None = None) -> Stored:
             now += row.state is RowState.PENDING and _goes_out_at_once(row.request)
             if row.state not in (RowState.DONE, RowState.FAILED):
                 remaining.add(digest_of(row.content_hash), row.row)
-        counts, has_begun = journal.counts(), "base_url" in journal.meta
+        counts, meta = journal.counts(), journal.meta
+    sent, since = _Sent(), _Sent()
+    if base_url is not None and not is_running:
+        find = partial(_find_sent, path, base_url, singles, remaining, pending="base_url" not in meta)
+        sent = find(since=0.0)
+        since = find(since=float(meta.get(PLANNED_AT, 0.0))) if sent.rows else sent
+    return Stored(
+        digest=hashes.digest(),
+        # As long as it runs, an intent without an outcome is in flight and not unknown.
+        counts=counts.without_in_flight(in_flight) if is_running else counts,
+        is_running=is_running,
+        now=now,
+        repeats=len(sent.rows),
+        new_repeats=len(since.rows),
+        sent_earlier=sent.told() if sent.rows else {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The rows of a run that others send: other runs, and the calls with these keys."""
+
+    rows: AbstractSet[int] = frozenset()
+    runs: Sequence[SentEarlier] = ()
+    calls: Sequence[str] = ()
+
+    def told(self) -> dict[str, Any]:
+        calls = {"calls": [{KEY_NAME: key} for key in self.calls[:LISTED_ROWS]]} if self.calls else {}
+        return {
+            "posts": len(self.rows),
+            "rows": sorted(self.rows)[:LISTED_NUMBERS],
+            "runs": [_told_run(run) for run in self.runs[:LISTED_ROWS]],
+            **calls,
+        }
+
+
+def _find_sent(
+    path: Path, base_url: str, singles: Sequence[SentPost], remaining: Seen, *, since: float, pending: bool
+) -> _Sent:
+    """Return which of the remaining rows of a run others have sent since a time, or have pending."""
     rows = set[int]()
 
     def row_with(content_hash: str) -> int | None:
@@ -103,18 +150,22 @@ def look(path: Path, base_url: str | None = None) -> Stored:
             rows.add(row)
         return row
 
-    runs: list[SentEarlier] = []
-    if base_url is not None and not is_running:
-        runs = find_sent_earlier(path, base_url, row_with, pending=not has_begun)
-    return Stored(
-        digest=hashes.digest(),
-        # As long as it runs, an intent without an outcome is in flight and not unknown.
-        counts=counts.without_in_flight(in_flight) if is_running else counts,
-        is_running=is_running,
-        now=now,
-        repeats=len(rows),
-        sent_earlier=_told_runs(rows, runs) if runs else {},
-    )
+    runs = find_sent_earlier(path, base_url, row_with, since=since, pending=pending)
+    calls = [each.request_key for each in singles if each.sent_at >= since and row_with(each.content_hash) is not None]
+    return _Sent(rows, runs, calls)
+
+
+def runs_with(folder: Path, base_url: str, content_hash: str) -> list[dict[str, Any]]:
+    """Return the runs that have sent a post, may have sent it, or have it pending.
+
+    Args:
+        folder: where the journals are.
+        base_url: API root that the post goes to.
+        content_hash: hash of the post.
+
+    """
+    runs = find_sent_earlier(folder / "none", base_url, lambda found: 1 if found == content_hash else None)
+    return [_told_run(run) for run in runs[:LISTED_ROWS]]
 
 
 def rows_not_done(path: Path) -> list[dict[str, Any]]:
@@ -150,12 +201,8 @@ def _ends_of(text: str) -> str:
     return text if len(text) <= _LONGEST_ERROR else f"{text[:half]}…{text[-half:]}"
 
 
-def _told_runs(rows: set[int], runs: list[SentEarlier]) -> dict[str, Any]:
-    return {
-        "posts": len(rows),
-        "rows": sorted(rows)[:LISTED_NUMBERS],
-        "runs": [{KEY_NAME: _key_of(Path(run.journal)), "posts": run.count} for run in runs[:LISTED_ROWS]],
-    }
+def _told_run(run: SentEarlier) -> dict[str, Any]:
+    return {KEY_NAME: _key_of(Path(run.journal)), "posts": run.count}
 
 
 def _key_of(path: Path) -> str | None:

@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
@@ -53,6 +52,13 @@ _REPEATED = (
 Call = Callable[[MarketingBlocks], Awaitable[BaseModel]]
 """Sends a write and returns the API's answer."""
 
+Check = Callable[[], Awaitable[ToolResult | None]]
+"""Returns why a write is not sent, ``None`` if it may be sent."""
+
+
+async def _allow() -> None:
+    """Find nothing that stands in the way of a write."""
+
 
 @dataclass(eq=False)
 class Sending:
@@ -64,10 +70,11 @@ class Sending:
 
 @dataclass(eq=False)
 class Job:
-    """The task that sends a write, and how far it is."""
+    """The task that sends a write, how far it is, and why the write is not sent, if it is not."""
 
     task: asyncio.Task[StoredWrite | None] | None = None
     sending: Sending | None = None
+    refusal: ToolResult | None = None
 
 
 _current: ContextVar[Sending | None] = ContextVar("marketingblocks_mcp_sending", default=None)
@@ -82,13 +89,14 @@ class Writes:
         journal: its memory.
         settle_after: seconds to wait before an unlisted post counts as not created.
         jobs: the writes that this server is sending, by their request keys.
+        beginning: held while a post or a bulk run looks for what the others send, until the others can see it.
 
     """
 
     journal: WriteJournal
     settle_after: float = SETTLE_AFTER
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
-    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
+    beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _unsaved: dict[str, StoredWrite] = field(default_factory=dict[str, StoredWrite])
     _saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listed_at: float = float("-inf")
@@ -109,7 +117,7 @@ class Writes:
             sending.may_have_left = False
 
     async def once(
-        self, client: MarketingBlocks, order: Order, call: Call, consent: Callable[[], Awaitable[ToolResult | None]]
+        self, client: MarketingBlocks, order: Order, call: Call, consent: Check, check: Check = _allow
     ) -> ToolResult:
         """Carry out a write unless its key has an outcome, and return the outcome.
 
@@ -120,21 +128,28 @@ class Writes:
             client: the open client whose middleware ``intend`` is.
             order: the write.
             call: sends it.
-            consent: asks the person; returns why nothing is sent, ``None`` if it may be sent.
+            consent: asks the person.
+            check: looks at what bulk runs send.
 
         """
+        has_consent = False
         while True:
             row = await self._look(client, order.request_key)
             if row is not None and (told := _outcome_before(order, row)) is not None:
                 return told
-            async with self._locks.setdefault(order.request_key, asyncio.Lock()):
-                if order.request_key in self.jobs:
-                    # It was begun by another call with the key, meanwhile.
-                    continue
-                if (refusal := await consent()) is not None:
-                    return refusal
-                job = self._begin(client, order, call)
+            if (refusal := await check()) is not None:
+                return refusal
+            # Nothing is held meanwhile: the person may never answer, and other calls with the key must go on.
+            if not has_consent and (refusal := await consent()) is not None:
+                return refusal
+            has_consent = True
+            if order.request_key in self.jobs:
+                # It was begun by another call with the key, meanwhile.
+                continue
+            job = self._begin(client, order, call, check)
             row = await self._end_of(job)
+            if job.refusal is not None:
+                return job.refusal
             if row is not None:
                 return _told(await self._look_for(client, row), repeated=False)
             # Another server bound the key meanwhile.
@@ -174,9 +189,9 @@ class Writes:
             return row
         return await asyncio.to_thread(self.journal.find, request_key)
 
-    def _begin(self, client: MarketingBlocks, order: Order, call: Call) -> Job:
+    def _begin(self, client: MarketingBlocks, order: Order, call: Call, check: Check) -> Job:
         job = self.jobs[order.request_key] = Job()
-        job.task = asyncio.create_task(self._send(job, client, order, call))
+        job.task = asyncio.create_task(self._send(job, client, order, call, check))
         job.task.add_done_callback(partial(self._ended, order.request_key))
         return job
 
@@ -195,9 +210,14 @@ class Writes:
                 job.task.cancel()
             raise
 
-    async def _send(self, job: Job, client: MarketingBlocks, order: Order, call: Call) -> StoredWrite | None:
+    async def _send(
+        self, job: Job, client: MarketingBlocks, order: Order, call: Call, check: Check
+    ) -> StoredWrite | None:
         await self._save_all([order.request_key])
-        row = await asyncio.to_thread(self.journal.bind, order)
+        async with self.beginning:
+            # Again, since a run may have begun while the person was asked.
+            job.refusal = await check()
+            row = None if job.refusal is not None else await asyncio.to_thread(self.journal.bind, order)
         if row is None:
             return None
         job.sending = sending = Sending(row.number)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
-from mcp_types import InputRequiredResult
+from mcp.client.session import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult, InputRequiredResult
 
 from marketingblocks_async.mcp import Confirm, open_server
 from marketingblocks_async.mcp.server import LONGEST_QUESTION
@@ -135,3 +137,23 @@ async def test_an_agreement_counts_for_what_was_asked_and_for_nothing_else(tmp_p
             )
             assert isinstance(again, InputRequiredResult)
         assert not sandbox.posts
+
+
+async def test_a_question_that_nobody_answers_holds_up_no_other_call(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def silent(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        del context, params
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with Sandbox() as sandbox, open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server:
+        async with Client(server.mcp, mode="legacy", elicitation_callback=silent) as gone:
+            waiting = asyncio.create_task(call(gone, "create_post", NOW))
+            await asyncio.wait_for(asked.wait(), 10)
+            async with Client(server.mcp, mode="legacy", elicitation_callback=Person("accept")) as other:
+                told = await asyncio.wait_for(call(other, "create_post", NOW), 10)
+            waiting.cancel()
+        assert told["outcome"] == "done"
+        assert len(sandbox.posts) == 1

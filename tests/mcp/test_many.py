@@ -225,10 +225,106 @@ async def test_posts_of_another_run_are_sent_once_more_only_on_purpose(sandbox: 
         assert told[1]["untrusted_data"]["sent_earlier"]["posts"] == 2
         plan = await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="again")
         assert plan["outcome"] == "planned"
-        assert "2 of these posts were sent by other runs" in plan["what_to_do"]
+        assert "2 of these posts were sent by other runs or calls" in plan["what_to_do"]
         assert (await call(client, CREATE_MANY, action="run", request_key="again"))["outcome"] == "done"
-    assert "Other runs have sent 2 of these posts before" in person.questions[-1]
+    assert "2 of these posts were sent by other runs" in person.questions[-1]
     assert len(sandbox.posts) == 5
+
+
+async def test_of_two_plans_with_keys_of_their_own_only_one_is_sent_unseen(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        for key in ("one", "two"):
+            plan = await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key=key)
+            assert plan["outcome"] == "planned"
+        assert (await call(client, CREATE_MANY, action="run", request_key="one"))["outcome"] == "done"
+        for told in (
+            await call(client, CREATE_MANY, action="run", request_key="two"),
+            await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="two"),
+        ):
+            assert told["outcome"] == "refused"
+            assert "a new request_key" in told["what_to_do"]
+            assert told["untrusted_data"]["sent_earlier"]["runs"] == [{"request_key": "one", "posts": 3}]
+        assert len(sandbox.posts) == 3
+        assert (await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="3"))["outcome"] == "planned"
+        assert (await call(client, CREATE_MANY, action="run", request_key="3"))["outcome"] == "done"
+    assert len(sandbox.posts) == 6
+
+
+async def test_posts_that_another_run_began_to_send_after_the_plan_are_not_sent(tmp_path: Path) -> None:
+    url, one, two, three = "https://one.example", *(tmp_path / f"{name}.journal" for name in ("one", "two", "three"))
+    for path in (one, two):
+        await create_journal(posts(3), path)
+    async with Journal(one) as begun:
+        await begun.noted("base_url", url)
+        await begun.begin_session()
+    await create_journal(posts(3), three)
+    # The plan of the third has shown what the first has pending.
+    assert [look(path, url).repeats for path in (two, three)] == [3, 3]
+    assert [look(path, url).new_repeats for path in (two, three)] == [3, 0]
+
+
+async def test_a_run_sends_no_post_that_a_single_call_has_sent_or_may_have_sent(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("commit_then_drop:endpoint=create-post,times=1")
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        early = (await call(client, CREATE_MANY, action="plan", posts=posts(4)))["request_key"]
+        mine = (await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="mine"))["request_key"]
+        lost, done = [await call(client, "create_post", post) for post in posts(2)]
+        assert [lost["outcome"], done["outcome"]] == ["unknown", "done"]
+        calls = [{"request_key": each["request_key"]} for each in (lost, done)]
+        for told in (
+            await call(client, CREATE_MANY, action="plan", posts=posts(5)),
+            await call(client, CREATE_MANY, action="run", request_key=early),
+            await call(client, CREATE_MANY, action="run", request_key=mine),
+        ):
+            assert told["outcome"] == "refused"
+            assert told["untrusted_data"]["sent_earlier"]["rows"] == [1, 2]
+            assert told["untrusted_data"]["sent_earlier"]["calls"] == calls
+        assert len(sandbox.posts) == 2
+        plan = await call(client, CREATE_MANY, action="plan", posts=posts(3), request_key="again")
+        assert plan["untrusted_data"]["sent_earlier"]["posts"] == 2
+        assert (await call(client, CREATE_MANY, action="run", request_key="again"))["outcome"] == "done"
+    assert len(sandbox.posts) == 5
+
+
+async def test_a_single_call_sends_no_post_that_a_run_has_sent_or_may_have_sent(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("commit_then_drop:endpoint=create-post,times=1")
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(2)))["request_key"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "unknown"
+        for post in posts(2):
+            told = await call(client, "create_post", post)
+            assert told["outcome"] == "refused"
+            assert told["untrusted_data"]["sent_earlier"]["runs"] == [{"request_key": key, "posts": 1}]
+            # The key that was made of the content is not one of the caller's own.
+            again = await call(client, "create_post", post, request_key=told["request_key"])
+            assert again["outcome"] == "refused"
+        assert len(sandbox.posts) == 2
+        assert (await call(client, "create_post", posts(1)[0], request_key="again"))["outcome"] == "done"
+        assert (await call(client, "create_post", posts(3)[2]))["outcome"] == "done"
+    assert len(sandbox.posts) == 4
+
+
+async def test_a_run_and_single_calls_that_begin_at_once_send_each_post_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(8)))["request_key"]
+        singles = [call(client, "create_post", post) for post in posts(8)]
+        await asyncio.gather(*singles[:4], call(client, CREATE_MANY, action="run", request_key=key), *singles[4:])
+    assert not sandbox.ledger.duplicates()
+
+
+async def test_a_key_is_that_of_a_plan_or_of_a_single_call(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        await call(client, CREATE_MANY, action="plan", posts=posts(1), request_key="plan")
+        told = await call(client, "create_post", posts(2)[1], request_key="plan")
+        assert (told["outcome"], "belongs to a plan" in told["what_to_do"]) == ("refused", True)
+        assert (await call(client, "create_post", posts(3)[2], request_key="call"))["outcome"] == "done"
+        told = await call(client, CREATE_MANY, action="plan", posts=posts(1), request_key="call")
+        assert (told["outcome"], "another tool" in told["what_to_do"]) == ("refused", True)
+    assert len(sandbox.posts) == 1
 
 
 async def test_posts_of_a_run_that_goes_on_are_sent_by_no_other_run(
@@ -298,10 +394,10 @@ async def test_a_person_is_asked_again_if_the_numbers_change_meanwhile(
     person = Person("accept")
     looks = 0
 
-    def changing(path: Path, base_url: str | None = None) -> Stored:
+    def changing(path: Path, *more: Any) -> Stored:
         nonlocal looks
         looks += 1
-        found = look(path, base_url)
+        found = look(path, *more)
         # The first two are for the question, and for the call with its answer.
         return replace(found, now=1) if looks == 3 else found
 

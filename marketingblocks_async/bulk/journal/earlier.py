@@ -42,7 +42,7 @@ def find_sent_earlier(
         base_url: API root; runs at another one do not count.
         row_with: returns the run's first row whose request has a hash.
         source: the file of the run's rows, beside which there may be journals, too; empty if there is none.
-        since: Unix time; what was sent before does not count.
+        since: Unix time; what was sent before does not count, nor what is pending in a run that began before.
         pending: whether to return also what is pending in other runs that have begun.
 
     """
@@ -126,5 +126,6 @@ def _sent(journal: Path, base_url: str, since: float, *, pending: bool) -> Itera
         # Not as account.check_api() compares, to which all servers of this machine are one: each sandbox begins empty.
         if sent_to.rstrip("/") != base_url.rstrip("/"):
             return
+        pending = pending and connection.execute(QUERIES["first_session"]).fetchone()[0] >= since
         for (content_hash,) in connection.execute(QUERIES["sent_hashes"], (since, pending)):
             yield content_hash

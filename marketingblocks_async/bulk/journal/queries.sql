@@ -105,6 +105,9 @@ SELECT began_at, ended_at, ending FROM sessions ORDER BY id
 -- name: last_session
 SELECT max(max(began_at, coalesce(ended_at, 0))) FROM sessions
 
+-- name: first_session
+SELECT coalesce(min(began_at), 1e99) FROM sessions
+
 -- name: begin_session
 INSERT INTO sessions (id, began_at) VALUES (?, ?)
 

@@ -73,6 +73,11 @@ def content_hash(post: CreatePost) -> str:
     return hashlib.sha256(canonical_json(post).encode()).hexdigest()
 
 
+def hash_of_request(request: str) -> str:
+    """Return the ``content_hash()`` of a post from its request, whatever the form of that JSON text."""
+    return hashlib.sha256(_CANONICAL.encode(json.loads(request)).encode()).hexdigest()
+
+
 def parse_row(raw: RawRow) -> Row | list[RowError]:
     """Return the post of a row, or everything that is wrong with the row.
 
