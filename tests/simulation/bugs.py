@@ -232,7 +232,7 @@ BUGS: dict[str, tuple[str, int, Callable[[], list[Patch]]]] = {
     "the last caller is forgotten": ("calls", 0, _the_last_caller_is_forgotten),
     "outcomes are lost at the end": ("many", 5, _outcomes_are_lost_at_the_end),
     "intents are not waited for": ("bulk", 10, _intents_are_not_waited_for),
-    "commits are told early": ("bulk", 28, _commits_are_told_early),
+    "commits are told early": ("bulk", 192, _commits_are_told_early),
     "killed rows are pending": ("bulk", 3, _killed_rows_are_pending),
     "unlisted is absent at once": ("bulk", 113, _unlisted_is_absent_at_once),
     "intents of tools are not recorded": ("tools", 10, _intents_of_tools_are_not_recorded),

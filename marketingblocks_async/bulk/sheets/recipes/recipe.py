@@ -294,7 +294,14 @@ def load_recipe(given: RecipeLike) -> Recipe:
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the package."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
+    return list(_shipped_names())
+
+
+@lru_cache(maxsize=1)
+def _shipped_names() -> tuple[str, ...]:
+    # Asked for each file that is read, and listing the folder takes longer than reading a short one.
+    found = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
 
 @lru_cache(maxsize=64)
