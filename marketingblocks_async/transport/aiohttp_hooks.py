@@ -265,13 +265,15 @@ class ObservedConnector(aiohttp.TCPConnector):
         if attempt.connection is None:
             return
         used = self._used.get(attempt.connection)
-        if used is None:
+        # One that closes already brings no further response, and with TLS its transport can tell nothing any more.
+        if used is None and not attempt.connection.is_closing():
             self._used[attempt.connection] = used = _PooledConnection(attempt.connection)
             if len(self._used) > self._most_used:
                 self._used = {key: each for key, each in self._used.items() if not key.is_closing()}
                 self._most_used = max(2 * len(self._used), _FEW_CONNECTIONS)
-        used.answered_at = time.monotonic()
-        used.responses += 1
+        if used is not None:
+            used.answered_at = time.monotonic()
+            used.responses += 1
         if attempt.idle is not None:
             self._lesson.prove(attempt.idle, attempt.uses)
         else:
@@ -444,13 +446,19 @@ class _WatchedBody:
 
     async def write(self, writer: AbstractStreamWriter, length: int | None) -> None:
         protocol, transport = getattr(writer, "protocol", None), getattr(writer, "transport", None)
-        # A new connection with TLS may have something to read that is no response.
-        plain = None if transport is None or transport.get_extra_info("ssl_object") is not None else transport
-        if (protocol is not None and protocol.should_close) or (plain and _PooledConnection(plain).is_at_end()):
+        if (protocol is not None and protocol.should_close) or (transport is not None and _is_at_end(transport)):
             self.is_refused = True
             raise UnaskedResponseError
         self.is_written = True
         await self._write(writer, length)
+
+
+def _is_at_end(transport: asyncio.BaseTransport) -> bool:
+    # One with TLS that was closed cannot even say that it is one.
+    if transport.is_closing():
+        return True
+    # A new connection with TLS may have something to read that is no response.
+    return transport.get_extra_info("ssl_object") is None and _PooledConnection(transport).is_at_end()
 
 
 def _watch_body(request: aiohttp.ClientRequest) -> _WatchedBody | None:

@@ -114,7 +114,6 @@ class Transport:
         # One for each connection that an attempt may have; None if that is no concern.
         self._slots: asyncio.Semaphore | None = None
         self._bulk_turn = asyncio.Lock()
-        self._waiting = 0
 
     @property
     def is_open(self) -> bool:
@@ -268,13 +267,10 @@ class Transport:
         self.users.clear()
         if self._closing is not None:
             self._closing.set_result(None)
+        # Ends the attempts that have a socket. Each of those that wait for one gets it then, and finds the pool closed.
         for timer in self._timers.values():
             timer.close()
         self._timers = {}
-        if self._slots is not None:
-            # Attempts that wait for a socket go on, and find the pool closed.
-            for _ in range(self._waiting):
-                self._slots.release()
         return [] if session is self._given_session else [loop.create_task(_close(session))]
 
     async def wait_for_close(self, seconds: float) -> bool:
@@ -294,7 +290,6 @@ class Transport:
         slots = self._slots
         if slots is None:
             return
-        self._waiting += 1
         try:
             if lane is Lane.BULK:
                 # Only one bulk call stands in the queue at a time: ordinary calls wait for no more than that one.
@@ -310,8 +305,6 @@ class Transport:
         except BaseException:
             attempt.give_back()
             raise
-        finally:
-            self._waiting -= 1
         attempt.slot = slots
 
     async def send(

@@ -435,3 +435,25 @@ async def test_a_client_that_cannot_be_opened_leaves_nothing_open() -> None:
     with pytest.raises(OSError, match="no such server"):
         await client.open()
     assert "not open" in repr(client)
+
+
+async def test_closing_ends_the_waiting_for_a_place_in_a_sessions_pool() -> None:
+    hangs = asyncio.Event()
+
+    async def hang(_request: RawRequest, _writer: asyncio.StreamWriter) -> bool:
+        hangs.set()
+        return await asyncio.Event().wait()
+
+    async with (
+        RawServer(hang) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
+        client_at(server.base_url, session=session) as client,
+    ):
+        calls = [asyncio.create_task(client.posts.create(post())) for _ in range(4)]
+        await hangs.wait()
+        transport = cast("Any", client)._executor.transport
+        await until(lambda: len(transport._slots._waiters or ()) == 3)
+        await client.close()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in found] == [OutcomeUnknownError, *[NotSentError] * 3]
+        assert len(server.requests) == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 
@@ -44,8 +46,24 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Respond = Callable[[RawRequest, asyncio.StreamWriter], Awaitable[bool]]
 
 
+CERTIFICATE = Path(__file__).with_name("tls.pem")
+"""Of 127.0.0.1, with its key, which protects nothing."""
+
+
+def tls_of_server() -> ssl.SSLContext:
+    """Return what a server with TLS needs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def tls_of_client() -> ssl.SSLContext:
+    """Return what a client needs to trust that server."""
+    return ssl.create_default_context(cafile=str(CERTIFICATE))
+
+
 @asynccontextmanager
-async def listening(handle: Handle, port: int = 0) -> AsyncGenerator[int]:
+async def listening(handle: Handle, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
     """Listen on a port of this machine, and leave nothing open or running at the end."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -61,7 +79,7 @@ async def listening(handle: Handle, port: int = 0) -> AsyncGenerator[int]:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(handle_until_the_end, "127.0.0.1", port)
+    server = await asyncio.start_server(handle_until_the_end, "127.0.0.1", port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -82,6 +100,7 @@ class RawServer:
         requests: what came in.
         connections: how many connections were made.
         port: where it listens, a free one unless given.
+        tls: how it encrypts; ``None``: not at all.
 
     """
 
@@ -89,10 +108,11 @@ class RawServer:
     requests: list[RawRequest] = field(default_factory=list[RawRequest])
     connections: int = 0
     port: int = 0
+    tls: ssl.SSLContext | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Self:
-        self.port = await self._stack.enter_async_context(listening(self._serve, self.port))
+        self.port = await self._stack.enter_async_context(listening(self._serve, self.port, self.tls))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -101,7 +121,7 @@ class RawServer:
     @property
     def base_url(self) -> str:
         """The API root."""
-        return f"http://127.0.0.1:{self.port}/api/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/api/v1"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -136,11 +136,28 @@ async def test_a_body_is_not_written_to_a_connection_that_has_something_to_read(
             theirs.close()
         elif arrived != "nothing":
             theirs.send(b"HTTP/1.1 200 OK")
-        transport = SimpleNamespace(get_extra_info={"socket": ours, "ssl_object": encrypted or None}.get)
+        about = {"socket": ours, "ssl_object": encrypted or None}
+        transport = SimpleNamespace(get_extra_info=about.get, is_closing=lambda: False)
         body = cast("Any", aiohttp_hooks)._WatchedBody(SimpleNamespace(write_with_length=write_with_length))
         with contextlib.nullcontext() if is_written else pytest.raises(aiohttp_hooks.UnaskedResponseError):
             await body.write(SimpleNamespace(transport=transport), None)
     assert (len(written), body.is_written, body.is_refused) == (is_written, is_written, not is_written)
+
+
+async def test_a_body_is_not_written_to_a_connection_with_tls_that_is_closed() -> None:
+    """Its transport has forgotten what it was."""
+
+    async def write_with_length(_writer: object, _length: int | None) -> None:
+        pytest.fail("it was written")
+
+    def get_extra_info(_name: str) -> None:
+        raise AttributeError
+
+    transport = SimpleNamespace(get_extra_info=get_extra_info, is_closing=lambda: True)
+    body = cast("Any", aiohttp_hooks)._WatchedBody(SimpleNamespace(write_with_length=write_with_length))
+    with pytest.raises(aiohttp_hooks.UnaskedResponseError):
+        await body.write(SimpleNamespace(transport=transport), None)
+    assert body.is_refused
 
 
 def test_a_closed_socket_is_at_its_end() -> None:
