@@ -111,7 +111,9 @@ STATUS_RULES: dict[str, StatusRule] = {
         "out, as they should send 303.",
     ),
     "303": StatusRule(Outcome.UNKNOWN, "It redirects to the result of a POST that was carried out (RFC 9110 15.4.4)."),
-    "3XX": StatusRule(Outcome.FINAL, "The resource is elsewhere, so it was not carried out here; not followed."),
+    "307": StatusRule(Outcome.FINAL, "The resource is elsewhere, so it was not carried out here; not followed."),
+    "308": StatusRule(Outcome.FINAL, "The resource is elsewhere, so it was not carried out here; not followed."),
+    "3XX": StatusRule(Outcome.UNKNOWN, "It does not say whether the request was carried out."),
     "408": StatusRule(
         Outcome.UNKNOWN, "Load balancers send it also when the API did not answer them in time, after it has begun."
     ),
@@ -127,7 +129,11 @@ STATUS_RULES: dict[str, StatusRule] = {
         "that it was made in front of the API (an HTML page, Proxy-Status with an error, x-envoy-attempt-count above "
         "1): a cache or proxy may have forwarded the request, given up on the API, and been throttled in a second try.",
     ),
-    "4XX": StatusRule(Outcome.FINAL, "The request itself is refused."),
+    "4XX": StatusRule(
+        Outcome.FINAL,
+        "The request itself is refused. Unknown for a create if x-envoy-attempt-count is above 1 (except 401 and 403): "
+        "a second try may have been refused as a repetition of the first one.",
+    ),
     "500": StatusRule(Outcome.UNKNOWN, "The API failed, and does not say at which step."),
     "502": StatusRule(Outcome.UNKNOWN, "A proxy got no valid response from the API, which may have processed it."),
     "503": StatusRule(

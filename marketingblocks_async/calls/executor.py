@@ -36,7 +36,7 @@ from marketingblocks_async.transport.timeouts import TURNS_TO_READ
 from marketingblocks_async.transport.transport import Transport
 
 from .call import Call
-from .failures import denies, failed_by_response, failed_by_sending, unknown_error
+from .failures import denies, error_in_success, failed_by_response, failed_by_sending, unknown_error
 from .options import CallOptions
 from .retry import AttemptFailed, RetryRules
 from .token import TokenContext, client_closed
@@ -269,7 +269,7 @@ class Executor:
             except ValueError as exc:
                 problem = exc
             else:
-                if not denies(result):
+                if not denies(result) and (problem := error_in_success(call, result)) is None:
                     # The attempt stays: should the program end before the result is noted, it says what was sent.
                     budget = self.context.budget
                     if budget.left < budget.capacity:

@@ -73,7 +73,12 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
         refusal = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
     refusal.made_in_front = in_front
     error: CallError = refusal
-    outcome = classify(status, in_front=in_front or was_repeated_in_front(response))
+    repeated = was_repeated_in_front(response)
+    outcome = classify(status, in_front=in_front or repeated)
+    if repeated and _creates(call) and outcome is Outcome.FINAL and status not in (401, 403):
+        # The first try may have been carried out, and the second one refused as its repetition. The access token was
+        # the same in both.
+        outcome = Outcome.UNKNOWN
     if status < 400 and call.operation.is_read:
         # A redirect of a read is the same the next time.
         outcome = Outcome.FINAL
@@ -166,7 +171,7 @@ def _is_denial(value: object) -> bool:
 
 
 class _ContradictionError(ValueError):
-    """The body of a create says that the call failed, and has the id of what it has created."""
+    """The response to a create says both that it failed and that it was carried out."""
 
 
 _CREATED_IDS = ("post_id", "id", "comment_bot_id", "connect_token", "connect_url")
@@ -178,16 +183,43 @@ def _contradiction(call: Call[Any], response: HttpResponse) -> ValueError | None
 
     Not for other writes, whose error may repeat the id that they were given.
     """
-    if call.operation.is_read or call.operation.resend_is_harmless:
+    if not _creates(call):
         return None
     try:
         result = call.operation.decode(response)
     except ValueError as problem:
         # The token in it was replaced.
         return problem
-    found = next((name for name in _CREATED_IDS if getattr(result, name, None) is not None), None)
+    found = _created_id(result)
     msg = f"it says that the call failed, and has the {found} of what it creates"
     return None if found is None else _ContradictionError(msg)
+
+
+def error_in_success(call: Call[Any], result: object) -> ValueError | None:
+    """Return what is wrong with a success of a create that tells an error and no id; ``None`` if nothing is.
+
+    The shape of these responses is not documented, so any other one is taken for the success that its status says.
+    """
+    if not isinstance(result, UndocumentedResponse) or not is_object(result.root) or not _creates(call):
+        return None
+    fields = result.root
+    told = next((name for name in ("error", "errors") if fields.get(name)), None)
+    told = told or next((name for name in ("status", "code") if _is_error_status(fields.get(name))), None)
+    if told is None or _created_id(result) is not None:
+        return None
+    return _ContradictionError(f"it has no id of what it creates, and says {told!r}")
+
+
+def _is_error_status(value: object) -> bool:
+    return (isinstance(value, int) or (isinstance(value, str) and value.isdecimal())) and 400 <= int(value) < 600
+
+
+def _creates(call: Call[Any]) -> bool:
+    return not call.operation.is_read and not call.operation.resend_is_harmless
+
+
+def _created_id(result: object) -> str | None:
+    return next((name for name in _CREATED_IDS if getattr(result, name, None) is not None), None)
 
 
 def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> CallError:

@@ -170,6 +170,31 @@ class TestDecode:
             decoded(operation, answer({"status": False, "id": 1, "comment_bot_id": 1, "post": {"post_id": 1}}))
         assert not caught.value.may_have_happened
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"error": "quota exceeded"},
+            {"errors": {"caption_text": ["too long"]}},
+            {"code": 400, "message": "no"},
+            {"status": 422},
+            {"status": "500"},
+            {"status": True, "error": "x", "post": {}},
+        ],
+    )
+    def test_a_success_of_a_create_without_an_id_but_with_an_error_is_unknown(self, body: dict[str, Any]) -> None:
+        for operation in (CREATE_POST, CREATE_COMMENT_AUTOMATION):
+            with pytest.raises(UnreadableResponseError, match="has no id of what it creates, and says") as caught:
+                decoded(operation, answer(body))
+            assert caught.value.may_have_happened
+        # What is read or may be repeated, and what has an id, is what its status says.
+        assert decoded(UPDATE_COMMENT_AUTOMATION, answer(body)).raw == body
+        assert decoded(GET_POSTS, answer({**body, "posts": []})).raw == {**body, "posts": []}
+        assert decoded(CREATE_POST, answer({**body, "post": {"post_id": 1}})).post_id == 1
+
+    @pytest.mark.parametrize("body", [{}, {"status": 200}, {"error": None, "errors": []}, [], None])
+    def test_any_other_shape_of_a_success_is_one(self, body: object) -> None:
+        assert decoded(CREATE_POST, answer(body)).post_id is None
+
     def test_a_status_of_false_deeper_in_the_answer_is_none_of_our_business(self) -> None:
         body = {"post": {"post_id": 1, "status": False}, "status": True}
         assert decoded(FIND_POST, answer(body)).post_id == 1
@@ -213,9 +238,9 @@ class TestClassify:
         ("statuses", "outcome"),
         [
             ((425, 429), Outcome.REFUSED),
-            ((301, 302, 303, 408), Outcome.UNKNOWN),
+            ((300, 301, 302, 303, 304, 305, 306, 399, 408), Outcome.UNKNOWN),
             ((100, 101, 199, 500, 501, 502, 503, 504, 505, *range(520, 528), 529, 530, 599, 600, 999), Outcome.UNKNOWN),
-            ((200, 300, 304, 305, 307, 308, 399), Outcome.FINAL),
+            ((200, 307, 308), Outcome.FINAL),
             ((400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 421, 422, 431, 451, 499), Outcome.FINAL),
         ],
     )
@@ -307,11 +332,27 @@ class TestWrites:
         assert error.made_in_front
         assert "base_url" in str(error)
 
-    def test_a_refusal_of_the_api_behind_a_proxy_that_tried_twice_is_its_own(self) -> None:
-        error = self.failed(422, DOCUMENTED_ERROR, x_envoy_attempt_count="2").error
-        assert isinstance(error, UnprocessableEntityError)
-        assert not error.made_in_front
-        assert "the API refused the content of the request" in str(error)
+    @pytest.mark.parametrize("status", [200, 400, 404, 409, 422])
+    def test_a_refusal_of_a_create_behind_a_proxy_that_tried_twice_proves_nothing(self, status: int) -> None:
+        """It may have been refused as a repetition of the first try, which was carried out."""
+        failed = self.failed(status, DOCUMENTED_ERROR, x_envoy_attempt_count="2")
+        assert failed.outcome is Outcome.UNKNOWN
+        assert isinstance(failed.error, OutcomeUnknownError)
+        cause = failed.error.__cause__
+        assert isinstance(cause, APIError)
+        assert not cause.made_in_front
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_proxy_that_tries_twice_has_one_token(self, status: int) -> None:
+        assert self.failed(status, DOCUMENTED_ERROR, x_envoy_attempt_count="2").outcome is Outcome.FINAL
+
+    @pytest.mark.parametrize("operation", [FIND_POST, UPDATE_COMMENT_AUTOMATION])
+    def test_a_refusal_of_what_may_be_repeated_is_one_behind_any_proxy(self, operation: Operation[Any]) -> None:
+        response = answer(DOCUMENTED_ERROR, 422, {"x-envoy-attempt-count": "2"})
+        failed = failed_by_response(Call(operation, None, URL(), None), response)
+        assert isinstance(failed.error, UnprocessableEntityError)
+        assert not failed.error.made_in_front
+        assert "the API refused the content of the request" in str(failed.error)
 
     @pytest.mark.parametrize("body", [b"<html>", DOCUMENTED_ERROR])
     def test_who_made_a_refusal_survives_pickling(self, body: object) -> None:

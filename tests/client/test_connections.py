@@ -743,3 +743,12 @@ async def test_long_headers_are_read(name: str) -> None:
     long = answer(headers={name: "a" * 60_000})
     async with RawServer(always(long)) as server, client_at(server.base_url) as client:
         assert (await client.posts.create(post())).post_id == 1
+
+
+async def test_a_success_that_tells_an_error_and_no_id_is_no_success_of_a_create() -> None:
+    data = answer(b'{"error": "quota exceeded"}')
+    async with RawServer(always(data)) as server, client_at(server.base_url) as client:
+        with pytest.raises(OutcomeUnknownError, match="quota exceeded"):
+            await client.posts.create(post())
+        assert await client.request("POST", "x") == {"error": "quota exceeded"}
+        assert len(server.requests) == 2

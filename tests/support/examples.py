@@ -10,7 +10,7 @@ import pydantic
 from yarl import URL
 
 from marketingblocks_async.calls.call import Call
-from marketingblocks_async.calls.failures import denies, failed_by_response
+from marketingblocks_async.calls.failures import denies, error_in_success, failed_by_response
 from marketingblocks_async.calls.wire import encode
 from marketingblocks_async.endpoints import CREATE_POST, Operation
 from marketingblocks_async.errors import Headers, MarketingBlocksError
@@ -120,6 +120,8 @@ def decoded(operation: Operation[T], response: HttpResponse) -> T:
         raise failed_by_response(call, response, problem).error from problem
     if denies(result):
         raise failed_by_response(call, response).error
+    if (problem := error_in_success(call, result)) is not None:
+        raise failed_by_response(call, response, problem).error
     return result
 
 
