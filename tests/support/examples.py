@@ -120,8 +120,8 @@ def decoded(operation: Operation[T], response: HttpResponse) -> T:
         raise failed_by_response(call, response, problem).error from problem
     if denies(result):
         raise failed_by_response(call, response).error
-    if (problem := error_in_success(call, result)) is not None:
-        raise failed_by_response(call, response, problem).error
+    if (told := error_in_success(call, result)) is not None:
+        raise failed_by_response(call, response, told).error
     return result
 
 
