@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, TextIO
 
 from . import streams
-from .errors import CommandEnded, ExitCode, report
+from .errors import CommandEnded, ExitCode, report, with_fields
 from .output import Output
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _show_warning(  # noqa: PLR0917 - as warnings.showwarning is called
 ) -> None:
     """Show a warning as a remark: a user of the command cannot use its place in the code."""
     if issubclass(category, UserWarning):
-        Output(as_json="--json" in sys.argv[1:]).note(f"Warning: {message}")
+        Output(as_json="--json" in sys.argv[1:]).note(f"Warning: {with_fields(str(message))}")
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 

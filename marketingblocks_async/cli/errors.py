@@ -7,13 +7,14 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .output import Output
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from marketingblocks_async.bulk import Counts
 
 DEBUG_VARIABLE = "MARKETINGBLOCKS_DEBUG"
@@ -68,14 +69,59 @@ _KINDS: tuple[tuple[str, str, ExitCode], ...] = (
 
 # Arguments of the library that are options here.
 _SPELLING = re.compile(
-    r"\b(skip_invalid|allow_past|allow_duplicates|check_media|accept_new_token|on_outage|base_url|list_separator"
-    r"|token_file)\b"
+    r"\b(skip_invalid|allow_past|allow_duplicates|check_media|accept_new_token|on_outage|base_url|docs_url"
+    r"|list_separator|token_file)\b"
 )
+
+_REPEATED = {
+    "campaign_ids": "--campaign-id",
+    "channels": "--channel",
+    "hash_tags": "--hash-tag",
+    "keywords": "--keyword",
+    "media_urls": "--media-url",
+    "post_ids": "--post-id",
+}
+"""Fields that are lists → the options that are given once for each entry."""
+
+# Fields of a request that messages name. Names in quotes are values.
+_FIELDS = re.compile(
+    r"(?<![\w'\"-])(channel_type|channel_id|post_type|publish_mode|schedule_time|time_zone|twitter_threads|post_extra"
+    r"|target_type|trigger_type|response_type|media_urls|hash_tags|post_ids|campaign_ids|keywords)(?![\w'\"-])"
+)
+
+_PLAIN_WORDS = (
+    (r"^(Value error|Assertion failed), |(?<=: )Value error, ", ""),
+    (r"Input should be (?=')", "give one of "),
+    (r"Input should be a valid integer(, unable to parse string as an integer)?", "give a whole number"),
+    (r"Input should be a valid number(, unable to parse string as a number)?", "give a number"),
+    (r"Input should be a valid string", "give a text"),
+    (r"Input should be a valid list", "give a list"),
+    (r"Input should be a valid dictionary( or instance of \w+)?", "give a JSON object"),
+    (r"Input should be (?=(greater|less) than )", "give a number "),
+    ("Extra inputs are not permitted", "there is no such field"),
+    ("Field required", "it is missing"),
+    # What only a program can give.
+    (r", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or ", ""),
+    (", or a datetime with fold=1", ""),
+)
+"""Words of pydantic and of the library → those of the command line."""
 
 
 def with_options(text: str) -> str:
     """Return a text of the library in which arguments have the names of the options that they are here."""
     return _SPELLING.sub(lambda found: "--" + found[0].replace("_", "-"), text)
+
+
+def with_fields(text: str) -> str:
+    """Return a text about a request in which fields have the names of their options, and objects are JSON."""
+    for words, plain in _PLAIN_WORDS:
+        text = re.sub(words, plain, text)
+    text = re.sub(r"\{'.*\}", lambda found: found[0].replace("'", '"').replace("…", '"…"'), text)
+    return _FIELDS.sub(lambda found: _option(found[0]), text)
+
+
+def _option(field: str) -> str:
+    return _REPEATED.get(field, f"--{field.replace('_', '-')}")
 
 
 def code_of(counts: Counts) -> ExitCode:
@@ -122,7 +168,7 @@ def _report(error: BaseException, output: Output) -> ExitCode:
 
 
 def _report_usage(error: _UsageError, output: Output) -> None:
-    message = error.format_message()
+    message = with_fields(error.format_message())
     context: Any = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         # The message is the help, or nothing if that was printed already.
@@ -144,7 +190,7 @@ def _message(error: BaseException) -> str:
 
     if isinstance(error, ValidationError):
         # A field that may be of several types has one problem for each of them; the last one is shown.
-        problems = {_place(each["loc"]): _problem(each["msg"]) for each in error.errors(include_url=False)}
+        problems = {_place(each): with_fields(each["msg"]) for each in error.errors(include_url=False)}
         return "\n".join(f"{place}: {problem}".removeprefix(": ") for place, problem in problems.items())
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
@@ -152,35 +198,24 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
-def _problem(message: str) -> str:
-    """Return what is wrong, in fewer words than pydantic's."""
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return re.sub(r"^Input should be (?=')", "give one of ", text).replace("Field required", "it is missing")
-
-
-_REPEATED = {
-    "campaign_ids": "--campaign-id",
-    "channels": "--channel",
-    "hash_tags": "--hash-tag",
-    "keywords": "--keyword",
-    "media_urls": "--media-url",
-    "post_ids": "--post-id",
-}
 _ARGUMENTS = ("comment_bot_id", "input", "post_id", "user_id")
 """Fields that a command takes by their place, and not as an option."""
 
 
-def _place(steps: Sequence[int | str]) -> str:
+def _place(problem: ErrorDetails) -> str:
     """Return where in a request something is wrong: its option, and the place in it."""
+    steps = problem["loc"]
     # Without the names of the checks on the way.
     shown = [str(step) for step in steps if not re.search(r"[\[(]", str(step))]
     if not shown or shown[0] in _ARGUMENTS:
         return ".".join(shown)
     field, *inner = shown
+    if isinstance(steps[-1], int) and problem["type"] in ("enum", "literal_error"):
+        # Its number would have to be counted, and the words do not name it.
+        return f"{_option(field)} {problem['input']!r:.60}"
     if field in _REPEATED:
         return _REPEATED[field]
-    option = f"--{field.replace('_', '-')}"
-    return f"{option} ({'.'.join(inner)})" if inner else option
+    return f"{_option(field)} ({'.'.join(inner)})" if inner else _option(field)
 
 
 def _details(error: BaseException) -> dict[str, Any]:

@@ -25,8 +25,25 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         ((*CREATE, "--post-extra", '{"title": "a", "title": "b"}'), 1, '"title" is there twice'),
         ((*CREATE, "--from-json", "list.json"), 1, "must hold a JSON object"),
         ((*CREATE, "--from-json", "binary.json"), 1, "binary.json: this is not JSON: it is not text"),
-        ((*CREATE, "--publish-mode", "scheduled"), 1, "schedule_time"),
-        ((*CREATE, "--schedule-time", "tomorrow"), 1, "--schedule-time: "),
+        ((*CREATE, "--publish-mode", "scheduled"), 1, "'scheduled' needs --schedule-time ('YYYY-MM-DD HH:MM')"),
+        ((*CREATE, "--schedule-time", "tomorrow", "--time-zone", "UTC"), 1, "write it as 'YYYY-MM-DD HH:MM'"),
+        (
+            (*CREATE, "--schedule-time", "2099-01-08 14:30"),
+            1,
+            "--schedule-time needs --time-zone (an IANA name such as 'Africa/Lagos')",
+        ),
+        (
+            (*CREATE, "--schedule-time", "2020-01-08 14:30", "--time-zone", "UTC"),
+            1,
+            "the API may publish the post at once. Nothing was sent. Give another time, or --allow-past",
+        ),
+        (
+            (*CREATE, "--channel-type", "youtube"),
+            1,
+            '--post-extra: {"title": "…", "category": 22, "privacyStatus": "public"}',
+        ),
+        ((*CREATE, "--post-extra", "1"), 1, "--post-extra: give a JSON object"),
+        ((*CREATE, "--from-json", "other.json"), 1, "--caption-txt: there is no such field"),
         ((*CREATE, "--schedule-time", "2027-01-08 14:30", "--time-zone", "Mars/Base"), 1, "--time-zone: "),
         ((*CREATE, "--caption-text", "\udcff"), 1, "--caption-text: "),
         (
@@ -37,10 +54,13 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         (("posts", "get", ""), 1, "post_id: is blank"),
         (("posts", "get", "\udcff"), 1, "post_id"),
         (("posts", "get", "../../x"), 2, "404"),
-        (("posts", "list", "--channel", "nope"), 1, "--channel: give one of"),
+        (("posts", "list", "--channel", "nope"), 1, "--channel 'nope': give one of"),
+        (("posts", "list", "--channel", "facebook", "--status", "sent"), 1, "--status 'sent': give one of 'scheduled'"),
+        (("posts", "list", "--channel", "facebook", "--limit", "x"), 1, "'--limit': give a whole number"),
+        (("bulk", "run", "x.csv", "--timeout", "x"), 1, "'--timeout': give a number"),
         ((*CREATE, "--twitter-threads", '[{"message": 1}]'), 1, "--twitter-threads (0.message): "),
         ((*CREATE, "--media-url", "n/a"), 1, "--media-url: "),
-        (("posts", "list", "--channel", "facebook", "--limit", "-1"), 1, "--limit: "),
+        (("posts", "list", "--channel", "facebook", "--limit", "-1"), 1, "--limit: give a number greater than 0"),
         (("request", "FETCH", "x"), 1, "method='FETCH'"),
         (("request", "GET", "a\nb"), 1, "path="),
         (("request", "GET", "https://example.com/"), 1, "path="),
@@ -51,7 +71,7 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         (("generate", "x", "--post-type", "nonsense"), 1, "--post-type: "),
         (("channels", "connect", ""), 1, "user_id"),
         (("docs", "ask", ""), 1, "question"),
-        (("docs", "ask", "x", "--docs-url", "http://example.com"), 1, "docs_url"),
+        (("docs", "ask", "x", "--docs-url", "http://example.com"), 1, "--docs-url"),
         (("posts", "get", "1", "--token-file", "nowhere"), 1, "cannot read the token file nowhere"),
     ],
 )
@@ -59,6 +79,7 @@ def test_what_is_wrong_is_said_in_one_panel(  # noqa: PLR0917 - three of them ar
     command: Command, sandbox: Sandbox, tmp_path: Path, words: tuple[str, ...], code: int, message: str
 ) -> None:
     (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "other.json").write_text('{"caption_txt": "Hello"}')
     (tmp_path / "binary.json").write_bytes(os.urandom(20) + b"\xff\xfe\xff")
     ran = command(*words)
     assert (ran.code, ran.out) == (code, "")
@@ -118,7 +139,40 @@ def test_unexpected_errors_are_a_panel_too(command: Command, monkeypatch: pytest
 @pytest.mark.filterwarnings("always")
 def test_a_past_time_is_a_remark_and_not_a_warning_of_python(command: Command, sandbox: Sandbox) -> None:
     del sandbox
-    ran = command(*CREATE, "--schedule-time", "2020-01-01 10:00", "--time-zone", "UTC")
+    ran = command(*CREATE, "--schedule-time", "2020-01-01 10:00", "--time-zone", "UTC", "--allow-past")
     assert ran.code == 0
-    assert ran.err.startswith("Warning: schedule_time 2020-01-01 10:00 (UTC) is past by")
+    assert ran.err.startswith("Warning: --schedule-time 2020-01-01 10:00 (UTC) is past by")
     assert ".py" not in ran.err
+
+
+def test_the_help_says_what_is_published_at_once(command: Command) -> None:
+    assert "otherwise now (published at once)" in command("posts", "create", "--help").words
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("docs", "ask", "x"), "--base-url"),
+        (("docs", "ask", "x"), "--token-file"),
+        (("bulk", "plan", "x.csv"), "--token-file"),
+        (("bulk", "status", "x.csv"), "--token-file"),
+        (("bulk", "report", "x.csv"), "--rate"),
+        (("bulk", "recipe", "list"), "--rate"),
+        (("bulk", "recipe", "show", "hootsuite"), "--token-file"),
+        (("bulk", "recipe", "new", "x.csv"), "--base-url"),
+        (("openapi",), "--token-file"),
+        (("mcp",), "--json"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(command: Command, words: tuple[str, ...], option: str) -> None:
+    ran = command(*words, option, *(() if option == "--json" else ("1",)))
+    assert ran.code == 1
+    assert f"No such option: {option}" in ran.err + ran.out
+
+
+def test_the_documentation_is_asked_whatever_the_address_of_the_api_is(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARKETINGBLOCKS_DOCS_URL", sandbox.docs_url)
+    monkeypatch.setenv("MARKETINGBLOCKS_BASE_URL", "nonsense")
+    assert command("docs", "ask", "How long do tokens live?").code == 0

@@ -36,6 +36,7 @@ CheckMedia = Annotated[
     marketingblocks bulk plan posts.xlsx --sheet January --map "Text=caption_text" --map "Notes=" --json
     marketingblocks bulk plan hootsuite.csv --recipe hootsuite --channel facebook:11 --set time_zone=Europe/Berlin
     """,
+    shared=("base_url", "rate", "limit", "as_json"),
 )
 @takes_reading
 def plan(
@@ -179,7 +180,7 @@ def resume(
     )  # fmt: skip
 
 
-@command(app, "status", examples="marketingblocks bulk status posts.csv --json")
+@command(app, "status", examples="marketingblocks bulk status posts.csv --json", shared=("as_json",))
 def status(settings: Settings, *, journal: JournalPath) -> None:
     """Show the progress of a run, which may be running."""
     from marketingblocks_async.bulk import JournalReader, RowState
@@ -203,6 +204,7 @@ def status(settings: Settings, *, journal: JournalPath) -> None:
     marketingblocks bulk report posts.csv --failures failed.csv
     marketingblocks bulk report posts.csv --results results.csv
     """,
+    shared=("as_json",),
 )
 def report(
     settings: Settings,

@@ -16,7 +16,7 @@ from .bulk_reading import File, Reading, opened, takes_reading
 app: typer.Typer = new_app("Recipes: how the spreadsheets of other programs become posts.")
 
 
-@command(app, "list", examples="marketingblocks bulk recipe list")
+@command(app, "list", examples="marketingblocks bulk recipe list", shared=("as_json",))
 def list_recipes(settings: Settings) -> None:
     """List the recipes that come with the program, and where each format was seen."""
     from marketingblocks_async.bulk import load_recipe, recipe_names
@@ -38,7 +38,7 @@ def list_recipes(settings: Settings) -> None:
         settings.output.note("Say more of one: marketingblocks bulk recipe show NAME")
 
 
-@command(app, "show", examples="marketingblocks bulk recipe show hootsuite > mine.toml")
+@command(app, "show", examples="marketingblocks bulk recipe show hootsuite > mine.toml", shared=("as_json",))
 def show_recipe(
     settings: Settings, *, recipe: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Recipe to show.")]
 ) -> None:
@@ -59,6 +59,7 @@ def show_recipe(
     marketingblocks bulk recipe new calendar.xlsx --output mine.toml
     marketingblocks bulk plan calendar.xlsx --recipe mine.toml
     """,
+    shared=("as_json",),
 )
 @takes_reading
 def new_recipe(

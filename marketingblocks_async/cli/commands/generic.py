@@ -71,7 +71,10 @@ def request(
 
 
 @command(
-    docs, "ask", examples='marketingblocks docs ask "How long do tokens live?" --page api-reference/authentication'
+    docs,
+    "ask",
+    examples='marketingblocks docs ask "How long do tokens live?" --page api-reference/authentication',
+    shared=("as_json",),
 )
 def ask(
     settings: Settings,
@@ -91,9 +94,10 @@ def ask(
     """Ask the documentation a question. It needs no access token and sends none."""
     from marketingblocks_async import MarketingBlocks
     from marketingblocks_async.configuration import DEFAULT_DOCS_URL
+    from marketingblocks_async.endpoints import DEFAULT_BASE_URL
 
-    # Documentation questions go out without any token, but a client is not made without one.
-    client = MarketingBlocks("not-needed", base_url=settings.base_url, docs_url=docs_url or DEFAULT_DOCS_URL)
+    # Documentation questions go out without any token and to another address, but a client is not made without them.
+    client = MarketingBlocks("not-needed", base_url=DEFAULT_BASE_URL, docs_url=docs_url or DEFAULT_DOCS_URL)
     options = {} if page is None else {"page": page}
     answer = settings.call(lambda client: client.docs.ask(question, **options), client)
     settings.output.result(

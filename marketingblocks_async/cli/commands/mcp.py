@@ -33,6 +33,7 @@ class Confirm(StrEnum):
     marketingblocks mcp --token-file ~/.marketingblocks-token --folder ~/posts
     marketingblocks mcp --http --port 8787
     """,
+    shared=("base_url", "token_file", "rate", "limit"),
 )
 def mcp(
     settings: Settings,

@@ -22,6 +22,7 @@ Table = Annotated[bool, typer.Option("--table", help="Print the reference table 
     marketingblocks openapi --base-url http://127.0.0.1:8080/api/v1
     marketingblocks openapi --table
     """,
+    shared=("base_url", "as_json"),
 )
 def openapi(settings: Settings, *, table: Table = False) -> None:
     """Print the API as an OpenAPI 3.1 document, with marks for documented, inferred and unknown parts."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from marketingblocks_async.cli.command import command, new_app
+from marketingblocks_async.cli.errors import with_fields
 from marketingblocks_async.cli.fields import FromJson, read_json, request_fields
 from marketingblocks_async.cli.output import json_of
 from marketingblocks_async.cli.settings import Settings
@@ -37,17 +38,25 @@ def create(
     caption_text: Annotated[str | None, typer.Option(help="Text of the post.")] = None,
     media_url: Annotated[list[str] | None, typer.Option(help="Address of a picture or video; may be repeated.")] = None,
     publish_mode: Annotated[
-        str | None, typer.Option(help="now, scheduled, queued or share_next; by default what --schedule-time implies.")
+        str | None,
+        typer.Option(
+            help="now, scheduled, queued or share_next. By default: scheduled with --schedule-time, otherwise now "
+            "(published at once)."
+        ),
     ] = None,
     schedule_time: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD HH:MM", help="When, in --time-zone.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for example Africa/Lagos.")] = None,
     hash_tag: Annotated[list[str] | None, typer.Option(help="A hash tag; may be repeated.")] = None,
     twitter_threads: Annotated[str | None, typer.Option(metavar="JSON", help="Tweets of a thread; or @FILE.")] = None,
     post_extra: Annotated[str | None, typer.Option(metavar="JSON", help="What YouTube needs; or @FILE.")] = None,
+    allow_past: Annotated[
+        bool, typer.Option("--allow-past", help="Send the post even if its schedule time is past.")
+    ] = False,
     from_json: FromJson = None,
 ) -> None:
     """Create one post. It is never sent twice: exit code 3 says that it may or may not have been created."""
     from marketingblocks_async import CreatePost
+    from marketingblocks_async.models.schedule import explain_past
 
     options = {
         "channel_type": channel_type,
@@ -65,6 +74,9 @@ def create(
     fields = request_fields(from_json, options)
     mode = "scheduled" if fields.get("schedule_time") is not None else "now"
     post = CreatePost.model_validate({"post_type": "post", "media_urls": [], "publish_mode": mode, **fields})
+    if not allow_past and (problem := explain_past(post.scheduled_at)) is not None:
+        msg = f"{problem}. Nothing was sent. Give another time, or --allow-past"
+        raise ValueError(with_fields(msg))
     created = json_of(settings.call(lambda client: client.posts.create(post)))
     settings.output.result(created, lambda: settings.output.facts("Created", created.items()))
 
