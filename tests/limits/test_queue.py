@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from typing import Any
+import weakref
+from typing import Any, cast
 
 import pytest
 
 from marketingblocks_async.limits.limiter import RateLimiter
-from marketingblocks_async.limits.settings import Lane
+from marketingblocks_async.limits.settings import Lane, RateLimit
 from marketingblocks_async.testing import FakeTime
 from tests.support.limits import limiter_of, use
 from tests.support.windows import worst_window
@@ -167,6 +168,38 @@ async def test_a_pause_wakes_the_loop_once_a_minute(limiter: RateLimiter, monkey
     use(await limiter.acquire())
     assert 600 <= time.monotonic() - began <= 601
     assert 10 <= len([when for when in timers if when - began <= 600.1]) <= 15
+
+
+async def test_writes_that_wait_wake_the_loop_once_for_each(
+    limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not each millisecond: 300 connections that open at once are written to within three seconds."""
+    timers: list[float] = []
+    loop = asyncio.get_running_loop()
+    call_at = loop.call_at
+
+    def note(when: float, *rest: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *rest)
+
+    for _ in range(300):
+        use(await limiter.acquire())
+    monkeypatch.setattr(loop, "call_at", note)
+    began = time.monotonic()
+    await asyncio.gather(*(limiter.wait_to_write() for _ in range(300)))
+    assert 2.5 < time.monotonic() - began < 3.0
+    assert len(timers) <= 310
+
+
+async def test_a_queue_of_former_settings_is_forgotten(limiter: RateLimiter) -> None:
+    permit = await limiter.acquire()
+    former = weakref.ref(cast("Any", limiter)._queue())
+    limiter.reconfigure(RateLimit(limit=50))
+    # Its last timer is over then.
+    await asyncio.sleep(2)
+    gc.collect()
+    assert former() is None
+    use(permit)
 
 
 async def test_grants_of_many_tokens_have_common_timers() -> None:

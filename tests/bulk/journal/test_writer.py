@@ -79,6 +79,7 @@ class Writer:
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Connection)
         connection.before_commit = self._before_commit
+        connection.create_function("thread", 0, threading.get_ident)
         return connection
 
     @staticmethod
@@ -121,6 +122,17 @@ async def test_closing_writes_what_is_left(path: Path, count: int) -> None:
     assert numbers(path) == list(range(count))
     with pytest.raises(WriterError, match="closed"):
         writer.commit.soon(INSERT, (-1,))
+
+
+@pytest.mark.parametrize("further", [0, 1])
+async def test_only_what_is_quickly_written_is_written_by_the_event_loop(path: Path, further: int) -> None:
+    writer = Writer(path).commit
+    await writer.flush()
+    for _ in range(writer_module.MOST_AT_ONCE + further):
+        writer.soon("INSERT OR IGNORE INTO numbers VALUES (thread())", ())
+    await writer.flush()
+    await writer.close()
+    assert (set(numbers(path)) == {threading.get_ident()}) is not bool(further)
 
 
 async def test_statements_keep_their_order(path: Path) -> None:

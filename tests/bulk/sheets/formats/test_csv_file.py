@@ -137,8 +137,14 @@ class TestEncodings:
             "Sõber, öö on väike",
         ],
     )
-    @pytest.mark.parametrize("before", [0, 8000])
-    def test_cp1252_is_recognised_and_said(self, file: Path, text: str, before: int) -> None:
+    def test_cp1252_is_recognised_and_said(self, file: Path, text: str) -> None:
+        self.check_cp1252(file, text, before=0)
+
+    def test_cp1252_far_behind_the_first_lines_is_recognised_too(self, file: Path) -> None:
+        self.check_cp1252(file, "Smörgåsbord – 5 € ²", before=8000)
+
+    @staticmethod
+    def check_cp1252(file: Path, text: str, before: int) -> None:
         lines = [HEADER, *[LINE] * before, LINE.replace("Hello", f'"{text}"')]
         written(file, "\r\n".join([*lines, ""]).encode("cp1252"))
         with read_rows(file) as stream:
