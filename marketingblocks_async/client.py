@@ -14,7 +14,7 @@ from yarl import URL
 
 from .calls.call import Call, RawResponse
 from .calls.executor import Executor
-from .calls.options import CallOptions, ChangedOptions, change, check_retry, check_timeout
+from .calls.options import CallOptions, ChangedOptions, change, change_for_call, check_retry, check_timeout
 from .calls.retry import RetryPolicy
 from .calls.token import TokenContext
 from .calls.wire import GenericOperation, encode_json, encode_query
@@ -27,7 +27,7 @@ from .configuration import (
     resolve_base_url,
     resolve_token,
 )
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidArgumentError
 from .events import AttemptEvent, OutcomeEvent, RetryEvent, ThrottleEvent
 from .limits.settings import Limiter, RateLimit, SharedRateLimit
 from .limits.slots import ConnectionSlots
@@ -108,9 +108,9 @@ class MarketingBlocks:
             its connector has connections (100 by default); the others wait, and their timeout does not run. If
             other code uses the session too, make it with ``TCPConnector(limit=0)``. The end of a write cannot be
             observed: permits come back by the responses, or, without one in time, as on a new connection.
-        max_connections: how many connections may be in use at once, by this client and its copies together; a token
-            gets another one only while it has fewer than are free. ``None`` for as many as the process's limit of open
-            files leaves.
+        max_connections: how many connections may be in use at once, by this client and its copies together. Once
+            ``with_token()`` has made a copy, a token gets another one only while it has fewer than are free. ``None``
+            for as many as the process's limit of open files leaves.
         max_response_bytes: the largest response to read, at least 1.
         proxy: address of an http or https proxy, with credentials if it needs them; ``""`` for none. By default that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``) or the system. Loopback
@@ -366,6 +366,8 @@ class MarketingBlocks:
             del token
         check_rate_limit(rate_limit or RateLimit())
         context = self._executor.context
+        if context.slots is not None:
+            context.slots.is_shared = True
         other = TokenContext(secret, context.base_url, rate_limit or context.rate_limit, context.budget, context.slots)
         return self._copy(self._executor.with_context(other))
 
@@ -407,9 +409,9 @@ class MarketingBlocks:
             The decoded JSON value; ``None`` for a 204 or a response to ``HEAD``.
 
         Raises:
-            ConfigurationError: ``path`` leads out of the API root, the method is unknown, or ``params`` is no mapping.
+            InvalidArgumentError: ``path`` leads out of the API root, the method is unknown, ``params`` is no mapping,
+                JSON cannot hold ``json`` (such as NaN), or an option or a header cannot work.
             TypeError: ``json`` is no JSON value.
-            InvalidArgumentError: JSON cannot hold it, such as NaN.
             OutcomeUnknownError: it may have been carried out; it was not sent again.
             MarketingBlocksError: the call failed otherwise.
 
@@ -417,7 +419,7 @@ class MarketingBlocks:
         method = method.upper()
         if method not in _METHODS:
             msg = f"method={method!r}: give one of {', '.join(_METHODS)}"
-            raise ConfigurationError(msg)
+            raise InvalidArgumentError(msg)
         resend_is_harmless = method in ("GET", "HEAD") if resend is None else resend
         operation = GenericOperation(name=path, method=method, permission=None, resend_is_harmless=resend_is_harmless)
         params = None if params is None else check_fields(params, "params")
@@ -428,7 +430,7 @@ class MarketingBlocks:
             "json": None if body is None else json_module.loads(body),
         }
         request = {"method": method, "path": path, **sent}
-        executor = self._executor.with_options(change(self._executor.options, overrides, "request()"))
+        executor = self._executor.with_options(change_for_call(self._executor.options, overrides, "request()"))
         call = Call(operation, request, self._url_of(path, params), body)
         if extra_headers:
             call.extra_headers = executor.context.check_headers(extra_headers)
@@ -460,7 +462,7 @@ class MarketingBlocks:
         root = URL(self._executor.context.base_url)
         if not path.isprintable() or "#" in path or "\\" in path:
             msg = f"path={path!r} holds a '#', a backslash or what cannot be printed; percent-encode it (quote())"
-            raise ConfigurationError(msg)
+            raise InvalidArgumentError(msg)
         given, _, query = path.partition("?")
         # As a path and nothing else, so that "https://…" or "//host" cannot name another host.
         url = URL(f"{root}/{given.lstrip('/')}")
@@ -468,7 +470,7 @@ class MarketingBlocks:
         leads_up = ".." in re.split(r"[/\\]", unquote(given))
         if leads_up or url.origin() != root.origin() or "://" in given:
             msg = f"path={path!r} must be below the API root {root}, for example 'social-sparks/any-path'"
-            raise ConfigurationError(msg)
+            raise InvalidArgumentError(msg)
         # Percent-encoded characters stay as they are.
         given_query = quote(query, safe="%/?:@!$&'()*+,;=~-._")
         both = "&".join(part for part in (given_query, encode_query(params or {}).removeprefix("?")) if part)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from .endpoints import DEFAULT_BASE_URL
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidArgumentError
 from .urls import can_be_looked_up, is_loopback
 
 TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
@@ -175,10 +175,10 @@ def check_fields(value: object, name: str) -> Mapping[str, Any]:
     """Return ``value`` if it is a mapping; for ``None`` an empty one.
 
     Raises:
-        ConfigurationError: it is something else, such as a ready-made query.
+        InvalidArgumentError: it is something else, such as a ready-made query.
 
     """
     if value is not None and not isinstance(value, Mapping):
         msg = f"{name}={type(value).__name__}: give a mapping of names and values, such as {{'page': 2}}"
-        raise ConfigurationError(msg)
+        raise InvalidArgumentError(msg)
     return cast("Mapping[str, Any]", value or {})

@@ -183,7 +183,7 @@ class ConfigurationError(MarketingBlocksError):
 
 
 class InvalidArgumentError(MarketingBlocksError, ValueError):
-    """An argument has a value that cannot work. Nothing was sent."""
+    """An argument, or an option of one call, has a value that cannot work. Nothing was sent."""
 
 
 class CallError(MarketingBlocksError):

@@ -225,20 +225,19 @@ class Executor:
     async def _attempt_with(self, permit: Permit | None, call: Call[T]) -> T:
         """Make one attempt; raise ``AttemptFailed`` if it fails."""
         context, limiter = self.context, self.context.limiter
-        if permit is not None:
+        attempt = Attempt(limiter, permit, call.name)
+        if context.slots is not None or self.transport.has_few_sockets:
+            call.asked = call.asked or attempt.began
+            # After the permit: calls that wait for permits need no connection.
+            await self._take_slots(attempt)
+            attempt.began = time.monotonic()
+        if call.asked:
             call.last_wait = time.monotonic() - call.asked
             call.waited += call.last_wait
             call.asked = 0.0
         if call.on_grant is not None:
             call.on_grant()
             call.on_grant = None
-        attempt = Attempt(limiter, permit, call.name)
-        if self.transport.has_few_sockets:
-            await self.transport.take_slot(attempt, self.options.lane)
-            waited = time.monotonic() - attempt.began
-            call.last_wait = waited if permit is None else call.last_wait + waited
-            call.waited += waited
-            attempt.began += waited
         if call.before_send is not None:
             attempt.intend(self.options.timeout)
             await _call_before_send(call.before_send, attempt)
@@ -259,6 +258,17 @@ class Executor:
         else:
             return self._result(call, attempt, response)
         raise self._note_failure(call, attempt, None, failed)
+
+    async def _take_slots(self, attempt: Attempt) -> None:
+        """Wait until the attempt may have a connection; its end gives it back."""
+        slots, transport, lane = self.context.slots, self.transport, self.options.lane
+        if slots is not None:
+            try:
+                attempt.connection_slot = await slots.take(self.context.slot_key, transport, lane)
+            except BaseException:
+                attempt.give_back()
+                raise
+        await transport.take_slot(attempt, lane)
 
     def _result(self, call: Call[T], attempt: Attempt, response: HttpResponse) -> T:
         """Return the result that a response holds; raise ``AttemptFailed`` if it holds none."""

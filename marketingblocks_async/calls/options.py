@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from marketingblocks_async.configuration import check_seconds, is_number
-from marketingblocks_async.errors import ConfigurationError
+from marketingblocks_async.errors import ConfigurationError, InvalidArgumentError
 from marketingblocks_async.limits.settings import Lane
 from marketingblocks_async.middleware import Middleware
 from marketingblocks_async.observers import Hooks
@@ -51,16 +51,18 @@ class ChangedOptions(TypedDict, total=False):
 class CallOverrides(TypedDict, total=False):
     """The options of a single call besides its fields.
 
-    ``timeout``, ``deadline``, ``retry`` and ``max_retries`` are as in the client's constructor. ``extra_body`` and
-    ``extra_query`` are fields that the documentation does not show, for the JSON body and for the query; they are sent
-    as given. ``extra_headers`` are sent beside the client's own, and may replace ``Accept`` and ``User-Agent``.
-    ``extra_fields`` is the former name of both ``extra_body`` and ``extra_query``, until 1.0.
+    ``timeout``, ``deadline``, ``retry`` and ``max_retries`` are as in the client's constructor. ``lane=Lane.BULK`` lets
+    the call wait behind all ordinary ones of the token. ``extra_body`` and ``extra_query`` are fields that the
+    documentation does not show, for the JSON body and for the query; they are sent as given. ``extra_headers`` are sent
+    beside the client's own, and may replace ``Accept`` and ``User-Agent``. ``extra_fields`` is the former name of both
+    ``extra_body`` and ``extra_query``, until 1.0.
     """
 
     timeout: float | None
     deadline: float | None
     retry: RetryPolicy
     max_retries: int
+    lane: Lane
     extra_body: Mapping[str, Any]
     extra_query: Mapping[str, Any]
     extra_headers: Mapping[str, str]
@@ -101,6 +103,20 @@ def change(options: CallOptions, changes: Mapping[str, Any], who: str) -> CallOp
             msg = f"lane={changes['lane']!r}: give Lane.ORDINARY or Lane.BULK"
             raise ConfigurationError(msg) from None
     return replace(options, timeout=timeout, deadline=deadline, retry=retry, lane=lane)
+
+
+def change_for_call(options: CallOptions, overrides: Mapping[str, Any], who: str) -> CallOptions:
+    """Return ``options`` with those of one call, as ``change()`` does.
+
+    Raises:
+        InvalidArgumentError: a value is out of its range.
+        TypeError: an option that does not exist.
+
+    """
+    try:
+        return change(options, overrides, who)
+    except ConfigurationError as exc:
+        raise InvalidArgumentError(str(exc)) from None
 
 
 def check_timeout(timeout: object) -> float:

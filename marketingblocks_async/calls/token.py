@@ -16,10 +16,10 @@ from yarl import URL
 from marketingblocks_async._version import __version__
 from marketingblocks_async.configuration import Secret
 from marketingblocks_async.endpoints import ENDPOINTS
-from marketingblocks_async.errors import CallError, ConfigurationError, Headers
+from marketingblocks_async.errors import CallError, Headers, InvalidArgumentError
 from marketingblocks_async.limits.registry import REGISTRY
 from marketingblocks_async.limits.settings import Limiter, RateLimit, SharedRateLimit, WaitEndedError
-from marketingblocks_async.limits.slots import ConnectionSlots, SlotLimiter
+from marketingblocks_async.limits.slots import ConnectionSlots
 from marketingblocks_async.middleware import HttpResponse
 from marketingblocks_async.transport.transport import Transport
 
@@ -128,27 +128,27 @@ class TokenContext:
         return url
 
     def check_headers(self, extra: Mapping[str, str]) -> CIMultiDict[str]:
-        """Return headers that a caller adds to a request; raise ``ConfigurationError`` for those that cannot be sent.
+        """Return headers that a caller adds to a request; raise ``InvalidArgumentError`` for those that cannot be sent.
 
         The client sets what frames a request, names its host and proves its identity: the token is in one header only.
         """
         if not isinstance(cast("object", extra), Mapping):
             msg = f"extra_headers={type(extra).__name__}: give a mapping of names and texts"
-            raise ConfigurationError(msg)
+            raise InvalidArgumentError(msg)
         checked: CIMultiDict[str] = CIMultiDict()
         for name, value in extra.items():
             if not isinstance(cast("object", name), str) or not _HEADER_NAME.fullmatch(name):
                 msg = f"extra_headers: {name!r:.60} is no name of a header"
-                raise ConfigurationError(msg)
+                raise InvalidArgumentError(msg)
             if name.lower() in _OWN_HEADERS or name.lower().startswith("proxy-"):
                 msg = f"extra_headers: the client itself sets {name}, or it has no meaning here; leave it out"
-                raise ConfigurationError(msg)
+                raise InvalidArgumentError(msg)
             if not isinstance(cast("object", value), str) or not _HEADER_VALUE.fullmatch(value):
                 msg = f"extra_headers: the value of {name} must be a text of printable ASCII characters"
-                raise ConfigurationError(msg)
+                raise InvalidArgumentError(msg)
             if self.scrub(value) != value:
                 msg = f"extra_headers: {name} holds the access token, which is sent in Authorization and nowhere else"
-                raise ConfigurationError(msg)
+                raise InvalidArgumentError(msg)
             checked[name] = value
         return checked
 
@@ -156,10 +156,7 @@ class TokenContext:
         """Take the token's limiter into use, until the transport closes."""
         if not self.bound:
             if self.rate_limit.limit is not None and self.token is not None:
-                limiter: Limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
-                if self.slots is not None:
-                    limiter = SlotLimiter(limiter, self.slots, sha256(self.token.encode()).digest())
-                self.limiter = limiter
+                self.limiter = REGISTRY.get(self.base_url, self.token, self.rate_limit, self)
             transport.users.add(self)
             self.bound = True
 
@@ -169,6 +166,8 @@ class TokenContext:
         The limiter lives on for as long as the server may count what it granted.
         """
         self.bound = False
+        if self.slots is not None:
+            self.slots.abort(transport, client_closed)
         if self.limiter is not None and self.token is not None:
             self.limiter.abort(transport, client_closed)
             REGISTRY.release(self.base_url, self.token, self)
@@ -189,6 +188,11 @@ class TokenContext:
         body = self.scrub(response.body.decode("latin-1")).encode("latin-1")
         headers = {self.scrub(name): self.scrub(value) for name, value in Headers(response.headers).items()}
         return HttpResponse(response.status, Headers(headers), body)
+
+    @cached_property
+    def slot_key(self) -> bytes:
+        """What stands for the token at the connection slots."""
+        return sha256((self.token or "").encode()).digest()
 
     @cached_property
     def _echo(self) -> re.Pattern[str] | None:

@@ -1,10 +1,11 @@
 """A cap on connections over all tokens that starves none of them.
 
 Every attempt takes a *slot* after its permit and returns it at its end. There are as many slots as there may be
-connections. With a plain queue, one token with slow responses would fill all of them. So a token gets another slot only
-while it has fewer than there are free: one greedy token gets half of them, two get a third each, and the same number
-stays free for the others. (Switches share their buffers by this rule, called "dynamic thresholds".) Waiting tokens are
-served in turn, and each token's calls in order: ordinary calls before bulk calls, as at the limiter.
+connections. The one token of a client may have all of them. With several tokens and a plain queue, one with slow
+responses would fill all of them. So a token then gets another slot only while it has fewer than there are free: one
+greedy token gets half of them, two get a third each, and the same number stays free for the others. (Switches share
+their buffers by this rule, called "dynamic thresholds".) Waiting tokens are served in turn, and each token's calls in
+order: ordinary calls before bulk calls, as at the limiter.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from marketingblocks_async.configuration import is_number
 from marketingblocks_async.errors import ConfigurationError
 
-from .settings import Lane, Limiter, Permit, RateLimit, RateLimiterSnapshot
+from .settings import Lane
 
 _Waiting = dict[Lane, OrderedDict[asyncio.Future[None], object]]
 
@@ -45,6 +46,8 @@ class ConnectionSlots:
         self._of_parent: list[OrderedDict[object, _Waiting]] = []
         # How often they were cleared: a slot of before is none of these.
         self.generation: int = 0
+        # Whether there is more than one token, so that none may have all slots.
+        self.is_shared: bool = False
 
     @property
     def in_use(self) -> int:
@@ -60,7 +63,7 @@ class ConnectionSlots:
         """Return the number of slots that a token uses."""
         return self._used[key]
 
-    async def take(self, key: object, owner: object, lane: Lane = Lane.ORDINARY) -> None:
+    async def take(self, key: object, owner: object, lane: Lane = Lane.ORDINARY) -> ConnectionSlot:
         """Wait for a slot.
 
         Args:
@@ -68,10 +71,13 @@ class ConnectionSlots:
             owner: the object that may ``abort()`` the waiting.
             lane: the queue of the token to wait in; a bulk call gets one only when no ordinary call of it waits.
 
+        Returns:
+            The slot, which must be released.
+
         """
         if key not in self._waiting and self._may_have(key):
             self._grant(key)
-            return
+            return ConnectionSlot(self, key)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if key not in self._waiting:
             self._waiting[key] = {each: OrderedDict() for each in Lane}
@@ -85,6 +91,7 @@ class ConnectionSlots:
             else:
                 self._remove(key, future)
             raise
+        return ConnectionSlot(self, key)
 
     def give_back(self, key: object) -> None:
         """Return a slot."""
@@ -119,7 +126,7 @@ class ConnectionSlots:
         return count
 
     def _may_have(self, key: object) -> bool:
-        return self._used[key] < self._free if key in self._used else self._free > 0
+        return self._free > (self._used[key] if self.is_shared and key in self._used else 0)
 
     def _grant(self, key: object) -> None:
         self._free -= 1
@@ -151,80 +158,18 @@ class ConnectionSlots:
                     self._waiting.move_to_end(key)
 
 
-class SlotLimiter:
-    """A limiter whose permits come with a connection slot, see ``Limiter``.
+class ConnectionSlot:
+    """A slot that was taken."""
 
-    Args:
-        limiter: the token's limiter.
-        slots: the slots.
-        key: identifies the token.
+    __slots__ = ("_generation", "_key", "_slots")
 
-    """
-
-    def __init__(self, limiter: Limiter, slots: ConnectionSlots, key: object) -> None:
-        self._limiter = limiter
-        self._slots = slots
-        self._key = key
-
-    @property
-    def settings(self) -> RateLimit:
-        """The limit."""
-        return self._limiter.settings
-
-    async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> Permit:
-        """Wait for a permit and then for a slot; the other way round, calls that wait for permits would hold slots."""
-        permit = await self._limiter.acquire(lane, retry=retry, owner=owner)
-        try:
-            await self._slots.take(self._key, owner, lane)
-        except BaseException:
-            permit.release()
-            raise
-        return _PermitWithSlot(permit, self._slots, self._key)
-
-    async def wait_to_write(self, *, owner: object = None) -> None:
-        """Wait until a granted request may be written."""
-        await self._limiter.wait_to_write(owner=owner)
-
-    def pause(self, seconds: float, *, over_limit: bool = True) -> None:
-        """Let nothing out for ``seconds``."""
-        self._limiter.pause(seconds, over_limit=over_limit)
-
-    def estimated_wait(self, lane: Lane = Lane.ORDINARY) -> float:
-        """Return the seconds that a call made now would wait at least."""
-        return self._limiter.estimated_wait(lane)
-
-    def abort(self, owner: object, error: Callable[[], Exception]) -> int:
-        """End the waiting of all calls of ``owner`` with ``error()``."""
-        return self._limiter.abort(owner, error) + self._slots.abort(owner, error)
-
-    def snapshot(self) -> RateLimiterSnapshot:
-        """Return the limiter's state."""
-        return self._limiter.snapshot()
-
-
-class _PermitWithSlot:
-    """A permit that returns its slot at the end of the attempt."""
-
-    __slots__ = ("_generation", "_key", "_permit", "_slots")
-
-    def __init__(self, permit: Permit, slots: ConnectionSlots, key: object) -> None:
-        self._permit = permit
+    def __init__(self, slots: ConnectionSlots, key: object) -> None:
         self._slots: ConnectionSlots | None = slots
         self._key = key
         self._generation = slots.generation
 
-    def sending(self, operation: str = "") -> None:
-        self._permit.sending(operation)
-
-    def sent(self, *, fresh_connection: bool) -> None:
-        self._permit.sent(fresh_connection=fresh_connection)
-
-    def answered(self, *, success: bool = True) -> None:
-        # The connection is still in use: the rest of the response is being read.
-        self._permit.answered(success=success)
-
     def release(self) -> None:
-        self._permit.release()
+        """Return it; once is enough."""
         slots, self._slots = self._slots, None
         if slots is not None and slots.generation == self._generation:
             slots.give_back(self._key)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
-from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, change
+from marketingblocks_async.calls.options import OVERRIDES, CallOverrides, change_for_call
 from marketingblocks_async.calls.wire import encode, encode_json, encode_query
 from marketingblocks_async.configuration import check_fields
 from marketingblocks_async.endpoints import Endpoint
@@ -41,7 +41,7 @@ class Resource:
         query: dict[str, Any] = dict(_fields(changes, "extra_query"))
         (query if endpoint.method == "GET" else body).update(_fields(changes, "extra_fields"))
         headers: Mapping[str, str] = changes.pop("extra_headers", None) or {}
-        executor = self._executor.with_options(change(self._executor.options, changes, endpoint.name))
+        executor = self._executor.with_options(change_for_call(self._executor.options, changes, endpoint.name))
         call = self._call_with(endpoint, request, body, query) if body or query else self._call(endpoint, request)
         if headers:
             call.extra_headers = executor.context.check_headers(headers)
@@ -102,8 +102,3 @@ def request_from(
         msg = f"pass a {kind.__name__} or keyword arguments, not both (got {', '.join(fields)})"
         raise TypeError(msg)
     return given
-
-
-def take_overrides(further: dict[str, Any]) -> CallOverrides:
-    """Remove the options of the call from its keyword arguments, and return them; the rest are fields."""
-    return cast("CallOverrides", {name: further.pop(name) for name in OVERRIDES & further.keys()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Unpack, overload
+from typing import Final, Unpack, overload
 
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
@@ -17,7 +17,7 @@ from marketingblocks_async.models import (
     UpdateCommentAutomation,
 )
 
-from .base import Resource, request_from, take_overrides
+from .base import Resource, request_from
 from .raw import RawForm, raw_form
 
 _Numbers = Sequence[int] | str
@@ -50,7 +50,7 @@ class CommentAutomations(Resource):
         trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         response_type: str | None = None,
-        **further: Any,
+        **overrides: Unpack[CallOverrides],
     ) -> CommentAutomation: ...
 
     async def create(
@@ -66,7 +66,7 @@ class CommentAutomations(Resource):
         trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
         response_type: str | None = None,
-        **further: Any,
+        **overrides: Unpack[CallOverrides],
     ) -> CommentAutomation:
         """Create a comment automation.
 
@@ -80,8 +80,8 @@ class CommentAutomations(Resource):
             trigger_type: ``any`` (the API's default) or ``keywords``.
             keywords: required for ``trigger_type="keywords"``.
             response_type: optional; its values are not documented.
-            further: fields that exist and are not documented (reply method, timing, AI settings); sent as given. The
-                names in ``CallOverrides``, such as ``timeout``, are options of this call.
+            overrides: ``timeout``, ``max_retries`` and others for this call; see ``CallOverrides``. Fields that exist
+                and are not documented (reply method, timing, AI settings) go in ``extra_body``.
 
         Returns:
             The response; its shape is not documented.
@@ -94,7 +94,6 @@ class CommentAutomations(Resource):
         Documented on the page "Create comment automation" of the API reference.
 
         """
-        overrides = take_overrides(further)
         fields = {
             "name": name,
             "channels": channels,
@@ -104,7 +103,6 @@ class CommentAutomations(Resource):
             "trigger_type": trigger_type,
             "keywords": keywords,
             "response_type": response_type,
-            **further,
         }
         request = request_from(CreateCommentAutomation, request, fields, overrides)
         return await self._run(CREATE_COMMENT_AUTOMATION, request, overrides)
@@ -126,7 +124,7 @@ class CommentAutomations(Resource):
         campaign_ids: _Numbers | None = None,
         trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
-        **further: Any,
+        **overrides: Unpack[CallOverrides],
     ) -> CommentAutomation: ...
 
     async def update(
@@ -141,7 +139,7 @@ class CommentAutomations(Resource):
         campaign_ids: _Numbers | None = None,
         trigger_type: TriggerType | TriggerTypeName | None = None,
         keywords: _Words | None = None,
-        **further: Any,
+        **overrides: Unpack[CallOverrides],
     ) -> CommentAutomation:
         """Change a comment automation. Exactly what is given is sent.
 
@@ -157,8 +155,7 @@ class CommentAutomations(Resource):
             campaign_ids: campaigns to watch.
             trigger_type: ``any`` or ``keywords``.
             keywords: words to react to.
-            further: fields that exist and are not documented; sent as given. Names in ``CallOverrides``, such as
-                ``timeout``, are options of this call.
+            overrides: ``timeout``, ``max_retries``, ``extra_body`` and others for this call; see ``CallOverrides``.
 
         Returns:
             The response; its shape is not documented.
@@ -172,7 +169,6 @@ class CommentAutomations(Resource):
         Documented on the page "Update comment automation" of the API reference.
 
         """
-        overrides = take_overrides(further)
         fields = {
             "comment_bot_id": comment_bot_id,
             "name": name,
@@ -181,7 +177,6 @@ class CommentAutomations(Resource):
             "campaign_ids": campaign_ids,
             "trigger_type": trigger_type,
             "keywords": keywords,
-            **further,
         }
         request = request_from(UpdateCommentAutomation, request, fields, overrides)
         return await self._run(UPDATE_COMMENT_AUTOMATION, request, overrides)

@@ -10,6 +10,7 @@ from typing import Any
 
 from marketingblocks_async.errors import Outcome
 from marketingblocks_async.limits.settings import Limiter, Permit
+from marketingblocks_async.limits.slots import ConnectionSlot
 
 LONGEST_UNTIL_WRITTEN = 15.0
 """Seconds at most between the record of an intent and the writing of its request; less with a short timeout."""
@@ -77,6 +78,7 @@ class Attempt:
             count them.
         waiting_since: ``time.monotonic()`` at the beginning of such a wait; ``None`` if it does not wait.
         slot: what it gives back at its end, where the process has few sockets.
+        connection_slot: likewise, of a client with ``max_connections``.
 
     """
 
@@ -95,6 +97,7 @@ class Attempt:
     held_back: float = 0.0
     waiting_since: float | None = None
     slot: asyncio.Semaphore | None = None
+    connection_slot: ConnectionSlot | None = None
     _latest_write: tuple[float, float] | None = None
     _task: asyncio.Task[Any] | None = None
     _cancelling = 0
@@ -163,9 +166,11 @@ class Attempt:
         self.give_back()
 
     def give_back(self) -> None:
-        """Give back the permit, if no response has done so, and the slot."""
+        """Give back the permit, if no response has done so, and the slots."""
         if self.permit is not None:
             self.permit.release()
+        if self.connection_slot is not None:
+            self.connection_slot.release()
         slot, self.slot = self.slot, None
         if slot is not None:
             # With its event loop closed, the attempts that wait for a slot cannot be woken.

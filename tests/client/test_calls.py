@@ -13,6 +13,7 @@ from marketingblocks_async import (
     ConfigurationError,
     CreateGeneration,
     CreatePost,
+    InvalidArgumentError,
     InvalidResponseError,
     MarketingBlocks,
     NotFoundError,
@@ -109,7 +110,7 @@ async def test_channels_generations_and_automations() -> None:
         assert connection.connect_url
         assert connection.connect_token
         automation = await client.comment_automations.create(
-            name="bot", channels=[1, 2], trigger_type="keywords", keywords=["price"], reply_delay=30
+            name="bot", channels=[1, 2], trigger_type="keywords", keywords=["price"], extra_body={"reply_delay": 30}
         )
         assert isinstance(automation.comment_bot_id, int)
         updated = await client.comment_automations.update(comment_bot_id=automation.comment_bot_id, name="robot")
@@ -136,14 +137,14 @@ async def test_request_reaches_what_the_documentation_does_not_show() -> None:
 )
 async def test_request_goes_nowhere_but_below_the_api_root(path: str) -> None:
     async with Sandbox() as sandbox, client_of(sandbox) as client:
-        with pytest.raises((ConfigurationError, NotFoundError)):
+        with pytest.raises((InvalidArgumentError, NotFoundError)):
             await client.request("GET", path)
         assert all(token != "(no token)" for token in sandbox.ledger.tokens)
 
 
 async def test_request_refuses_an_unknown_method_and_what_is_no_json() -> None:
     async with Sandbox() as sandbox, client_of(sandbox) as client:
-        with pytest.raises(ConfigurationError, match="GET"):
+        with pytest.raises(InvalidArgumentError, match="GET"):
             await client.request("FETCH", "social-sparks/x")
         with pytest.raises(TypeError):
             await client.request("POST", "social-sparks/x", json={"when": datetime.now(UTC)})

@@ -33,6 +33,7 @@ from marketingblocks_async import (
     HttpAnswer,
     HttpRequest,
     InternalServerError,
+    InvalidArgumentError,
     InvalidResponseError,
     MarketingBlocks,
     MarketingBlocksError,
@@ -577,7 +578,7 @@ async def test_a_path_arrives_as_it_was_meant(path: str, line: str) -> None:
 )
 async def test_a_path_that_leads_elsewhere_or_cannot_be_sent_whole_is_refused(path: str) -> None:
     async with RawServer(always(answer())) as server, client_at(server.base_url) as client:
-        with pytest.raises(ConfigurationError, match="path"):
+        with pytest.raises(InvalidArgumentError, match="path"):
             await client.request("DELETE", path, params={"p": 1})
         assert server.requests == []
 

@@ -16,6 +16,7 @@ from marketingblocks_async import (
     HttpAnswer,
     HttpRequest,
     InternalServerError,
+    InvalidArgumentError,
     InvalidRequestError,
     MarketingBlocks,
     MarketingBlocksError,
@@ -217,15 +218,15 @@ class TestExtras:
     async def test_headers_that_are_the_client_s_or_cannot_be_are_refused(
         self, marketingblocks_client: MarketingBlocks, headers: Any
     ) -> None:
-        with pytest.raises(ConfigurationError, match="extra_headers"):
+        with pytest.raises(InvalidArgumentError, match="extra_headers"):
             await marketingblocks_client.posts.upcoming(extra_headers=headers)
-        with pytest.raises(ConfigurationError, match="extra_headers"):
+        with pytest.raises(InvalidArgumentError, match="extra_headers"):
             await marketingblocks_client.request("GET", "any", extra_headers=headers)
 
     async def test_the_token_is_in_one_header(self, marketingblocks_sandbox: Sandbox) -> None:
         token = marketingblocks_sandbox.token
         async with client_of(marketingblocks_sandbox) as client:
-            with pytest.raises(ConfigurationError, match="nowhere else") as caught:
+            with pytest.raises(InvalidArgumentError, match="nowhere else") as caught:
                 await client.posts.upcoming(extra_headers={"X-Api-Key": f"key {token}"})
         assert token not in str(caught.value)
 
@@ -274,6 +275,11 @@ REFUSED: list[Callable[[Any], Awaitable[object]]] = [
     lambda client: client.comment_automations.create(name="x", channels=[]),
     lambda client: client.comment_automations.update(comment_bot_id="x"),
     lambda client: client.docs.ask(" "),
+    lambda client: client.request("FETCH", "social-sparks/upcoming-posts"),
+    lambda client: client.request("GET", "../x"),
+    lambda client: client.request("GET", "social-sparks/upcoming-posts", timeout=0),
+    lambda client: client.posts.upcoming(timeout=0),
+    lambda client: client.posts.upcoming(extra_headers={"Host": "x"}),
 ]
 
 

@@ -181,7 +181,9 @@ async def test_what_is_none_is_not_sent(mocked: Mocked) -> None:
 async def test_an_update_sends_what_was_given_and_nothing_else(mocked: Mocked) -> None:
     request = await sent(
         mocked,
-        lambda api: api.comment_automations.update(comment_bot_id=7, keywords=["price", "cost"], reply_delay=30),
+        lambda api: api.comment_automations.update(
+            comment_bot_id=7, keywords=["price", "cost"], extra_body={"reply_delay": 30}
+        ),
         "PUT",
         f"{PREFIX}/update-comment-automation",
     )

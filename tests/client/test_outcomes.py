@@ -237,6 +237,28 @@ class TestSockets:
         assert most <= 5
         assert len(server.requests) == 60
 
+    @pytest.mark.parametrize("limit", [None, 100])
+    async def test_a_client_has_as_many_connections_as_it_may_and_no_more(self, limit: int | None) -> None:
+        """Without a rate limit there was no cap, and with one it was half of it."""
+        changes: dict[str, Any] = {"rate_limit": RateLimit(limit=limit), "max_connections": 4}
+        async with Sandbox(policy="none", latency=0.2) as sandbox, client_of(sandbox, **changes) as client:
+            calls = [asyncio.create_task(client.posts.upcoming()) for _ in range(12)]
+            slots = client.connection_slots
+            assert slots is not None
+            await until(lambda: len(sandbox.ledger.arrivals()) == 4)
+            assert slots.in_use == 4
+            await asyncio.gather(*calls)
+            assert (slots.in_use, slots.waiting) == (0, 0)
+
+    async def test_a_client_without_a_limit_that_closes_ends_those_who_wait_for_a_connection(self) -> None:
+        changes: dict[str, Any] = {"rate_limit": RateLimit(limit=None), "max_connections": 1}
+        async with Sandbox(latency=3.0) as sandbox:
+            async with client_of(sandbox, **changes) as client:
+                calls = [asyncio.create_task(client.posts.create(post())) for _ in range(3)]
+                await until(lambda: bool(sandbox.ledger.arrivals()))
+            results = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in results] == [OutcomeUnknownError, NotSentError, NotSentError]
+
     async def test_an_ordinary_call_waits_for_the_socket_of_one_bulk_call_at_most(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketingblocks_async import ConfigurationError, Lane
-from marketingblocks_async.limits.slots import ConnectionSlots, SlotLimiter
-from tests.support.limits import limiter_of
+from marketingblocks_async.limits.slots import ConnectionSlot, ConnectionSlots
 from tests.support.polling import until
 from tests.support.virtual_time import run
 
@@ -23,8 +22,26 @@ async def turns(number: int = 20) -> None:
         await asyncio.sleep(0)
 
 
+def shared(limit: int) -> ConnectionSlots:
+    """Slots of a client that has copies for other tokens."""
+    slots = ConnectionSlots(limit)
+    slots.is_shared = True
+    return slots
+
+
+async def test_the_only_token_may_have_all() -> None:
+    slots = ConnectionSlots(3)
+    for _ in range(3):
+        await asyncio.wait_for(slots.take("a", None), 1)
+    waiting = asyncio.create_task(slots.take("a", None))
+    await turns()
+    assert (slots.in_use, slots.waiting) == (3, 1)
+    slots.give_back("a")
+    await asyncio.wait_for(waiting, 1)
+
+
 async def test_a_greedy_token_gets_half() -> None:
-    slots = ConnectionSlots(10)
+    slots = shared(10)
     tasks = [asyncio.create_task(slots.take("greedy", None)) for _ in range(30)]
     await turns()
     assert slots.used_by("greedy") == 5
@@ -56,15 +73,14 @@ async def test_waiting_tokens_are_served_in_turn() -> None:
 
 
 async def test_ordinary_calls_of_a_token_go_before_its_bulk_calls() -> None:
-    slots = ConnectionSlots(2)
-    limiter = SlotLimiter(limiter_of(limit=50), slots, "a")
-    first = await limiter.acquire()
+    slots = shared(2)
+    first = await slots.take("a", None)
     order: list[str] = []
 
     async def call(name: str, lane: Lane) -> None:
-        permit = await limiter.acquire(lane)
+        slot = await slots.take("a", None, lane)
         order.append(name)
-        permit.release()
+        slot.release()
 
     bulk = [asyncio.create_task(call(f"bulk {number}", Lane.BULK)) for number in range(3)]
     await until(lambda: slots.waiting == 3)
@@ -89,7 +105,7 @@ async def test_a_slot_granted_in_the_turn_of_the_cancellation_comes_back() -> No
 
 
 async def test_a_returned_slot_leaves_the_others_counted() -> None:
-    slots = ConnectionSlots(8)
+    slots = shared(8)
     for _ in range(3):
         await slots.take("a", None)
     slots.give_back("a")
@@ -125,6 +141,7 @@ def test_no_slot_leaks_in_any_scenario(limit: int, tokens: int, seed: int) -> No
 
     async def play() -> None:
         slots = ConnectionSlots(limit)
+        slots.is_shared = tokens > 1
         most = 0
 
         async def call(key: int) -> None:
@@ -148,51 +165,13 @@ def test_no_slot_leaks_in_any_scenario(limit: int, tokens: int, seed: int) -> No
     run(play())
 
 
-async def test_the_end_of_an_attempt_returns_its_slot() -> None:
+async def test_a_slot_that_is_released_twice_comes_back_once() -> None:
     slots = ConnectionSlots(2)
-    limiter = SlotLimiter(limiter_of(limit=50), slots, "a")
-    permit = await limiter.acquire()
-    permit.sending()
-    permit.sent(fresh_connection=False)
-    permit.answered()
+    slot = await slots.take("a", None)
+    await slots.take("a", None)
+    slot.release()
+    slot.release()
     assert slots.in_use == 1
-    permit.release()
-    permit.release()
-    assert slots.in_use == 0
-    blocked = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
-    await asyncio.wait(blocked, return_when=asyncio.FIRST_COMPLETED)
-    for task in blocked:
-        task.cancel()
-    for result in await asyncio.gather(*blocked, return_exceptions=True):
-        if not isinstance(result, BaseException):
-            result.release()
-    assert (slots.in_use, slots.waiting) == (0, 0)
-
-
-async def test_it_passes_a_pause_on() -> None:
-    limiter = limiter_of()
-    SlotLimiter(limiter, ConnectionSlots(2), "a").pause(30, over_limit=False)
-    snapshot = limiter.snapshot()
-    assert (snapshot.paused_for > 20, snapshot.refused) == (True, 0)
-
-
-async def test_writes_wait_for_the_end_of_a_pause() -> None:
-    limiter = SlotLimiter(limiter_of(), ConnectionSlots(2), "a")
-    permit = await limiter.acquire()
-    limiter.pause(30, over_limit=False)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(limiter.wait_to_write(), 0.05)
-    permit.release()
-
-
-async def test_it_passes_the_write_on() -> None:
-    """Without it, the permits of slow responses would not come back by the guard."""
-    limiter = SlotLimiter(limiter_of(limit=1, per=0.01, guard=0.0), ConnectionSlots(9), "a")
-    permit = await limiter.acquire()
-    permit.sending()
-    permit.sent(fresh_connection=False)
-    (await asyncio.wait_for(limiter.acquire(), 10)).release()
-    permit.release()
 
 
 @pytest.mark.parametrize("limit", [0, -1, True])
@@ -203,10 +182,9 @@ def test_a_cap_below_one_is_refused(limit: int) -> None:
 
 async def test_a_slot_of_before_they_were_cleared_is_not_returned() -> None:
     slots = ConnectionSlots(4)
-    limiter = SlotLimiter(limiter_of(), slots, "a")
-    before = await limiter.acquire()
+    before = await slots.take("a", None)
     slots.clear()
-    after = await limiter.acquire()
+    after = await slots.take("a", None)
     before.release()
     assert slots.in_use == 1
     after.release()
@@ -232,7 +210,7 @@ async def test_what_waits_in_the_parent_is_not_destroyed_in_a_child() -> None:
 def test_a_slot_that_comes_back_after_its_loop_was_closed_wakes_none() -> None:
     slots = ConnectionSlots(1)
 
-    async def leave() -> asyncio.Task[None]:
+    async def leave() -> asyncio.Task[ConnectionSlot]:
         await slots.take("a", None)
         waiting = asyncio.create_task(slots.take("b", None))
         await asyncio.sleep(0)
