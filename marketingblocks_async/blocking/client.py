@@ -231,8 +231,13 @@ class MarketingBlocks(Counterpart):
 
     All clients of a process run on one background loop, so they share limiters, and many threads may use one at once.
     Ctrl-C ends a call. Middlewares and observers run on that loop. After a fork, open the client in the child.
+
+    Attributes:
+        target: the asynchronous client.
+
     """
 
+    target: mb.MarketingBlocks
     posts: Posts
     generations: Generations
     channels: Channels
@@ -272,6 +277,26 @@ class MarketingBlocks(Counterpart):
     def with_raw_response(self) -> RawClient:
         """The same methods; each returns the whole response, a ``RawResponse``, with the result in it."""
         return RawClient().stand_for(self.target.with_raw_response)
+
+    @property
+    def base_url(self) -> str:
+        """The API root that the calls go to, without a trailing slash."""
+        return self.target.base_url
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self.target.is_open
+
+    @property
+    def rate_limiter(self) -> mb.Limiter:
+        """The limiter of this client's token; ``rate_limiter.snapshot()`` explains what it is doing.
+
+        Raises:
+            ConfigurationError: the client was never open, or its limit is lifted.
+
+        """
+        return self.target.rate_limiter
 
     close: Final = blocking(mb.MarketingBlocks.close)
     request: Final = blocking(mb.MarketingBlocks.request)

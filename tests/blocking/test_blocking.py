@@ -79,6 +79,14 @@ def test_copies_share_the_connections(client: MarketingBlocks, sandbox: Sandbox)
     assert sandbox.base_url in repr(client)
 
 
+def test_a_health_page_can_ask_the_client(client: MarketingBlocks, sandbox: Sandbox) -> None:
+    client.posts.upcoming()
+    assert (client.is_open, client.base_url) == (True, sandbox.base_url)
+    assert client.rate_limiter.snapshot().granted >= 1
+    client.close()
+    assert not client.is_open
+
+
 class Ours(MarketingBlocks):
     """A client with something of its own."""
 

@@ -31,10 +31,7 @@ PAIRS: list[tuple[type[Any], type[Any]]] = [
 
 # Objects and states of the loop; ``client.target`` has them, for code that runs there.
 NOT_OFFERED = {
-    "base_url",
-    "rate_limiter",
     "has_limiter",
-    "is_open",
     "connection_slots",
     "timeout",
     "token_fingerprint",
