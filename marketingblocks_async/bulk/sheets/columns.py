@@ -20,6 +20,7 @@ from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import ChannelType
 
 from .cells import BLANKS
+from .dates import order_in_name
 from .display import visible
 from .spellings import PLATFORMS, spelled
 from .words import PYTHON, Words
@@ -198,7 +199,9 @@ def usual_target(name: str) -> tuple[str | None, bool]:
         return found, True
     head, bracket = without_bracket(name)
     found = (_usual(head) or _of_one_platform(head)) if bracket else None
-    words = set(re.findall(r"\w+", _SIZE.sub("", bracket.casefold())))
+    # The T of the German form "TT.MM.JJJJ" is no TikTok.
+    said = "" if order_in_name(bracket) else _SIZE.sub("", bracket.casefold())
+    words = set(re.findall(r"\w+", said))
     # The id or the name of an account says which it is, and "Type (post/story/reel)" has examples.
     harmless = {"channel": {"id", "name", "names"}, "post": {"reel", "reels", "stories", "story"}, "link": {"website"}}
     other = _OTHER_THINGS - harmless.get((found or "").partition("_")[0], set())

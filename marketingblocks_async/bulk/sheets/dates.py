@@ -136,6 +136,22 @@ class Order(Enum):
         return value.replace("/", found["sign"])
 
 
+# Letters of day, month and year in forms: D, T (German), J (French), G (Italian); Y, J (German), A.
+_DAY_LETTERS = "(?:dd?|tt?|jj?|gg?)(?![a-z])"
+_FORMS_IN_NAMES = {
+    Order.YEAR_FIRST: re.compile(rf"(?<![a-z])(?:yy|jj|aa)[-/.]mm?[-/.]{_DAY_LETTERS}", re.IGNORECASE),
+    Order.DAY_FIRST: re.compile(rf"(?<![a-z])(?<![a-z][-/.]){_DAY_LETTERS}[-/.]mm?(?![a-z])", re.IGNORECASE),
+    Order.MONTH_FIRST: re.compile(rf"(?<![a-z])(?<![a-z][-/.])mm?[-/.]{_DAY_LETTERS}", re.IGNORECASE),
+}
+
+
+@lru_cache(maxsize=256)
+def order_in_name(name: str) -> Order | None:
+    """Return the order of day, month and year that a column's name says, as in "Date (DD/MM/YYYY)"."""
+    found = [order for order, form in _FORMS_IN_NAMES.items() if form.search(name[:200])]
+    return found[0] if len(found) == 1 else None
+
+
 class _Reading(NamedTuple):
     """The meaning of one cell, before the order of day, month and year is known."""
 
@@ -325,6 +341,8 @@ class DateColumn:
         # The first time with AM or PM, and the first one that was read without them and may lack them.
         self._halved: tuple[str, int | None] | None = None
         self._not_halved: tuple[str, int | None] | None = None
+        # A column whose name says the order of its dates.
+        self._named = ""
 
     @property
     def is_given(self) -> bool:
@@ -359,6 +377,8 @@ class DateColumn:
         clock = ""
         if self._halved is not None:
             clock = f", 12-hour clock (`{visible(self._halved[0])}`{_at(self._halved[1])})"
+        if self._named and (named := order_in_name(self._named)):
+            return f'{named.value}: the column is called "{visible(self._named)}"{clock}'
         if len(orders := self._orders()) == 1:
             (order,) = orders
             return f"{order.value}: {self._reasons()}{clock}"
@@ -374,12 +394,13 @@ class DateColumn:
         text = text.strip(BLANKS)
         return bool(self._forms) or self._reading(text) is not None
 
-    def read(self, text: str, line: int | None = None) -> str:
+    def read(self, text: str, line: int | None = None, name: str = "") -> str:
         """Return the point in time that a cell says.
 
         Args:
             text: the cell.
             line: its line, for the messages about later cells.
+            name: the name of its column, which may say the order of day, month and year.
 
         Returns:
             ``YYYY-MM-DD``, with `` HH:MM`` if the cell has a time of day and an offset if it has one.
@@ -405,7 +426,7 @@ class DateColumn:
                 f"for example 2027-01-08 14:30, or say its form with {self._words.date_format(FORM_EXAMPLE)}"
             )
             raise CellError(msg)
-        day = self._decided(reading, text)
+        day = self._decided(reading, text, name)
         self._check_weekday(text, day, reading.weekday)
         self._check_half(text, line, halved=reading.halved, either=reading.either)
         return f"{day.isoformat()} {reading.clock}{reading.offset}" if reading.clock else day.isoformat()
@@ -464,7 +485,9 @@ class DateColumn:
             for orders, (text, line) in shown.items()
         )
 
-    def _decided(self, reading: _Reading, text: str) -> date:
+    def _decided(self, reading: _Reading, text: str, name: str) -> date:
+        if (named := order_in_name(name)) is not None:
+            return self._ordered_by_name(reading, text, name, named)
         if None in reading.orders:
             return reading.orders[None]
         orders = [order for order in self._orders() if order in reading.orders]
@@ -480,6 +503,22 @@ class DateColumn:
             if len(self._candidates(example)) == 1:
                 msg = f"`{visible(example)}` alone does not say how the later dates of this column are written"
         msg = f"{msg}; {self._say_which(example)}"
+        raise CellError(msg)
+
+    def _ordered_by_name(self, reading: _Reading, text: str, name: str, named: Order) -> date:
+        """Return the day that a date is in the order that the name of its column says."""
+        # Elsewhere the day comes before a dot. Below "MM/DD/YYYY" it may be the month.
+        has_dots = named is Order.MONTH_FIRST and re.match(r"\D*[0-9]+\.[0-9]+\.", text) is not None
+        clear = reading.orders.get(None)
+        if clear is not None and not (has_dots and clear.day <= 12):
+            return clear
+        if named in reading.orders:
+            self._named = name
+            return reading.orders[named]
+        msg = (
+            f'`{visible(text)}` does not fit the name of its column, "{visible(name)}"; correct it, or write the dates '
+            f"as YYYY-MM-DD HH:MM, or say how they are written: {self._words.date_format(FORM_EXAMPLE)}"
+        )
         raise CellError(msg)
 
     def _candidates(self, example: str) -> list[Order]:

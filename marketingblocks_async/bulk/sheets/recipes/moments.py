@@ -50,6 +50,8 @@ class Moments:
         self._dates = dates
         self._others = OtherTimes(sources, recipe, dates)
         self._labels = list(_labels(sources, recipe))
+        dated = sources.single.get("schedule_time", sources.single.get(DATE))
+        self._name_of_date = "" if dated is None else sources.names[dated].strip(BLANKS)
         self._half_of_name = half_in_name(sources.names[sources.single[TIME]]) if TIME in sources.single else ""
 
     @property
@@ -171,7 +173,7 @@ class Moments:
         if not isinstance(found, str) or not self._dates.knows(found):
             return found
         try:
-            moment = self._dates.read(found, line)
+            moment = self._dates.read(found, line, self._name_of_date)
         except CellError as exc:
             return UnusableCell(visible(found), str(exc), found)
         return moment if ":" in moment else self._no_clock(found, cells)

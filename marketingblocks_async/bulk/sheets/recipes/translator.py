@@ -77,6 +77,7 @@ class _PlainDates:
 
     def __init__(self, layout: Layout, dates: DateColumn) -> None:
         self._index = layout.index_of.get("schedule_time", -1)
+        self._name = layout.names[self._index].strip(BLANKS) if self._index >= 0 else ""
         self._dates = dates
         self.problems: Sequence[HeaderProblem] = ()
 
@@ -107,7 +108,7 @@ class _PlainDates:
         if not is_clear and self._dates.knows(text):
             cells = list(raw.cells)
             try:
-                moment = self._dates.read(text, raw.line)
+                moment = self._dates.read(text, raw.line, self._name)
                 cells[self._index] = text if is_standard else moment
             except CellError as exc:
                 cells[self._index] = UnusableCell(visible(text), str(exc), text)

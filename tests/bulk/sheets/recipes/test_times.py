@@ -11,7 +11,7 @@ import pytest
 from marketingblocks_async.bulk.sheets.new_recipe import draft_columns, write_recipe
 from marketingblocks_async.models.schedule import zones_of_label
 from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
-from tests.support.workbooks import workbook
+from tests.support.workbooks import as_csv, posts, scheduled, workbook, written
 
 
 def read(file: Path, names: list[str], *rows: list[str], zone: str | None = "Europe/Berlin", **more: Any) -> Read:
@@ -94,6 +94,54 @@ class TestTimesElsewhere:
         assert read(file, ["Date", "Length"], row, defaults={"time": "08:00"}).values("schedule_time") == [
             "2027-03-14 08:00"
         ]
+
+
+class TestFormsInNames:
+    def test_a_date_that_does_not_fit_the_name_is_refused(self, file: Path) -> None:
+        rows = [[day, "9:30"] for day in ("03/04/2027", "04/05/2027", "12/13/2027", "2027-05-06", "6 May 2027")]
+        found = read(file, ["Date (DD/MM/YYYY)", "Time"], *rows)
+        days = ["2027-04-03", "2027-05-04", "2027-05-06", "2027-05-06"]
+        assert found.values("schedule_time") == [f"{day} 09:30" for day in days]
+        [message] = found.messages
+        assert '`12/13/2027 9:30` does not fit the name of its column, "Date (DD/MM/YYYY)"; correct it' in message
+        assert found.plan.source.dates == 'DD/MM/YYYY: the column is called "Date (DD/MM/YYYY)"'
+
+    def test_a_form_that_is_given_wins(self, file: Path) -> None:
+        found = read(file, ["Date (DD/MM/YYYY)", "Time"], ["12/13/2027", "9:30"], date_formats=("MM/DD/YYYY",))
+        assert found.values("schedule_time") == ["2027-12-13 09:30"]
+
+    @pytest.mark.parametrize(
+        ("name", "day"),
+        [
+            ("Date (DD/MM)", "2027-04-03"),
+            ("Date [d/m/y]", "2027-04-03"),
+            ("Datum (TT.MM.JJJJ)", "2027-04-03"),
+            ("Date (JJ/MM/AAAA)", "2027-04-03"),
+            ("Date (MM/DD/YYYY)", "2027-03-04"),
+            ("Date (mm-dd)", "2027-03-04"),
+            ("Date (YYYY-MM-DD)", None),
+            ("Date (DD MMM YYYY)", None),
+            ("Date (DD/MM or MM/DD)", None),
+        ],
+    )
+    def test_what_a_name_says(self, file: Path, name: str, day: str | None) -> None:
+        found = read(file, [name, "Time"], ["03/04/2027", "9:30"])
+        assert found.values("schedule_time") == ([f"{day} 09:30"] if day else [])
+        assert bool(found.messages) == (day is None)
+
+    def test_dots_do_not_hide_another_order(self, file: Path) -> None:
+        found = read(file, ["Date (MM/DD/YYYY)", "Time"], ["03.04.2027", "9:30"], ["14.03.2027", "9:30"])
+        [message] = found.messages
+        assert "`03.04.2027 9:30` does not fit the name of its column" in message
+        assert found.values("schedule_time") == ["2027-03-14 09:30"]
+
+    def test_without_a_recipe(self, file: Path) -> None:
+        cells = scheduled()
+        del cells["schedule_time"]
+        name = "Date (DD/MM/YYYY)"
+        written(file, as_csv(cells | {name: "03/04/2027 9:30"}))
+        [post] = posts(file, columns={name: "schedule_time"})
+        assert post.schedule_time == "2027-04-03 09:30"
 
 
 class TestHalvesOfTheDay:
