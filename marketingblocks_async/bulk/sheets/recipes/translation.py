@@ -28,6 +28,7 @@ from marketingblocks_async.bulk.sheets.flat import text_of
 from marketingblocks_async.bulk.sheets.layout import (
     HeaderProblem,
     RawRow,
+    Unreadable,
     compile_layout,
     own_caption,
 )
@@ -40,6 +41,7 @@ from .known_columns import PLATFORM_NAMES, assign
 from .moments import Moments
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
+from .versions import Versions
 
 _FIELDS = (
     KEY, "channel_type", "channel_id", "post_type", "caption_text", "media_urls", "publish_mode", "schedule_time",
@@ -84,6 +86,7 @@ class Translation:
         self._channels = RowChannels(recipe, self._sources, self._values)
         self._approval = Approval(self._sources, recipe, rules.given)
         self._accounts = Accounts(self._sources, recipe, self._channels, seen)
+        self._versions = Versions(self._sources, recipe, self._channels, rules.given)
         self.moments: Moments = Moments(recipe, self._sources, dates)
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
         self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
@@ -119,6 +122,10 @@ class Translation:
     def accounts(self) -> Accounts:
         """Tells which rows would go to a channel that is not theirs."""
         return self._accounts
+
+    def doubt(self, cells: Sequence[object]) -> Unreadable | None:
+        """Return what to do about a row of which the columns without a field may say that it is not to be sent so."""
+        return self._approval.doubt(cells) or self._accounts.doubt(cells) or self._versions.doubt(cells)
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""

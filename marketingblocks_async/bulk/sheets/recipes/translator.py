@@ -162,7 +162,7 @@ class Translator:
             again, approval, accounts = self._again_for_doubts, translation.approval, translation.accounts
             if again is not None and (approval.asks(raw.cells) or accounts.asks(raw.cells)):
                 self._look_for_doubts(again)
-            raw = replace(raw, unreadable=approval.doubt(raw.cells) or accounts.doubt(raw.cells))
+            raw = replace(raw, unreadable=translation.doubt(raw.cells))
         yield from translation.parts(raw)
 
     def finish(self) -> None:
