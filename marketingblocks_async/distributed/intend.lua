@@ -1,8 +1,12 @@
--- Record the intent to send a row. Arguments: number, name of the delivery, hash of the token (empty for any). Returns "go",
--- or why not.
+-- Record the intent to send a row. Arguments: number, name of the delivery, hash of the token (empty for any), "1" if this
+-- Redis must not have started anew since it was checked. Returns "go", or why not.
 local number, delivery, token = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', rows, number) == 0 then
   return {'missing'}
+end
+if ARGV[4] == '1'
+  and redis.call('HGET', meta, 'life') ~= string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') then
+  return {'restarted'}
 end
 local stopped = redis.call('HGET', meta, 'stopped')
 if stopped then

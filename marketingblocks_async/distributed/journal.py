@@ -10,6 +10,10 @@ writes once for all waiting clients). With ``maxmemory-policy noeviction`` it re
 instead of removing rows. These settings are checked. A replica that takes over may lack the last intents, so this Redis
 must not fail over by itself. While it is down nothing is sent, and the controlling process ends with an error; start it
 again when Redis is back. Rows that vanish, for example by a flush, cannot get an intent and are not sent.
+
+The run notes the life of Redis (its ``run_id``) in which it was checked. In another life no row gets an intent until it
+was checked again, and until it is known to have read the append-only file. From a snapshot, rows that were sent come
+back as pending.
 """
 
 from __future__ import annotations
@@ -32,6 +36,9 @@ from marketingblocks_async.bulk.journal.states import UndecidedError
 from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign, outage_reason
 
 _CHUNK = 1000
+_LIFE, _LOST = "life", "lost"
+"""Name of the fact in which life of Redis the run was checked, and its value once rows may have been forgotten."""
+_MADE_TO_LAST = "let it last with CONFIG REWRITE, or write it into the configuration file"
 LONGEST_COMMAND = 30.0
 """Seconds that a command may take, with connecting and everything."""
 _IMPORT_LASTS = 86_400
@@ -53,21 +60,23 @@ class SharedJournal:
     """The journal of one run, in Redis: ``async with SharedJournal(url, "spring-campaign") as journal``.
 
     Args:
-        url: the Redis, with ``appendonly yes``, ``appendfsync always`` and ``maxmemory-policy noeviction``.
+        url: the Redis, with ``appendonly yes``, ``appendfsync always``, ``no-appendfsync-on-rewrite no`` and
+            ``maxmemory-policy noeviction``.
         run: name of the run.
         prefix: start of the names of all keys.
-        check_durability: whether to check these settings. Turn it off only if they cannot be read and are known to be
-            right.
+        check_durability: whether to check these settings, now and when Redis has restarted. Turn it off only if they
+            cannot be read and are known to be right, or to look at a run that Redis may have forgotten a part of.
 
     Raises:
         ConfigurationError: ``url`` is no address of a Redis.
-        JournalError: on entering: Redis cannot be reached, or it may lose data.
+        JournalError: on entering: Redis cannot be reached, or it may lose data, or it may have lost some of this run.
 
     """
 
     def __init__(self, url: str, run: str, *, prefix: str = "marketingblocks", check_durability: bool = True) -> None:
         self.run: str = run
         self._check_durability = check_durability
+        self._life = ""
         # redis-py leaves types open.
         kind: Any = redis.asyncio.Redis
         # Without redis-py's own timeout of a write, in which Python 3.11 may lose a cancellation: _command() has one.
@@ -93,7 +102,7 @@ class SharedJournal:
     async def __aenter__(self) -> Self:
         try:
             if self._check_durability:
-                await self._check_settings()
+                await self._check_redis()
         except BaseException:
             await self.aclose()
             raise
@@ -106,22 +115,66 @@ class SharedJournal:
         """Close the connections."""
         await self._redis.connection_pool.disconnect()
 
+    async def check_restart(self) -> None:
+        """Check Redis again if it has restarted.
+
+        Raises:
+            JournalError: it may have lost a part of the run, or may lose data, or cannot be reached.
+
+        """
+        if self._check_durability:
+            async with _command():
+                life: str = (await self._redis.info("server"))["run_id"]
+                noted = await self._redis.hget(self._meta, _LIFE)
+            if noted != life:
+                await self._check_redis()
+
+    async def _check_redis(self) -> None:
+        """Check that Redis keeps its data, and has kept those of the run if it has restarted; note its life."""
+        async with _command("cannot ask Redis whether it keeps its data on the disk"):
+            # In this order: what is noted at the end must not be a life after the one that was checked.
+            info: Mapping[str, Any] = await self._redis.info()
+            calls: Mapping[str, Any] = await self._redis.info("commandstats")
+            former: str | None = await self._redis.hget(self._meta, _LIFE)
+            self._life = info["run_id"]
+            is_lost = former == _LOST or (former not in (None, self._life) and _may_be_older(info, calls))
+            if is_lost:
+                # So that the settings do not hide it when they are right.
+                await self._redis.hset(self._meta, _LIFE, _LOST)
+        if is_lost:
+            msg = (
+                f"Redis has restarted, and not from its append-only file, so rows of {self.title} that were sent may "
+                "be pending there, and could be sent twice; look at the API for what was sent, and create another run "
+                f"of the rest. Before that, set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
+            )
+            raise JournalError(msg)
+        await self._check_settings()
+        async with _command():
+            if await self._redis.hexists(self._meta, "rows"):
+                await self._redis.hset(self._meta, _LIFE, self._life)
+
     async def _check_settings(self) -> None:
         async with _command("cannot ask Redis whether it keeps its data on the disk"):
-            found: Mapping[str, str] = await self._redis.config_get("append*")
+            found: Mapping[str, str] = await self._redis.config_get("*append*")
             # Before Redis 7, CONFIG GET takes one pattern.
             eviction: Mapping[str, str] = await self._redis.config_get("maxmemory-policy")
         if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
             msg = (
                 "this Redis may lose an intent after a crash, and a row could be sent twice; "
-                "set 'appendonly yes' and 'appendfsync always'"
+                f"set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
+            )
+            raise JournalError(msg)
+        if found.get("no-appendfsync-on-rewrite") != "no":
+            msg = (
+                "this Redis may lose an intent after a crash while it rewrites its append-only file, and a row could "
+                f"be sent twice; set 'no-appendfsync-on-rewrite no', and {_MADE_TO_LAST}"
             )
             raise JournalError(msg)
         # Also without "maxmemory", which can be set at any time.
         if eviction.get("maxmemory-policy") != "noeviction":
             msg = (
                 "this Redis may remove rows of a run when its memory is full, and they would be lost; "
-                "set 'maxmemory-policy noeviction'"
+                f"set 'maxmemory-policy noeviction', and {_MADE_TO_LAST}"
             )
             raise JournalError(msg)
 
@@ -163,7 +216,7 @@ class SharedJournal:
                 msg = "two rows have the same number"
                 raise JournalError(msg)
             keys = (*self._keys[:-1], importing, pending, self._keys[-1])
-            is_made = await self._create(keys=keys, args=[count, own])
+            is_made = await self._create(keys=keys, args=[count, own, self._life])
         if not is_made:
             raise await self._exists()
         return count
@@ -258,11 +311,17 @@ class SharedJournal:
         Raises:
             RowTakenError: it is not pending.
             OtherTokenError: the run was begun with another token.
-            JournalError: the row does not exist, the run was stopped, or Redis cannot be reached. Do not send the row.
+            JournalError: the row does not exist, the run was stopped, or Redis cannot be reached, or it has restarted
+                and may have lost data. Do not send the row.
 
         """
+        arguments = [number, delivery, token, int(self._check_durability)]
         async with _command():
-            verdict, *more = await self._intend(keys=self._keys, args=[number, delivery, token])
+            verdict, *more = await self._intend(keys=self._keys, args=arguments)
+        if verdict == "restarted":
+            await self._check_redis()
+            async with _command():
+                verdict, *more = await self._intend(keys=self._keys, args=arguments)
         if verdict == "taken":
             msg = f"row {number} is {RowState(int(more[0])).word} already"
             raise RowTakenError(msg)
@@ -433,6 +492,22 @@ class SharedJournal:
         """Record why rows (number → text) stay unknown, in place of their error."""
         for number, text in reasons.items():
             await self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
+
+
+def _may_be_older(info: Mapping[str, Any], calls: Mapping[str, Any]) -> bool:
+    """Return whether a Redis that has restarted may have read older data than those of an append-only file.
+
+    Args:
+        info: what INFO says.
+        calls: its section of how often each command was called.
+
+    """
+    # Without that file, with one that was made since then from what was read, or as a replica that took over. Before
+    # Redis 7, CONFIG SET and CONFIG GET are counted together.
+    rewrites = ("aof_rewrite_scheduled", "aof_rewrite_in_progress")
+    is_rewritten = any(info[name] for name in rewrites) or info["aof_last_rewrite_time_sec"] != -1
+    is_set = "cmdstat_config" in calls or "cmdstat_config|set" in calls
+    return not info["aof_enabled"] or (is_rewritten and is_set) or info["second_repl_offset"] != -1
 
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:

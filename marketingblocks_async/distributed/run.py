@@ -105,6 +105,7 @@ class DistributedRun:
         reason: str | None = None
         while True:
             await asyncio.sleep(min(1.0, self._quiet / 4))
+            await journal.check_restart()
             await journal.give_up_older(self._settle_after)
             states = await journal.states()
             self._check_size(sum(states.values()), size)

@@ -334,6 +334,88 @@ async def test_a_redis_that_removes_keys_when_it_is_full_is_refused(server: Priv
             pass
 
 
+async def test_a_redis_that_does_not_flush_while_it_rewrites_its_log_is_refused(server: PrivateRedis) -> None:
+    await server.command("CONFIG", "SET", "no-appendfsync-on-rewrite", "yes")
+    with pytest.raises(JournalError, match="set 'no-appendfsync-on-rewrite no', and let it last with CONFIG REWRITE"):
+        async with SharedJournal(server.url, "spring"):
+            pass
+
+
+async def make_durable(server: PrivateRedis) -> None:
+    """Set what an error asks for, but only until the next restart."""
+    await server.command("CONFIG", "SET", "appendfsync", "always")
+    await server.command("CONFIG", "SET", "appendonly", "yes")
+    while (await server.command("INFO", "persistence"))["aof_last_rewrite_time_sec"] == -1:  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.02)
+
+
+async def restart(server: PrivateRedis, journal: SharedJournal) -> None:
+    await server.kill()
+    await server.start()
+    # The connections that it had are dead.
+    await journal.aclose()
+
+
+@pytest.mark.parametrize("is_set_again", [False, True], ids=["as it is", "durable before anyone asks"])
+async def test_a_redis_that_has_forgotten_intents_in_a_restart_gets_no_row_sent(is_set_again: bool) -> None:
+    async with private_redis() as server:
+        await make_durable(server)
+        async with SharedJournal(server.url, "spring") as journal:
+            await journal.create(rows(5))
+            await server.command("SAVE")
+            await succeed(journal, 1)
+            await restart(server, journal)
+            assert (await journal.row(1)).state is RowState.PENDING
+            for is_durable in (is_set_again, True):
+                if is_durable:
+                    await make_durable(server)
+                for number in (1, 2):
+                    with pytest.raises(JournalError, match="not from its append-only file"):
+                        await journal.intend(number, "b")
+                with pytest.raises(JournalError, match="not from its append-only file"):
+                    await journal.check_restart()
+            with pytest.raises(JournalError, match="not from its append-only file"):
+                async with SharedJournal(server.url, "spring"):
+                    pass
+            async with SharedJournal(server.url, "spring", check_durability=False) as looked_at:
+                assert (await looked_at.counts()).pending == 5
+            # Another run is none of its business.
+            async with SharedJournal(server.url, "summer") as other:
+                await other.create(rows(2))
+                await other.intend(1, "a")
+
+
+async def test_a_run_goes_on_after_a_restart_that_lost_nothing(server: PrivateRedis, journal: SharedJournal) -> None:
+    await succeed(journal, 1)
+    await restart(server, journal)
+    await journal.check_restart()
+    await journal.intend(2, "a")
+    with pytest.raises(RowTakenError):
+        await journal.intend(1, "b")
+    await restart(server, journal)
+    # The workers find out by themselves.
+    await asyncio.gather(*(journal.intend(number, "a") for number in (3, 4, 5)))
+
+
+async def test_settings_that_a_restart_undid_can_be_set_again() -> None:
+    """The data were written while they were right."""
+    async with private_redis(durable=True) as server, SharedJournal(server.url, "spring") as journal:
+        await journal.create(rows(2))
+        await restart(server, journal)
+        await server.command("CONFIG", "SET", "appendfsync", "everysec")
+        with pytest.raises(JournalError, match=r"may lose an intent.*CONFIG REWRITE"):
+            await journal.intend(1, "a")
+        await server.command("CONFIG", "SET", "appendfsync", "always")
+        await journal.intend(1, "a")
+
+
+async def test_a_run_that_was_created_unchecked_is_checked_by_its_workers(server: PrivateRedis) -> None:
+    async with SharedJournal(server.url, "spring", check_durability=False) as journal:
+        await journal.create(rows(2))
+    async with SharedJournal(server.url, "spring") as journal:
+        await journal.intend(1, "a")
+
+
 @pytest.mark.parametrize("lost", ["rows", "meta"])
 async def test_a_run_of_which_redis_lost_a_part_is_not_created_again(
     server: PrivateRedis, journal: SharedJournal, lost: str

@@ -454,6 +454,17 @@ async def test_a_run_whose_rows_vanish_is_not_complete(
             await DistributedRun(client, journal, forget).run()
 
 
+async def test_a_run_ends_if_redis_restarted_without_its_log(
+    sandbox: Sandbox, server: PrivateRedis, journal: SharedJournal
+) -> None:
+    async def forget(_numbers: Sequence[int]) -> None:
+        await server.command("HSET", "{marketingblocks:run:spring}:meta", "life", "lost")
+
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        with pytest.raises(JournalError, match="not from its append-only file"):
+            await DistributedRun(client, journal, forget, quiet=0.1).run()
+
+
 async def test_a_row_that_the_api_refuses_is_failed(sandbox: Sandbox, journal: SharedJournal) -> None:
     sandbox.faults.add(Fault("unprocessable", endpoint="create-post", times=1))
     result = await play(sandbox, journal)
