@@ -50,6 +50,21 @@ class Exchange(NamedTuple):
     arguments: Sequence[str | int]
 
 
+NEEDED = "EVALSHA, SCRIPT LOAD, TIME, INFO, GET and SET"
+"""The commands that the script needs, itself and inside it."""
+
+_DENIALS = ("user executing the script can't", "ACL failure", "NOPERM", "unknown command", "unknown redis command")
+"""Parts of errors of a command that is forbidden, or does not exist under its name. redis-py knows only the code that
+an error begins with, and inside a script Redis 7.0 gives none."""
+
+
+def _is_denial(error: Exception) -> bool:
+    words = str(error).lower()
+    return isinstance(error, AuthenticationError | NoPermissionError) or (
+        isinstance(error, ResponseError) and any(part.lower() in words for part in _DENIALS)
+    )
+
+
 def _check_all(replies: Sequence[object], exchanges: Sequence[Exchange]) -> list[list[int] | UnreachableError]:
     errors = [reply for reply in replies if isinstance(reply, ResponseError)]
     if len(errors) == len(replies):
@@ -126,9 +141,6 @@ class Connection:
                     for index, reply in zip(missing, again, strict=True):
                         replies[index] = reply
             return _check_all(replies, exchanges)
-        except (AuthenticationError, NoPermissionError) as exc:
-            await self.close()
-            raise AccessDeniedError(str(exc)) from exc
         except TimeoutError as exc:
             await self.close()
             if has_rested:
@@ -138,6 +150,10 @@ class Connection:
         except (RedisError, OSError) as exc:
             # Also "read only" and "loading": after a failover the name may lead elsewhere.
             await self.close()
+            if _is_denial(exc):
+                needed = "" if isinstance(exc, AuthenticationError) else f"; its user needs {NEEDED}"
+                msg = f"{exc}{needed}"
+                raise AccessDeniedError(msg) from exc
             if was_used and isinstance(exc, OSError | RedisConnectionError | RedisTimeoutError):
                 raise DeadConnectionError from exc
             raise UnreachableError(str(exc) or type(exc).__name__) from exc

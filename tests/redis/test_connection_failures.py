@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError
+from redis.exceptions import AuthenticationError, NoPermissionError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from marketingblocks_async import clock
@@ -120,6 +120,9 @@ async def test_a_used_connection_that_fails_is_dead_and_a_new_one_is_unreachable
     [
         (AuthenticationError("wrong password"), AccessDeniedError),
         (NoPermissionError("no rights"), AccessDeniedError),
+        (ResponseError("ERR ACL failure in script: User app has no permissions to run 'info'"), AccessDeniedError),
+        (ResponseError("Unknown Redis command called from script script: 1a2b"), AccessDeniedError),
+        (ResponseError("unknown command 'EVALSHA'"), AccessDeniedError),
         (ReadOnlyError("replica"), UnreachableError),
         (ValueError("garbled"), UnreachableError),
         (RedisConnectionError("closed"), DeadConnectionError),

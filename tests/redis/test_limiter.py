@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import redis.asyncio
 from marketingblocks_async import ConfigurationError, Lane, MarketingBlocks, NotSentError
 from marketingblocks_async.limits.settings import Permit, WaitEndedError
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
+from marketingblocks_async.redis.connection import NEEDED
 from marketingblocks_async.sandbox import Sandbox
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.polling import until
@@ -155,6 +157,25 @@ async def test_wrong_credentials_are_an_error(server: PrivateRedis) -> None:
     with pytest.raises(ConfigurationError, match="denies access") as caught:
         await limiter.acquire()
     assert "wrong@" not in str(caught.value)
+    limiter.close()
+
+
+@pytest.mark.parametrize("rights", ["-@dangerous", "-info", "-time", "-get", "-set", "-evalsha", "-script|load"])
+async def test_commands_that_are_not_allowed_are_an_error(server: PrivateRedis, rights: str) -> None:
+    await server.command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "+@all", rights)
+    setting = RedisRateLimit(server.url.replace("//", "//app:secret@"))
+    limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
+    with pytest.raises(ConfigurationError, match=f"denies access.*its user needs {NEEDED}"):
+        await limiter.acquire()
+    limiter.close()
+
+
+async def test_the_commands_that_the_error_names_are_enough(server: PrivateRedis) -> None:
+    commands = [f"+{name.lower().replace(' ', '|')}" for name in re.split(", | and ", NEEDED)]
+    await server.command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~{marketingblocks}*", *commands)
+    setting = RedisRateLimit(server.url.replace("//", "//app:secret@"))
+    limiter = RedisRateLimiter(setting, "https://api.example/v1", TOKEN)
+    end(await limiter.acquire())
     limiter.close()
 
 
