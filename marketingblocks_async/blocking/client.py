@@ -311,30 +311,35 @@ class CreateMany(Work, Iterator[mb.PostOutcome]):
     def __init__(self) -> None:
         self.inbox: Inbox = queue.SimpleQueue()
         self._one_at_a_time = threading.Lock()
+        # Fetched on the loop, and not returned yet.
+        self._fetched: list[mb.PostOutcome] = []
 
     def __next__(self) -> mb.PostOutcome:
         """Wait for the next outcome."""
-        fetched: list[mb.PostOutcome] = []
-        with self._one_at_a_time:
-            try:
-                self.loop.run(_fetch(self.target, fetched), self.inbox)
-            except BaseException:
-                if fetched:
-                    # Ctrl-C, at the instant at which it came: it ends the creation as it does at any other.
-                    self.undelivered.append(fetched[0])
-                    self.aclose()
-                raise
-        if not fetched:
+        try:
+            with self._one_at_a_time:
+                self.loop.run(_fetch(self.target, self._fetched), self.inbox)
+        except BaseException as raised:
+            if self._fetched or not isinstance(raised, Exception):
+                # Ctrl-C ends the creation also when it comes just before the fetch, or just after it.
+                self.aclose()
+            raise
+        if not self._fetched:
             raise StopIteration
-        return fetched[0]
+        # Not by pop(): Ctrl-C can come when a call returns, and the outcome would be nowhere.
+        outcome = self._fetched[0]
+        del self._fetched[0]
+        return outcome
 
     @property
     def undelivered(self) -> list[mb.PostOutcome]:
         """After an early end, the outcomes that were not fetched."""
-        found: list[mb.PostOutcome] = self.target.undelivered
-        return found
+        return [*self._fetched, *self.target.undelivered]
 
-    aclose: Final = blocking(mb.CreateMany.aclose)
+    def aclose(self) -> None:
+        """End it: nothing new is sent, what is in flight is cancelled, and ``undelivered`` is complete."""
+        # A first Ctrl-C lets it come to its end: otherwise posts could go out after it.
+        self.loop.run(self.target.aclose(), stop=lambda: None)
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,6 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
@@ -62,29 +61,49 @@ class BackgroundLoop:
                 notes.extend(getattr(cancelled, "__notes__", ()))
                 raise
 
-        def start(context: contextvars.Context) -> None:
-            tasks.append(self._loop.create_task(noted(), context=context))
-            tasks[0].add_done_callback(inbox.put)
+        # In this thread's context, so that its traces go on.
+        context = contextvars.copy_context()
+
+        def start() -> None:
+            if not tasks:
+                tasks.append(self._loop.create_task(noted(), context=context))
+                # A task that is cancelled before its first step does not begin it.
+                tasks[0].add_done_callback(lambda _: work.close())
+                tasks[0].add_done_callback(inbox.put)
 
         def cancel() -> None:
             tasks[0].cancel()
 
-        # In this thread's context, so that its traces go on.
-        self._loop.call_soon_threadsafe(start, contextvars.copy_context())
+        def begin_and(end: Callable[[], object]) -> None:
+            # Ctrl-C may have come before the loop was told to start, or after.
+            start()
+            end()
+
         try:
+            self._loop.call_soon_threadsafe(start)
             _serve(inbox, tasks)
-        except BaseException as interrupt:
-            # The end is waited for, since it says what became of the call; one more Ctrl-C does not wait.
-            for end in (stop, cancel):
-                if end is not None:
-                    self._loop.call_soon_threadsafe(end)
-                    with suppress(KeyboardInterrupt):
-                        _serve(inbox, tasks)
-                        break
-            for note in (*notes, *_ended_as(tasks)):
-                interrupt.add_note(note)
+            return tasks[0].result()
+        except BaseException as raised:
+            if not _came_of_it(raised, tasks):
+                self._end(inbox, tasks, begin_and, (stop, cancel))
+                _annotate(raised, [*notes, *_ended_as(tasks)])
             raise
-        return tasks[0].result()
+
+    def _end(
+        self,
+        inbox: Inbox,
+        tasks: list[asyncio.Task[T]],
+        end: Callable[[Callable[[], object]], None],
+        ways: tuple[Callable[[], object] | None, ...],
+    ) -> None:
+        """End the work and wait for it, since its end says what became of it; one more Ctrl-C takes the next way."""
+        for way in ways:
+            if way is None or _has_ended(tasks):
+                continue
+            with suppress(KeyboardInterrupt):
+                self._loop.call_soon_threadsafe(end, way)
+                _serve(inbox, tasks)
+                return
 
     def close(self) -> None:
         """Close what is open, and end the thread."""
@@ -102,9 +121,25 @@ class BackgroundLoop:
         return None
 
 
+def _has_ended(tasks: list[asyncio.Task[T]]) -> bool:
+    return bool(tasks) and tasks[0].done()
+
+
+def _came_of_it(raised: BaseException, tasks: list[asyncio.Task[T]]) -> bool:
+    """Return whether an exception is the outcome of the work itself, and no interruption."""
+    if isinstance(raised, asyncio.CancelledError):
+        return True
+    return _has_ended(tasks) and not tasks[0].cancelled() and tasks[0].exception() is raised
+
+
+def _annotate(raised: BaseException, notes: list[str]) -> None:
+    for note in notes:
+        raised.add_note(note)
+
+
 def _ended_as(tasks: list[asyncio.Task[T]]) -> list[str]:
     """Return what became of work that came to its end in spite of an interruption; nothing else tells it."""
-    if not tasks or not tasks[0].done() or tasks[0].cancelled():
+    if not _has_ended(tasks) or tasks[0].cancelled():
         return []
     if (error := tasks[0].exception()) is not None:
         return [f"it came to its end: {type(error).__name__}: {error}"]
@@ -119,7 +154,7 @@ def _serve(inbox: Inbox, tasks: list[asyncio.Task[T]]) -> None:
             # On Windows a lock does not let Ctrl-C in, but the end of a timeout does.
             job = inbox.get(timeout=0.5)
         except queue.Empty:
-            if tasks and tasks[0].done():
+            if _has_ended(tasks):
                 # Ctrl-C came when its end had been taken out of the inbox, and threw it away.
                 return
             continue
@@ -131,17 +166,28 @@ def _serve(inbox: Inbox, tasks: list[asyncio.Task[T]]) -> None:
 
 async def in_thread_of(inbox: Inbox, function: Callable[[], T]) -> T:
     """Call a function in the thread that serves an inbox, and return its result."""
-    answer: Future[T] = Future()
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: object) -> None:
+        # The call that asked may have been cancelled meanwhile.
+        if not answer.done():
+            set_it(value)
 
     def job() -> None:
-        if answer.set_running_or_notify_cancel():
-            try:
-                answer.set_result(function())
-            except Exception as error:  # noqa: BLE001 - it is raised where the function was asked for
-                answer.set_exception(error)
+        # Without a lock, such as a concurrent.futures.Future has: Ctrl-C can come at any moment and leave it locked,
+        # and the loop would wait for it for ever.
+        if answer.done():
+            return
+        try:
+            result = function()
+        except Exception as error:  # noqa: BLE001 - it is raised where the function was asked for
+            loop.call_soon_threadsafe(settle, answer.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(settle, answer.set_result, result)
 
     inbox.put(job)
-    return await asyncio.wrap_future(answer)
+    return await answer
 
 
 class _Process:

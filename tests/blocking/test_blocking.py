@@ -14,7 +14,9 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.blocking import BulkRun, Journal, MarketingBlocks, create_journal
-from marketingblocks_async.blocking.loop import background_loop
+from marketingblocks_async.blocking.loop import BackgroundLoop, Inbox, background_loop, in_thread_of
 from marketingblocks_async.bulk import BulkProgress, JournalInUseError
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.command import LocalSandbox
@@ -360,6 +362,99 @@ def test_the_end_of_a_call_is_seen_although_ctrl_c_has_thrown_its_notice_away() 
     with pytest.raises(KeyboardInterrupt) as caught:
         background_loop().run(asyncio.sleep(0, "the result"), Interrupted())
     assert "the result" in caught.value.__notes__[0]
+
+
+def test_ctrl_c_at_any_line_of_a_call_hides_nothing_and_leaves_the_loop_alive() -> None:
+    loop = BackgroundLoop()
+    passed: list[int] = []
+
+    def interrupt_everywhere() -> None:
+        for line in range(1, 500):
+            if not _ends_with_word_of_it(loop, line):
+                passed.append(line)
+                return
+
+    # In a thread of its own, since a loop that hangs would never let it go.
+    thread = threading.Thread(target=interrupt_everywhere, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert passed, "a call or the loop hangs, or an outcome is told by nothing"
+    assert passed[0] > 40
+    loop.close()
+
+
+def _ends_with_word_of_it(loop: BackgroundLoop, line: int) -> bool:
+    """Make a call that Ctrl-C interrupts at its n-th line; return whether it has so many."""
+    inbox: Inbox = queue.SimpleQueue()
+    sent, ended = threading.Event(), threading.Event()
+
+    async def call() -> str:
+        sent.set()
+        try:
+            return await in_thread_of(inbox, lambda: "the result")
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note("it may have been carried out")
+            raise
+        finally:
+            ended.set()
+
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal lines
+        if "weakref" in frame.f_code.co_filename:
+            # Python drops what is raised there.
+            return None
+        lines += event == "line"
+        if event == "line" and lines == line:
+            raise KeyboardInterrupt
+        return trace
+
+    def run() -> str:
+        sys.settrace(trace)
+        try:
+            return loop.run(work, inbox)
+        finally:
+            sys.settrace(None)
+
+    work = call()
+    notes: list[str] | None = None
+    try:
+        assert run() == "the result"
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])
+    finally:
+        work.close()
+    # The loop has done by then all that it was told.
+    loop.run(asyncio.sleep(0))
+    assert ended.is_set() == sent.is_set()
+    assert notes or notes is None or not sent.is_set()
+    return notes is not None
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_ctrl_c_just_before_a_fetch_ends_the_creation(
+    client: MarketingBlocks, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    many = client.posts.create_many(posts(100), concurrency=2)
+    found = [next(many)]
+    loop: Any = background_loop()._loop  # pyright: ignore[reportPrivateUsage]  # there it is told to start
+    tell = loop.call_soon_threadsafe
+
+    def interrupted(*arguments: Any) -> None:
+        monkeypatch.undo()
+        if told:
+            tell(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(many)
+    found += many.undelivered
+    assert len({outcome.index for outcome in found if outcome.ok or outcome.may_have_happened}) >= len(sandbox.posts)
+    with suppress(ConfigurationError):
+        assert list(many) == []
+    assert len(sandbox.posts) < 10
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
