@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -58,6 +59,62 @@ _ABBREVIATIONS = {
     **dict.fromkeys(("NZST", "NZDT"), "Pacific/Auckland"),
 }
 """Abbreviation of a zone → the IANA name to write, of the place that usually means it."""
+
+_PLACES: dict[str, tuple[str, ...]] = {
+    # Countries of several zones may mean any of them.
+    **dict.fromkeys(
+        ("US", "USA", "U.S.", "united states", "america"),
+        ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"),
+    ),
+    "canada": ("America/Toronto", "America/Winnipeg", "America/Edmonton", "America/Vancouver", "America/Halifax"),
+    **dict.fromkeys(
+        ("AU", "australia"),
+        ("Australia/Sydney", "Australia/Brisbane", "Australia/Adelaide", "Australia/Darwin", "Australia/Perth"),
+    ),
+    **dict.fromkeys(("BR", "brazil", "brasil"), ("America/Sao_Paulo", "America/Manaus")),
+    **dict.fromkeys(("EU", "europe", "europa"), ("Europe/Berlin", "Europe/London", "Europe/Athens")),
+    "eastern": ("America/New_York",),
+    "central": ("America/Chicago",),
+    "mountain": ("America/Denver",),
+    "pacific": ("America/Los_Angeles",),
+    **dict.fromkeys(("central european", "middle european", "mitteleuropaische"), ("Europe/Berlin",)),
+    **dict.fromkeys(("NYC", "boston", "miami", "washington", "atlanta"), ("America/New_York",)),
+    **dict.fromkeys(("houston", "dallas", "austin"), ("America/Chicago",)),
+    **dict.fromkeys(("LA", "SF", "san francisco", "seattle", "california"), ("America/Los_Angeles",)),
+    **dict.fromkeys(("CDMX", "mexico"), ("America/Mexico_City",)),
+    **dict.fromkeys(("brasilia", "rio", "rio de janeiro"), ("America/Sao_Paulo",)),
+    **dict.fromkeys(
+        ("UK", "GB", "united kingdom", "great britain", "britain", "england", "scotland", "manchester"),
+        ("Europe/London",),
+    ),
+    "ireland": ("Europe/Dublin",),
+    **dict.fromkeys(
+        ("DE", "germany", "deutschland", "alemania", "munich", "munchen", "hamburg", "frankfurt", "cologne", "koln"),
+        ("Europe/Berlin",),
+    ),
+    **dict.fromkeys(("AT", "austria", "osterreich"), ("Europe/Vienna",)),
+    **dict.fromkeys(("CH", "switzerland", "schweiz", "suisse"), ("Europe/Zurich",)),
+    **dict.fromkeys(("FR", "france", "lyon"), ("Europe/Paris",)),
+    **dict.fromkeys(("ES", "spain", "espana", "barcelona"), ("Europe/Madrid",)),
+    **dict.fromkeys(("IT", "italy", "italia", "milan", "milano", "roma"), ("Europe/Rome",)),
+    **dict.fromkeys(("NL", "netherlands", "nederland"), ("Europe/Amsterdam",)),
+    **dict.fromkeys(("PL", "poland", "polska", "warszawa"), ("Europe/Warsaw",)),
+    **dict.fromkeys(("india", "mumbai", "delhi", "new delhi", "bangalore"), ("Asia/Kolkata",)),
+    **dict.fromkeys(("UAE", "abu dhabi"), ("Asia/Dubai",)),
+    **dict.fromkeys(("china", "beijing"), ("Asia/Shanghai",)),
+    "japan": ("Asia/Tokyo",),
+    "nigeria": ("Africa/Lagos",),
+    "kenya": ("Africa/Nairobi",),
+    **dict.fromkeys(("south africa", "cape town"), ("Africa/Johannesburg",)),
+    **dict.fromkeys(("NZ", "new zealand"), ("Pacific/Auckland",)),
+}
+"""Place, as people call it → the zones that it may have. Codes are in capitals; cities of zone names are not here."""
+
+_ABOUT_TIME = re.compile(
+    r"\b(?:time|zone|timezone|in|the|local|standard|daylight|summer|de|hora|horario|heure|ora|uhrzeit|zeit|tijd)\b",
+    re.IGNORECASE,
+)
+"""Words around the name of a place: "in UK time", "Hora de Brasília"."""
 
 _HALF_HOURS = {"+5": ("Asia/Kolkata",), "+9": ("Australia/Darwin", "Australia/Adelaide"), "-3": ("America/St_Johns",)}
 """Hours of an offset that has 30 minutes more → the zones that have it."""
@@ -132,12 +189,13 @@ def _zones_by_city() -> dict[str, str]:
 def zones_of_label(label: str) -> tuple[str, ...]:
     """Return the names of the zones that a label may mean, such as "EST", "UTC+1", "Berlin" or "Time in UTC"."""
     whole = label.strip().upper()
-    for word in (whole if whole in _ABBREVIATIONS else "", label.strip(), *re.split(r"[\s,;]+", label)):
+    if whole not in _ABBREVIATIONS and (places := _zones_of_place(label)):
+        return places
+    words = re.split(r"[\s,;]+", label)
+    for word in (whole if whole in _ABBREVIATIONS else "", label.strip(), *words, *re.split("/", label)):
         if names := _ABBREVIATIONS.get(word):
             return tuple(names.split("' or '"))
-        if word.upper() == "UTC":
-            return ("UTC",)
-        if near := _zones_by_city().get(word.casefold().replace(" ", "_")):
+        if near := "UTC" if word.upper() == "UTC" else _zones_by_city().get(word.casefold().replace(" ", "_")):
             return (near,)
         if found := re.fullmatch(r"(?:UTC|GMT) ?([+-]) ?0?([0-9]{1,2}):?(00|30)?", word.replace("\u2212", "-").upper()):
             sign, hours, minutes = found.groups()
@@ -146,6 +204,16 @@ def zones_of_label(label: str) -> tuple[str, ...]:
             # In these names the sign is the other way round.
             return (f"Etc/GMT{'-' if sign == '+' else '+'}{hours}",)
     return ()
+
+
+def _zones_of_place(label: str) -> tuple[str, ...]:
+    """Return the zones of a place; empty if the label says more than that, as in "US format"."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFD", label) if not unicodedata.combining(sign))
+    place = " ".join(_ABOUT_TIME.sub(" ", plain).split())
+    if found := _PLACES.get(plain.strip()) or _PLACES.get(place) or _PLACES.get(place.casefold()):
+        return found
+    near = _zones_by_city().get(place.casefold().replace(" ", "_"))
+    return (near,) if near and plain != label else ()
 
 
 def name_of(zone: ZoneInfo) -> str | None:

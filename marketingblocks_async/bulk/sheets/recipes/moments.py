@@ -204,9 +204,10 @@ class Moments:
                 offsets = [local.replace(tzinfo=zone_of(each)).utcoffset() for each in zones]
                 # "EST" is also the time of Panama.
                 if there.utcoffset() not in offsets and there.tzname() not in re.findall(r"\w+", label):
+                    either = " or ".join(self._words.set("time_zone", each) for each in zones)
                     message = (
                         f'the name of the column "{visible(name)}" says {visible(label)}, and the time zone is {zone}; '
-                        f"say {self._words.set('time_zone', zones[0])}, or, if the times are those of {zone}, "
+                        f"say {either}, or, if the times are those of {zone}, "
                         f"{self._words.map(visible(name), field)}"
                     )
                     return UnusableCell(readable(moment), message, moment)

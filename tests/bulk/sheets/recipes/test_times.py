@@ -37,6 +37,10 @@ class TestZonesInNames:
         mapped = read(file, self.NAMES, self.ROW, columns={"Time (EST)": "time"})
         assert mapped.values("schedule_time", "time_zone") == [moments[1]]
 
+    def test_a_place_of_several_zones_needs_one_of_them(self, file: Path) -> None:
+        [message] = read(file, ["Date", "Time (US)"], self.ROW).messages
+        assert "--set time_zone=America/New_York or --set time_zone=America/Chicago or" in message
+
     def test_a_zone_that_is_not_said_is_the_example(self, file: Path) -> None:
         [message] = read(file, self.NAMES, self.ROW, zone=None).messages
         assert "--set time_zone=America/New_York" in message
@@ -57,6 +61,23 @@ class TestZonesInNames:
             ("GMT+5:30", "Asia/Kolkata", True),
             ("GMT+5:30", "Europe/Berlin", False),
             ("in CET", "Europe/Berlin", True),
+            ("UK", "Europe/London", True),
+            ("UK", "Europe/Berlin", False),
+            ("in UK time", "Europe/Berlin", False),
+            ("NYC", "America/New_York", True),
+            ("NYC", "Europe/Berlin", False),
+            ("US", "America/Chicago", True),
+            ("US", "Europe/Berlin", False),
+            ("US format", "Europe/Berlin", True),
+            ("PST/PDT", "America/Los_Angeles", True),
+            ("PST/PDT", "Europe/Berlin", False),
+            ("Bras\u00edlia", "America/Sao_Paulo", True),
+            ("Bras\u00edlia", "Europe/Berlin", False),
+            ("S\u00e3o Paulo", "Europe/Berlin", False),
+            ("Eastern", "America/New_York", True),
+            ("Central European Time", "Europe/Berlin", True),
+            ("Germany", "Europe/London", False),
+            ("DE", "Europe/London", False),
             ("24h", "Europe/Berlin", True),
             ("HH:MM", "Europe/Berlin", True),
         ],
@@ -69,7 +90,7 @@ class TestZonesInNames:
         found = read(file, ["Date & Time (EST)"], ["2027-07-14 09:05+02:00"])
         assert found.values("schedule_time") == ["2027-07-14 09:05"]
 
-    @pytest.mark.parametrize("label", ["", "local", "DD/MM/YYYY", "optional", "UTC+5:10"])
+    @pytest.mark.parametrize("label", ["", "local", "DD/MM/YYYY", "optional", "UTC+5:10", "us", "AM/PM"])
     def test_a_label_that_is_no_zone(self, label: str) -> None:
         assert zones_of_label(label) == ()
 
@@ -81,6 +102,13 @@ class TestTimesElsewhere:
     def test_a_column_that_seems_to_hold_the_time_is_named(self, file: Path, defaults: dict[str, str]) -> None:
         [message] = read(file, self.NAMES, self.ROW, defaults=defaults).messages
         assert '--map "EST time=time" and --set time_zone=America/New_York; if not, --map "EST time="' in message
+
+    @pytest.mark.parametrize(
+        ("name", "zone"), [("Hora de Bras\u00edlia", "America/Sao_Paulo"), ("Time UK", "Europe/London")]
+    )
+    def test_a_place_in_its_name_is_its_zone(self, file: Path, name: str, zone: str) -> None:
+        [message] = read(file, ["Date", name], self.ROW).messages
+        assert f'--map "{name}=time" and --set time_zone={zone}; if not' in message
 
     def test_what_it_says_helps(self, file: Path) -> None:
         mapped = read(file, self.NAMES, self.ROW, columns={"EST time": "time"}, zone="America/New_York")
