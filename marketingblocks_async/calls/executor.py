@@ -36,7 +36,7 @@ from marketingblocks_async.transport.timeouts import TURNS_TO_READ
 from marketingblocks_async.transport.transport import Transport
 
 from .call import Call
-from .failures import denies, error_in_success, failed_by_response, failed_by_sending, unknown_error
+from .failures import denies, error_in_success, failed_by_response, failed_by_sending, not_sent_error, unknown_error
 from .options import CallOptions
 from .retry import AttemptFailed, RetryRules
 from .token import TokenContext, client_closed
@@ -174,7 +174,7 @@ class Executor:
         if wait > seconds:
             msg = (
                 f"{call.name}: not sent, because the queue for the rate limit is about {wait:.1f} s long"
-                f"{_obstacle(limiter)} and the deadline is {seconds:g} s"
+                f"{_obstacle(limiter)} and the deadline is {seconds:g} s; call again later, or with a longer deadline"
             )
             raise NotSentError(msg, endpoint=call.name)
         call.ends = time.monotonic() + seconds
@@ -421,7 +421,7 @@ class Executor:
         elif call.unknown is not None:
             error = call.unknown
         else:
-            error = NotSentError(f"{call.name}: not sent: {why}", endpoint=call.name)
+            error = not_sent_error(call, why)
         return self._complete(call, error)
 
     def _complete(self, call: Call[T], error: CallError) -> CallError:

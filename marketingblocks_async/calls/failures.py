@@ -64,15 +64,6 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     retry_after = parse_retry_after(headers)
     in_front = made_in_front(response)
     message = f"{status}{_reason(body)}{_advice(response, call.operation.permission, retry_after, in_front=in_front)}"
-    refusal: APIError
-    if status == 429:
-        said = f"{name}: {message}"
-        refusal = RateLimitError(said, body=body, headers=headers, endpoint=name, retry_after=retry_after)
-    else:
-        error_class = InternalServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
-        refusal = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
-    refusal.made_in_front = in_front
-    error: CallError = refusal
     repeated = was_repeated_in_front(response)
     outcome = classify(status, in_front=in_front or repeated)
     if repeated and _creates(call) and outcome is Outcome.FINAL and status not in (401, 403):
@@ -82,7 +73,19 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     if status < 400 and call.operation.is_read:
         # A redirect of a read is the same the next time.
         outcome = Outcome.FINAL
-    if outcome is Outcome.UNKNOWN and not call.operation.is_read:
+    is_unknown = outcome is Outcome.UNKNOWN and not call.operation.is_read
+    if not is_unknown:
+        message += _when_again(status)
+    refusal: APIError
+    if status == 429:
+        said = f"{name}: {message}"
+        refusal = RateLimitError(said, body=body, headers=headers, endpoint=name, retry_after=retry_after)
+    else:
+        error_class = InternalServerError if status >= 500 else _ERROR_CLASSES.get(status, APIError)
+        refusal = error_class(f"{name}: {message}", status_code=status, body=body, headers=headers, endpoint=name)
+    refusal.made_in_front = in_front
+    error: CallError = refusal
+    if is_unknown:
         error, error.__cause__ = unknown_error(call, f"the API answered {message}"), error
     pauses_token = outcome is Outcome.REFUSED or status == 429 or (status == 503 and retry_after is not None)
     return AttemptFailed(outcome, error, retry_after=retry_after, pauses_token=pauses_token)
@@ -101,7 +104,8 @@ def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> Att
         msg = f"{call.name}: {reason}; raise max_response_bytes of the client to read it"
         error: CallError = _invalid_response(call, msg)
     elif failure.outcome is Outcome.NOT_SENT:
-        error = NotSentError(f"{call.name}: not sent: {reason}", endpoint=call.name)
+        is_of_network = failure.timed_out or (failure.__cause__ is not None and not failure.was_only_held_back)
+        error = not_sent_error(call, reason, is_of_network=is_of_network)
     else:
         error = unknown_error(call, reason, timed_out=failure.timed_out)
     return AttemptFailed(
@@ -222,6 +226,13 @@ def _created_id(result: object) -> str | None:
     return next((name for name in _CREATED_IDS if getattr(result, name, None) is not None), None)
 
 
+def not_sent_error(call: Call[Any], reason: str, *, is_of_network: bool = False) -> NotSentError:
+    """Return the error for a call of which nothing has reached the API."""
+    check = " - check the network, the proxy and base_url" if is_of_network else ""
+    msg = f"{call.name}: not sent: {reason}; nothing reached the API, so it can be called again{check}"
+    return NotSentError(msg, endpoint=call.name)
+
+
 def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> CallError:
     """Return the error for a call of which it is not known whether it was carried out."""
     if call.operation.is_read:
@@ -292,7 +303,15 @@ def _reason(body: Any) -> str:
             reason = f"{reason} {json.dumps(errors, ensure_ascii=False, default=str)}"
         body = reason.strip() or json.dumps(body, ensure_ascii=False, default=str)
     shown = excerpt(body) if body not in (None, "") else ""
-    return f": {shown}" if shown else ""
+    # More words follow.
+    return f": {shown.removesuffix('.')}" if shown else ""
+
+
+def _when_again(status: int) -> str:
+    """Return when to call again after a failure that may not last."""
+    if status == 429:
+        return "; wait, or share the limit between your programs"
+    return " - the API, or something in front of it, failed; call again later" if status >= 500 else ""
 
 
 def _advice(response: HttpResponse, permission: str | None, wait: float | None, *, in_front: bool) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from marketingblocks_async.calls.call import Call
-from marketingblocks_async.calls.failures import classify, failed_by_response
+from marketingblocks_async.calls.failures import classify, failed_by_response, failed_by_sending
 from marketingblocks_async.calls.retry import AttemptFailed
 from marketingblocks_async.calls.wire import GenericOperation
 from marketingblocks_async.endpoints import (
@@ -47,6 +47,7 @@ from marketingblocks_async.errors import (
     UnreadableResponseError,
 )
 from marketingblocks_async.middleware import DEEPEST_JSON, HttpResponse
+from marketingblocks_async.transport.attempt import SendFailure
 from tests.support.examples import (
     DOCUMENTED_ERROR,
     DOCUMENTED_FOUND_POST,
@@ -400,7 +401,8 @@ class TestErrors:
         assert found.headers["X-REQUEST-ID"] == "1"
         assert "create-post" in str(found)
         assert str(status) in str(found)
-        assert "Access token has expired or is invalid." in str(found)
+        assert f"{status}: Access token has expired or is invalid" in str(found)
+        assert "invalid. -" not in str(found)
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_missing_rights_name_the_permission(self, status: int) -> None:
@@ -425,10 +427,29 @@ class TestErrors:
             (429, {}, "rate limit"),
             (301, {"location": "https://elsewhere.example/x"}, "https://elsewhere.example/x"),
             (302, {}, "base_url"),
+            (429, {}, "wait, or share the limit between your programs"),
         ],
     )
     def test_says_what_to_do(self, status: int, headers: dict[str, str], word: str) -> None:
         assert word in str(error(status, b"", headers))
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 504])
+    def test_only_a_read_is_to_be_called_again_after_the_api_failed(self, status: int) -> None:
+        read, write = (
+            failed_by_response(Call(operation, None, URL(), None), answer({"message": "Broken."}, status)).error
+            for operation in (GET_POSTS, CREATE_POST)
+        )
+        assert str(read).endswith("Broken - the API, or something in front of it, failed; call again later")
+        assert "call again" not in str(write)
+        assert "call again" not in str(write.__cause__)
+
+    @pytest.mark.parametrize(("cause", "checks"), [(OSError("refused"), True), (None, False)])
+    def test_what_was_not_sent_can_be_called_again(self, cause: Exception | None, *, checks: bool) -> None:
+        failure = SendFailure(Outcome.NOT_SENT, "why")
+        failure.__cause__ = cause
+        text = str(failed_by_sending(Call(CREATE_POST, None, URL(), None), failure, "why").error)
+        assert "not sent: why; nothing reached the API, so it can be called again" in text
+        assert ("check the network, the proxy and base_url" in text) is checks
 
     @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("garbage", None), (None, None)])
     def test_a_429_knows_how_long_to_wait(self, value: str | None, seconds: float | None) -> None:
@@ -459,7 +480,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("body", [b"", None, b"  \n"])
     def test_without_a_reason_the_message_ends_well(self, body: object) -> None:
-        assert str(error(500, body)) == "create-post: 500"
+        assert str(error(418, body)) == "create-post: 418"
 
     @pytest.mark.parametrize(
         "body",
