@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -68,6 +69,7 @@ class FileLock:
         self._path = path
         self._descriptor: int | None = None
         self._stays = False
+        _LOCKS.add(self)
 
     def acquire(self) -> None:
         """Take the lock without waiting.
@@ -121,6 +123,11 @@ class FileLock:
             self.note(journal, stamp)
         self._let_go()
 
+    def after_fork_in_child(self) -> None:
+        """Leave the lock to the parent. A child that kept the file open would hold the lock after the parent's end."""
+        with contextlib.suppress(OSError):
+            self._let_go()
+
     def _let_go(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
@@ -166,6 +173,20 @@ class FileLock:
                 if self._is_current(descriptor):
                     self._path.unlink(missing_ok=True)
             self._let_go()
+
+
+# Global, since a fork copies all of them.
+_LOCKS: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for lock in list(_LOCKS):
+        lock.after_fork_in_child()
+
+
+# Not on Windows, which has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 if sys.platform == "win32":

@@ -24,7 +24,7 @@ if sys.platform != "win32":
     import resource
 
 from marketingblocks_async.bulk.errors import JournalError, JournalExistsError, JournalInUseError
-from marketingblocks_async.bulk.journal import create, writer
+from marketingblocks_async.bulk.journal import create, files, writer
 from marketingblocks_async.bulk.journal import journal as journal_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
 from marketingblocks_async.bulk.journal.files import BESIDE, WAL_MARK, connect_for_writing, mark, meta_line, seal
@@ -347,6 +347,29 @@ def test_a_journal_whose_lock_cannot_be_read_may_be_running(path: Path, monkeypa
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(JournalError, match=r"cannot tell .*run\.journal\.lock \(Permission denied\); use the account"):
         JournalReader(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+async def test_a_forked_child_keeps_no_lock_and_removes_none(path: Path) -> None:
+    # The child waits for its input to end, and then ends as if it had opened the journal itself.
+    code = (
+        "import os, pathlib, sys\nfrom marketingblocks_async.bulk.journal import files\n"
+        "lock = files.lock_journal(pathlib.Path(sys.argv[1]))\n"
+        "if os.fork():\n    os._exit(9)\n"
+        "print('forked', flush=True)\nsys.stdin.read()\nlock.release()"
+    )
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(make(path)), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    assert await program.stdout.readline() == b"forked\n"
+    assert await program.wait() == 9
+    async with Journal(path):
+        assert files.is_locked(path)
+        program.stdin.close()
+        assert await program.stdout.read() == b""
+        assert files.is_locked(path)
 
 
 async def test_a_closed_journal_takes_nothing(path: Path) -> None:
