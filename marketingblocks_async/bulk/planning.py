@@ -22,6 +22,7 @@ from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.schedule import is_past, utc_moment
 
 from .errors import SourceError
+from .likeness import likeness
 from .media import MediaCheck
 from .plan import (
     FAULTS_LIMIT,
@@ -55,8 +56,8 @@ CHANNELS_LIMIT = 10_000
 
 
 FindSent: TypeAlias = Callable[[Callable[[str], int | None]], Sequence[SentEarlier]]
-"""Returns what other runs have sent, or have pending; gets a function that returns the first row of a content's
-hash."""
+"""Returns what other runs have sent, or have pending; gets a function that returns the first row of a
+``likeness()``."""
 
 
 class PlanBuilder:
@@ -167,9 +168,9 @@ class PlanBuilder:
         found = self._keys.add(int.from_bytes(digest), number)
         return None if found is None else found[0]
 
-    def row_with(self, content_hash: str) -> int | None:
-        """Return the first row that makes the post with this hash; ``None`` if none does."""
-        return self._duplicates.first(content_hash)
+    def row_with(self, like: str) -> int | None:
+        """Return the first row that makes a post of this ``likeness()``; ``None`` if none does."""
+        return self._duplicates.first(like)
 
     def add_sent_earlier(self, sent: Sequence[SentEarlier]) -> None:
         """Add posts that other runs have sent, may have sent, or have pending."""
@@ -238,7 +239,7 @@ class PlanBuilder:
 
 
 class _Duplicates:
-    """Finds rows that make the same post."""
+    """Finds rows that make the same post, or one that differs in white space at the ends of texts only."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -247,7 +248,7 @@ class _Duplicates:
         self._groups: dict[int, tuple[list[int], int]] = {}
 
     def add(self, row: Row) -> None:
-        found = self._seen.add(digest_of(row.content_hash), row.number)
+        found = self._seen.add(digest_of(likeness(row.content_hash, row.request)), row.number)
         if found is None:
             return
         first, is_new_group = found
@@ -260,8 +261,8 @@ class _Duplicates:
             numbers.append(row.number)
         self._groups[first] = numbers, count + 1
 
-    def first(self, content_hash: str) -> int | None:
-        return self._seen.first(digest_of(content_hash))
+    def first(self, like: str) -> int | None:
+        return self._seen.first(digest_of(like))
 
     def groups(self) -> tuple[DuplicateGroup, ...]:
         return tuple(DuplicateGroup(tuple(numbers), count) for numbers, count in self._groups.values())

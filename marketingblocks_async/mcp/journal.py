@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 from marketingblocks_async.bulk import JournalError, RowState, StoredRow
 from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
 from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
-from marketingblocks_async.bulk.sheets.rows import hash_of_request
+from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.clock import CalendarClock
 
 APPLICATION_ID = 0x4D424D43
@@ -76,13 +76,13 @@ class SentPost:
 
     Attributes:
         request_key: its key.
-        content_hash: hash of the post as bulk runs make it.
+        like: ``likeness()`` of the post.
         sent_at: Unix time of the last intent; infinite if it is still to come.
 
     """
 
     request_key: str
-    content_hash: str
+    like: str
     sent_at: float
 
 
@@ -210,7 +210,7 @@ class WriteJournal:
         return [
             SentPost(
                 row["request_key"],
-                hash_of_request(row["request"]),
+                likeness_of(row["request"]),
                 float("inf") if row["sent_at"] is None else row["sent_at"],
             )
             for row in rows

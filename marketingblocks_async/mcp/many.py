@@ -33,8 +33,8 @@ from marketingblocks_async.bulk import (
 )
 from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
+from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
-from marketingblocks_async.bulk.sheets.rows import hash_of_request
 from marketingblocks_async.errors import InvalidArgumentError
 
 from .failures import advice_for, outcome_of, said_by
@@ -241,8 +241,8 @@ class ManyPosts:
             )
         if order.channel is None or not order.has_derived_key:
             return None
-        content_hash = hash_of_request(order.request)
-        runs = await asyncio.to_thread(runs_with, self.journals, base_url, content_hash)
+        like = likeness_of(order.request)
+        runs = await asyncio.to_thread(runs_with, self.journals, base_url, like)
         if not runs:
             return None
         return result(

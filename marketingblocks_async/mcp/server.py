@@ -31,6 +31,7 @@ from marketingblocks_async import (
     __version__,
 )
 from marketingblocks_async.bulk import BulkProgress, RowState
+from marketingblocks_async.bulk.likeness import without_ends
 from marketingblocks_async.models import RequestModel
 
 from .calls import read, write
@@ -183,7 +184,8 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
 
     """
     body = request.wire_json().decode()
-    canonical = json.dumps([spec.name, json.loads(body)], sort_keys=True, ensure_ascii=False)
+    # White space at the ends of texts makes no other request.
+    canonical = json.dumps([spec.name, without_ends(json.loads(body))], sort_keys=True, ensure_ascii=False)
     content_hash = hashlib.sha256(canonical.encode()).hexdigest()
     request_key = derived_key(content_hash) if request_key is None else key_of(request_key)
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None

@@ -18,6 +18,7 @@ from marketingblocks_async import PublishMode
 from marketingblocks_async.bulk import Counts, JournalError, JournalReader, Row, RowState, SentEarlier, StoredRow
 from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
 from marketingblocks_async.bulk.journal.journal import PLANNED_AT
+from marketingblocks_async.bulk.likeness import likeness
 from marketingblocks_async.bulk.seen import Seen, digest_of
 from marketingblocks_async.errors import excerpt
 from marketingblocks_async.models.schedule import moment_of
@@ -45,7 +46,7 @@ class Hashes:
 
     def add(self, row: Row | StoredRow) -> None:
         """Add the next row."""
-        self._hash.update(f"{row.key}\0{row.content_hash}\n".encode())
+        self._hash.update(f"{row.key}\0{likeness(row.content_hash, row.request)}\n".encode())
 
     def digest(self) -> str:
         """Return the hash of all rows that were added."""
@@ -102,7 +103,7 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
             in_flight += row.state is RowState.SENDING
             now += row.state is RowState.PENDING and _goes_out_at_once(row.request)
             if row.state not in (RowState.DONE, RowState.FAILED):
-                remaining.add(digest_of(row.content_hash), row.row)
+                remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
         counts, meta = journal.counts(), journal.meta
     sent, since = _Sent(), _Sent()
     if base_url is not None and not is_running:
@@ -145,26 +146,26 @@ def _find_sent(
     """Return which of the remaining rows of a run others have sent since a time, or have pending."""
     rows = set[int]()
 
-    def row_with(content_hash: str) -> int | None:
-        if (row := remaining.first(digest_of(content_hash))) is not None:
+    def row_with(like: str) -> int | None:
+        if (row := remaining.first(digest_of(like))) is not None:
             rows.add(row)
         return row
 
     runs = find_sent_earlier(path, base_url, row_with, since=since, pending=pending)
-    calls = [each.request_key for each in singles if each.sent_at >= since and row_with(each.content_hash) is not None]
+    calls = [each.request_key for each in singles if each.sent_at >= since and row_with(each.like) is not None]
     return _Sent(rows, runs, calls)
 
 
-def runs_with(folder: Path, base_url: str, content_hash: str) -> list[dict[str, Any]]:
+def runs_with(folder: Path, base_url: str, like: str) -> list[dict[str, Any]]:
     """Return the runs that have sent a post, may have sent it, or have it pending.
 
     Args:
         folder: where the journals are.
         base_url: API root that the post goes to.
-        content_hash: hash of the post.
+        like: ``likeness()`` of the post.
 
     """
-    runs = find_sent_earlier(folder / "none", base_url, lambda found: 1 if found == content_hash else None)
+    runs = find_sent_earlier(folder / "none", base_url, lambda found: 1 if found == like else None)
     return [_told_run(run) for run in runs[:LISTED_ROWS]]
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import planning
 from marketingblocks_async.bulk.errors import SourceError
 from marketingblocks_async.bulk.plan import Plan
@@ -250,6 +251,19 @@ class TestDuplicates:
             ((4, 6), 2),
         ]
         assert (found.duplicate_rows, found.duplicate_group_count) == (4, 3)
+
+    def test_white_space_at_the_ends_of_texts_makes_no_other_post(self) -> None:
+        texts = ["Tulips", "Tulips ", "\u00a0Tulips", "Tulips\n", "Tu lips"]
+        found = make_plan([fields(caption_text=text) for text in texts])
+        assert [group.rows for group in found.duplicate_groups] == [(1, 2, 3, 4)]
+        sent: list[str] = []
+        found = make_plan(
+            [CreatePost.model_validate(fields(caption_text=text)) for text in texts],
+            on_row=lambda row: sent.append(row.post.caption_text),
+        )
+        # A request of a program is sent as it is.
+        assert sent == texts
+        assert [group.rows for group in found.duplicate_groups] == [(1, 2, 3, 4)]
 
     def test_the_lists_are_bounded_and_the_counts_are_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(planning, "GROUPS_LIMIT", 3)

@@ -71,6 +71,14 @@ async def test_the_same_content_acts_once_and_its_key_is_told(sandbox: Sandbox, 
     assert carried_out(sandbox, tool) == 1
 
 
+async def test_white_space_at_the_ends_of_texts_makes_no_other_request(sandbox: Sandbox, tools: Tools) -> None:
+    first = await tools("create_post", POST)
+    second = await tools("create_post", {**POST, "caption_text": f"{POST['caption_text']} \n"})
+    assert second["repeated"]
+    assert first["id"] == second["id"]
+    assert carried_out(sandbox, "create_post") == 1
+
+
 async def test_a_key_of_its_own_publishes_the_same_content_again(sandbox: Sandbox, tools: Tools) -> None:
     for key in ("monday", "tuesday", "monday"):
         assert (await tools("create_post", POST, request_key=key))["request_key"] == key

@@ -1,7 +1,7 @@
 """Find posts that another run has sent, or has pending.
 
 A file that was renamed, copied or saved in another format has no journal of its own yet, so its rows would go out once
-more. The journals beside the new one and beside the file know them by the hashes of their requests. A run that goes on
+more. The journals beside the new one and beside the file know them by their requests. A run that goes on
 looks, too: its pending rows may have been sent from another file meanwhile.
 """
 
@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
+from marketingblocks_async.bulk.likeness import likeness
 from marketingblocks_async.bulk.numbers import by_runs
 from marketingblocks_async.bulk.plan import SentEarlier
 from marketingblocks_async.bulk.seen import Seen, digest_of
@@ -40,7 +41,7 @@ def find_sent_earlier(
     Args:
         path: the run's journal.
         base_url: API root; runs at another one do not count.
-        row_with: returns the run's first row whose request has a hash.
+        row_with: returns the run's first row whose request has a ``likeness()``.
         source: the file of the run's rows, beside which there may be journals, too; empty if there is none.
         since: Unix time; what was sent before does not count, nor what is pending in a run that began before.
         pending: whether to return also what is pending in other runs that have begun.
@@ -50,8 +51,8 @@ def find_sent_earlier(
     for journal in _others(path, source):
         count, rows = 0, list[int]()
         try:
-            for content_hash in _sent(journal, base_url, since, pending=pending):
-                if (row := row_with(content_hash)) is not None:
+            for like in _sent(journal, base_url, since, pending=pending):
+                if (row := row_with(like)) is not None:
                     count += 1
                     rows += [row] if len(rows) < LISTED_ROWS else []
         except (JournalError, sqlite3.Error):
@@ -95,14 +96,14 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
     states = [RowState.PENDING, *((RowState.SENDING, RowState.UNKNOWN) if unknown else ())]
     remaining: Seen | None = None
 
-    def row_with(content_hash: str) -> int | None:
+    def row_with(like: str) -> int | None:
         nonlocal remaining
         if remaining is None:
             # Not before another run has sent something, since a large journal takes seconds.
             remaining = Seen()
             for row in journal.rows(states):
-                remaining.add(digest_of(row.content_hash), row.row)
-        return remaining.first(digest_of(content_hash))
+                remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
+        return remaining.first(digest_of(like))
 
     planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
     source = journal.meta.get("source", "")
@@ -127,5 +128,6 @@ def _sent(journal: Path, base_url: str, since: float, *, pending: bool) -> Itera
         if sent_to.rstrip("/") != base_url.rstrip("/"):
             return
         pending = pending and connection.execute(QUERIES["first_session"]).fetchone()[0] >= since
-        for (content_hash,) in connection.execute(QUERIES["sent_hashes"], (since, pending)):
-            yield content_hash
+        connection.create_function("likeness", 2, likeness, deterministic=True)
+        for (like,) in connection.execute(QUERIES["sent"], (since, pending)):
+            yield like

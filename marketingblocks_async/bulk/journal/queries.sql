@@ -65,9 +65,9 @@ WHERE (s.state = 2 OR (s.state = 3 AND s.error_type = 'SkippedError')) AND s.pos
     SELECT json_extract(u.request, '$.caption_text') FROM requests AS u JOIN states AS t ON t.number = u.number WHERE t.state = 4
 ) LIMIT ?
 
--- name: sent_hashes
+-- name: sent
 -- Of posts that were sent since a time, or may have been; if so told also of those that are still to be sent.
-SELECT DISTINCT r.hash FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
+SELECT DISTINCT likeness(r.hash, r.request) FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
 WHERE r.hash <> '' AND (
     ((s.state IN (1, 2, 4) OR (s.state = 3 AND s.error_type = 'SkippedError')) AND coalesce(s.sent_at, 1e99) >= ?)
     OR (coalesce(s.state, 0) = 0 AND ?)

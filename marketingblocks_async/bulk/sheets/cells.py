@@ -219,12 +219,6 @@ def _kind(value: object) -> str:
     return f"a value of the type {type(value).__name__}"
 
 
-def read_caption(value: object) -> str | None:
-    """Return a text with the white space around it; ``None`` if it is only white space."""
-    text = _text(value)
-    return None if is_blank(text) and not isinstance(value, ExactText) else text
-
-
 def read_text(value: object) -> str | None:
     """Return a text without the white space around it."""
     text = _text(value)

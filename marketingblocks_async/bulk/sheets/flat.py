@@ -65,7 +65,7 @@ def flatten_post(post: CreatePost, list_separator: str = LIST_SEPARATOR) -> dict
     """Return the cells that say ``post``: reading them gives an equal post.
 
     What plain cells cannot say is the exception: a caption without text (a blank cell means "not given"), white space
-    at the ends of other texts, the errors of spreadsheets (``#N/A``), and ``list_separator`` inside of hash tags. Files
+    at the ends of texts, the errors of spreadsheets (``#N/A``), and ``list_separator`` inside of hash tags. Files
     of failures mark such texts.
 
     Args:

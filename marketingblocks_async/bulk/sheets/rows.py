@@ -63,19 +63,19 @@ class Row:
         return post_number(self.number, self.part)
 
 
+def canonical_text(value: object) -> str:
+    """Return canonical JSON: names sorted, no white space, non-ASCII characters as they are."""
+    return _CANONICAL.encode(value)
+
+
 def canonical_json(post: CreatePost) -> str:
-    """Return the request as canonical JSON: names sorted, no white space, non-ASCII characters as they are."""
-    return _CANONICAL.encode(post.wire())
+    """Return the request as canonical JSON."""
+    return canonical_text(post.wire())
 
 
 def content_hash(post: CreatePost) -> str:
     """Return the SHA-256 (hexadecimal) of the request. Equal posts have equal hashes, in every version."""
     return hashlib.sha256(canonical_json(post).encode()).hexdigest()
-
-
-def hash_of_request(request: str) -> str:
-    """Return the ``content_hash()`` of a post from its request, whatever the form of that JSON text."""
-    return hashlib.sha256(_CANONICAL.encode(json.loads(request)).encode()).hexdigest()
 
 
 def parse_row(raw: RawRow) -> Row | list[RowError]:

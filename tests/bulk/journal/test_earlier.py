@@ -101,6 +101,13 @@ async def test_a_name_that_is_no_path_has_no_journals_beside_it(tmp_path: Path, 
     assert plan.valid == 1
 
 
+async def test_white_space_at_the_ends_of_texts_makes_no_other_post(path: Path) -> None:
+    await create_journal(posts("A", "B ", "C"), path, now=LONG_AGO)
+    await other(path, "A ", "\n\u00a0B", "C c", state=RowState.DONE)
+    with JournalReader(path) as journal, pytest.raises(UnconfirmedRowsError, match=r"\(rows 1, 2 by the run of"):
+        refuse_sent_meanwhile(journal, URL, unknown=True)
+
+
 async def test_rows_that_will_not_be_sent_are_no_repetition(path: Path) -> None:
     await create_journal(posts("Done", "Unknown", "Failed", "Pending"), path, now=LONG_AGO)
     async with Journal(path) as journal:

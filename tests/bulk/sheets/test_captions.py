@@ -79,7 +79,9 @@ def test_a_caption_above_the_platform_s_limit_is_a_warning_with_its_source(platf
 )  # fmt: skip
 def test_x_counts_its_own_way(text: str, size: int) -> None:
     assert warnings_of(channel_type="twitter", caption_text=text) == []
-    [(_, message)] = warnings_of(channel_type="twitter", caption_text=text + " " + "x" * (280 - size))
+    [(_, message)] = warnings_of(
+        channel_type="twitter", caption_text=text + (" " + "x" * (280 - size) if size < 280 else ".")
+    )
     assert "281 characters" in message
 
 

