@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from . import signals
 from .errors import Interrupted
 from .output import Output
 
@@ -142,7 +143,7 @@ class Settings:
         """Open a client (of these settings, unless one is given), make a call with it, and return its result.
 
         Raises:
-            Interrupted: Ctrl-C.
+            Interrupted: Ctrl-C, SIGTERM or SIGHUP.
 
         """
         chosen = client or self.client()
@@ -158,7 +159,7 @@ def run_async(main: Coroutine[Any, Any, R]) -> R:
     """Run a command's coroutine.
 
     Raises:
-        Interrupted: Ctrl-C; the message holds what is known of the call.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; the message holds what is known of the call.
 
     """
 
@@ -168,7 +169,7 @@ def run_async(main: Coroutine[Any, Any, R]) -> R:
         except asyncio.CancelledError as exc:
             raise Interrupted("\n".join(getattr(exc, "__notes__", ())) or "interrupted") from None
 
-    return asyncio.run(with_notes())
+    return signals.run(with_notes())
 
 
 def _read_token(path: Path) -> str:

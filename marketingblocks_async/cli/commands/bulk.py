@@ -10,6 +10,7 @@ import typer
 from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.errors import ExitCode, Interrupted
 from marketingblocks_async.cli.settings import Settings, run_async
+from marketingblocks_async.cli.signals import ended_like_ctrl_c
 
 from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
@@ -109,7 +110,6 @@ def run(
     from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
     from marketingblocks_async.bulk.numbers import rows_that
 
-    from .bulk_progress import ended_like_ctrl_c
     from .bulk_screens import show_plan
 
     # Before the file is read: a missing token or a wrong setting should not cost a minute.

@@ -1,14 +1,11 @@
-"""Progress of a bulk run (a live line on a terminal, a line of text or JSON now and then when piped), and Ctrl-C."""
+"""Progress of a bulk run: a live line on a terminal, a line of text or JSON now and then when piped."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from marketingblocks_async.cli.output import Output
@@ -133,47 +130,3 @@ def _flow(parts: list[tuple[str, str]], room: int) -> list[Text]:
             lines.append(Text(no_wrap=True, overflow="ellipsis"))
         lines[-1].append("  " if lines[-1].cell_len else "").append(text, style)
     return lines
-
-
-_LIKE_CTRL_C = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals that end a run as Ctrl-C does; SIGHUP comes when the terminal is closed. Windows has only the first."""
-
-
-@contextmanager
-def ended_like_ctrl_c() -> Generator[None]:
-    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does: with what is known and an exit code."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    with _handled(_LIKE_CTRL_C, on_signal):
-        yield
-
-
-@contextmanager
-def _handled(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
-    """Handle signals, apart from those that are ignored: ``nohup`` and shells do that for jobs in the background."""
-    before = {
-        number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
-
-
-@contextmanager
-def interrupts(first: Callable[[], None], second: Callable[[], None]) -> Generator[None]:
-    """Call ``first`` on the first Ctrl-C, SIGTERM or SIGHUP, and ``second`` on each further one, on the event loop."""
-    loop = asyncio.get_running_loop()
-    signals = 0
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        nonlocal signals
-        signals += 1
-        # Unlike call_soon, this wakes the loop up.
-        loop.call_soon_threadsafe(first if signals == 1 else second)
-
-    with _handled((signal.SIGINT, *_LIKE_CTRL_C), on_signal):
-        yield

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marketingblocks_async.cli import signals
 from marketingblocks_async.cli.command import TakesOptions, takes_options
 from marketingblocks_async.cli.errors import ExitCode, code_of, with_options
 from marketingblocks_async.cli.settings import Settings
@@ -115,7 +116,7 @@ def send(
     from marketingblocks_async.bulk import BulkRun, Ending, Journal
     from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
 
-    from .bulk_progress import ended_like_ctrl_c, interrupts, shown_progress
+    from .bulk_progress import shown_progress
     from .bulk_screens import name_for_failures, show_result
 
     async def run() -> tuple[BulkResult, str]:
@@ -146,11 +147,10 @@ def send(
                     bulk_run.stop()
                     settings.output.note("Finishing the rows in flight; press Ctrl-C again to stop at once.")
 
-                with interrupts(first, bulk_run.abort):
+                with signals.interrupts(first, bulk_run.abort):
                     return await bulk_run.run(), source
 
-    with ended_like_ctrl_c():
-        result, source = asyncio.run(run())
+    result, source = signals.run(run())
     if result.reason is not None:
         result = replace(result, reason=with_options(result.reason))
     settings.output.result(

@@ -91,6 +91,28 @@ class TestPrograms:
             "line 1 is a header; it is left out, and the columns are taken by their place"
         ]
 
+    @pytest.mark.parametrize("when", ["TBD", "tomorrow", "next Monday", "Date TBD"])
+    @pytest.mark.parametrize("link", ["", "https://x.example/s"])
+    def test_a_first_row_without_a_date_is_no_header(self, file: Path, when: str, link: str) -> None:
+        table(file, [when, "Spring sale", link], ["03/14/2027 09:05", "Two", ""])
+        found = Read(file, options("hootsuite", channels=FACEBOOK))
+        assert found.values("caption_text") == ["Two"]
+        [message] = found.messages
+        assert f'"{when}" is not a point in time' in message
+
+    @pytest.mark.parametrize(
+        ("header", "is_header"),
+        [
+            (["Date (DD/MM/YYYY)", "Message", "Link"], True),
+            (["Datum", "Beitrag", ""], True),
+            (["Wann", "Text", "Link"], True),
+            (["Date", "Date night!", "https://x.example/s"], False),
+        ],
+    )
+    def test_a_header_has_names_of_columns_and_no_data(self, file: Path, header: list[str], is_header: bool) -> None:
+        table(file, header, ["14/03/2027 09:05", "Two", ""])
+        assert bool(Read(file, options("hootsuite", channels=FACEBOOK)).messages) is not is_header
+
     def test_publer(self, file: Path) -> None:
         header = [
             "Date - Intl. format or prompt", "Text", "Link(s) - Separated by comma for FB carousels",
