@@ -117,6 +117,20 @@ def test_no_recipe_is_advised_that_finds_one_field_twice(file: Path) -> None:
     assert [each.schedule_time for each in posts(file, recipe=how)] == ["2027-03-13 00:05", "2027-03-14 12:05"]
 
 
+@pytest.mark.parametrize(
+    ("header", "advised"),
+    [
+        ("Date,Platform,Caption,Image", "calendar"),
+        ("Date,Time,Platform,Caption,Link,Image,Hashtags,Status", "calendar"),
+        ("Message,Publish Date,Channel,Link,Image URL,Label", "contentstudio"),
+        ("Subject,Date,Time,Channels,Copy,State,Timezone", "loomly"),
+    ],
+)
+def test_a_plain_calendar_is_not_taken_for_the_file_of_a_program(file: Path, header: str, advised: str) -> None:
+    written(file, f"{header}\n{'x,' * header.count(',')}x\n")
+    assert failure(file).message.startswith(f"this looks like a file for the recipe {advised}: ")
+
+
 METRICOOL = "Text,Date,Time,Draft,Facebook,Twitter/X,Instagram,Picture Url 1"
 
 

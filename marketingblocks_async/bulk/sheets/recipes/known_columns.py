@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from marketingblocks_async.bulk.sheets.approval_words import approval_in
 from marketingblocks_async.bulk.sheets.cells import BLANKS
 from marketingblocks_async.bulk.sheets.columns import (
     SEVERAL,
@@ -299,4 +300,19 @@ def fitting_recipe(names: Sequence[str], row: int = 1) -> str | None:
         fits = is_enough and len(named) >= len(given) * 0.6 and len(once) == len(set(once))
         if fits and score > most:
             best, most = recipe, score
-    return best
+    # A plain calendar has no column that only one program writes, and a recipe from memory may be wrong.
+    is_plain = best is not None and load_recipe(best).origin == "memory" and _is_of_calendar(given, best)
+    return "calendar" if is_plain else best
+
+
+def _is_of_calendar(names: Sequence[str], recipe: str) -> bool:
+    """Tell whether ``calendar`` knows every column that a recipe names, and finds the same in it."""
+    own, usual = _own_columns()[recipe], _own_columns()["calendar"]
+    channels = {CHANNEL, "channel_type"}
+    for name in names:
+        (target, strength), other = own.find(name), usual.find(name)[0]
+        is_same = target == other or {target, other} <= channels
+        # To leave a column out is the same only if it is one of an approval, which every recipe looks at.
+        if strength == _IN_ITS_RECIPE and not (approval_in(name) is not None if target is None else is_same):
+            return False
+    return True
