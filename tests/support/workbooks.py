@@ -128,11 +128,16 @@ def failure(source: SyncSource, **options: Any) -> SourceError:
 
 
 def workbook(
-    path: Path, *rows: Sequence[object], formats: Mapping[str, str] | None = None, merged: Iterable[str] = ()
+    path: Path,
+    *rows: Sequence[object],
+    formats: Mapping[str, str] | None = None,
+    merged: Iterable[str] = (),
+    title: str = "Sheet",
 ) -> Path:
     """Write an XLSX file with one sheet; ``formats`` gives cells their number formats."""
     book = openpyxl.Workbook()
     sheet = book.active
+    sheet.title = title
     for row in rows:
         sheet.append(list(row))
     for cell, number_format in (formats or {}).items():

@@ -14,10 +14,12 @@ from marketingblocks_async.bulk.sheets.cells import (
     SheetNumber,
     UnusableCell,
     cell_at,
+    is_blank,
     read_text,
 )
 from marketingblocks_async.bulk.sheets.columns import names_accounts, target_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
+from marketingblocks_async.bulk.sheets.layout import Unreadable
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
 from marketingblocks_async.models import PostType
 
@@ -119,6 +121,11 @@ class RowChannels:
             if "caption_text" in fields and not has_common
         }
         self.without_caption: AbstractSet[str] = PLATFORM_NAMES - self._captions.keys() if self._captions else set()
+        given = {channel.platform for channels in recipe.channels.values() for channel in channels}
+        said = {*sources.single, *recipe.fixed, *recipe.defaults} & {CHANNEL, "channel_type", "channel_id"}
+        # The platforms of a file in which nothing says where a row goes: each goes to all channels of the options.
+        self._everywhere_on: AbstractSet[str] = set() if said or sources.flags or self._captions else given
+        self._section = ""
 
     def of_row(self, cells: Sequence[object]) -> list[Target]:
         """Return where the posts of a row go; what is not known says what to do."""
@@ -128,6 +135,36 @@ class RowChannels:
             if target not in found or not isinstance(target.channel_id, str):
                 found.append(target)
         return found
+
+    def of_sheet(self, sheet: str | None) -> str:
+        """Return what to do about a sheet that is called "Instagram", but goes elsewhere too; empty if none is."""
+        name = sheet or ""
+        said = {each for each in PLATFORM_NAMES if each in spelled(name)}
+        said |= {PLATFORMS[spelled(name)].value} if spelled(name) in PLATFORMS else set()
+        if not said or not self._everywhere_on - said:
+            return ""
+        options = " or ".join(self._words.set("channel_type", each) for each in sorted(said | self._everywhere_on))
+        return (
+            f'the sheet is called "{visible(name)}", but no column says where the posts go, so they would go to '
+            f"{' and '.join(sorted(self._everywhere_on))}; say which platform it is, {options}, or name the platforms "
+            'of each row in a column "Platform"'
+        )
+
+    def section(self, cells: Sequence[object]) -> Unreadable | None:
+        """Return what to do about a row that says the platform of the rows below it, or about one of these."""
+        filled = [cell for cell in cells if not is_blank(cell)] if self._everywhere_on else []
+        text = filled[0] if len(filled) == 1 and len(self._names) > 1 else None
+        # An "x" alone is a mark.
+        is_section = isinstance(text, str) and spelled(text) in PLATFORMS and truth(text) is None
+        if isinstance(text, str) and is_section:
+            self._section = text.strip(BLANKS)
+        if not self._section or (not is_section and self._everywhere_on == {PLATFORMS[spelled(self._section)].value}):
+            return None
+        message = (
+            f'a row says only "{visible(self._section)}"; if that is where the rows below it go, write it into each of '
+            'them, in a column "Platform", and delete the row'
+        )
+        return Unreadable(message, "", readable(text))
 
     def says_channel(self, cells: Sequence[object]) -> bool:
         """Tell whether a row itself says which channel it is, by an id or by a name that the options know."""

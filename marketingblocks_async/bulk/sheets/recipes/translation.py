@@ -103,7 +103,10 @@ class Translation:
         fields = (*_FIELDS, *self._extra)
         self._place = {field: index for index, field in enumerate(fields)}
         layout = compile_layout(fields, ColumnRules(None, rules.list_separator, rules.words))
-        self.problems: tuple[HeaderProblem, ...] = (*self._sources.problems, *layout.problems)
+        of_sheet = self._channels.of_sheet(info.sheet)
+        self.problems: tuple[HeaderProblem, ...] = (
+            *self._sources.problems, *layout.problems, *([HeaderProblem("", of_sheet)] if of_sheet else [])
+        )  # fmt: skip
         self.fields: dict[str, str | None] = {
             visible(name): self._sources.target_of(index)
             for index, name in enumerate(self._sources.names)
@@ -125,7 +128,8 @@ class Translation:
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row of which the columns without a field may say that it is not to be sent so."""
-        return self._approval.doubt(cells) or self._accounts.doubt(cells) or self._versions.doubt(cells)
+        section = self._channels.section(cells)
+        return section or self._approval.doubt(cells) or self._accounts.doubt(cells) or self._versions.doubt(cells)
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""

@@ -11,7 +11,7 @@ from marketingblocks_async.bulk import Plan, make_plan
 from marketingblocks_async.bulk.sheets.columns import names_accounts
 from marketingblocks_async.bulk.sheets.recipes.recipe import load_recipe
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
-from tests.support.workbooks import written
+from tests.support.workbooks import failure, posts, workbook, written
 
 NAMED = ["Bakery A=facebook:11", "Shop B=facebook:21"]
 NOW = {"publish_mode": "now"}
@@ -128,6 +128,46 @@ def test_a_page_of_a_platform_is_named_and_is_no_caption(file: Path) -> None:
     assert said in plan.errors[0].message
     assert "caption_text" not in plan.errors[0].message
     assert planned(file, NAMED, {"Facebook page": "channel"})[0] == [("x", 11), ("y", 21)]
+
+
+BOTH = ["facebook:11", "instagram:12"]
+
+
+@pytest.mark.parametrize("name", ["Facebook", "FB", "Facebook posts"])
+def test_a_sheet_of_one_platform_does_not_go_to_all(tmp_path: Path, name: str) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["Caption", "Notes"], ["x", "y"], title=name)
+    message = failure(path, recipe=load_recipe("calendar").with_options(words=COMMAND_LINE, channels=BOTH)).message
+    assert "--set channel_type=facebook or --set channel_type=instagram" in message
+    for platform, channel in (("facebook", 11), ("instagram", 12)):
+        how = load_recipe("calendar").with_options(channels=BOTH, fixed={**NOW, "channel_type": platform})
+        assert [post.channel_id for post in posts(path, recipe=how)] == [channel]
+    assert planned(path, BOTH[:1])[0] == [("x", 11)]
+
+
+@pytest.mark.parametrize("name", ["Sheet1", "May", "Facebook & Instagram"])
+def test_other_sheets_go_to_all_channels(tmp_path: Path, name: str) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["Caption", "Notes"], ["x", "y"], title=name)
+    assert planned(path, BOTH)[0] == [("x", 11), ("x", 12)]
+
+
+@pytest.mark.parametrize("section", ["FACEBOOK,", ",Facebook "])
+def test_rows_below_a_row_that_is_a_platform_do_not_go_to_all(file: Path, section: str) -> None:
+    written(file, f"Caption,Notes\na,n\n{section}\nx,n\nINSTAGRAM,\ny,n\n")
+    found, plan = planned(file, BOTH)
+    assert found == [("a", 11), ("a", 12)]
+    assert plan.invalid
+    assert all('in a column "Platform"' in error.message for error in plan.errors)
+    assert [caption for caption, _ in planned(file, ["facebook:11"])[0]] == ["a", "x"]
+
+
+def test_a_mark_alone_in_a_row_is_no_platform(file: Path) -> None:
+    written(file, "Caption,Notes\nx,\ny,n\n")
+    assert len(planned(file, BOTH)[0]) == 4
+
+
+def test_a_platform_alone_in_a_row_of_a_file_that_says_the_platforms_is_another_matter(file: Path) -> None:
+    written(file, "Platform,Caption\nFacebook,\nFacebook,x\n")
+    assert ("x", 11) in planned(file, BOTH)[0]
 
 
 @pytest.mark.parametrize("platform", [5, True, 1.5])
