@@ -89,22 +89,10 @@ _FIELDS = re.compile(
     r"|target_type|trigger_type|response_type|media_urls|hash_tags|post_ids|campaign_ids|keywords)(?![\w'\"-])"
 )
 
-_PLAIN_WORDS = (
-    (r"^(Value error|Assertion failed), |(?<=: )Value error, ", ""),
-    (r"Input should be (?=')", "give one of "),
-    (r"Input should be a valid integer(, unable to parse string as an integer)?", "give a whole number"),
-    (r"Input should be a valid number(, unable to parse string as a number)?", "give a number"),
-    (r"Input should be a valid string", "give a text"),
-    (r"Input should be a valid list", "give a list"),
-    (r"Input should be a valid dictionary( or instance of \w+)?", "give a JSON object"),
-    (r"Input should be (?=(greater|less) than )", "give a number "),
-    ("Extra inputs are not permitted", "there is no such field"),
-    ("Field required", "it is missing"),
-    # What only a program can give.
-    (r", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or ", ""),
-    (", or a datetime with fold=1", ""),
+# What only a program can give.
+_OF_PROGRAMS = re.compile(
+    ", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or |, or a datetime with fold=1"
 )
-"""Words of pydantic and of the library → those of the command line."""
 
 
 def with_options(text: str) -> str:
@@ -114,8 +102,9 @@ def with_options(text: str) -> str:
 
 def with_fields(text: str) -> str:
     """Return a text about a request in which fields have the names of their options, and objects are JSON."""
-    for words, plain in _PLAIN_WORDS:
-        text = re.sub(words, plain, text)
+    from marketingblocks_async.models.base import plain_words
+
+    text = _OF_PROGRAMS.sub("", plain_words(text))
     text = re.sub(r"\{'.*\}", lambda found: found[0].replace("'", '"').replace("…", '"…"'), text)
     return _FIELDS.sub(lambda found: _option(found[0]), text)
 
@@ -188,9 +177,10 @@ class _UsageError(Protocol):
 def _message(error: BaseException) -> str:
     from pydantic import ValidationError
 
+    from marketingblocks_async.models.base import problems_of
+
     if isinstance(error, ValidationError):
-        # A field that may be of several types has one problem for each of them; the last one is shown.
-        problems = {_place(each): with_fields(each["msg"]) for each in error.errors(include_url=False)}
+        problems = {_place(each): with_fields(each["msg"]) for each in problems_of(error)}
         return "\n".join(f"{place}: {problem}".removeprefix(": ") for place, problem in problems.items())
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
@@ -205,8 +195,7 @@ _ARGUMENTS = ("comment_bot_id", "input", "post_id", "user_id")
 def _place(problem: ErrorDetails) -> str:
     """Return where in a request something is wrong: its option, and the place in it."""
     steps = problem["loc"]
-    # Without the names of the checks on the way.
-    shown = [str(step) for step in steps if not re.search(r"[\[(]", str(step))]
+    shown = [str(step) for step in steps]
     if not shown or shown[0] in _ARGUMENTS:
         return ".".join(shown)
     field, *inner = shown

@@ -22,6 +22,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.endpoints import ENDPOINTS
+from marketingblocks_async.models import base
 
 from .results import Outcome
 
@@ -136,7 +137,4 @@ def said_by(error: Exception) -> dict[str, Any]:
 
 def problems_of(error: ValidationError) -> dict[str, str]:
     """Return field → what is wrong with it."""
-    return {
-        ".".join(str(step) for step in each["loc"]) or "request": each["msg"].removeprefix("Value error, ")
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
-    }
+    return {".".join(map(str, each["loc"])) or "request": each["msg"] for each in base.problems_of(error)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeGuard, TypeVar
@@ -21,12 +22,27 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from marketingblocks_async.errors import InvalidArgumentError
 
 Identifier = int | str
 """An id in a response. The documentation shows the same id as an integer and as a string."""
+
+
+_PLAIN_WORDS = (
+    (r"^(Value error|Assertion failed), |(?<=: )Value error, ", ""),
+    (r"Input should be (?=')", "give one of "),
+    (r"Input should be a valid integer(, unable to parse string as an integer)?", "give a whole number"),
+    (r"Input should be a valid number(, unable to parse string as a number)?", "give a number"),
+    (r"Input should be a valid string", "give a text"),
+    (r"Input should be a valid list", "give a list"),
+    (r"Input should be a valid dictionary( or instance of \w+)?", "give a JSON object"),
+    (r"Input should be (?=(greater|less) than )", "give a number "),
+    ("Extra inputs are not permitted", "there is no such field"),
+    ("Field required", "it is missing"),
+)
+"""Words of pydantic → those of this package."""
 
 
 class InvalidRequestError(InvalidArgumentError, ValidationError):
@@ -40,9 +56,29 @@ class InvalidRequestError(InvalidArgumentError, ValidationError):
         return _invalid_from, (self.title, self.errors(include_url=False))
 
 
+def plain_words(text: str) -> str:
+    """Return a text of pydantic in words of this package."""
+    for words, plain in _PLAIN_WORDS:
+        text = re.sub(words, plain, text)
+    return text
+
+
+def problems_of(error: ValidationError) -> list[ErrorDetails]:
+    """Return what pydantic refuses: one problem for each field, under its own name and in plain words."""
+    found: dict[tuple[int | str, ...], ErrorDetails] = {}
+    for each in error.errors(include_url=False):
+        place = each["loc"]
+        if each["type"] != "extra_forbidden":
+            # Without the names of the checks on the way, such as "function-after[check_text(), str]".
+            place = tuple(step for step in place if not re.search(r"[\[(]", str(step)))
+        # A field that may be of several types has one problem for each of them; the last one stays.
+        found[place] = {**each, "loc": place, "msg": plain_words(each["msg"])}
+    return list(found.values())
+
+
 def _invalid(error: ValidationError) -> InvalidRequestError:
     """Return pydantic's refusal as an error of this package."""
-    return _invalid_from(error.title, error.errors(include_url=False))
+    return _invalid_from(error.title, problems_of(error))
 
 
 def _invalid_from(title: str, errors: Sequence[Mapping[str, Any]]) -> InvalidRequestError:

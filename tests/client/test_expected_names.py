@@ -29,6 +29,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.calls.options import CallOptions, change, check_retry
 from marketingblocks_async.client import RawClient
+from marketingblocks_async.models.posts import UpcomingPostsQuery
 from marketingblocks_async.resources.base import Resource
 from marketingblocks_async.resources.channels import RawChannels
 from marketingblocks_async.resources.comment_automations import RawCommentAutomations
@@ -290,6 +291,35 @@ async def test_every_refused_argument_of_a_call_is_one(
     with pytest.raises(MarketingBlocksError) as caught:
         await call(marketingblocks_client)
     assert isinstance(caught.value, ValueError)
+
+
+PROBLEMS: list[tuple[Callable[[Any], Awaitable[object]], dict[tuple[str | int, ...], str]]] = [
+    (lambda client: client.posts.get(None), {("post_id",): "give a text"}),
+    (lambda client: client.posts.upcoming(limit="x"), {("limit",): "give a whole number"}),
+    (lambda client: client.generations.create(post_type="breel"), {("input",): "it is missing"}),
+    (
+        lambda client: client.comment_automations.create(name=3, channels=["x"]),
+        {("name",): "give a text", ("channels", 0): "give a whole number"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "problems"), PROBLEMS)
+async def test_a_field_has_one_problem_in_plain_words(
+    marketingblocks_client: MarketingBlocks,
+    call: Callable[[Any], Awaitable[object]],
+    problems: dict[tuple[str | int, ...], str],
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        await call(marketingblocks_client)
+    assert {each["loc"]: each["msg"] for each in caught.value.errors()} == problems
+    assert "[_" not in str(caught.value)
+
+
+def test_a_field_that_does_not_exist_keeps_its_name() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        UpcomingPostsQuery.checked({"a[0]": 1})
+    assert [each["loc"] for each in caught.value.errors()] == [("a[0]",)]
 
 
 async def test_an_item_of_many_that_is_no_post_has_one(marketingblocks_client: MarketingBlocks) -> None:

@@ -32,6 +32,7 @@ from marketingblocks_async.models import (
     TriggerType,
     UpdateCommentAutomation,
 )
+from marketingblocks_async.models.base import problems_of
 from tests.support.examples import CLEAR_REFUSAL, nested, refusal, sent
 
 DEFAULTS = {"target_type": "all", "trigger_type": "any"}
@@ -67,7 +68,7 @@ class TestRefusals:
             CreatePost.model_validate({"channel_type": "x", "channel_id": True, "twitter_threads": [{"message": 1}]})
         # Pydantic's own class where pydantic's own methods are called, with the same problems.
         assert not isinstance(plain.value, MarketingBlocksError)
-        shown = [(each["type"], each["loc"], each["msg"]) for each in plain.value.errors()]
+        shown = [(each["type"], each["loc"], each["msg"]) for each in problems_of(plain.value)]
         assert [(each["type"], each["loc"], each["msg"]) for each in error.errors()] == shown
         again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
         assert type(again) is InvalidRequestError
