@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 3
     """A call, or rows, may or may not have been carried out."""
     INTERRUPTED = 130
-    """Ctrl-C."""
+    """Ctrl-C, SIGTERM or SIGHUP."""
 
 
 class CommandEnded(Exception):  # noqa: N818 - it is not an error

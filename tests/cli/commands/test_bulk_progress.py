@@ -156,15 +156,26 @@ def test_ctrl_c_once_finishes_what_is_in_flight(
     assert not sandbox.ledger.duplicates()
 
 
+def in_foreground(words: list[str], sandbox: Sandbox, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [*MODULE, *words], cwd=folder, env=environment(sandbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def in_background(words: list[str], sandbox: Sandbox, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [*MODULE, *words], cwd=folder, env=environment(sandbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509 - "&" of a shell does the same
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("start", [in_foreground, in_background])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_the_file_is_read_says_that_nothing_was_sent(
-    sandbox: Sandbox, tmp_path: Path, number: signal.Signals
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     os.mkfifo(tmp_path / "posts.csv")
-    run = subprocess.Popen(  # noqa: S603 - our own command
-        [*MODULE, "bulk", "run", "posts.csv", "--json"],
-        cwd=tmp_path, env=environment(sandbox), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    run = start(["bulk", "run", "posts.csv", "--json"], sandbox, tmp_path)
     # It returns when the command has opened the pipe, too.
     with (tmp_path / "posts.csv").open("wb") as pipe:
         pipe.write(f"{HEADER}\nfacebook,1,post,One,,now\n".encode())
@@ -236,27 +247,23 @@ def test_a_killed_run_is_said_to_be_killed(running: Callable[..., Running], comm
     assert (status["state"], status["unknown"]) == ("killed", 4)
 
 
-def test_ctrl_c_during_a_call_says_what_is_known(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("start", "number"),
+    [
+        (in_foreground, signal.SIGINT),
+        (in_foreground, signal.SIGTERM),
+        (in_foreground, signal.SIGHUP),
+        (in_background, signal.SIGTERM),
+    ],
+)
+def test_ctrl_c_during_a_call_says_what_is_known(
+    sandbox: Sandbox, start: Callable[..., subprocess.Popen[bytes]], number: signal.Signals
+) -> None:
     sandbox.faults.add("commit_then_stall")
-    call = subprocess.Popen(  # noqa: S603 - our own command
-        [
-            *MODULE,
-            "posts",
-            "create",
-            "--channel-type",
-            "facebook",
-            "--channel-id",
-            "1",
-            "--caption-text",
-            "x",
-            "--json",
-        ],
-        env=environment(sandbox),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = ["posts", "create", "--channel-type", "facebook", "--channel-id", "1", "--caption-text", "x", "--json"]
+    call = start(words, sandbox)
     wait_for(lambda: sandbox.ledger.carried_out_at("create-post") == 1)
-    call.send_signal(signal.SIGINT)
+    call.send_signal(number)
     out, err = call.communicate(timeout=60)
     ran = Ran(call.returncode, out.decode(), err.decode()).check()
     assert (ran.code, ran.json["error"]["type"]) == (130, "Interrupted")
