@@ -39,7 +39,7 @@ _CODES = {
     ExitCode.USAGE: "the command line, the configuration or the access token is wrong",
     ExitCode.FAILED: "a call failed; or rows failed, are not valid, or are still to be sent",
     ExitCode.UNKNOWN: "a call, or a row, may or may not have been carried out",
-    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.INTERRUPTED: "Ctrl-C, SIGTERM or SIGHUP",
 }
 _PANELS = {
     "Settings": ("Settings", "Most commands take these. A command that does not call the API needs no token."),

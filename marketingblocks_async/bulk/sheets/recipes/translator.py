@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at
-from marketingblocks_async.bulk.sheets.columns import ColumnRules, normal_name, numbered
-from marketingblocks_async.bulk.sheets.dates import DateColumn, needs_decision
+from marketingblocks_async.bulk.sheets.columns import ColumnRules, normal_name, numbered, usual_target
+from marketingblocks_async.bulk.sheets.dates import DateColumn, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, Layout, RawRow, Unreadable, header_error
 
@@ -51,9 +51,16 @@ class RecipeRules(ColumnRules):
         return self.columns.count_known(names)
 
     def is_header(self, cells: Sequence[object]) -> bool:
-        """Tell whether the first row of a file without a header is one: it has words where the others have a date."""
-        cell = cell_at(cells, self._when)
-        return isinstance(cell, str) and not any(sign.isdigit() for sign in cell)
+        """Tell whether the first row of a file without a header is one: it has names of columns, and no data.
+
+        A word alone in place of the date is no proof of that: it may be "TBD" or "tomorrow".
+        """
+        when = cell_at(cells, self._when)
+        filled = [cell for cell in cells if isinstance(cell, str) and cell.strip(BLANKS)]
+        names = [cell for cell in filled if usual_target(cell)[0] is not None]
+        has_data = any(read_clock(cell) or "://" in cell or cell.strip(BLANKS).isdecimal() for cell in filled)
+        is_word = isinstance(when, str) and not any(sign.isdigit() for sign in when)
+        return is_word and not has_data and (when in names or len(names) * 2 > len(filled))
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the columns that the caller names and no header has; those of a recipe need not be there."""
