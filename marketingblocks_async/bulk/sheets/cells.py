@@ -22,7 +22,7 @@ from marketingblocks_async.models import ChannelType, PostType
 
 from .display import readable, visible
 from .json_text import JsonError, load_json
-from .spellings import PLATFORMS, POST_TYPES, spelled
+from .spellings import PLATFORMS, POST_TYPES, is_doubtful, spelled
 from .words import PYTHON, Words
 
 CellReader: TypeAlias = Callable[[object], Any]
@@ -335,6 +335,11 @@ def channel_id_reader(words: Words = PYTHON) -> CellReader:
 _NAME = re.compile(r"[\w /().&-]{1,40}")
 """The characters and the length of a platform's name; any other text was not meant as one."""
 
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and not is_doubtful(text)
+
+
 _USUAL: Mapping[type[StrEnum], Mapping[str, StrEnum]] = {ChannelType: PLATFORMS, PostType: POST_TYPES}
 
 
@@ -355,7 +360,7 @@ def enum_reader(kind: type[StrEnum], words: Words = PYTHON) -> CellReader:
             text = value.strip(BLANKS)
             if not text:
                 return None
-            if member := loose.get(_loose(text)) or (usual.get(spelled(text)) if _NAME.fullmatch(text) else None):
+            if member := loose.get(_loose(text)) or (usual.get(spelled(text)) if _is_name(text) else None):
                 return member
         elif value is None:
             return None

@@ -6,7 +6,9 @@ its recipe.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from marketingblocks_async.models import ChannelType, PostType
@@ -66,6 +68,26 @@ POST_TYPES: dict[str, PostType] = {
     spelled(name): kind for kind, names in _POST_TYPES.items() for name in (kind.value, *names)
 }
 """Names of kinds of posts (as ``spelled()`` gives them) → the kind."""
+
+
+_TICKS = re.compile(r"[✅✔☑✓]\ufe0f?|\[ ?[xX✓✔✅] ?\]")
+_DOUBTFUL = re.compile(
+    r"[❌🚫⛔✖✗✘❎⬜☐🔴🟡🟠⏸⏳🛑❓❔❗⚠!?~]|\[ *\]|^\[|^[-+(\u2010-\u2015\u2212]",
+)
+"""Signs that cross a name out, or leave open whether it is meant."""
+
+
+def without_ticks(names: Sequence[str]) -> list[str]:
+    """Return the names of a list without their ticks, if each has one."""
+    found = [_TICKS.sub("", name).strip() for name in names]
+    is_ticked = all(name and name != original for name, original in zip(found, names, strict=True))
+    return found if is_ticked else [*names]
+
+
+def is_doubtful(name: str) -> bool:
+    """Tell whether a name is crossed out, or may not be meant, such as one with a tick that others lack."""
+    head = name[:100]
+    return _DOUBTFUL.search(head.strip()) is not None or _TICKS.search(head) is not None
 
 
 def _says_something(sign: str) -> bool:

@@ -20,7 +20,14 @@ from marketingblocks_async.bulk.sheets.cells import (
 from marketingblocks_async.bulk.sheets.columns import names_accounts, target_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable
-from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
+from marketingblocks_async.bulk.sheets.spellings import (
+    PLATFORMS,
+    POST_TYPES,
+    is_doubtful,
+    spelled,
+    truth,
+    without_ticks,
+)
 from marketingblocks_async.models import PostType
 
 from .known_columns import PLATFORM_NAMES, Sources
@@ -30,6 +37,7 @@ _LISTS = re.compile(r"[,;|\n]+")
 # The parts are stripped; a pattern that begins with any number of blanks takes minutes for a cell that has many.
 _LOOSE_LISTS = re.compile(r"[,;|\n+&/]+|\sand\s", re.IGNORECASE)
 _NO_WORD = re.compile(r"[\W_]+")
+_BULLET = re.compile(r"\s*[-\u2013] ")
 _LONGEST_NAME = 100
 _SHORTS = frozenset({"short", "shorts"})
 """Words for a kind of post that the API does not have."""
@@ -112,6 +120,7 @@ class RowChannels:
         self._sources = sources
         self._names = sources.names
         self._values = values
+        self._exact_names = {name.casefold() for name in recipe.channels}
         self._channels = {spelled(name): channels for name, channels in recipe.channels.items()}
         # Platform → its own caption, in a file whose captions all stand in such columns.
         has_common = "caption_text" in {*sources.single, *sources.several, *recipe.fixed, *recipe.defaults}
@@ -209,8 +218,8 @@ class RowChannels:
         if fixed_type:
             # The platform is fixed. Names of its channels still say which one it is, if the options know such names.
             has_names = any(word not in PLATFORMS for word in self._channels)
-            names = self._split(self._cell(cells, CHANNEL)) if has_names and not ids else []
-            known = [name for name in names if spelled(name) not in PLATFORMS]
+            names = self._names_in(self._cell(cells, CHANNEL)) if has_names and not ids else []
+            known = [name for name in names if not (isinstance(name, str) and spelled(name) in PLATFORMS)]
             field = CHANNEL if known else "channel_id"
             named: list[_Named] | None = self._together([*(known or named_ids)], [_Named(fixed_type)], field, ids)
         else:
@@ -254,7 +263,21 @@ class RowChannels:
             except CellError as exc:
                 # Such as an error of the spreadsheet.
                 return [UnusableCell(readable(cell), str(exc), cell)]
-        return [*self._split(cell)] or ([] if cell is None else [cell])
+        return self._names_in(cell) or ([] if cell is None else [cell])
+
+    def _names_in(self, cell: object) -> list[object]:
+        """Return the names in a cell; one that is crossed out, or may not be meant, says what to do."""
+        return [self._doubt(name) or name for name in without_ticks(self._split(cell))]
+
+    def _doubt(self, name: str) -> UnusableCell | None:
+        is_exact = name.casefold() in self._exact_names
+        if is_exact or not is_doubtful(name) or not self._is_known(without_ticks([name])[0]):
+            return None
+        message = (
+            f'"{visible(name)}" may mean that the post does not go there; write only the names where it goes, without '
+            "signs"
+        )
+        return UnusableCell(visible(name), message, name)
 
     def _together(
         self, names: Sequence[object], platforms: Sequence[_Named], field: str, ids: Sequence[object]
@@ -395,6 +418,11 @@ class RowChannels:
         text = cell.strip(BLANKS)
         if self._is_known(text):
             return [text]
+        if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]]", text[1:-1]):
+            # A list as programs write it.
+            text = text[1:-1]
+        if len(lines := text.splitlines()) > 1 and all(map(_BULLET.match, lines)):
+            text = "\n".join(_BULLET.sub("", line) for line in lines)
         strict = [name for part in _LISTS.split(text) if (name := part.strip(BLANKS))]
         sign = self._recipe.separators.get(CHANNEL)
         for pattern in (re.compile(re.escape(sign)),) if sign else (_LOOSE_LISTS, _LISTS):

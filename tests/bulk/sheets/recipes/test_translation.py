@@ -543,6 +543,28 @@ class TestChannels:
             ("For all\nhttps://x.example/l", "tweet"), ("For all", "post"), ("For all", "post"), ("For all", "tweet"),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize(
+        ("names", "sent"),
+        [
+            # Crossed out, or not sure.
+            ("Facebook ❌, Instagram ✅", []), ("❌ Facebook", []), ("Facebook 🚫", []), ("!Facebook", []),
+            ("-Facebook", []), ("~~Facebook~~", []), ("(Facebook)", []), ("Facebook?", []),
+            ("⬜ Facebook, ✅ Instagram", []), ("[ ] Facebook, [x] Instagram", []),
+            ("Facebook, Instagram ✅", ["facebook"]),
+            # Marked, all of them, or not marked.
+            ("[x] Facebook, [x] Instagram", ["facebook", "instagram"]), ("✅ Facebook", ["facebook"]),
+            ("['facebook', 'instagram']", ["facebook", "instagram"]), ("📘 FB, #insta", ["facebook", "instagram"]),
+            ("- Facebook\n- Instagram", ["facebook", "instagram"]), ("Facebook + Instagram", ["facebook", "instagram"]),
+            ("Wow!", ["facebook"]),
+        ],
+    )  # fmt: skip
+    def test_a_platform_that_is_crossed_out_is_not_posted_to(self, file: Path, names: str, sent: list[str]) -> None:
+        table(file, ["Text", "Platform", "Date"], ["A", names, "2027-03-14 09:05"])
+        found = Read(file, options(channels=["facebook:11", "instagram:12", "Wow!=facebook:13"]))
+        assert found.values("channel_type") == sent
+        assert all("may mean that the post does not go there" in each for each in found.messages)
+        assert bool(found.messages) == (len(sent) < len(re.split("[,+\n]", names)))
+
     def test_a_flag_that_is_a_text_is_refused_with_what_it_may_be(self, file: Path) -> None:
         table(file, ["Facebook"], ["Come by!"])
         message = Read(file, options(channels=FACEBOOK)).messages[0]
