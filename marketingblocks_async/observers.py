@@ -67,13 +67,13 @@ class Hooks:
                 raise ConfigurationError(msg)
 
 
-def tell(hook: Callable[[EventT], None], event: EventT) -> None:
-    """Call a hook; what it raises is logged, since it must not change the course of the call."""
+def tell(hook: Callable[[EventT], None], event: EventT, name: str = "an observer") -> None:
+    """Call a hook; what it raises is logged, since it must not change the course of the call or the run."""
     try:
         hook(event)
     except (Exception, asyncio.CancelledError):
         # Nothing is awaited here, so a CancelledError is the hook's own and not the call's.
-        logger.exception("an observer failed on %s", type(event).__name__)
+        logger.exception("%s failed on %s", name, type(event).__name__)
 
 
 class ObserverOptions(TypedDict):

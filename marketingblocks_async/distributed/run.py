@@ -13,6 +13,7 @@ from marketingblocks_async import Lane, MarketingBlocks
 from marketingblocks_async.bulk import Counts, JournalError, RowState
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.run.reconcile import note_highest_id, reconcile, settling_time
+from marketingblocks_async.observers import tell
 
 from .journal import SharedJournal
 
@@ -59,7 +60,7 @@ class DistributedRun:
         quiet: seconds without any change after which pending rows are queued again, unless the token is paused.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
-        on_progress: called about once a second.
+        on_progress: called about once a second. An exception in it is logged and does not stop the run.
 
     """
 
@@ -110,7 +111,7 @@ class DistributedRun:
             states = await journal.states()
             self._check_size(sum(states.values()), size)
             if self._on_progress is not None:
-                self._on_progress(await journal.counts())
+                tell(self._on_progress, await journal.counts(), "on_progress")
             if states != before:
                 before, moved_at, rounds = states, time.monotonic(), 0
             if states[RowState.SENDING]:

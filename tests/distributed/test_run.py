@@ -19,7 +19,7 @@ from marketingblocks_async import (
     RateLimit,
     Send,
 )
-from marketingblocks_async.bulk import JournalError, OtherTokenError, OutagePolicy, RowState
+from marketingblocks_async.bulk import Counts, JournalError, OtherTokenError, OutagePolicy, RowState
 from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER
 from marketingblocks_async.bulk.run.reconcile import Reconciliation, reconcile
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
@@ -391,6 +391,22 @@ async def test_without_workers_it_says_so(sandbox: Sandbox, journal: SharedJourn
         result = await DistributedRun(client, journal, nowhere, quiet=0.05).run()
     assert result.reason == run_module.NO_CHANGE
     assert result.counts.pending == ROWS
+
+
+async def test_an_exception_in_on_progress_does_not_stop_the_run(
+    sandbox: Sandbox, journal: SharedJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def nowhere(_numbers: Sequence[int]) -> None:
+        """Nobody listens."""
+
+    def fail(_counts: Counts) -> None:
+        message = "the window is closed"
+        raise ValueError(message)
+
+    async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
+        result = await DistributedRun(client, journal, nowhere, quiet=0.05, on_progress=fail).run()
+    assert result.reason == run_module.NO_CHANGE
+    assert "on_progress failed on Counts" in caplog.text
 
 
 async def test_a_run_outlasts_a_pause_of_the_token(sandbox: Sandbox, journal: SharedJournal) -> None:

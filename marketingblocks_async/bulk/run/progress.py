@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from marketingblocks_async import ConfigurationError, MarketingBlocks, RateLimiterSnapshot
 from marketingblocks_async.bulk.journal.states import Counts, RowState
+from marketingblocks_async.observers import tell
 
 _SAMPLES, _SAMPLE_EVERY = 12, 0.25
 """Number of past measurements that the rate is taken from, and seconds between them."""
@@ -121,7 +122,7 @@ class ProgressMeter:
     def report(self) -> None:
         """Report the progress now."""
         if self._on_progress is not None:
-            self._on_progress(self.snapshot())
+            tell(self._on_progress, self.snapshot(), "on_progress")
 
     async def report_every(self, seconds: float) -> None:
         """Report the progress again and again, until cancelled."""

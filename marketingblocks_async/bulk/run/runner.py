@@ -27,6 +27,7 @@ from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
 from marketingblocks_async.bulk.numbers import listed_rows, rows_that
+from marketingblocks_async.observers import tell
 from marketingblocks_async.resources.create_many import StoredPost
 
 from .breaker import (
@@ -88,9 +89,11 @@ class BulkRun:
             ``False``, a row whose time passes during the run stays pending, too, and the others are sent.
         accept_new_token: whether to go on although the run was begun with another access token. Set it if the account
             has got a new token; the rows would go to another account otherwise.
-        on_progress: called about every ``progress_every`` seconds, and at the end.
+        on_progress: called about every ``progress_every`` seconds, and at the end. An exception in it is logged and
+            does not stop the run.
         progress_every: seconds between two reports.
-        on_remark: called with a sentence about something that does not stop the run; it is logged, too.
+        on_remark: called with a sentence about something that does not stop the run; it is logged, too. An exception in
+            it does not stop the run, either.
 
     """
 
@@ -299,7 +302,7 @@ class BulkRun:
     def _remark(self, text: str) -> None:
         logger.warning("%s: %s", self._journal.title, text)
         if self._on_remark is not None:
-            self._on_remark(text)
+            tell(self._on_remark, text, "on_remark")
 
     def _pause_for_previous_session(self) -> None:
         """Keep the limit across processes: the server still counts what an earlier one sent a moment ago."""

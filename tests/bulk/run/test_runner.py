@@ -615,6 +615,26 @@ async def test_progress(sandbox: Sandbox, path: Path) -> None:
         assert each.rate >= 0
 
 
+async def test_an_exception_in_a_callback_is_logged_and_takes_no_result_away(
+    sandbox: Sandbox, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[object] = []
+
+    def fail(news: object) -> None:
+        seen.append(news)
+        message = "the window is closed"
+        raise ValueError(message)
+
+    sandbox.faults.add("slow_answer:endpoint=create-post,times=1,delay=0.3")
+    result = await run(sandbox, path, on_progress=fail, progress_every=0.01)
+    assert result.counts.done == 10
+    assert len(seen) > 1
+    assert "on_progress failed on BulkProgress" in caplog.text
+    past = await scheduled_journal(path.with_name("past.journal"), datetime(2019, 12, 31, tzinfo=UTC))
+    assert (await run(sandbox, past, on_remark=fail)).counts.done == 5
+    assert "on_remark failed on str" in caplog.text
+
+
 async def test_with_the_limit_lifted_there_is_no_cap(sandbox: Sandbox, path: Path) -> None:
     seen: list[BulkProgress] = []
     await run(sandbox, path, on_progress=seen.append)
