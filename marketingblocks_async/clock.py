@@ -18,6 +18,18 @@ def now() -> float:
     return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
 
+def instant() -> tuple[float, float]:
+    """Return the present by ``time.monotonic()`` and by ``now()``, for ``seconds_since()``."""
+    return time.monotonic(), now()
+
+
+def seconds_since(then: tuple[float, float]) -> float:
+    """Return the seconds since an ``instant()``, with those for which the machine slept."""
+    # The greater of both, since each may stand still while the other goes on: the first in sleep, and the second in
+    # fake time.
+    return max(time.monotonic() - then[0], now() - then[1])
+
+
 class CalendarClock:
     """The Unix time, without the steps by which it is set forward after this clock was made."""
 

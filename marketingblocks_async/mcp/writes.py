@@ -22,6 +22,7 @@ from marketingblocks_async import (
     MarketingBlocksError,
     RetryPolicy,
     Send,
+    clock,
 )
 from marketingblocks_async import Outcome as Refusal
 from marketingblocks_async.bulk import JournalError, RowState
@@ -263,9 +264,10 @@ class Writes:
 
     async def _note_what_is_listed(self, client: MarketingBlocks) -> None:
         """Ask for the listings before a post, so that it can be told from older ones should its outcome be unknown."""
-        if time.monotonic() - self._listed_at < LISTED_FOR:
+        # Posts appear also while the machine sleeps.
+        if clock.now() - self._listed_at < LISTED_FOR:
             return
-        self._listed_at = time.monotonic()
+        self._listed_at = clock.now()
         self.journal.forget_highest_id()
         # Without a listing the post goes out all the same, so it does not wait long for one.
         await note_highest_id(client.with_options(retry=RetryPolicy(max_attempts=2)), self.journal)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 
+from marketingblocks_async import clock
 from marketingblocks_async.errors import ConfigurationError, Outcome, excerpt
 from marketingblocks_async.limits.settings import Limiter
 
@@ -232,11 +233,14 @@ class ObservedConnector(aiohttp.TCPConnector):
 
     async def _wait_to_write(self, limiter: Limiter, attempt: Attempt, connection: Connection) -> bool:
         """Wait until the limiter lets the attempt be written; return whether its connection is still good."""
+        began = clock.now()
         try:
             waited = await attempt.hold_back(limiter.wait_to_write(owner=self._owner))
         except BaseException:
             _put_back(connection, attempt)
             raise
+        # The other clock stands still while the machine sleeps.
+        waited = max(waited, clock.now() - began)
         is_old = waited >= KEEPALIVE and attempt.idle is None
         if connection.closed or is_old or (waited > CHECK_AFTER and not self._is_usable(connection, attempt)):
             # It was lost, or has become too old, meanwhile; a server may close a new one that stays silent, too.
@@ -250,11 +254,11 @@ class ObservedConnector(aiohttp.TCPConnector):
         if protocol is None or used is None:
             attempt.idle, attempt.uses = None, 0
             return True
-        idle = attempt.idle = time.monotonic() - used.answered_at
+        idle = attempt.idle = clock.seconds_since(used.answered_at)
         attempt.uses = used.responses
         # aiohttp closes a connection that brings something unasked, but only when it is put back into the pool. Until
         # then that would pass for the response to the next request.
-        if attempt.needs_new_connection or protocol.should_close or used.answered_at < self._lesson.distrusted_until:
+        if attempt.needs_new_connection or protocol.should_close or used.answered_at[0] < self._lesson.distrusted_until:
             return False
         if not attempt.is_resendable:
             return self._lesson.allows(idle) and not used.is_at_end()
@@ -272,7 +276,7 @@ class ObservedConnector(aiohttp.TCPConnector):
                 self._used = {key: each for key, each in self._used.items() if not key.is_closing()}
                 self._most_used = max(2 * len(self._used), _FEW_CONNECTIONS)
         if used is not None:
-            used.answered_at = time.monotonic()
+            used.answered_at = clock.instant()
             used.responses += 1
         if attempt.idle is not None:
             self._lesson.prove(attempt.idle, attempt.uses)
@@ -333,7 +337,7 @@ class _PooledConnection:
     """A connection that should be silent.
 
     Attributes:
-        answered_at: ``time.monotonic()`` of its last response.
+        answered_at: ``clock.instant()`` of its last response. While the machine sleeps, the other side forgets it.
         responses: how many it has brought.
 
     """
@@ -341,7 +345,7 @@ class _PooledConnection:
     __slots__ = ("_poll", "_socket", "answered_at", "responses")
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self.answered_at: float = 0.0
+        self.answered_at: tuple[float, float] = (0.0, 0.0)
         self.responses: int = 0
         self._socket = transport.get_extra_info("socket")
         # Kept, since to make one costs more than to ask it.

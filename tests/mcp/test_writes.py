@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
+from marketingblocks_async import clock
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
@@ -375,6 +376,22 @@ async def test_a_folder_that_cannot_be_made_is_told(sandbox: Sandbox, tmp_path: 
         plan = await call(client, CREATE_MANY, action="plan", posts=[POST])
         assert plan["outcome"] == "not_sent"
         assert "writes.mcp.bulk" in str(plan["untrusted_data"])
+
+
+async def test_what_was_listed_before_the_machine_slept_is_listed_again(
+    sandbox: Sandbox, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def attempts_of_a_post() -> int:
+        before = sandbox.ledger.attempts()
+        assert (await tools("create_post", POST | {"caption_text": f"after {before}"}))["outcome"] == "done"
+        return sandbox.ledger.attempts() - before
+
+    first = await attempts_of_a_post()
+    assert await attempts_of_a_post() == 1
+    # ``time.monotonic()`` stands still meanwhile.
+    since_boot = clock.now
+    monkeypatch.setattr(clock, "now", lambda: since_boot() + writes_module.LISTED_FOR)
+    assert await attempts_of_a_post() == first > 1
 
 
 # Cancellation

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy
+from marketingblocks_async import APIConnectionError, OutcomeUnknownError, RateLimit, RetryPolicy, clock
 from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.transport import keepalive
 from marketingblocks_async.transport.attempt import Attempt
@@ -245,6 +245,34 @@ async def test_a_new_connection_that_waited_long_to_be_written_is_replaced(monke
     async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
         for _ in range(2):
             assert (await client.posts.create(post())).post_id == 1
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_no_write_uses_a_connection_that_is_older_than_the_sleep_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    slept = 0.0
+    since_boot, wait_to_write = clock.now, RateLimiter.wait_to_write
+
+    async def wait_asleep(self: RateLimiter, *, owner: object = None) -> None:
+        nonlocal slept
+        await wait_to_write(self, owner=owner)
+        slept = 3600.0
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK)
+        return True
+
+    # ``time.monotonic()`` stands still meanwhile.
+    monkeypatch.setattr(clock, "now", lambda: since_boot() + slept)
+    async with RawServer(respond) as server, client_at(server.base_url, rate_limit=RateLimit()) as client:
+        if used:
+            await client.posts.create(post())
+            slept = 3600.0
+        else:
+            monkeypatch.setattr(RateLimiter, "wait_to_write", wait_asleep)
+        assert (await client.posts.create(post())).post_id == 1
         assert server.connections == 2
 
 
