@@ -247,10 +247,6 @@ def make_policy(
     return makers[name]()
 
 
-RETRY_AFTER_STYLES = ("none", "seconds", "decimal", "http_date")
-"""The named styles; every other text is sent as it is."""
-
-
 def retry_after_header(style: str, wait: float, world: float) -> str | None:
     """Return the value of ``Retry-After``, or ``None`` when the header is left out.
 

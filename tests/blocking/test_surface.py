@@ -35,7 +35,6 @@ NOT_OFFERED = {
     "connection_slots",
     "timeout",
     "token_fingerprint",
-    "is_stopping",
 }
 
 

@@ -158,11 +158,6 @@ class BulkRun:
             self._news.set()
             self._end_if_drained()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was asked to stop, or stops by itself."""
-        return self._stopping.is_set()
-
     def _end_if_drained(self) -> None:
         # A row that only waits for a permit need not get it first; a pause after a 429 may be long.
         if self._stopping.is_set() and not self._meter.in_flight and self._task is not None:

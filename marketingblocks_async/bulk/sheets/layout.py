@@ -47,7 +47,7 @@ from .columns import (
     usual_target,
     without_bracket,
 )
-from .display import readable, visible
+from .display import visible
 from .words import PYTHON, Words
 
 HINT_ROWS = 10
@@ -314,10 +314,6 @@ class RawRow:
         """Return what identifies the post that the row, or its part, makes; its key column may hold a ``key``."""
         own = key or str(self.number)
         return f"{own}/{self.part}" if self.part else own
-
-    def as_read(self) -> dict[str, str]:
-        """Return name of the column → content of the cell, shortened and without empty cells."""
-        return {self.layout.name_of(index): text for index, cell in enumerate(self.cells) if (text := readable(cell))}
 
 
 def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: ColumnRules) -> Layout:
