@@ -14,8 +14,8 @@ from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 
 SPROUT = """date,time_24hr,message_text,link_url,tags,image_url
-14/03/2027,09:05,"Fresh tulips, come by",https://x.example,spring,https://x.example/a.jpg
-15/03/2027,14:20,Balcony ideas,,,
+14/03/2099,09:05,"Fresh tulips, come by",https://x.example,spring,https://x.example/a.jpg
+15/03/2099,14:20,Balcony ideas,,,
 """
 LIFTED = ("--rate", "0", "--timeout", "5")
 BERLIN = ("--set", "time_zone=Europe/Berlin")
@@ -36,7 +36,7 @@ def test_what_was_understood_of_the_file_is_shown(command: Command, sprout: Path
     for words in (
         "rows 2, which make 4 posts: 4 valid, 0 not valid",
         "recipe sprout",
-        "dates DD/MM/YYYY: `14/03/2027 09:05` in line 2 only fits day first",
+        "dates DD/MM/YYYY: `14/03/2099 09:05` in line 2 only fits day first",
         "left out tags (1 row); not sent",
     ):
         assert words in ran.words, words
@@ -102,7 +102,7 @@ def test_the_failed_part_of_a_row_comes_back_as_a_row_to_correct(
 ) -> None:
     (tmp_path / "posts.csv").write_text(
         "Copy,Networks,Day,Image link\n"
-        'Tulips,"Facebook, Pinterest",14/03/2027 09:05,https://x.example/a.jpg\n'
+        'Tulips,"Facebook, Pinterest",14/03/2099 09:05,https://x.example/a.jpg\n'
         'Ideas,"Facebook, Instagram",soon,"https://x.example/a.jpg, https://x.example/b.jpg"\n',
         encoding="utf-8",
     )
@@ -118,7 +118,7 @@ def test_the_failed_part_of_a_row_comes_back_as_a_row_to_correct(
     for row in rows:
         row["channel_type"] = row["channel_type"].replace("Pinterest", "facebook")
         row["channel_id"] = row["channel_id"].replace("#CORRECT!", "13")
-        row["schedule_time"] = row["schedule_time"].replace("soon", "2027-03-15 10:00")
+        row["schedule_time"] = row["schedule_time"].replace("soon", "2099-03-15 10:00")
     with (tmp_path / "failed.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -129,7 +129,7 @@ def test_the_failed_part_of_a_row_comes_back_as_a_row_to_correct(
     assert [post["media_urls"] for post in posts if post["caption_text"] == "Ideas"] == [
         ["https://x.example/a.jpg", "https://x.example/b.jpg"]
     ] * 2
-    assert {post["schedule_time"] for post in posts} == {"2027-03-14 09:05", "2027-03-15 10:00"}
+    assert {post["schedule_time"] for post in posts} == {"2099-03-14 09:05", "2099-03-15 10:00"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ class TestRecipes:
 
     def test_a_new_one_refuses_what_it_does_not_know_until_it_is_said(self, command: Command, tmp_path: Path) -> None:
         (tmp_path / "calendar.csv").write_text(
-            "Copy,Day,Hour,FB,Mood,Visual 1\nHello,14.03.2027,9:05,yes,good,https://x.example/a.jpg\n", encoding="utf-8"
+            "Copy,Day,Hour,FB,Mood,Visual 1\nHello,14.03.2099,9:05,yes,good,https://x.example/a.jpg\n", encoding="utf-8"
         )
         ran = command("bulk", "recipe", "new", "calendar.csv", "--output", "mine.toml")
         assert ran.code == 0
