@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, SupportsIndex, cast, overload
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from .base import (
     CommaSeparated,
@@ -298,8 +298,13 @@ class Post(ResponseModel):
     """Time at which it will go out, as the API wrote it. The format in responses is not documented."""
 
     @property
+    def post_status(self) -> OpenPostStatus | None:
+        """The post's state: the same as ``STATUS``, under the name that ``FoundPost`` and ``CreatedPost`` have too."""
+        return self.STATUS
+
+    @property
     def status(self) -> OpenPostStatus | None:
-        """The post's state: the same as ``STATUS``."""
+        """The same as ``post_status``. The ``status`` of ``FoundPost`` and ``CreatedPost`` is that of the call."""
         return self.STATUS
 
     @property
@@ -316,8 +321,8 @@ class FoundPost(ResponseModel):
 
     post: Post
     """The post."""
-    status: Any = None
-    """``True`` in the documented response: the call succeeded. The post's state is ``STATUS``."""
+    status: Tolerant[StrictBool | None] = None
+    """``True`` in the documented response: the call succeeded. The post's state is ``post_status``."""
 
     @property
     def post_id(self) -> Identifier | None:
@@ -340,9 +345,14 @@ class FoundPost(ResponseModel):
         return self.post.permalink
 
     @property
-    def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
+    def post_status(self) -> OpenPostStatus | None:
         """The post's state, not the response's boolean ``status``."""
-        return self.post.status
+        return self.post.STATUS
+
+    @property
+    def STATUS(self) -> OpenPostStatus | None:  # noqa: N802 - the API's own name for it
+        """The same as ``post_status``."""
+        return self.post.STATUS
 
 
 class CreatedPost(UndocumentedResponse):

@@ -105,6 +105,17 @@ class TestFoundPost:
         assert result.post.permalink == "https://www.facebook.com/123/posts/1246"
         assert result.raw == DOCUMENTED_FOUND_POST
 
+    def test_its_state_has_the_same_name_wherever_a_post_comes_from(self) -> None:
+        state = PostStatus.PUBLISHED
+        assert found().post_status is found().post.post_status is listed([found().post.raw])[0].post_status is state
+        assert created({"post": found().post.raw}).post_status == state
+
+    @pytest.mark.parametrize("status", [None, 1, "success", "true", ["x"]])
+    def test_keeps_a_status_of_another_type_as_it_is(self, status: Any) -> None:
+        result = decoded(FIND_POST, answer({**DOCUMENTED_FOUND_POST, "status": status}))
+        assert type(result.status) is type(status)
+        assert result.model_dump()["status"] == status
+
     def test_offers_the_post_s_fields_itself(self) -> None:
         result = found()
         assert result.post_id == result.post.post_id
