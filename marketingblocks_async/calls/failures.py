@@ -237,7 +237,7 @@ def unknown_error(call: Call[Any], reason: str, *, timed_out: bool = False) -> C
     """Return the error for a call of which it is not known whether it was carried out."""
     if call.operation.is_read:
         error_class = APITimeoutError if timed_out else APIConnectionError
-        msg = f"{call.name}: no answer: {reason}; a read changes nothing, so it can be called again"
+        msg = f"{call.name}: no response: {reason}; a read changes nothing, so it can be called again"
         return error_class(msg, endpoint=call.name)
     if call.operation.resend_is_harmless:
         msg = f"{call.name}: it may or may not have been carried out: {reason}; to send it again does no harm"
@@ -318,7 +318,7 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
     """Return the next step for a person."""
     if in_front and 400 <= response.status < 500 and response.status not in (404, 429):
         return (
-            " - this is no answer of the API but one of a firewall or proxy in front of it, and says nothing about the "
+            " - this is not a response of the API but of a firewall or proxy in front of it. It says nothing about the "
             "access token or the content; ask those who run it, or use another network"
         )
     needs = f"the permission {permission!r}" if permission else "the permission that this path needs"

@@ -59,7 +59,7 @@ class RateLimit:
             msg = f"RateLimit(burst={self.burst!r}): give how many requests may go out back to back, 1 or more"
             raise ConfigurationError(msg)
         if not is_number(self.guard) or not self.guard >= 0:
-            msg = f"RateLimit(guard={self.guard!r}): give seconds, 0 or more (math.inf for answers only)"
+            msg = f"RateLimit(guard={self.guard!r}): give seconds, 0 or more (math.inf for responses only)"
             raise ConfigurationError(msg)
 
 

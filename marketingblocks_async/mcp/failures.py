@@ -62,7 +62,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     (
         (APIConnectionError, OutcomeUnknownError, InvalidResponseError),
-        "No usable answer came. A read changes nothing, so repeat the call.",
+        "No usable response came. A read changes nothing, so repeat the call.",
     ),
     (
         (InternalServerError,),

@@ -16,15 +16,15 @@ from pydantic import BaseModel
 
 from marketingblocks_async import (
     AttemptEvent,
-    HttpAnswer,
     HttpRequest,
+    HttpResponse,
     MarketingBlocks,
     MarketingBlocksError,
     RetryPolicy,
     Send,
     clock,
 )
-from marketingblocks_async import Outcome as Refusal
+from marketingblocks_async import Outcome as CallOutcome
 from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.bulk.journal.files import storable
 from marketingblocks_async.bulk.run.outcomes import state_after
@@ -102,7 +102,7 @@ class Writes:
     _saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listed_at: float = float("-inf")
 
-    async def intend(self, request: HttpRequest, send: Send) -> HttpAnswer:
+    async def intend(self, request: HttpRequest, send: Send) -> HttpResponse:
         """Record the intent to send before each attempt of a write; it is a middleware of the client."""
         sending = _current.get()
         if sending is not None and request.method != "GET":
@@ -113,7 +113,7 @@ class Writes:
     def attempted(self, event: AttemptEvent) -> None:
         """Take note of how an attempt ended; it is an observer of the client."""
         sending = _current.get()
-        if sending is not None and event.failure in (Refusal.NOT_SENT, Refusal.REFUSED):
+        if sending is not None and event.failure in (CallOutcome.NOT_SENT, CallOutcome.REFUSED):
             # Until the next attempt it is as if it had not been sent.
             sending.may_have_left = False
 

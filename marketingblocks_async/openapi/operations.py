@@ -110,7 +110,7 @@ def _responses(endpoint: AnyEndpoint) -> dict[str, Any]:
     if example := _ANSWER_EXAMPLES.get(endpoint.name):
         content["example"] = example
     success: dict[str, Any] = {
-        "description": "Success. The shape of the answer is not documented."
+        "description": "Success. The shape of the response is not documented."
         if evidence is Evidence.UNKNOWN
         else "Success.",
         "content": {_JSON: content},

@@ -145,7 +145,7 @@ class Connection:
             await self.close()
             if has_rested:
                 raise DeadConnectionError from exc
-            msg = f"no answer within {self._settings.lease:g} s"
+            msg = f"no response within {self._settings.lease:g} s"
             raise UnreachableError(msg) from exc
         except (RedisError, OSError) as exc:
             # Also "read only" and "loading": after a failover the name may lead elsewhere.

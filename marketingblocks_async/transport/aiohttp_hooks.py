@@ -92,8 +92,8 @@ EXCEPTIONS: dict[type[BaseException], tuple[Outcome, str]] = {
     # These come from a connection that was in use.
     UnaskedResponseError: (Outcome.UNKNOWN, "the connection had ended or answered before the request was written"),
     ResendRefusedError: (Outcome.UNKNOWN, "the connection was lost after the request was sent"),
-    aiohttp.ServerDisconnectedError: (Outcome.UNKNOWN, "the server closed the connection without an answer"),
-    aiohttp.ClientResponseError: (Outcome.UNKNOWN, "the answer is not HTTP"),
+    aiohttp.ServerDisconnectedError: (Outcome.UNKNOWN, "the server closed the connection without a response"),
+    aiohttp.ClientResponseError: (Outcome.UNKNOWN, "the response is not HTTP"),
     aiohttp.ClientOSError: (Outcome.UNKNOWN, ""),
     aiohttp.ClientPayloadError: (Outcome.UNKNOWN, ""),
     OSError: (Outcome.UNKNOWN, ""),

@@ -74,7 +74,7 @@ class AttemptTimer:
                 look_again = min(look_again, now + left)
             elif not (turns and attempt.sent):
                 attempt.timed_out = True
-                attempt.interrupt(f"no complete answer within {self._seconds:g} s")
+                attempt.interrupt(f"no complete response within {self._seconds:g} s")
                 del self._attempts[attempt]
         if turns:
             self._handle = self._loop.call_soon(self._interrupt_late, turns - 1)

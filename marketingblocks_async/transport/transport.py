@@ -425,7 +425,7 @@ class Transport:
                 size += len(chunk)
                 if size > self._max_response_bytes:
                     if success:
-                        msg = f"the answer is larger than {self._max_response_bytes} bytes"
+                        msg = f"the response is larger than {self._max_response_bytes} bytes"
                         raise ResponseTooLarge(Outcome.FINAL, msg)
                     break
         except (aiohttp.ClientError, OSError):

@@ -313,7 +313,7 @@ class TestWrites:
         failed = self.failed(status, page, Content_Type="text/html")
         assert isinstance(failed.error, PermissionDeniedError | AuthenticationError)
         text = str(failed.error)
-        assert "no answer of the API" in text
+        assert "not a response of the API" in text
         assert "firewall" in text
         assert "lacks" not in text
         assert "permission" not in text

@@ -371,7 +371,7 @@ async def test_an_attempt_that_times_out_leaves_no_cancellation_behind() -> None
             client_of(sandbox, timeout=0.15, on_attempt=attempts.append) as client,
             asyncio.timeout(SOON) as outer,
         ):
-            with pytest.raises(OutcomeUnknownError, match="complete answer"):
+            with pytest.raises(OutcomeUnknownError, match="complete response"):
                 await client.posts.create(post())
             task = asyncio.current_task()
             assert task is not None

@@ -569,7 +569,7 @@ async def test_a_middleware_may_send_from_a_task_of_its_own() -> None:
     async with Sandbox() as sandbox, client_of(sandbox, middlewares=[in_a_task], timeout=0.1) as client:
         await client.posts.create(post())
         sandbox.faults.add("commit_then_stall")
-        with pytest.raises(OutcomeUnknownError, match="complete answer"):
+        with pytest.raises(OutcomeUnknownError, match="complete response"):
             await client.posts.create(post())
 
 

@@ -85,7 +85,7 @@ class TestInFrontOfTheApi:
     async def test_a_firewall_s_page_says_nothing_of_the_token(self) -> None:
         page = always(answer(HTML, "403 Forbidden", {"Content-Type": "text/html"}))
         async with RawServer(page) as firewall, client_at(firewall.base_url) as client:
-            with pytest.raises(PermissionDeniedError, match="no answer of the API") as caught:
+            with pytest.raises(PermissionDeniedError, match="not a response of the API") as caught:
                 await client.posts.create(post())
             assert "lacks" not in str(caught.value)
 

@@ -80,7 +80,7 @@ async def test_in_use_a_reply_may_take_as_long_as_the_lease(setting: Setting) ->
     await setting.run(0.9 * LEASE)
     assert len(setting.clients) == 1
     began = time.monotonic()
-    with pytest.raises(UnreachableError, match="no answer within 1 s") as caught:
+    with pytest.raises(UnreachableError, match="no response within 1 s") as caught:
         await setting.run(2 * LEASE)
     assert type(caught.value) is UnreachableError
     assert time.monotonic() - began == pytest.approx(LEASE, abs=0.01)

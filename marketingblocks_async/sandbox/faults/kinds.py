@@ -216,7 +216,7 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
             "carried out, then the connection closes without a response", _drop, commits=True
         ),
         "commit_then_500": FaultKind(
-            "carried out, then answered 500", _always(error_response(500, "Server Error")), commits=True
+            "carried out, then response 500", _always(error_response(500, "Server Error")), commits=True
         ),
         "commit_then_stall": FaultKind(
             "carried out, then no response: never (delay 0) or after delay seconds",
@@ -226,53 +226,53 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
         ),
         "drop_before": FaultKind("not carried out; the connection closes without a response", _drop, commits=False),
         "reset": FaultKind("the connection is reset (TCP RST)", _reset, commits=False, commit_is_free=True),
-        "error_500": FaultKind("answered 500", _always(error_response(500, "Server Error")), commits=False),
+        "error_500": FaultKind("response 500", _always(error_response(500, "Server Error")), commits=False),
         "error_503": FaultKind(
-            "answered 503 without Retry-After", _always(error_response(503, "Service Unavailable")), commits=False
+            "response 503 without Retry-After", _always(error_response(503, "Service Unavailable")), commits=False
         ),
         "error_503_retry_after": FaultKind(
-            "answered 503 with Retry-After",
+            "response 503 with Retry-After",
             lambda context: error_response(503, "Service Unavailable", headers=_retry_after(context)),
             commits=False,
             commit_is_free=True,
             params={"retry_after": "1"},
         ),
         "too_many_requests": FaultKind(
-            "answered 429 although the limit is kept, with Retry-After if given",
+            "response 429 although the limit is kept, with Retry-After if given",
             lambda context: error_response(429, "Too many requests.", headers=_retry_after(context)),
             commits=False,
             params={"retry_after": None},
         ),
         "html_502": FaultKind(
-            "answered 502 with a gateway's HTML page",
+            "response 502 with a gateway's HTML page",
             _always(Response(502, _GATEWAY_PAGE, content_type="text/html")),
             commits=False,
             commit_is_free=True,
         ),
         "truncated_json": FaultKind(
-            "answered 200, but the connection closes in the middle of the body",
+            "response 200, but the connection closes in the middle of the body",
             _truncate,
             commits=True,
             commit_is_free=True,
         ),
         "broken_json": FaultKind(
-            "answered 200 with a complete body that is not JSON",
+            "response 200 with a complete body that is not JSON",
             _always(Response(200, b'{"status": true, "post_id": ')),
             commits=True,
             commit_is_free=True,
         ),
         "wrong_shape": FaultKind(
-            "answered 200 with JSON of another shape",
+            "response 200 with JSON of another shape",
             lambda context: Response(200, context.params["body"].encode(errors="replace")),
             commits=True,
             commit_is_free=True,
             params={"body": '["unexpected", 42]'},
         ),
         "empty_body": FaultKind(
-            "answered 200 with an empty body", _always(Response(200, b"")), commits=True, commit_is_free=True
+            "response 200 with an empty body", _always(Response(200, b"")), commits=True, commit_is_free=True
         ),
         "status_false": FaultKind(
-            'answered 200 with {"status": false, ...}',
+            'response 200 with {"status": false, ...}',
             lambda context: error_response(200, context.params["message"]),
             commits=False,
             commit_is_free=True,
@@ -286,48 +286,48 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
             before_counting=True,
         ),
         "slow_answer": FaultKind(
-            "carried out, answered after delay seconds", _delay, commits=True, params={"delay": 1.0}
+            "carried out; the response comes after delay seconds", _delay, commits=True, params={"delay": 1.0}
         ),
         "drip": FaultKind(
-            "carried out, answered byte by byte, interval seconds apart",
+            "carried out; the response comes byte by byte, interval seconds apart",
             _drip,
             commits=True,
             params={"interval": 0.01},
         ),
         "redirect": FaultKind(
-            "answered with a redirect to location",
+            "response with a redirect to location",
             _redirect,
             commits=False,
             params={"location": "/elsewhere", "status": 302},
         ),
-        "unauthorized": FaultKind("answered 401", _always(error_response(401, EXPIRED_OR_INVALID)), commits=False),
+        "unauthorized": FaultKind("response 401", _always(error_response(401, EXPIRED_OR_INVALID)), commits=False),
         "forbidden": FaultKind(
-            "answered 403",
+            "response 403",
             lambda context: error_response(403, f"This token lacks the permission {context.permission}."),
             commits=False,
         ),
-        "not_found": FaultKind("answered 404", _always(error_response(404, "Not found.")), commits=False),
-        "bad_request": FaultKind("answered 400", _always(error_response(400, "Bad request.")), commits=False),
+        "not_found": FaultKind("response 404", _always(error_response(404, "Not found.")), commits=False),
+        "bad_request": FaultKind("response 400", _always(error_response(400, "Bad request.")), commits=False),
         "unprocessable": FaultKind(
-            "answered 422 with an errors map",
+            "response 422 with an errors map",
             _always(error_response(422, "The given data was invalid.", errors={"caption_text": ["It is invalid."]})),
             commits=False,
         ),
         "expire_token": FaultKind(
-            "the token expires with this request, which is answered 401",
+            "the token expires with this request; response 401",
             _always(error_response(401, EXPIRED_OR_INVALID)),
             commits=False,
             expires_token=True,
         ),
         "huge_body": FaultKind(
-            "answered 200 with a JSON body of more than mib MiB",
+            "response 200 with a JSON body of more than mib MiB",
             _huge,
             commits=True,
             commit_is_free=True,
             params={"mib": 64},
         ),
         "echo_authorization": FaultKind(
-            "answered 500 with the Authorization header in the body and in a header", _echo, commits=False
+            "response 500 with the Authorization header in the body and in a header", _echo, commits=False
         ),
         "post_fails": FaultKind(
             "carried out; the new post becomes failed instead of published",
