@@ -126,7 +126,8 @@ class Versions:
                 # Where it is empty, the other column may hold what is sent.
                 message += (
                     f'if "{column}" has what is sent in all rows, say {ignore(first)} and '
-                    f'{self._words.map(column, target)}; otherwise write it into "{first}", and say {ignore(column)}'
+                    f'{self._words.map(column, target)}; otherwise write what is sent into "{first}", '
+                    f"and say {ignore(column)}"
                 )
             return Unreadable(message, column, readable(cell))
         return None
@@ -146,7 +147,9 @@ def _version_of(name: str) -> str | None:
     if _OF_VIDEOS.fullmatch(normal_name(name)):
         return f"{ChannelType.YOUTUBE.value}.caption_text"
     head, bracket = without_bracket(name)
-    if bracket and any(map(_is_newer, _words(bracket))):
+    inside = _words(bracket)
+    # "Time (New York)" has another zone.
+    if any(map(_is_newer, inside)) and all(_is_newer(word) or word == "version" for word in inside):
         target = usual_target(head)[0]
     else:
         words = _words(name)

@@ -38,7 +38,7 @@ def sheet(file: Path, column: str, *rows: str, platform: str = "Facebook") -> Pa
     "column",
     [
         "Final caption", "Revised caption", "Copy (approved)", "Approved copy", "Caption (final)", "Caption v2",
-        "Caption (DE)", "Texte final", "Neuer Text", "Texto revisado", "NEW Caption \u2705",
+        "Caption (new version)", "Caption (DE)", "Texte final", "Neuer Text", "Texto revisado", "NEW Caption \u2705",
     ],
 )  # fmt: skip
 def test_another_text_is_not_left_out(file: Path, column: str) -> None:
@@ -86,6 +86,22 @@ def test_the_dates_of_a_workbook_are_compared_without_their_time_of_day(tmp_path
 def test_the_day_of_an_approval_is_no_new_date(file: Path, column: str) -> None:
     lines = [f"Date,{column},Time,Platform,Caption", "2027-03-14,2027-03-01,09:00,Facebook,x"]
     assert captions(written(file, "\n".join(lines))) == ["x"]
+
+
+@pytest.mark.parametrize("column", ["Time (New York)", "New York time"])
+def test_a_time_elsewhere_is_no_new_time(file: Path, column: str) -> None:
+    lines = [f"Date,Time,{column},Platform,Caption", "2027-03-14,09:00,03:00,Facebook,x"]
+    assert "holds another" not in str(planned(written(file, "\n".join(lines)))[1].errors)
+
+
+def test_a_calendar_of_one_account_with_many_columns_needs_no_options(file: Path) -> None:
+    others = (
+        "Week,Day,Campaign,Hook,CTA,Client approved,Collab handle,Location tag,Brand voice,Tagged accounts,Live link"
+    )
+    rows = ["1,Sunday,Spring,H1,Buy,yes,@a,Berlin,warm,@b,", "1,Monday,Spring,H2,Buy,yes,@c,Paris,bold,@d,"]
+    lines = [f"Date,Time,Platform,Page name,Caption,{others}"]
+    lines += [f"2027-03-{14 + number},09:00,Facebook,Bakery,x,{row}" for number, row in enumerate(rows)]
+    assert captions(written(file, "\n".join(lines))) == ["x", "x"]
 
 
 def test_another_picture_is_not_left_out(file: Path) -> None:
