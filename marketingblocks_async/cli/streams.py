@@ -15,7 +15,8 @@ def prepare() -> None:
 
     A closed stream becomes the null device. Otherwise the next file that is opened, perhaps a journal, would take its
     number and be written to. Characters that the encoding lacks are written as escapes. Output to a pipe whose reader
-    has gone is dropped, because it must not end a bulk run.
+    has gone is dropped, because it must not end a bulk run. So is what cannot be written to the standard error, such as
+    progress for a file on a full disk; the results on the standard output have to arrive.
     """
     for number in range(3):
         try:
@@ -43,10 +44,16 @@ def flush() -> OSError | None:
 
 
 class _Pipe(io.FileIO):
-    """A file that drops all output once its reader has gone: the other end of a pipe, or the terminal."""
+    """A file that drops all output once its reader has gone: the other end of a pipe, or the terminal.
+
+    Args:
+        number: its descriptor. That of the standard error drops what cannot be written for any reason.
+
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
+        self._drops_all = number == 2
         self.was_terminal: bool = self.isatty()
 
     def write(self, data: object, /) -> int:
@@ -55,7 +62,7 @@ class _Pipe(io.FileIO):
         except BrokenPipeError:
             return len(data)  # type: ignore[arg-type]
         except OSError as exc:
-            if exc.errno == errno.EIO and self.was_terminal:
+            if self._drops_all or (exc.errno == errno.EIO and self.was_terminal):
                 return len(data)  # type: ignore[arg-type]
             raise
 

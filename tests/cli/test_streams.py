@@ -19,6 +19,9 @@ from tests.support.command import BAD_LINE, environment, posts_file, process, sh
         ("mb bulk status j --json >&-", 0),
         ("mb bulk status nothere --json 2>&-", 1),
         ("mb bulk status j >/dev/full", 1),
+        ("mb bulk status j 2>/dev/full", 0),
+        ("mb bulk status nothere 2>/dev/full", 1),
+        ("mb bulk status j >/dev/full 2>/dev/full", 1),
         ("mb bulk status j --json >/dev/full", 1),
         ("mb --help >/dev/full", 1),
         ("mb bulk status j | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}", 0),
@@ -37,6 +40,14 @@ def test_a_run_goes_on_when_nobody_reads(sandbox: Sandbox, tmp_path: Path) -> No
     ran = shell(line, environment(sandbox), cwd=tmp_path).check()
     assert ran.code == 0
     assert sandbox.ledger.carried_out_at("create-post") == 30
+
+
+def test_a_run_goes_on_when_its_progress_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
+    posts_file(tmp_path / "posts.csv", 30)
+    # So slow that there is some.
+    line = "mb bulk run posts.csv --journal j --rate 15 --json 2>/dev/full"
+    ran = shell(line, environment(sandbox), cwd=tmp_path).check()
+    assert (ran.code, ran.json["done"]) == (0, 30)
 
 
 def test_a_journal_does_not_get_the_number_of_a_closed_stream(sandbox: Sandbox, tmp_path: Path) -> None:
