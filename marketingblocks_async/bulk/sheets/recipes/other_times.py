@@ -199,6 +199,9 @@ def _of_platform(name: str) -> tuple[str, str] | None:
 
 def _is_further(name: str) -> bool:
     """Tell whether a column is called like one of the time with a number, or in the plural: "Time 2", "Times"."""
+    if name.casefold() == "hours":
+        # That is how long the work took.
+        return False
     base = _NUMBER.sub("", name[:100])
     return any(_is_time(each) for each in ({base, name.removesuffix("s")} - {name}))
 

@@ -37,6 +37,11 @@ class TestZonesInNames:
         mapped = read(file, self.NAMES, self.ROW, columns={"Time (EST)": "time"})
         assert mapped.values("schedule_time", "time_zone") == [moments[1]]
 
+    @pytest.mark.parametrize("place", ["New York", "New Delhi", "New Zealand"])
+    def test_the_same_time_elsewhere_is_no_newer_one(self, file: Path, place: str) -> None:
+        found = read(file, ["Date", "Time", f"Time ({place})"], ["2027-03-14", "09:05", "04:05"])
+        assert found.values("schedule_time") == ["2027-03-14 09:05"]
+
     def test_a_place_of_several_zones_needs_one_of_them(self, file: Path) -> None:
         [message] = read(file, ["Date", "Time (US)"], self.ROW).messages
         assert "--set time_zone=America/New_York or --set time_zone=America/Chicago or" in message
@@ -282,7 +287,14 @@ class TestSeveralTimes:
 
     @pytest.mark.parametrize(
         ("name", "cell"),
-        [("Time 2", "08:00"), ("Time 2", ""), ("Facebook time", "tbd"), ("Length", "0:30"), ("Event time", "19:00")],
+        [
+            ("Time 2", "08:00"),
+            ("Time 2", ""),
+            ("Facebook time", "tbd"),
+            ("Length", "0:30"),
+            ("Event time", "19:00"),
+            ("Hours", "1:30"),
+        ],
     )
     def test_other_columns_are_left_out(self, file: Path, name: str, cell: str) -> None:
         row = ["2027-03-14", "08:00", cell]
