@@ -72,7 +72,7 @@ class Consent:
             InputRequired: the call ends with the question, and the client makes it again with the answer.
 
         """
-        if not _can_ask(context):
+        if not can_ask(context):
             return self._without_asking(is_bulk=is_bulk)
         if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
             answer = self._answer_of(params, question, content)
@@ -108,7 +108,8 @@ class Consent:
         )
 
 
-def _can_ask(context: ServerRequestContext[Any, Any]) -> bool:
+def can_ask(context: ServerRequestContext[Any, Any]) -> bool:
+    """Return whether the client can ask the person."""
     capabilities = context.session.client_capabilities
     elicitation = None if capabilities is None else capabilities.elicitation
     # A bare {} is a form; it was the only kind once.

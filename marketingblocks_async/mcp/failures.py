@@ -94,9 +94,9 @@ _REFUSED_IN_FRONT = (
 def advice_for_unknown(tool: str) -> str:
     """Return what to do about a write of unknown outcome that was made with ``tool``."""
     return (
-        f"It may have been carried out and was not sent again. Look at {_WHERE_TO_LOOK[tool]}. The same call with the "
-        "same request_key looks again and never sends it twice. Only if it is certainly not there, send it with a new "
-        "request_key."
+        f"It may have been carried out and was not sent again. Look at {_WHERE_TO_LOOK[tool]}. It may be there only "
+        "after a minute or two. The same call with the same request_key looks again and never sends it twice. Only if "
+        "it is certainly not there, send it with a new request_key."
     )
 
 

@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from marketingblocks_async.bulk import JournalError, RowState, StoredRow
 from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
 from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
+from marketingblocks_async.bulk.journal.states import LOOKED_FOR
 from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.clock import CalendarClock
 
@@ -303,7 +304,16 @@ class WriteJournal:
         return await asyncio.to_thread(self._settle, dict(found), list(absent), dict(attempts))
 
     async def explain(self, reasons: Mapping[int, str]) -> None:
-        """Keep nothing: the result of an unknown write says by itself where to look."""
+        """Keep why rows stay unknown, beside what was said of them."""
+        await asyncio.to_thread(self._explain, reasons)
+
+    def _explain(self, reasons: Mapping[int, str]) -> None:
+        with self._transaction() as run:
+            for number, reason in reasons.items():
+                for row in run("answer", number=number):
+                    answer = json.loads(row["answer"] or "{}")
+                    answer["said"] = (answer.get("said") or {}) | {"looked_for": reason.partition(LOOKED_FOR)[2]}
+                    run("explain", number=number, answer=json.dumps(answer))
 
     def _settle(
         self, found: Mapping[int, str], absent: Sequence[int], attempts: Mapping[int, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shlex
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from marketingblocks_async.bulk import (
     Plan,
     RowState,
     SourceError,
+    UnconfirmedRowsError,
     amake_plan,
     create_journal,
 )
@@ -89,6 +90,7 @@ class Running:
         begun: set when other runs can see in its journal that it has begun, or when it has ended.
         run: the same as an object, from the task's first step on.
         progress: how far it is; ``None`` before the first report.
+        remarks: sentences about what does not stop it.
 
     """
 
@@ -96,6 +98,7 @@ class Running:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     run: BulkRun | None = None
     progress: BulkProgress | None = None
+    remarks: list[str] = field(default_factory=list[str])
 
 
 @dataclass(eq=False)
@@ -123,8 +126,19 @@ class ManyPosts:
         arguments: ManyArguments,
         consent: Ask,
         report: Report,
+        *,
+        can_ask: bool,
     ) -> ToolResult:
-        """Answer one call of the tool; ``consent`` takes the question and what identifies the content."""
+        """Answer one call of the tool.
+
+        Args:
+            client: the open client.
+            arguments: those of the call.
+            consent: takes the question and what identifies the content.
+            report: is told how far a run is.
+            can_ask: whether ``consent`` asks a person; otherwise a setting decides.
+
+        """
         if arguments.action == "plan":
             return await self._plan(arguments, client.base_url)
         request_key = arguments.request_key or ""
@@ -138,7 +152,7 @@ class ManyPosts:
         try:
             if arguments.action == "status":
                 return await self._status(request_key)
-            return await self._run(client, request_key, consent, report)
+            return await self._run(client, request_key, consent, report, can_ask=can_ask)
         except OtherTokenError:
             return _other_token(request_key, path)
         except JournalError as error:
@@ -221,6 +235,16 @@ class ManyPosts:
     async def _singles(self) -> list[SentPost]:
         return await asyncio.to_thread(self.writes.journal.sent_posts)
 
+    async def _singles_beside(self, request_key: str) -> list[SentPost] | ToolResult:
+        """Return the posts of single calls, or why the run of a key does not begin."""
+        try:
+            return await self._refuse_key(request_key) or await self._singles()
+        except JournalError as error:
+            # It is not the run's journal that is in the way, so nothing is unknown.
+            return result(
+                outcome_of(error, RowState.PENDING), advice_for(error), request_key=request_key, data=said_by(error)
+            )
+
     async def _refuse_key(self, request_key: str) -> ToolResult | None:
         """Return why a key cannot be that of a plan; ``None`` if it can."""
         if await asyncio.to_thread(self.writes.journal.find, request_key) is None:
@@ -270,12 +294,15 @@ class ManyPosts:
         request_key: str,
         consent: Ask,
         report: Report,
+        *,
+        can_ask: bool,
     ) -> ToolResult:
         running = self.running.get(request_key)
         if running is None:
-            question = await self._question(client, request_key)
-            if not isinstance(question, str):
-                return question
+            stored = await self._to_send(client, request_key, can_ask=can_ask)
+            if not isinstance(stored, Stored):
+                return stored
+            question = _question(stored)
             # Consent counts for these numbers only.
             if (refusal := await consent(question, f"{request_key}\n{question}")) is not None:
                 return refusal
@@ -284,27 +311,21 @@ class ManyPosts:
                 running = self.running.get(request_key)
                 if running is None:
                     # Another run may have begun meanwhile.
-                    again = await self._question(client, request_key)
-                    if not isinstance(again, str):
+                    again = await self._to_send(client, request_key, can_ask=can_ask)
+                    if not isinstance(again, Stored):
                         return again
-                    if again != question:
+                    if _question(again) != question:
                         return _other_numbers(request_key)
-                    running = self._begin(client, request_key)
+                    running = self._begin(client, request_key, allow_past=again.late > 0)
                     with _stopped_if_cancelled(running):
                         await running.begun.wait()
         return await self._wait(request_key, running, report)
 
-    async def _question(self, client: MarketingBlocks, request_key: str) -> str | ToolResult:
-        """Return what the person is asked before the run, or why it does not begin."""
-        try:
-            refusal, singles = await self._refuse_key(request_key), await self._singles()
-        except JournalError as error:
-            # It is not the run's journal that is in the way, so nothing is unknown.
-            return result(
-                outcome_of(error, RowState.PENDING), advice_for(error), request_key=request_key, data=said_by(error)
-            )
-        if refusal is not None:
-            return refusal
+    async def _to_send(self, client: MarketingBlocks, request_key: str, *, can_ask: bool) -> Stored | ToolResult:
+        """Return the run that a person is asked about, or why it does not begin."""
+        singles = await self._singles_beside(request_key)
+        if not isinstance(singles, list):
+            return singles
         stored = await asyncio.to_thread(look, self._path(request_key), client.base_url, singles)
         if stored.is_running:
             return _still_running(request_key, stored.counts)
@@ -312,11 +333,13 @@ class ManyPosts:
             return await self._ended(request_key, stored.counts, repeated=True)
         if _is_repetition(stored, request_key):
             return _repetition(request_key, stored)
-        return _question(stored)
+        if stored.late and not can_ask:
+            return _late(request_key, stored, self._path(request_key))
+        return stored
 
-    def _begin(self, client: MarketingBlocks, request_key: str) -> Running:
+    def _begin(self, client: MarketingBlocks, request_key: str, *, allow_past: bool) -> Running:
         running = self.running[request_key] = Running(
-            asyncio.create_task(self._send(client, request_key), name=f"bulk run {request_key}")
+            asyncio.create_task(self._send(client, request_key, allow_past=allow_past), name=f"bulk run {request_key}")
         )
 
         def ended(_: object) -> None:
@@ -326,7 +349,7 @@ class ManyPosts:
         running.task.add_done_callback(ended)
         return running
 
-    async def _send(self, client: MarketingBlocks, request_key: str) -> BulkResult:
+    async def _send(self, client: MarketingBlocks, request_key: str, *, allow_past: bool) -> BulkResult:
         # Before the first await nothing else runs, so this finds itself.
         running = self.running[request_key]
 
@@ -335,7 +358,14 @@ class ManyPosts:
 
         journal = Journal(self._path(request_key))
         # Before the journal is opened, so that it can be stopped meanwhile.
-        run = running.run = BulkRun(client, journal, on_progress=note)
+        run = running.run = BulkRun(
+            # The deadline is that of one tool call. A run may wait for the end of a pause.
+            client.with_options(deadline=None),
+            journal,
+            allow_past=allow_past,
+            on_progress=note,
+            on_remark=running.remarks.append,
+        )
         async with journal:
             # Later plans name this run by it.
             await journal.noted(KEY_NAME, request_key)
@@ -362,16 +392,26 @@ class ManyPosts:
         except JournalInUseError:
             stored = await asyncio.to_thread(look, self._path(request_key))
             return _still_running(request_key, stored.counts)
-        return await self._ended(request_key, ended.counts, ended)
+        except UnconfirmedRowsError:
+            return _other_numbers(request_key)
+        return await self._ended(request_key, ended.counts, ended, remarks=running.remarks)
 
     async def _ended(
-        self, request_key: str, counts: Counts, run: BulkResult | None = None, *, repeated: bool = False
+        self,
+        request_key: str,
+        counts: Counts,
+        run: BulkResult | None = None,
+        *,
+        repeated: bool = False,
+        remarks: Sequence[str] = (),
     ) -> ToolResult:
         """Return how a run is that nothing is running: the outcome of its worst rows, and a step for each kind."""
         path = self._path(request_key)
         data: dict[str, Any] = {"counts": counts.to_dict()}
         if run is not None and run.reason is not None:
             data["reason"] = run.reason
+        if remarks:
+            data["remarks"] = list(remarks)
         if counts.failed or counts.unknown:
             data["rows"] = await asyncio.to_thread(rows_not_done, path)
         outcome, steps = _steps(counts, path, None if run is None else run.cause)
@@ -421,9 +461,12 @@ def _remove(path: Path) -> None:
 
 def _inside(folder: Path, name: str) -> Path | None:
     """Return the file of that name in the folder; ``None`` if there is none, or if it leads out of the folder."""
-    folder = folder.resolve()
-    path = (folder / name).resolve()
-    return path if path.is_relative_to(folder) and path.is_file() else None
+    # A name may be too long, hold a null character, or lead through links in a circle.
+    with suppress(OSError, ValueError, RuntimeError):
+        folder = folder.resolve()
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder) and path.is_file() else None
+    return None
 
 
 def _shown(plan: Plan) -> dict[str, Any]:
@@ -517,6 +560,8 @@ def _question(stored: Stored) -> str:
         parts = [f"Look for {counts.unknown} posts that may have been published, and send those that do not exist?"]
     if stored.repeats:
         parts.append(f"{stored.repeats} of these posts {_BY_OTHERS}.")
+    if stored.late:
+        parts.append(f"{stored.late} have times that have passed since the plan, and may be published at once.")
     if counts.done:
         parts.append(f"{counts.done} of {counts.total} are done already.")
     return " ".join(parts)
@@ -538,6 +583,18 @@ def _being_stored(request_key: str) -> ToolResult:
     return result(
         Outcome.NOT_SENT,
         "Another call is storing a plan with this request_key. Nothing was sent. Call with action plan again.",
+        request_key=request_key,
+    )
+
+
+def _late(request_key: str, stored: Stored, path: Path) -> ToolResult:
+    return result(
+        Outcome.REFUSED,
+        f"{stored.late} of these posts have schedule times that have passed since the plan, so the API may publish "
+        "them at once. A person has to agree, and this client has no way to ask (elicitation). Nothing was sent now. "
+        "If no post of this run is done, plan all of them again with new times and a new request_key. Otherwise the "
+        "person can send the rest as it is: marketingblocks bulk resume "
+        f"{shlex.quote(str(path.absolute()))} --allow-past",
         request_key=request_key,
     )
 

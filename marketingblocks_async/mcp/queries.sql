@@ -64,6 +64,12 @@ WHERE number = :number AND attempts = :attempts AND state = 4
 AND channel NOT IN (SELECT channel FROM writes WHERE state = 1 AND channel IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM writes AS other WHERE other.post_id = :post_id AND other.channel IS NOT NULL)
 
+-- name: explain
+UPDATE writes SET answer = :answer WHERE number = :number AND state = 4
+
+-- name: answer
+SELECT answer FROM writes WHERE number = :number
+
 -- name: settle_absent
 UPDATE writes SET state = 0, answer = NULL
 WHERE number = :number AND attempts = :attempts AND state = 4

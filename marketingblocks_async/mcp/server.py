@@ -35,7 +35,7 @@ from marketingblocks_async.bulk.likeness import without_ends
 from marketingblocks_async.models import RequestModel
 
 from .calls import read, write
-from .consent import Confirm, Consent, InputRequired
+from .consent import Confirm, Consent, InputRequired, can_ask
 from .failures import advice_for, outcome_of, problems_of, said_by
 from .journal import Order, derived_key
 from .many import ManyArguments, ManyPosts
@@ -155,6 +155,7 @@ class MarketingBlocksServer:
                 ManyArguments.model_validate(arguments),
                 partial(ask, is_bulk=True),
                 partial(_report, context),
+                can_ask=can_ask(context),
             )
         assert spec.request is not None  # noqa: S101 - all other tools are endpoints
         if not spec.writes:

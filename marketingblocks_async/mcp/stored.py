@@ -62,6 +62,7 @@ class Stored:
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
+        late: those of them whose schedule time has passed since the plan.
         repeats: pending posts that other runs or single calls have sent, or may have sent. Also those that other runs
             have pending, unless this one has begun: two stopped runs would block each other.
         new_repeats: those of them that were sent, or became pending in a run, after this run was planned.
@@ -73,6 +74,7 @@ class Stored:
     counts: Counts
     is_running: bool
     now: int
+    late: int
     repeats: int
     new_repeats: int
     sent_earlier: Mapping[str, Any]
@@ -95,16 +97,16 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
         JournalError: the journal cannot be read.
 
     """
-    hashes, remaining, now, in_flight = Hashes(), Seen(), 0, 0
+    hashes, remaining, at_once = Hashes(), Seen(), 0
     with JournalReader(path) as journal:
-        is_running = journal.is_running()
+        is_running, meta = journal.is_running(), journal.meta
+        counts, sending = journal.counts_and_sending()
+        late, _ = journal.past_rows(datetime.now(UTC))
         for row in journal.rows():
             hashes.add(row)
-            in_flight += row.state is RowState.SENDING
-            now += row.state is RowState.PENDING and _goes_out_at_once(row.request)
+            at_once += row.state is RowState.PENDING and _goes_out_at_once(row.request)
             if row.state not in (RowState.DONE, RowState.FAILED):
                 remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
-        counts, meta = journal.counts(), journal.meta
     sent, since = _Sent(), _Sent()
     if base_url is not None and not is_running:
         find = partial(_find_sent, path, base_url, singles, remaining, pending="base_url" not in meta)
@@ -113,9 +115,10 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
     return Stored(
         digest=hashes.digest(),
         # As long as it runs, an intent without an outcome is in flight and not unknown.
-        counts=counts.without_in_flight(in_flight) if is_running else counts,
+        counts=counts.without_in_flight(sending) if is_running else counts,
         is_running=is_running,
-        now=now,
+        now=at_once,
+        late=late,
         repeats=len(sent.rows),
         new_repeats=len(since.rows),
         sent_earlier=sent.told() if sent.rows else {},

@@ -6,16 +6,26 @@ import asyncio
 import json
 import shlex
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marketingblocks_async import ConfigurationError, RateLimit
-from marketingblocks_async.bulk import BulkResult, BulkRun, Journal, RowState, create_journal
+from marketingblocks_async.bulk import (
+    BulkResult,
+    BulkRun,
+    Journal,
+    JournalReader,
+    RowState,
+    StoredRow,
+    create_journal,
+)
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.errors import BadRequestError
 from marketingblocks_async.mcp import Confirm
@@ -604,7 +614,7 @@ async def test_files_are_read_from_the_folder_and_from_nowhere_else(sandbox: San
     async with connected(sandbox, tmp_path, folder=folder) as (client, _):
         plan = await call(client, CREATE_MANY, action="plan", file="posts.jsonl")
         assert plan["outcome"] == "planned"
-        for name in ("../outside.jsonl", str(outside), "link.jsonl", "missing.jsonl", "."):
+        for name in ("../outside.jsonl", str(outside), "link.jsonl", "missing.jsonl", ".", "x" * 5000, "a\0b"):
             refused = await call(client, CREATE_MANY, action="plan", file=name)
             assert refused["outcome"] == "refused"
             assert f"There is no such file in {folder}" in refused["what_to_do"]
@@ -624,3 +634,82 @@ async def test_a_journal_that_no_shell_has_expanded_is_refused_at_the_start(sand
     with pytest.raises(ConfigurationError, match=r"~/state/writes\.mcp begins with ~.*--journal"):
         async with connected(sandbox, Path("~/state")):
             pass
+
+
+async def test_a_run_waits_for_the_end_of_a_pause(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if a call could last no longer than a tenth of a second, and the API asked for a longer pause.
+    monkeypatch.setattr("marketingblocks_async.mcp.serving.DEADLINE", 0.1)
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER, rate_limit=RateLimit(limit=100)) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=posts(5)))["request_key"]
+        sandbox.faults.add("too_many_requests:endpoint=create-post,times=1,retry_after=1")
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+    assert len(sandbox.posts) == 5
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return posts whose times pass after the plan: two that are past by an hour, and one of the next year."""
+    hour, year = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 24 * 365))
+    plan = partial(create_journal, now=datetime.now(UTC) - timedelta(hours=2))
+    monkeypatch.setattr(many_module, "create_journal", plan)
+    times = [{"publish_mode": "scheduled", "schedule_time": f"{each:%Y-%m-%d %H:%M}", "time_zone": "UTC"}
+             for each in (hour, hour, year)]  # fmt: skip
+    return [post | time for post, time in zip(posts(3), times, strict=True)]
+
+
+async def test_posts_whose_times_have_passed_since_the_plan_are_sent_if_the_person_was_told(
+    sandbox: Sandbox, tmp_path: Path, late: list[dict[str, Any]]
+) -> None:
+    person = Person("accept")
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=late))["request_key"]
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+    assert "2 have times that have passed since the plan" in person.questions[0]
+    assert told["outcome"] == "done"
+    assert "2 rows have a schedule time that has passed" in str(told["untrusted_data"]["remarks"])
+    assert len(sandbox.posts) == 3
+
+
+async def test_posts_whose_times_have_passed_since_the_plan_need_a_person(
+    sandbox: Sandbox, tmp_path: Path, late: list[dict[str, Any]]
+) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, server):
+        key = (await call(client, CREATE_MANY, action="plan", posts=late))["request_key"]
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+        (path,) = server.many.journals.glob("*.journal")
+    assert told["outcome"] == "refused"
+    assert "2 of these posts have schedule times that have passed" in told["what_to_do"]
+    assert told["what_to_do"].endswith(f"marketingblocks bulk resume {shlex.quote(str(path))} --allow-past")
+    assert not sandbox.posts
+
+
+async def test_posts_whose_times_pass_after_the_question_are_not_sent(
+    sandbox: Sandbox, tmp_path: Path, late: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=late))["request_key"]
+        monkeypatch.setattr(many_module, "look", lambda *given: replace(look(*given), late=0))
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+    assert told["outcome"] == "not_sent"
+    assert not sandbox.posts
+
+
+async def test_rows_in_flight_are_those_of_the_moment_of_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.journal"
+    await create_journal(posts(5), path)
+    rows = JournalReader.rows
+
+    def before(journal: JournalReader, *more: Any, **how: Any) -> Iterator[StoredRow]:
+        return (replace(row, state=RowState.PENDING) for row in rows(journal, *more, **how))
+
+    async with Journal(path) as journal:
+        for number in (1, 2, 3):
+            await journal.intend(number)
+        # The rows are read, and then the run goes on.
+        monkeypatch.setattr(JournalReader, "rows", before)
+        counts = look(path).counts
+    assert (counts.pending, counts.unknown) == (5, 0)

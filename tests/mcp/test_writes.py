@@ -168,6 +168,10 @@ async def test_what_cannot_be_found_out_is_told_as_unknown_and_not_sent_again(tm
                 found = await call(client, "create_post", POST)
                 assert found["outcome"] == "unknown"
                 assert "Look at" in found["what_to_do"]
+                assert "after a minute or two" in found["what_to_do"]
+                said = found["untrusted_data"]
+                assert said["error"]
+                assert "; look a" in said["looked_for"]
         assert sandbox.ledger.attempts("create-post") == 1
 
 

@@ -210,13 +210,18 @@ class JournalReader:
 
     def counts(self) -> Counts:
         """Return the number of rows in each state."""
+        return self.counts_and_sending()[0]
+
+    def counts_and_sending(self) -> tuple[Counts, int]:
+        """Return the same, and how many of the unknown rows have an intent only: both at one moment, also of a run."""
         total = self._all("total")[0][0]
         by_state: dict[int, int] = dict(self._all("states"))
-        unknown = by_state.get(RowState.UNKNOWN, 0) + by_state.get(RowState.SENDING, 0)
+        sending = by_state.get(RowState.SENDING, 0)
+        unknown = by_state.get(RowState.UNKNOWN, 0) + sending
         done, failed = by_state.get(RowState.DONE, 0), by_state.get(RowState.FAILED, 0)
         if self.damage is not None:
             unknown = total - done - failed
-        return Counts(total, done, failed, total - done - failed - unknown, unknown)
+        return Counts(total, done, failed, total - done - failed - unknown, unknown), sending
 
     def rows(self, states: Iterable[RowState] = tuple(RowState), *, after: int = 0) -> Iterator[StoredRow]:
         """Yield rows in their order, in flat memory.
@@ -235,6 +240,29 @@ class JournalReader:
                 is_lost = self.damage is not None and row.state in (RowState.PENDING, RowState.SENDING)
                 yield replace(row, **_LOST) if is_lost else row
             after = found[-1][0]
+
+    def past_rows(self, now: datetime, states: Collection[RowState] = (RowState.PENDING,)) -> tuple[int, list[int]]:
+        """Return how many rows have a schedule time that has passed since the plan, and the first of them.
+
+        Args:
+            now: an aware datetime.
+            states: the states of the rows that count.
+
+        """
+        planned = self._planned
+        if not is_past(planned, now):
+            # As in each run that follows its plan, so a large file is not looked through.
+            return 0, []
+        count, first = 0, list[int]()
+        for text, zone, rows, number in self._all("due_times", (json.dumps([int(state) for state in states]),)):
+            if _has_passed(text, zone, planned, now):
+                count += rows
+                first.append(row_of(number))
+        return count, sorted(first)
+
+    @cached_property
+    def _planned(self) -> datetime:
+        return datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
 
     def is_running(self) -> bool:
         """Whether a process is running it at this moment."""
@@ -561,25 +589,6 @@ class Journal(JournalReader):
                 raise JournalError(msg)
         return sorted((number, request) for number, _, request in found)
 
-    def past_rows(self, now: datetime, states: Collection[RowState] = (RowState.PENDING,)) -> tuple[int, list[int]]:
-        """Return how many rows have a schedule time that has passed since the plan, and the first of them.
-
-        Args:
-            now: an aware datetime.
-            states: the states of the rows that count.
-
-        """
-        planned = self._planned
-        if not is_past(planned, now):
-            # As in each run that follows its plan, so a large file is not looked through.
-            return 0, []
-        count, first = 0, list[int]()
-        for text, zone, rows, number in self._all("due_times", (json.dumps([int(state) for state in states]),)):
-            if _has_passed(text, zone, planned, now):
-                count += rows
-                first.append(row_of(number))
-        return count, sorted(first)
-
     def has_passed(self, request: str, now: datetime) -> bool:
         """Return whether the schedule time of a row has passed since the plan.
 
@@ -594,10 +603,6 @@ class Journal(JournalReader):
         post: Mapping[str, Any] = json.loads(request)
         text = post.get("schedule_time")
         return text is not None and _has_passed(text, post.get("time_zone"), planned, now)
-
-    @cached_property
-    def _planned(self) -> datetime:
-        return datetime.fromtimestamp(float(self.meta.get(PLANNED_AT, 0.0)), UTC)
 
     # For reconciliation, see RunJournal.
 

@@ -117,10 +117,9 @@ def make_report(journal: JournalReader) -> BulkReport:
     errors: Counter[str] = Counter()
     shown: list[ReportedRow] = []
     running = journal.is_running()
-    in_flight = 0
+    counts, sending = journal.counts_and_sending()
     for row in journal.rows([RowState.FAILED, RowState.UNKNOWN, RowState.SENDING]):
         if running and row.state is RowState.SENDING:
-            in_flight += 1
             continue
         kind = row.error_type or "Interrupted"
         errors[kind] += 1
@@ -131,7 +130,7 @@ def make_report(journal: JournalReader) -> BulkReport:
     return BulkReport(
         journal=str(journal.path),
         source=journal.meta.get("source", ""),
-        counts=journal.counts().without_in_flight(in_flight),
+        counts=counts.without_in_flight(sending if running else 0),
         sessions=tuple(
             Session(utc_text(began), None if ended is None else utc_text(ended), ending)
             for began, ended, ending in journal.sessions()

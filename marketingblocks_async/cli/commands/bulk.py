@@ -183,14 +183,15 @@ def resume(
 @command(app, "status", examples="marketingblocks bulk status posts.csv --json", shared=("as_json",))
 def status(settings: Settings, *, journal: JournalPath) -> None:
     """Show the progress of a run, which may be running."""
-    from marketingblocks_async.bulk import JournalReader, RowState
+    from marketingblocks_async.bulk import JournalReader
 
     from .bulk_screens import show_status
 
     journal = find_journal(journal)
     with JournalReader(journal) as reader:
-        counts, state = reader.counts(), _state_of(reader)
-        in_flight = sum(1 for _ in reader.rows([RowState.SENDING])) if state == "running" else 0
+        state = _state_of(reader)
+        counts, sending = reader.counts_and_sending()
+        in_flight = sending if state == "running" else 0
         counts = counts.without_in_flight(in_flight)
         data = {**counts.to_dict(), "in_flight": in_flight, "state": state, "damage": reader.damage}
     settings.output.result(data, lambda: show_status(settings.output, str(journal), data))
