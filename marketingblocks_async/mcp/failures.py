@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from marketingblocks_async import (
     ConfigurationError,
     InternalServerError,
     InvalidResponseError,
+    MarketingBlocks,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -54,7 +56,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     (
         (RateLimitError,),
-        "The API's rate limit is used up, perhaps by another program. Repeat the same call in a minute.",
+        "The API's rate limit is used up, perhaps by another program. Repeat the same call in {pause}.",
     ),
     (
         (NotSentError,),
@@ -82,6 +84,8 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
 )
 """Classes of errors and what to do about them; the first that fits."""
+
+_PAUSED = "The API asked for a pause. Nothing was sent. Repeat the same call in {pause}."
 
 _TEMPORARY = (RateLimitError, InternalServerError)
 
@@ -112,16 +116,34 @@ def outcome_of(error: Exception, state: RowState) -> Outcome:
     return Outcome.REFUSED
 
 
-def advice_for(error: Exception) -> str:
-    """Return what to do after a call failed with ``error``."""
+def pause_of(client: MarketingBlocks) -> float:
+    """Return for how many seconds the API has asked to send nothing."""
+    try:
+        return client.rate_limiter.snapshot().paused_for
+    except ConfigurationError:
+        # The limit is lifted.
+        return 0.0
+
+
+def advice_for(error: Exception, paused_for: float = 0.0) -> str:
+    """Return what to do after a call failed with ``error``.
+
+    Args:
+        error: the error.
+        paused_for: seconds for which the API has asked to send nothing.
+
+    """
     if isinstance(error, APIError) and error.made_in_front and not isinstance(error, _TEMPORARY):
         # A write that was refused for another reason keeps this outcome under its key.
         is_open = isinstance(error, AuthenticationError | PermissionDeniedError)
         return _REFUSED_IN_FRONT + ("." if is_open else "; a write needs a new request_key.")
+    pause = f"{ceil(paused_for)} seconds" if paused_for else "a minute"
+    if isinstance(error, NotSentError) and paused_for:
+        return _PAUSED.format(pause=pause)
     for classes, advice in _ADVICE:
         if isinstance(error, classes):
             permission = _PERMISSIONS.get(getattr(error, "endpoint", ""), "of the tool")
-            return advice.format(permission=permission)
+            return advice.format(permission=permission, pause=pause)
     return "The API refused it. Read untrusted_data; after a correction of a write give a new request_key."
 
 

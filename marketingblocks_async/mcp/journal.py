@@ -203,6 +203,12 @@ class WriteJournal:
             run("insert", **names, tool=order.tool, request=order.request, channel=order.channel, now=time.time())
             return self._only(run("take", **names, owner=self.owner))
 
+    def last_other_update(self, automation: int, order: Order) -> int | None:
+        """Return the row of the last update of an automation to other values than an order's, ``None`` without one."""
+        values = {"tool": order.tool, "hash": order.content_hash, "automation": automation}
+        rows = self._read("last_other_update", **values)
+        return rows[0]["number"] if rows else None
+
     def sent_posts(self) -> list[SentPost]:
         """Return the posts that were sent, may have been, or that a server has in hand."""
         with self._transaction() as run:

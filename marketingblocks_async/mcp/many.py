@@ -26,6 +26,7 @@ from marketingblocks_async.bulk import (
     JournalInUseError,
     OtherTokenError,
     Plan,
+    Recipe,
     RowState,
     SourceError,
     UnconfirmedRowsError,
@@ -36,6 +37,7 @@ from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
+from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
 
 from .failures import advice_for, outcome_of, said_by
@@ -55,6 +57,14 @@ LISTED = 10
 """Channels, sheets, rows and the like that a result lists of a plan."""
 
 PROGRESS_EVERY = 1.0
+
+# Errors name the options of the command line, since the tool has none and a person can use those.
+_RECIPE = Recipe(words=COMMAND_LINE)
+
+_OPTIONS = (
+    "Options named there are those of marketingblocks bulk run, which the person can use. Here give corrected rows as "
+    "posts. Leave out rows that are not ready to be published, and not only the column that says so."
+)
 
 Report = Callable[[BulkProgress], Awaitable[None]]
 Ask = Callable[[str, str], Awaitable[ToolResult | None]]
@@ -187,16 +197,21 @@ class ManyPosts:
             return source
         hashes = Hashes()
         try:
-            plan = await amake_plan(source, on_row=hashes.add, max_errors=LISTED_ERRORS)
+            plan = await amake_plan(source, on_row=hashes.add, max_errors=LISTED_ERRORS, recipe=_RECIPE)
         except SourceError as error:
-            return result(Outcome.REFUSED, "The file cannot be read. Nothing was sent.", data={"error": str(error)})
+            return result(
+                Outcome.REFUSED,
+                f"The file cannot be read as it is; untrusted_data says why. Nothing was sent. {_OPTIONS}",
+                data={"error": str(error)},
+            )
         request_key = arguments.request_key or _derived_key(hashes.digest())
         if (refusal := await self._refuse_key(request_key)) is not None:
             return refusal
         if not plan.ok or not plan.rows:
             return result(
                 Outcome.REFUSED,
-                "Rows are not valid or missing. Nothing was sent. Correct what untrusted_data lists and plan again.",
+                "Rows are not valid or missing. Nothing was sent. Correct what untrusted_data lists and plan again. "
+                f"{_OPTIONS}",
                 request_key=request_key,
                 data=_shown(plan),
             )
@@ -214,7 +229,7 @@ class ManyPosts:
             raise JournalError(msg) from error
         is_new = False
         try:
-            await create_journal(source, path, max_errors=LISTED_ERRORS)
+            await create_journal(source, path, max_errors=LISTED_ERRORS, recipe=_RECIPE)
             is_new = True
         except (JournalExistsError, JournalInUseError):
             if not path.is_file():

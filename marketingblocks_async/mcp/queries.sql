@@ -64,6 +64,11 @@ WHERE number = :number AND attempts = :attempts AND state = 4
 AND channel NOT IN (SELECT channel FROM writes WHERE state = 1 AND channel IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM writes AS other WHERE other.post_id = :post_id AND other.channel IS NOT NULL)
 
+-- name: last_other_update
+SELECT number FROM writes
+WHERE tool = :tool AND hash <> :hash AND state IN (1, 2, 4) AND json_extract(request, '$.comment_bot_id') = :automation
+ORDER BY sent_at DESC LIMIT 1
+
 -- name: explain
 UPDATE writes SET answer = :answer WHERE number = :number AND state = 4
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from marketingblocks_async import (
     MarketingBlocksError,
     PublishMode,
     RateLimit,
+    UpdateCommentAutomation,
     __version__,
 )
 from marketingblocks_async.bulk import BulkProgress, RowState
@@ -36,11 +38,11 @@ from marketingblocks_async.models import RequestModel
 
 from .calls import read, write
 from .consent import Confirm, Consent, InputRequired, can_ask
-from .failures import advice_for, outcome_of, problems_of, said_by
+from .failures import advice_for, outcome_of, pause_of, problems_of, said_by
 from .journal import Order, derived_key
 from .many import ManyArguments, ManyPosts
 from .results import Outcome, ToolResult, key_of, result
-from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, choose_tools
+from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, all_tools, choose_tools
 from .writes import Writes
 
 LONGEST_QUESTION = 2_000
@@ -105,6 +107,7 @@ class MarketingBlocksServer:
         self.writes: Writes = writes
         self.many: ManyPosts = many
         self._consent = Consent(settings.confirm)
+        self._read_only = settings.read_only
         chosen = choose_tools(settings.tools, read_only=settings.read_only)
         self._tools: Mapping[str, ToolSpec] = {spec.name: spec for spec in chosen}
         self.mcp: Server[Any] = Server(
@@ -134,7 +137,8 @@ class MarketingBlocksServer:
                 data={"problems": problems_of(error)},
             )
         except (MarketingBlocksError, ValueError) as error:
-            found = result(outcome_of(error, RowState.PENDING), advice_for(error), data=said_by(error))
+            advice = advice_for(error, pause_of(self.client))
+            found = result(outcome_of(error, RowState.PENDING), advice, data=said_by(error))
         return CallToolResult(
             content=[TextContent(text=json.dumps(found, ensure_ascii=False))],
             structured_content=found,
@@ -145,7 +149,7 @@ class MarketingBlocksServer:
         spec = self._tools.get(params.name)
         arguments = dict(params.arguments or {})
         if spec is None:
-            return result(Outcome.REFUSED, f"There is no such tool. The tools are {', '.join(self._tools)}.")
+            return result(Outcome.REFUSED, self._why_not(params.name))
         if spec.name == ASK:
             return await self._ask(_AskArguments.model_validate(arguments))
         ask = partial(self._consent.ask, context, params)
@@ -163,6 +167,11 @@ class MarketingBlocksServer:
         request_key = arguments.pop(KEY_FIELD, None)
         request = spec.request.model_validate(arguments)
         order = _order(spec, request, request_key)
+        if request_key is None and isinstance(request, UpdateCommentAutomation):
+            # What was set before another update can be meant again after it.
+            other = await asyncio.to_thread(self.writes.journal.last_other_update, request.comment_bot_id, order)
+            if other is not None:
+                order = replace(order, request_key=f"{order.request_key}-{other}")
 
         async def consent() -> ToolResult | None:
             question = _question(request) if isinstance(request, CreatePost) else None
@@ -170,6 +179,16 @@ class MarketingBlocksServer:
 
         check = partial(self.many.refuse_write, order, self.client.base_url)
         return await self.writes.once(self.client, order, partial(write, request=request), consent, check)
+
+    def _why_not(self, name: str) -> str:
+        """Return why there is no such tool; its name is not repeated, since it comes from outside."""
+        tools = f"The tools are {', '.join(self._tools)}."
+        known = {spec.name: spec for spec in all_tools()}.get(name)
+        if known is None:
+            return f"There is no such tool. {tools}"
+        if self._read_only and known.writes:
+            return f"This server only reads (--read-only), so {known.name} is not offered. Nothing was sent. {tools}"
+        return f"This server does not offer {known.name} (--tools). Nothing was sent. {tools}"
 
     async def _ask(self, arguments: _AskArguments) -> ToolResult:
         docs, question, page = self.client.docs, arguments.question, arguments.page

@@ -30,7 +30,7 @@ from marketingblocks_async.bulk.journal.files import storable
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
 
-from .failures import advice_for, advice_for_unknown, outcome_of, said_by
+from .failures import advice_for, advice_for_unknown, outcome_of, pause_of, said_by
 from .journal import Order, StoredWrite, WriteJournal
 from .results import Outcome, ToolResult, bounded, result
 
@@ -239,7 +239,7 @@ class Writes:
         if error is None:
             post_id, kept = _id_of(answer), _kept(Outcome.DONE, None, answer_data(answer))
         else:
-            post_id, kept = None, _kept(outcome_of(error, state), advice_for(error), said_by(error))
+            post_id, kept = None, _kept(outcome_of(error, state), advice_for(error, pause_of(client)), said_by(error))
         return await self._record(replace(row, state=state, post_id=post_id, answer=kept))
 
     async def _record(self, row: StoredWrite) -> StoredWrite:

@@ -688,9 +688,12 @@ async def test_posts_whose_times_have_passed_since_the_plan_need_a_person(
 async def test_posts_whose_times_pass_after_the_question_are_not_sent(
     sandbox: Sandbox, tmp_path: Path, late: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def in_time(path: Path, *more: Any) -> Stored:
+        return replace(look(path, *more), late=0)
+
     async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
         key = (await call(client, CREATE_MANY, action="plan", posts=late))["request_key"]
-        monkeypatch.setattr(many_module, "look", lambda *given: replace(look(*given), late=0))
+        monkeypatch.setattr(many_module, "look", in_time)
         told = await call(client, CREATE_MANY, action="run", request_key=key)
     assert told["outcome"] == "not_sent"
     assert not sandbox.posts
@@ -713,3 +716,25 @@ async def test_rows_in_flight_are_those_of_the_moment_of_the_counts(
         monkeypatch.setattr(JournalReader, "rows", before)
         counts = look(path).counts
     assert (counts.pending, counts.unknown) == (5, 0)
+
+
+async def test_errors_name_options_that_a_person_has_and_what_the_agent_can_do(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "drafts.csv").write_text(
+        "channel_type,channel_id,post_type,caption_text,media_urls,publish_mode,Status\nfacebook,1,post,a,,queued,draft\n"
+    )
+    (tmp_path / "posts.dat").write_text("")
+    async with connected(sandbox, tmp_path, folder=tmp_path) as (client, _):
+        plans = [
+            await call(client, CREATE_MANY, action="plan", file="drafts.csv"),
+            await call(client, CREATE_MANY, action="plan", file="posts.dat"),
+            await call(client, CREATE_MANY, action="plan", posts=[POST | {"Status": "draft"}]),
+        ]
+    for plan in plans:
+        assert plan["outcome"] == "refused"
+        assert "marketingblocks bulk run" in plan["what_to_do"]
+        assert "Leave out rows that are not ready" in plan["what_to_do"]
+        said = str(plan["untrusted_data"])
+        assert "--" in said
+        assert not any(word in said for word in ("Recipe(", "columns=", "recipe=", "format="))

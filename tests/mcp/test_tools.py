@@ -14,7 +14,7 @@ from marketingblocks_async import ENDPOINTS, ConfigurationError
 from marketingblocks_async.mcp.tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, all_tools, choose_tools
 from marketingblocks_async.models import CreatePost
 from marketingblocks_async.sandbox import Sandbox
-from tests.support.mcp import POST, connected
+from tests.support.mcp import POST, call, connected
 
 TOOLS = {spec.name: spec for spec in all_tools()}
 
@@ -128,3 +128,20 @@ async def _check_result(client: Client, tool: str, arguments: dict[str, Any]) ->
     (text,) = answer.content
     assert text.type == "text"
     assert json.loads(text.text) == answer.structured_content
+
+
+@pytest.mark.parametrize(
+    ("settings", "tool", "words"),
+    [
+        ({"read_only": True}, "create_post", "only reads (--read-only), so create_post"),
+        ({"tools": ["find_post"]}, "get_posts", "does not offer get_posts (--tools)"),
+        ({"read_only": True}, "publish", "There is no such tool"),
+    ],
+)
+async def test_a_tool_that_is_not_offered_is_told_with_the_reason(
+    tmp_path: Path, settings: dict[str, Any], tool: str, words: str
+) -> None:
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, **settings) as (client, _):
+        found = await call(client, tool, POST)
+    assert found["outcome"] == "refused"
+    assert words in found["what_to_do"]

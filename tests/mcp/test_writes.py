@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from marketingblocks_async import clock
+from marketingblocks_async import RateLimit, clock
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
@@ -235,6 +236,34 @@ async def test_a_call_that_did_not_begin_can_be_made_again(sandbox: Sandbox, too
     assert (await tools("create_post", POST))["outcome"] == "refused"
     assert (await tools("create_post", POST))["outcome"] == "done"
     assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("tool", ["create_post", "get_posts"])
+async def test_a_call_in_a_pause_says_when_to_repeat_it(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    monkeypatch.setattr("marketingblocks_async.mcp.serving.DEADLINE", 0.5)
+    monkeypatch.setattr(writes_module, "LISTED_FOR", 1e9)
+    async with connected(sandbox, tmp_path, rate_limit=RateLimit(limit=100)) as (client, _):
+        sandbox.faults.add("too_many_requests:times=1,retry_after=90")
+        for _ in range(2):
+            found = await call(client, tool, POST if tool == "create_post" else {"channels": ["facebook"]})
+            assert found["outcome"] == "not_sent"
+            (seconds,) = re.findall(r"Repeat the same call in (\d+) seconds", found["what_to_do"])
+            assert 80 < int(seconds) < 100
+
+
+async def test_an_update_to_former_values_is_carried_out_after_another_one(sandbox: Sandbox, tools: Tools) -> None:
+    await tools("create_comment_automation", WRITES["create_comment_automation"])
+    one, other = ({"comment_bot_id": 1, "name": name} for name in ("one", "other"))
+    for update, repeated in ((one, False), (one, True), (other, False), (one, False), (one, True), (other, False)):
+        found = await tools("update_comment_automation", update)
+        assert (found["outcome"], found.get("repeated", False)) == ("done", repeated)
+    assert carried_out(sandbox, "update_comment_automation") == 4
+    # With a key of its own it is the same update.
+    for repeated in (False, True):
+        assert (await tools("update_comment_automation", one, request_key="k")).get("repeated", False) is repeated
+    assert (await tools("update_comment_automation", other))["request_key"] != found["request_key"]
 
 
 async def test_refused_content_stays_refused_under_its_key(sandbox: Sandbox, tools: Tools) -> None:

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -22,6 +23,7 @@ from marketingblocks_async.bulk import (
     Journal,
     JournalReader,
     RowState,
+    StoredRow,
     create_journal,
     html_report,
     make_report,
@@ -99,6 +101,23 @@ async def test_a_row_in_flight_of_a_killed_run_is_unknown(tmp_path: Path) -> Non
     report = report_of(path)
     assert (report.counts.unknown, report.counts.pending) == (2, 0)
     assert ("unknown", "Interrupted") in [(row.state, row.error_type) for row in report.rows]
+
+
+async def test_rows_in_flight_are_those_of_the_moment_of_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await make(tmp_path / "j")
+    rows = JournalReader.rows
+
+    def before(journal: JournalReader, *states: Any) -> Iterator[StoredRow]:
+        return (row for row in rows(journal, *states) if row.state is not RowState.SENDING)
+
+    async with Journal(path) as journal:
+        known = report_of(path).counts
+        await journal.intend(6)
+        # The rows are read, and then the run goes on.
+        monkeypatch.setattr(JournalReader, "rows", before)
+        assert report_of(path).counts == known
 
 
 async def test_only_the_first_rows_are_listed(tmp_path: Path) -> None:
