@@ -130,6 +130,14 @@ _MOJIBAKE = re.compile(
 """UTF-8 that was read as cp1252 or Latin-1. Pairs that occur in real words, such as É and ”, are left out."""
 
 
+_MARKUP = re.compile(
+    r"\\n(?=\\n|\s|(?-i:[A-Z#])|\Z)|(?<=[.!?,])\\n|</?(?:p|br|b|i|strong|em|div|span|a|ul|li)\b[^<>]{0,200}>|&(?:amp|lt|gt|quot|nbsp|#\d{1,6});"
+    r"|\*\*\w[^*\n]{0,200}\*\*|\[[^\[\]\n]{1,200}\]\(https?:|\A=[A-Z]{2,20}\(|\A'(?=[=@+#-])|\{\{[^{}]{1,100}\}\}",
+    re.IGNORECASE,
+)
+"""Signs of HTML, Markdown, templates and spreadsheets, which platforms show as they are."""
+
+
 _EMPTY_CELLS = frozenset({
     "nan", "nat", "none", "null", "<na>", "undefined", "n/a", "na", "n.a.", "-", "--", "\u2013", "\u2014", "?", "tbd",
     "tba", "tbc", "/", ".", "*", "^", "\u2191", '"', "''", "\u3003", "+",
@@ -152,6 +160,8 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
             yield target, message
         if text and (message := _emptiness(target, text)) is not None:
             yield target, message
+        if (found := _MARKUP.search(text)) is not None:
+            yield target, f'it holds "{visible(found.group())}", which would be published as it is written here'
     is_thread = post.post_type is PostType.THREAD
     limit = CAPTION_LIMITS.get(post.channel_type)
     for target, text in tweets if is_thread else texts[:1]:

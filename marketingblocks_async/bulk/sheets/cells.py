@@ -22,6 +22,7 @@ from marketingblocks_async.models import ChannelType, PostType
 
 from .display import readable, visible
 from .json_text import JsonError, load_json
+from .placeholders import instruction_in
 from .spellings import PLATFORMS, POST_TYPES, is_doubtful, spelled
 from .words import PYTHON, Words
 
@@ -217,6 +218,14 @@ def _kind(value: object) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return "a list"
     return f"a value of the type {type(value).__name__}"
+
+
+def read_caption(value: object) -> str | None:
+    """Return a text without the white space around it; an instruction in its place is refused."""
+    text = read_text(value)
+    if text and not isinstance(text, ExactText) and (message := instruction_in(text)) is not None:
+        raise CellError(message)
+    return text
 
 
 def read_text(value: object) -> str | None:

@@ -10,8 +10,8 @@ import pytest
 
 from marketingblocks_async.bulk import Row, make_plan
 from marketingblocks_async.bulk.sheets.captions import CAPTION_LIMITS
-from marketingblocks_async.models import ChannelType
-from tests.support.workbooks import as_csv, cells, errors, fields, scheduled, workbook, written
+from marketingblocks_async.models import ChannelType, CreatePost
+from tests.support.workbooks import as_csv, cells, errors, fields, parsed, scheduled, workbook, written
 
 
 def warnings_of(**changes: Any) -> list[tuple[str, str]]:
@@ -273,3 +273,45 @@ def test_warnings_are_counted_and_listed_up_to_a_bound() -> None:
     assert (plan.warning_count, len(plan.warnings), plan.ok) == (30, 7, True)
     assert plan.to_dict()["warnings"][0]["row"] == 1
     assert make_plan([cells(caption_text="l\ufffdst")]).warnings[0].value == "l\ufffdst"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "same as Facebook", "no post", "Same as above", "ditto", "Same caption as row 3", "NO POST", "CANCELLED",
+        "{{caption}}", "[Insert caption here]", "Lorem ipsum dolor sit amet", "TODO: write", "[object Object]",
+        "Loading...", "Caption goes here", "<caption>",
+    ],
+)  # fmt: skip
+def test_an_instruction_in_place_of_a_caption_is_refused(text: str) -> None:
+    [errors] = parsed([fields(caption_text=text)])
+    assert not isinstance(errors, Row)
+    assert "seems to be an instruction or a placeholder; write the text" in errors[0].message
+    # A request of a program is sent as it is.
+    assert isinstance(parsed([CreatePost.model_validate(fields(caption_text=text))])[0], Row)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Same day delivery!", "Same as it ever was", "No posting today", "To do: visit us", "Cancelled flights? Call!",
+        "same", "[NEW] Tulips", "<3", "Loading… almost there",
+    ],
+)  # fmt: skip
+def test_a_caption_that_begins_like_an_instruction_is_one(text: str) -> None:
+    assert warnings_of(caption_text=text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"One.\nTwo", r"\n"), (r"One\n\ntwo", r"\n"), ("Hi<br>you", "<br>"), ("<p>Hi", "<p>"), ("A &amp; B", "&amp;"),
+        ("**bold** text", "**bold**"), ("[a](https://e.com)", "[a](https:"), ('=HYPERLINK("https://e.com")', None),
+        ("'@home", "'"), ("Dear {{name}}", "{{name}}"),
+        ("C:\\new", ""), ("a < b > c", ""), ("5 * 3 ** 2", ""), ("'s nachts", ""), ("rock & roll; yes", ""),
+    ],
+)  # fmt: skip
+def test_signs_of_other_formats_are_warnings(text: str, shown: str | None) -> None:
+    found = warnings_of(caption_text=text)
+    assert len(found) == (shown != "")
+    assert all((shown or "=HYPERLINK(") in message for _, message in found)

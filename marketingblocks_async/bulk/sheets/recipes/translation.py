@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
-from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_text
+from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at, read_caption, read_text
 from marketingblocks_async.bulk.sheets.columns import (
     KEY,
     LIST_SEPARATOR,
@@ -272,7 +272,7 @@ class Translation:
         if not links:
             return caption or self._recipe.defaults.get("caption_text") or self._no_caption()
         try:
-            text = read_text(caption) or ""
+            text = read_caption(caption) or ""
         except CellError as exc:
             return UnusableCell(readable(caption), str(exc), "\n".join([text_of(caption), *links]))
         # Another address may begin like this one. To make a pattern takes long.
@@ -399,9 +399,12 @@ class Translation:
     def _mark(self, cell: object, index: int, platform: str, field: str) -> UnusableCell | None:
         """Return what to do about a cell of a column for one platform that holds no text: "n/a", yes or no."""
         shown = readable(cell)
-        if field == "caption_text" and isinstance(cell, str) and stands_for_nothing(cell):
+        if field == "caption_text" and isinstance(cell, str):
             advice = f"empty it, or write the text for {platform}"
-            return UnusableCell(shown, f'"{shown}" often stands for an empty cell; {advice}', cell)
+            if stands_for_nothing(cell):
+                return UnusableCell(shown, f'"{shown}" often stands for an empty cell; {advice}', cell)
+            if cell.strip(BLANKS).casefold() == "same":
+                return UnusableCell(shown, f'"{shown}" is no text for {platform}; {advice}', cell)
         if cell is None or truth(cell) is None:
             return None
         name, words = self._sources.names[index].strip(BLANKS), self._words

@@ -565,6 +565,13 @@ class TestChannels:
         assert all("may mean that the post does not go there" in each for each in found.messages)
         assert bool(found.messages) == (len(sent) < len(re.split("[,+\n]", names)))
 
+    @pytest.mark.parametrize("text", ["same", "Same as Facebook", "no post"])
+    def test_an_instruction_in_place_of_the_caption_of_one_platform(self, file: Path, text: str) -> None:
+        table(file, ["Facebook copy", "IG copy", "Date"], ["A", text, "2027-03-14 09:05"])
+        found = Read(file, options(channels=["facebook:11", "instagram:12"]))
+        assert found.values("caption_text") == ["A"]
+        assert len(found.messages) == 1
+
     def test_a_flag_that_is_a_text_is_refused_with_what_it_may_be(self, file: Path) -> None:
         table(file, ["Facebook"], ["Come by!"])
         message = Read(file, options(channels=FACEBOOK)).messages[0]
