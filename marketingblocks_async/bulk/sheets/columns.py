@@ -169,7 +169,10 @@ _FORMS_OF_LINKS = frozenset({
 """Words in brackets behind the name of a link that leave it one; "Link (Canva)" is not for the public."""
 
 
-_SIZE = re.compile(r"[0-9]+ ?[x\u00d7:] ?[0-9]+")
+_SIZE = re.compile(
+    r"[0-9]+ ?[x\u00d7:] ?[0-9]+|\b(?:landscape|portrait|square|horizontal|vertical|hochformat|querformat)\b",
+    re.IGNORECASE,
+)
 _NUMBER_BEHIND = re.compile(r"(?<=[)\]]) ?#?[0-9]+$")
 
 

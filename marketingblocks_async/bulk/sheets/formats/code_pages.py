@@ -26,8 +26,10 @@ _UNLIKELY = re.compile(
     "|[\u0080-\uffff][{|}~@\\\\^`\\[\\]]"
     # More letters with accents in a row than a Western word has.
     "|[\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
+    # Signs where the words of ISO 8859-2 and 8859-15 have letters; m\u00b3, ft\u00b3 and \u00b15 are none.
+    "|\u00a4|\u00ac[A-Za-z\u00c0-\u00ff]|[a-ce-lo-su-wz]\u00b3|\u00b3[a-z\u00b1]|[a-z]\u00b1(?![0-9])|\u00b1[a-z]|\u00bd(?:uv|uf|il)"
     # Where no Western word has them: what ł and ś (Polish), ş and ă (Romanian), č, ě and ů (Czech, Slovene) become.
-    "|z\u00b3|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
+    "|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
     "|\u00e3[a-df-hj-npqrtv-y]|\u00e8[aeiou]|[\u00ec\u00f9][a-z\u00df-\u00ff]"
 )
 _FOREIGN = (

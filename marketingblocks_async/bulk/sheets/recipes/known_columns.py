@@ -232,7 +232,9 @@ def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Ite
 
 def _sizes(found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
     """Yield what to do about one picture in several sizes, which would be published beside each other."""
-    seen: dict[str, _Column] = {}
+    # A picture without a size is one of them, too.
+    media = [column for column in found if column.target == "media_urls" and without_size(column.name) is None]
+    seen = {normal_name(column.name): column for column in media}
     for column in found:
         head = without_size(column.name)
         if head is None or column.strength != _NEARLY_USUAL or column.target != "media_urls":

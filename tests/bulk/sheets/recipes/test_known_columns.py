@@ -142,6 +142,14 @@ class TestMediaInSeveralColumns:
         lines = ["Date,Platform,Copy,Image,Image 2,Video 1", f"2027-03-14 09:05,Facebook,x,{A},{B},"]
         assert Read(file, lines).values("media_urls") == [([A, B],)]
 
+    def test_a_picture_upright_and_across_is_not_sent_three_times(self, file: Path) -> None:
+        names = ["Image", "Image (landscape)", "Image (portrait)"]
+        lines = [f"Copy,Date,{','.join(names)}", f"Hi,2027-03-14 09:05,{A},{B},{A}"]
+        read = Read(file, lines)
+        assert "seem to be one picture in two sizes" in read.message
+        read = Read(file, lines, dict.fromkeys(names[1:]))
+        assert read.values("media_urls") == [([A],)] * len(CHANNELS)
+
     def test_one_picture_in_two_sizes(self, file: Path) -> None:
         square, tall = "Image (1080x1080)", "Image (1080x1920)"
         lines = [f"Date,Platform,Copy,{square},{tall}", f"2027-03-14 09:05,Facebook,x,{A},{B}"]
