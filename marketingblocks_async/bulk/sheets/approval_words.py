@@ -76,6 +76,9 @@ def approval_in(name: str) -> Says | None:
     if name.rstrip().endswith("?") and spelled(name) == "post":
         # "Post" is the text.
         return "approved"
+    if "#" in name:
+        # "Draft #" has a number.
+        return None
     whole = _signs_left_out(name)
     return _SAYS.get(whole) or _SAYS.get(_signs_left_out(without_bracket(name)[0]))
 

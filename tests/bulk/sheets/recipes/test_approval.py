@@ -142,6 +142,7 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
         ("Topic", ["Idea", "Tip"]),
         ("Series", ["Live", "Live"]),
         ("Boosted", ["yes", "no"]),
+        ("Draft #", ["1", "2"]),
     ],
 )
 def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
