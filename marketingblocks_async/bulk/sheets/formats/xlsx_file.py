@@ -62,6 +62,10 @@ class _Cell(Protocol):
     def data_type(self) -> str: ...
     @property
     def number_format(self) -> str | None: ...
+    @property
+    def has_style(self) -> bool: ...
+    @property
+    def font(self) -> Any: ...
 
 
 def read_xlsx(path: Path, info: SourceInfo, rules: ColumnRules, sheet: str | None) -> Iterator[RawRow]:
@@ -243,7 +247,18 @@ def _names(header: Sequence[object]) -> list[str]:
 
 
 def _contents(row: Sequence[_Cell]) -> list[object]:
-    return [None if cell.value is None else _content(cell) for cell in row]
+    return [
+        None if cell.value is None else _content(cell) if not cell.has_style or not cell.font.strike else _struck(cell)
+        for cell in row
+    ]
+
+
+def _struck(cell: _Cell) -> object:
+    content = _content(cell)
+    if is_blank(content) or isinstance(content, UnusableCell):
+        return content
+    message = "it is struck through, so it may not be meant to be sent; leave the row out, or take the line away"
+    return UnusableCell(readable(content), message, content)
 
 
 def _content(cell: _Cell) -> object:

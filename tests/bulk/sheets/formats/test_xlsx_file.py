@@ -45,6 +45,15 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "posts.xlsx"
 
 
+def struck(file: Path, *places: str) -> Path:
+    """Strike cells through."""
+    book = openpyxl.load_workbook(file)
+    for place in places:
+        book.active[place].font = openpyxl.styles.Font(strike=True)
+    book.save(file)
+    return file
+
+
 def with_row(file: Path, formats: Mapping[str, str] | None = None, **changes: Any) -> Path:
     """Write a workbook with one row, changed; the formats are for its columns."""
     row = FIELDS | changes
@@ -547,3 +556,17 @@ class TestBrokenFiles:
     def test_a_folder(self, file: Path) -> None:
         file.mkdir()
         assert "folder" in failure(file).message
+
+
+class TestStruckThrough:
+    def test_what_is_struck_through_may_not_be_meant_to_be_sent(self, file: Path) -> None:
+        workbook(file, HEADER, LINE, LINE)
+        caption = f"{chr(65 + HEADER.index('caption_text'))}3"
+        (error,) = errors(struck(file, caption))
+        assert (error.row, error.column) == (2, "caption_text")
+        assert "struck through" in error.message
+
+    def test_names_blanks_and_columns_that_hold_no_field_do_not_matter(self, file: Path) -> None:
+        workbook(file, [*HEADER, "_note", "hash_tags"], [*LINE, "old", " "], LINE)
+        last = len(HEADER)
+        assert len(posts(struck(file, "A1", f"{chr(65 + last)}2", f"{chr(66 + last)}2"))) == 2
