@@ -453,7 +453,8 @@ def test_ctrl_c_just_before_a_fetch_ends_the_creation(
     found += many.undelivered
     assert len({outcome.index for outcome in found if outcome.ok or outcome.may_have_happened}) >= len(sandbox.posts)
     with suppress(ConfigurationError):
-        assert list(many) == []
+        # What was fetched in the instant of Ctrl-C is still returned.
+        assert {outcome.index for outcome in many} <= {outcome.index for outcome in found}
     assert len(sandbox.posts) < 10
 
 
