@@ -227,28 +227,40 @@ def platform_in(name: str) -> tuple[str, str] | None:
 
 
 _ACCOUNTS = frozenset({
-    "account", "accounts", "channel", "handle", "page", "pages", "profile", "profiles", "username",
-    "brand", "branch", "business", "client", "company", "customer", "location", "organisation", "organization", "shop",
-    "store", "workspace",
+    "account", "accounts", "channel", "client", "handle", "page", "pages", "profile", "profiles", "username",
+    "workspace",
     # German, French, Spanish, Italian, Portuguese, Dutch, Polish.
-    "filiale", "firma", "kanal", "kunde", "konto", "mandant", "marke", "profil", "seite", "standort", "unternehmen",
-    "compte", "enseigne", "entreprise", "magasin", "marque", "soci\u00e9t\u00e9",
-    "cliente", "cuenta", "empresa", "marca", "negocio", "p\u00e1gina", "perfil", "sucursal", "tienda",
-    "azienda", "negozio", "pagina", "profilo", "conta", "filial", "loja", "bedrijf", "klant", "merk", "winkel",
-    "klient", "marka", "sklep",
+    "kanal", "konto", "kunde", "mandant", "profil", "seite", "compte", "cliente", "cuenta", "p\u00e1gina", "perfil",
+    "pagina", "profilo", "conta", "klant", "klient",
 })  # fmt: skip
 """Words for whose posts they are. One account all through is no reason to ask."""
+
+_PERHAPS_ACCOUNTS = frozenset({
+    "brand", "branch", "business", "company", "customer", "location", "organisation", "organization", "shop", "store",
+    "filiale", "firma", "marke", "standort", "unternehmen",
+    "enseigne", "entreprise", "magasin", "marque", "soci\u00e9t\u00e9",
+    "empresa", "marca", "negocio", "sucursal", "tienda",
+    "azienda", "negozio", "filial", "loja", "bedrijf", "merk", "winkel", "marka", "sklep",
+})  # fmt: skip
+"""Words for whose posts they are, or for the place of an event, the brand of a product, the firm of a speaker."""
 
 _OF_ACCOUNTS = frozenset({"handle", "handles", "id", "ids", "media", "name", "names", "social", "username"})
 """Words beside those that do not make another column of them."""
 
 
 @lru_cache(maxsize=4096)
-def names_accounts(name: str) -> bool:
-    """Tell whether a column of this name may say whose post it is: "Client", "Page name", "Instagram handle"."""
-    _, rest = platform_in(name) or ("", name)
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", rest[:200]).casefold())
-    return any(word in _ACCOUNTS for word in words) and all(word in _ACCOUNTS | _OF_ACCOUNTS for word in words)
+def names_accounts(name: str) -> Literal["", "perhaps", "surely"]:
+    """Tell whether a column of this name may say whose post it is; empty if not.
+
+    "Client", "Page name" and "Instagram handle" do so if they have different names. "Location" may be anything.
+    """
+    platform, rest = platform_in(name) or ("", name)
+    words = set(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", rest[:200]).casefold()))
+    known = words & (_ACCOUNTS | _PERHAPS_ACCOUNTS)
+    if not known or words - known - _OF_ACCOUNTS:
+        return ""
+    is_sure = platform or words & _ACCOUNTS or words & _OF_ACCOUNTS - {"media", "name", "names"}
+    return "surely" if is_sure else "perhaps"
 
 
 def _of_one_platform(name: str) -> str | None:

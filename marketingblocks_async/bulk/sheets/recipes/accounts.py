@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
 from marketingblocks_async.bulk.sheets.cells import BLANKS, SheetNumber, cell_at
 from marketingblocks_async.bulk.sheets.columns import names_accounts, normal_name
@@ -18,7 +19,7 @@ from marketingblocks_async.bulk.sheets.layout import Unreadable
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, spelled, truth
 
 from .known_columns import Sources
-from .recipe import CHANNEL, Recipe
+from .recipe import CHANNEL, Recipe, recipe_names
 from .row_channels import RowChannels
 
 Seen: TypeAlias = dict[tuple[str, str, str], dict[str, str]]
@@ -33,10 +34,11 @@ class Accounts:
         recipe: how they are read.
         channels: finds the channels of a row.
         seen: takes the accounts of each channel; the headers of one file share it.
+        info: takes the notes.
 
     """
 
-    def __init__(self, sources: Sources, recipe: Recipe, channels: RowChannels, seen: Seen) -> None:
+    def __init__(self, sources: Sources, recipe: Recipe, channels: RowChannels, seen: Seen, info: SourceInfo) -> None:
         self._words = recipe.words
         self._columns: Mapping[int, str] = {
             index: sources.names[index].strip(BLANKS)
@@ -45,10 +47,22 @@ class Accounts:
         }
         self._channels = channels
         self._seen = seen
+        self._info = info
+        self._noted: set[str] = set()
+        # In the file of another program, its "Brand" is an account of that program.
+        is_program = recipe.name in recipe_names() and recipe.name != "calendar"
+        self._doubted = {
+            index: name for index, name in self._columns.items() if is_program or names_accounts(name) == "surely"
+        }
+        given = {channel for channels in recipe.channels.values() for channel in channels}
+        self._has_names = any(spelled(name) not in PLATFORMS for name in recipe.channels)
+        platforms = [channel.platform for channel in given]
+        self._has_several = {each for each in platforms if platforms.count(each) > 1}
 
     def asks(self, cells: Sequence[object]) -> bool:
         """Tell whether the other rows say more about this one."""
-        return any(_account(cell_at(cells, index)) for index in self._columns)
+        is_any = self._has_names or self._has_several
+        return any(_account(cell_at(cells, index)) for index in (self._columns if is_any else self._doubted))
 
     def look(self, cells: Sequence[object]) -> None:
         """Take a row into account: whose post goes to which channel."""
@@ -64,9 +78,14 @@ class Accounts:
         self.look(cells)
         for index, name in self._columns.items():
             for key in self._keys(cells, name):
-                if len(accounts := self._seen.get(key, {})) > 1:
-                    said = _account(cell_at(cells, index))
-                    return Unreadable(self._message(name, key[1:], [*accounts.values()]), visible(name), visible(said))
+                if len(accounts := self._seen.get(key, {})) < 2:
+                    continue
+                message, platform = self._message(name, key[1:], [*accounts.values()]), key[1]
+                if index in self._doubted or self._has_names or platform in self._has_several:
+                    return Unreadable(message, visible(name), visible(_account(cell_at(cells, index))))
+                if name not in self._noted and message not in self._info.notes:
+                    self._info.notes.append(message)
+                self._noted.add(name)
         return None
 
     def _keys(self, cells: Sequence[object], column: str) -> Iterator[tuple[str, str, str]]:
@@ -84,7 +103,7 @@ class Accounts:
         if all(account.isdecimal() for account in accounts):
             as_ids = f"; if they are the ids of channels, {words.map(column, 'channel_id')}"
         return (
-            f'the column "{column}" names several accounts ("{shown[0]}", "{shown[1]}"), and their posts would all go '
+            f'the column "{column}" may name several accounts ("{shown[0]}", "{shown[1]}"), and their posts all go '
             f"to {platform} {channel_id}; if it says where they go, say {words.map(column, CHANNEL)} and {given}"
             f"{as_ids}; if not, leave it out: {words.ignore(column)}"
         )

@@ -85,7 +85,7 @@ class Translation:
         self._sources = assign(names, recipe)
         self._channels = RowChannels(recipe, self._sources, self._values)
         self._approval = Approval(self._sources, recipe, rules.given)
-        self._accounts = Accounts(self._sources, recipe, self._channels, seen)
+        self._accounts = Accounts(self._sources, recipe, self._channels, seen, info)
         self._versions = Versions(self._sources, recipe, self._channels, rules.given)
         self.moments: Moments = Moments(recipe, self._sources, dates)
         places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}

@@ -44,8 +44,8 @@ def two(file: Path, column: str = "Client") -> Path:
     "column",
     [
         "Client", "Account name", "Page name", "Profile name", "Channel name", "Username", "Handle", "Client (name)",
-        "Instagram handle", "Brand", "Company", "Store", "Location", "Kunde", "Marke", "Filiale", "Seite", "Profil",
-        "Compte", "Conta", "Perfil", "Client \U0001f464",
+        "Instagram handle", "Facebook brand", "Store ID", "Client location", "Kunde", "Seite", "Profil", "Compte",
+        "Conta", "Perfil", "Client \U0001f464",
     ],
 )  # fmt: skip
 def test_posts_of_two_accounts_for_one_channel_are_refused(file: Path, column: str) -> None:
@@ -56,6 +56,20 @@ def test_posts_of_two_accounts_for_one_channel_are_refused(file: Path, column: s
     assert f'--map "{column}=channel" and --channel "Bakery A=facebook:ID"' in plan.errors[0].message
     assert planned(file, NAMED, {column: "channel"})[0] == [("x", 11), ("y", 21)]
     assert planned(file, ["facebook:11"], {column: None})[0] == [("x", 11), ("y", 11)]
+
+
+@pytest.mark.parametrize("column", ["Location", "Brand", "Company", "Store name", "Customer", "Marke", "Filiale"])
+def test_a_place_or_a_brand_is_an_account_only_where_the_options_have_several(file: Path, column: str) -> None:
+    two(file, column)
+    found, plan = planned(file, ["facebook:11", "instagram:12"])
+    assert (found, plan.invalid) == ([("x", 11), ("y", 11)], 0)
+    [note] = plan.source.notes
+    assert note.startswith(f'the column "{column}" may name several accounts ("Bakery A", "Shop B")')
+    assert planned(file, ["facebook:11"], {column: None})[1].source.notes == []
+    for channels in (["facebook:11", "facebook:21"], [*NAMED, "facebook:11"], ["facebook:11", "Page=instagram:12"]):
+        found, plan = planned(file, channels)
+        assert (found, plan.valid, plan.source.notes) == ([], 0, [])
+    assert planned(file, NAMED, {column: "channel"})[0] == [("x", 11), ("y", 21)]
 
 
 @pytest.mark.parametrize("channels", [NAMED, [*NAMED, "facebook:11"]])
