@@ -13,6 +13,7 @@ from typing import NamedTuple
 from marketingblocks_async.models import ChannelType, CreatePost, PostType
 
 from .display import visible
+from .placeholders import placeholder_in
 
 # Every address of these hosts shows a page, but for those behind (?!…), which give the file itself.
 _PAGE = re.compile(
@@ -160,8 +161,8 @@ def text_doubts(post: CreatePost) -> Iterator[tuple[str, str]]:
             yield target, message
         if text and (message := _emptiness(target, text)) is not None:
             yield target, message
-        if (found := _MARKUP.search(text)) is not None:
-            yield target, f'it holds "{visible(found.group())}", which would be published as it is written here'
+        if (message := _template(text)) is not None:
+            yield target, message
     is_thread = post.post_type is PostType.THREAD
     limit = CAPTION_LIMITS.get(post.channel_type)
     for target, text in tweets if is_thread else texts[:1]:
@@ -204,6 +205,13 @@ def _emptiness(target: str, text: str) -> str | None:
         if shown.casefold() in _EMPTY_CELLS:
             return f'"{shown}" often stands for an empty cell; it would be published'
     return None
+
+
+def _template(text: str) -> str | None:
+    """Return a doubt about a text that is a placeholder as a whole, or that has signs of another format."""
+    if (message := placeholder_in(text)) is not None or (found := _MARKUP.search(text)) is None:
+        return message
+    return f'it holds "{visible(found.group())}", which would be published as it is written here'
 
 
 def _media(post: CreatePost) -> Iterator[tuple[str, str]]:

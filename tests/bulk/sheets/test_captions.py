@@ -279,23 +279,39 @@ def test_warnings_are_counted_and_listed_up_to_a_bound() -> None:
     "text",
     [
         "same as Facebook", "no post", "Same as above", "ditto", "Same caption as row 3", "NO POST", "CANCELLED",
-        "{{caption}}", "[Insert caption here]", "Lorem ipsum dolor sit amet", "TODO: write", "[object Object]",
-        "Loading...", "Caption goes here", "<caption>",
+        "{{caption}}", "[Insert caption here]", "[Your text here]", "TODO", "TODO: write", "TODO: write it, add link",
+        "[object Object]", "Caption goes here", "Same for Instagram", "Same below", "same as x", "wie oben",
     ],
 )  # fmt: skip
 def test_an_instruction_in_place_of_a_caption_is_refused(text: str) -> None:
     [errors] = parsed([fields(caption_text=text)])
     assert not isinstance(errors, Row)
     assert "seems to be an instruction or a placeholder; write the text" in errors[0].message
-    # A request of a program is sent as it is.
+    # What the message advises helps, and a request of a program is sent as it is.
+    assert f'"{text}!" is published' in errors[0].message
+    assert isinstance(parsed([fields(caption_text=f"{text}!")])[0], Row)
     assert isinstance(parsed([CreatePost.model_validate(fields(caption_text=text))])[0], Row)
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        "Loading...", "{ new in }", "{love}", "<fin>", "<hello world>", "<caption>", "[ENTER]", "[Enter the dragon]",
+        "[Add to cart]", "[Your story]", "[Post]", "As above", "Same x", "Same last", "See below.", "Lorem ipsum dolor sit amet",
+        "Lorem ipsum: our new font", "TODO: say what the bakery has on all days of this week", "TODO write the text",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_placeholder_is_a_warning(text: str) -> None:
+    [(column, message)] = warnings_of(caption_text=text)
+    assert (column, message) == ("caption_text", f'"{text}" may be a placeholder; it would be published')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "Same day delivery!", "Same as it ever was", "No posting today", "To do: visit us", "Cancelled flights? Call!",
-        "same", "[NEW] Tulips", "<3", "Loading… almost there",
+        "same", "[NEW] Tulips", "<3", "Loading… almost there", "TODO al 50%",
+        "TODO lo que necesitas saber", "As above, so below",
     ],
 )  # fmt: skip
 def test_a_caption_that_begins_like_an_instruction_is_one(text: str) -> None:
