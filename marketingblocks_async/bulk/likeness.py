@@ -13,7 +13,8 @@ from .sheets.cells import BLANKS
 from .sheets.rows import canonical_text
 
 _BLANK = f"(?:[{BLANKS}]|\\\\[nrt])"
-_MAY_BE_PADDED = re.compile(f'"{_BLANK}|{_BLANK}"')
+# It begins with the quote, since a search for one character is about ten times as fast.
+_MAY_BE_PADDED = re.compile(f'"(?:{_BLANK}|(?<=[{BLANKS}]")|(?<=\\\\[nrt]"))')
 """A blank beside a quote, as in the JSON of a text with white space at an end."""
 
 
