@@ -355,9 +355,10 @@ class APITimeoutError(APIConnectionError):
 
 
 class NotSentError(APIConnectionError):
-    """The request cannot have reached the API, so sending it again is safe.
+    """The request cannot have reached the API, or was refused before processing, so sending it again is safe.
 
-    DNS, connection refused, TLS, no connection in time, a queue longer than the deadline, a client that closed first.
+    DNS, connection refused, TLS, no connection in time, a queue longer than the deadline, a client that closed first, a
+    deadline that passed in the pause after a 429.
     """
 
 

@@ -227,9 +227,13 @@ def _created_id(result: object) -> str | None:
 
 
 def not_sent_error(call: Call[Any], reason: str, *, is_of_network: bool = False) -> NotSentError:
-    """Return the error for a call of which nothing has reached the API."""
+    """Return the error for a call that was not sent, or whose attempts were all refused before processing."""
     check = " - check the network, the proxy and base_url" if is_of_network else ""
-    msg = f"{call.name}: not sent: {reason}; nothing reached the API, so it can be called again{check}"
+    if call.response is None:
+        told, so = "not sent", "nothing reached the API"
+    else:
+        told, so = "not sent again", "nothing was carried out"
+    msg = f"{call.name}: {told}: {reason}; {so}, so it can be called again{check}"
     return NotSentError(msg, endpoint=call.name)
 
 

@@ -451,6 +451,12 @@ class TestErrors:
         assert "not sent: why; nothing reached the API, so it can be called again" in text
         assert ("check the network, the proxy and base_url" in text) is checks
 
+    def test_what_was_refused_before_has_reached_the_api(self) -> None:
+        call = Call(CREATE_POST, None, URL(), None)
+        call.response = answer({"message": "Slow down."}, 429)
+        text = str(failed_by_sending(call, SendFailure(Outcome.NOT_SENT, "why"), "why").error)
+        assert text.endswith("not sent again: why; nothing was carried out, so it can be called again")
+
     @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("garbage", None), (None, None)])
     def test_a_429_knows_how_long_to_wait(self, value: str | None, seconds: float | None) -> None:
         found = error(429, b"", {} if value is None else {"retry-after": value})
