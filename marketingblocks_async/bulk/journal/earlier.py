@@ -36,7 +36,7 @@ def find_sent_earlier(
     since: float = 0.0,
     pending: bool = True,
 ) -> list[SentEarlier]:
-    """Return what other runs have sent, or may have sent, whose journals (``*.journal``) are beside that of a run.
+    """Return what other runs have sent, or may have sent: their ``*.journal`` is beside that of a run or its file.
 
     Args:
         path: the run's journal.

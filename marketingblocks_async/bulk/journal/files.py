@@ -60,8 +60,8 @@ class FileLock:
     It is not taken on the database, because closing any descriptor of that would release SQLite's own locks.
 
     Args:
-        path: the lock's file. It is removed when the lock is released, unless ``leave_behind()`` was called; one that
-            was left behind locks nothing.
+        path: the lock's file. It is removed when the lock is released, unless ``leave_behind()`` was called or it is
+            released with ``keep``; one that was left behind locks nothing.
 
     """
 
