@@ -280,11 +280,11 @@ class JournalBuilder:
         # Two processes that make the same journal would replace each other's file.
         self._lock = lock_journal(path)
         if path.exists() and not _has_no_rows(path):
-            self._lock.release()
+            self._lock.release(keep=True)
             msg = f"{path} exists already"
             raise JournalExistsError(msg)
         if wal_path(path).exists():
-            self._lock.release()
+            self._lock.release(keep=True)
             # SQLite would read it into the new journal, and rows would get the outcomes of other rows.
             msg = (
                 f"{wal_path(path)} belongs to a journal that was at {path} and is not there any more; "
@@ -297,7 +297,7 @@ class JournalBuilder:
             # Made here, since SQLite would use the umask's mode, and it holds what will be published.
             os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as exc:
-            self._lock.release()
+            self._lock.release(keep=True)
             msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
             raise JournalError(msg) from exc
         self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
@@ -377,7 +377,7 @@ class JournalBuilder:
         """Remove what was made, and release the lock."""
         self._connection.close()
         self._remove_partial()
-        self._lock.release()
+        self._lock.release(keep=True)
 
     def _remove_partial(self) -> None:
         for suffix in ("", "-wal", "-shm"):

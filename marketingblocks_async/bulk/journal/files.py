@@ -60,8 +60,8 @@ class FileLock:
     It is not taken on the database, because closing any descriptor of that would release SQLite's own locks.
 
     Args:
-        path: the lock's file. It is removed when the lock is released, unless ``leave_behind()`` was called or it is
-            released with ``keep``; one that was left behind locks nothing.
+        path: the lock's file. It is removed when the lock is released, unless ``leave_behind()`` was called, or
+            ``release(keep=True)`` finds that it was there before; one that was left behind locks nothing.
 
     """
 
@@ -69,10 +69,13 @@ class FileLock:
         self._path = path
         self._descriptor: int | None = None
         self._stays = False
+        self._was_there = False
         _LOCKS.add(self)
 
     def acquire(self) -> None:
         """Take the lock without waiting.
+
+        What an earlier holder noted stays until ``name_holder()`` is called, since this one may not go on.
 
         Raises:
             LockHeldError: another process has it.
@@ -85,6 +88,13 @@ class FileLock:
             os.close(descriptor)
             descriptor = self._open()
         self._descriptor = descriptor
+        former = os.read(descriptor, _PID_WIDTH).strip()
+        self._was_there = bool(former)
+        if former != _FINAL.encode():
+            self.name_holder()
+
+    def name_holder(self) -> None:
+        """Write this process's id, in place of what says that nothing is written any more: something will be."""
         self._write(0, f"{os.getpid():<{_PID_WIDTH}}\n")
 
     def note(self, journal: str, stamp: float) -> None:
@@ -160,11 +170,12 @@ class FileLock:
         """Release the lock; twice does nothing.
 
         Args:
-            keep: whether the file stays. It may be that of a killed process, which says that nothing is missing.
+            keep: whether a file that was there before stays. It may be that of a process that was killed or failed,
+                which says whether something is missing.
 
         """
         descriptor = self._descriptor
-        if keep or self._stays:
+        if (keep and self._was_there) or self._stays:
             self._let_go()
         elif descriptor is not None:
             # Removed while we hold it, so it cannot be another process's file, unless something replaced it. Windows

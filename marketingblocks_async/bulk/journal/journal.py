@@ -383,6 +383,8 @@ class Journal(JournalReader):
 
     def _connect_to_write(self, path: Path) -> sqlite3.Connection:
         connection = connect_for_writing(path)
+        # Not before: if it fails, or is killed, nothing was written.
+        self._file_lock.name_holder()
         # The program may go to another folder.
         self._place = path.resolve()
         self._file = self._place.stat()

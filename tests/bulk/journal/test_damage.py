@@ -13,9 +13,10 @@ from random import Random
 
 import pytest
 
-from marketingblocks_async.bulk.errors import JournalError
+from marketingblocks_async.bulk.errors import JournalError, JournalExistsError
 from marketingblocks_async.bulk.journal import journal as journal_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
+from marketingblocks_async.bulk.journal.files import lock_journal, lock_path, read_note
 from marketingblocks_async.bulk.journal.journal import Journal, JournalReader
 from marketingblocks_async.bulk.journal.states import RowState
 from tests.support.workbooks import fields
@@ -166,6 +167,48 @@ async def test_another_journal_in_the_place_of_a_killed_one_is_whole(ended: Path
     assert journal.with_name(f"{journal.name}.lock").exists()
     with JournalReader(journal) as reader:
         assert reader.damage is None
+
+
+def refused_a_second_time(path: Path) -> None:
+    with pytest.raises(JournalExistsError):
+        JournalBuilder(path)
+
+
+def refused_without_its_journal(path: Path) -> None:
+    away = path.rename(path.with_name("away"))
+    with pytest.raises(JournalError, match="belongs to a journal that was at"):
+        JournalBuilder(path)
+    away.rename(path)
+
+
+def opened_in_vain(path: Path) -> None:
+    lock_journal(path).release(keep=True)
+
+
+@pytest.mark.parametrize("look", [refused_a_second_time, refused_without_its_journal, opened_in_vain])
+@pytest.mark.parametrize("has_failed", [False, True], ids=["killed", "failed"])
+async def test_what_a_run_noted_at_its_end_stays_until_the_next_one_writes(
+    killed: Path, tmp_path: Path, look: Callable[[Path], None], has_failed: bool
+) -> None:
+    journal = copied(killed, tmp_path / "copy")
+    if has_failed:
+        lock = lock_journal(journal)
+        lock.leave_behind()
+        lock.release()
+    noted = read_note(journal)
+    assert (noted.stamp > 0, noted.is_final) == (True, has_failed)
+    look(journal)
+    assert read_note(journal) == noted
+    async with Journal(journal) as resumed:
+        await resumed.intend(ROWS)
+        assert read_note(journal).stamp > noted.stamp
+        assert not read_note(journal).is_final
+    assert not lock_path(journal).exists()
+
+
+def test_a_journal_that_cannot_be_made_leaves_no_lock(tmp_path: Path) -> None:
+    JournalBuilder(tmp_path / "run.journal").abandon()
+    assert not list(tmp_path.iterdir())
 
 
 async def test_a_request_that_is_not_as_it_was_written_is_not_sent(ended: Path, tmp_path: Path) -> None:
