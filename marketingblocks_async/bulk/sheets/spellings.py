@@ -72,9 +72,11 @@ POST_TYPES: dict[str, PostType] = {
 
 _TICKS = re.compile(r"[✅✔☑✓]\ufe0f?|\[ ?[xX✓✔✅] ?\]")
 _DOUBTFUL = re.compile(
-    r"[❌🚫⛔✖✗✘❎⬜☐🔴🟡🟠⏸⏳🛑❓❔❗⚠!?~]|\[ *\]|^\[|^[-+(\u2010-\u2015\u2212]",
+    r"[❌🚫⛔✖✗✘❎⬜☐⏸⏳🛑❓❔❗⚠?~]|\[ *\]|^\[|^[-+!(\u2010-\u2015\u2212]",
 )
 """Signs that cross a name out, or leave open whether it is meant."""
+_RED = re.compile(r"[🔴🟡🟠]")
+_GREEN = re.compile(r"[🟢✅]")
 
 
 def without_ticks(names: Sequence[str]) -> list[str]:
@@ -84,10 +86,28 @@ def without_ticks(names: Sequence[str]) -> list[str]:
     return found if is_ticked else [*names]
 
 
-def is_doubtful(name: str) -> bool:
-    """Tell whether a name is crossed out, or may not be meant, such as one with a tick that others lack."""
+def is_doubtful(name: str, names: Sequence[str] = ()) -> bool:
+    """Tell whether a name is crossed out, or may not be meant, such as one with a tick that others lack.
+
+    Args:
+        name: one of the names.
+        names: those of the same cell; a red circle alone may be the logo of YouTube.
+
+    """
     head = name[:100]
-    return _DOUBTFUL.search(head.strip()) is not None or _TICKS.search(head) is not None
+    is_red = _RED.search(head) is not None and any(_GREEN.search(each[:100]) for each in names)
+    return is_red or _DOUBTFUL.search(head.strip()) is not None or _TICKS.search(head) is not None
+
+
+def between_signs(text: str) -> list[str]:
+    """Return the names between ticks and crosses: those of "☑ Facebook ☐ Instagram"."""
+    parts = _DOUBTFUL.sub("\n", _TICKS.sub("\n", text[:100])).split("\n")
+    return [name for part in parts if (name := part.strip())]
+
+
+def is_tick(text: str) -> bool:
+    """Tell whether a text is only a tick: "[x]" is no list of one platform."""
+    return _TICKS.fullmatch(text) is not None
 
 
 def _says_something(sign: str) -> bool:

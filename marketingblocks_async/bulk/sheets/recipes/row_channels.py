@@ -23,7 +23,9 @@ from marketingblocks_async.bulk.sheets.layout import Unreadable
 from marketingblocks_async.bulk.sheets.spellings import (
     PLATFORMS,
     POST_TYPES,
+    between_signs,
     is_doubtful,
+    is_tick,
     spelled,
     truth,
     without_ticks,
@@ -267,11 +269,14 @@ class RowChannels:
 
     def _names_in(self, cell: object) -> list[object]:
         """Return the names in a cell; one that is crossed out, or may not be meant, says what to do."""
-        return [self._doubt(name) or name for name in without_ticks(self._split(cell))]
+        names = self._split(cell)
+        return [self._doubt(name, names) or name for name in without_ticks(names)]
 
-    def _doubt(self, name: str) -> UnusableCell | None:
-        is_exact = name.casefold() in self._exact_names
-        if is_exact or not is_doubtful(name) or not self._is_known(without_ticks([name])[0]):
+    def _doubt(self, name: str, names: Sequence[str]) -> UnusableCell | None:
+        if name.casefold() in self._exact_names or not is_doubtful(name, names):
+            return None
+        parts = between_signs(name)
+        if not self._is_known(without_ticks([name])[0]) and not (parts and all(map(self._is_known, parts))):
             return None
         message = (
             f'"{visible(name)}" may mean that the post does not go there; write only the names where it goes, without '
@@ -415,14 +420,9 @@ class RowChannels:
         if not isinstance(cell, str):
             shown = getattr(cell, "value", cell)
             return [str(shown)] if isinstance(shown, int) and not isinstance(shown, bool) else []
-        text = cell.strip(BLANKS)
+        text = self._unlisted(cell.strip(BLANKS))
         if self._is_known(text):
             return [text]
-        if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]]", text[1:-1]):
-            # A list as programs write it.
-            text = text[1:-1]
-        if len(lines := text.splitlines()) > 1 and all(map(_BULLET.match, lines)):
-            text = "\n".join(_BULLET.sub("", line) for line in lines)
         strict = [name for part in _LISTS.split(text) if (name := part.strip(BLANKS))]
         sign = self._recipe.separators.get(CHANNEL)
         for pattern in (re.compile(re.escape(sign)),) if sign else (_LOOSE_LISTS, _LISTS):
@@ -431,6 +431,15 @@ class RowChannels:
             if all(map(self._is_known, names)) and not (pattern is _LOOSE_LISTS and self._shares_kind(names, strict)):
                 return names
         return strict
+
+    def _unlisted(self, text: str) -> str:
+        """Return the text of a cell without the brackets of a list, as programs write it, and without bullets."""
+        if text.casefold() in self._exact_names:
+            return text
+        if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]]", text[1:-1]) and not is_tick(text):
+            text = text[1:-1].strip(BLANKS)
+        lines = text.splitlines()
+        return "\n".join(_BULLET.sub("", line) for line in lines) if all(map(_BULLET.match, lines)) else text
 
     def _shares_kind(self, names: Sequence[str], strict: Sequence[str]) -> bool:
         """Tell whether the kind behind one name may be that of all: "FB & IG Stories" are stories of both."""

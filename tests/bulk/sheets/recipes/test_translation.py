@@ -550,7 +550,13 @@ class TestChannels:
             ("Facebook ❌, Instagram ✅", []), ("❌ Facebook", []), ("Facebook 🚫", []), ("!Facebook", []),
             ("-Facebook", []), ("~~Facebook~~", []), ("(Facebook)", []), ("Facebook?", []),
             ("⬜ Facebook, ✅ Instagram", []), ("[ ] Facebook, [x] Instagram", []),
-            ("Facebook, Instagram ✅", ["facebook"]),
+            ("Facebook, Instagram ✅", ["facebook"]), ("☑ Facebook ☐ Instagram", []),
+            ("[x] Facebook [ ] Instagram", []), ("🔴 Instagram, 🟢 Facebook", ["facebook"]),
+            ("- [ ] Facebook", []), ("[x]", []),
+            # A list of one, an entry of a list, and signs that say nothing.
+            ("[Facebook]", ["facebook"]), ('["facebook"]', ["facebook"]), ("['Facebook']", ["facebook"]),
+            ('["Facebook"; "Instagram"]', ["facebook", "instagram"]), ("- Facebook", ["facebook"]),
+            ("FB!", ["facebook"]), ("Facebook!", ["facebook"]), ("🔴 Instagram", ["instagram"]),
             # Marked, all of them, or not marked.
             ("[x] Facebook, [x] Instagram", ["facebook", "instagram"]), ("✅ Facebook", ["facebook"]),
             ("['facebook', 'instagram']", ["facebook", "instagram"]), ("📘 FB, #insta", ["facebook", "instagram"]),
