@@ -36,8 +36,9 @@ from marketingblocks_async.bulk.journal.states import UndecidedError
 from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign, outage_reason
 
 _CHUNK = 1000
-_LIFE, _LOST = "life", "lost"
-"""Name of the fact in which life of Redis the run was checked, and its value once rows may have been forgotten."""
+_LIFE, _LOST, _DOUBTFUL = "life", "lost", "doubtful"
+"""Name of the fact in which life of Redis the run was checked; its value once Redis has read older data, and once it
+may have. It stays, since a later restart from the append-only file, made of those older data, would show nothing."""
 _MADE_TO_LAST = "let it last with CONFIG REWRITE, or write it into the configuration file"
 LONGEST_COMMAND = 30.0
 """Seconds that a command may take, with connecting and everything."""
@@ -137,16 +138,22 @@ class SharedJournal:
             calls: Mapping[str, Any] = await self._redis.info("commandstats")
             former: str | None = await self._redis.hget(self._meta, _LIFE)
             self._life = info["run_id"]
-            is_lost = former == _LOST or (former not in (None, self._life) and _may_be_older(info, calls))
-            if is_lost:
+            fate = _fate(former, info, calls)
+            if fate is not None:
                 # So that the settings do not hide it when they are right.
-                await self._redis.hset(self._meta, _LIFE, _LOST)
-        if is_lost:
-            msg = (
-                f"Redis has restarted, and not from its append-only file, so rows of {self.title} that were sent may "
-                "be pending there, and could be sent twice; look at the API for what was sent, and create another run "
-                f"of the rest. Before that, set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
-            )
+                await self._redis.hset(self._meta, _LIFE, fate)
+        if fate is not None:
+            rows = f"rows of {self.title} that were sent may be pending there, and could be sent twice"
+            rest = "look at the API for what was sent, and create another run of the rest"
+            settings = f"set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
+            msg = f"Redis has restarted, and not from its append-only file, so {rows}; {rest}. Before that, {settings}"
+            if fate == _DOUBTFUL:
+                msg = (
+                    "Redis has restarted, and may not have read its append-only file: the file was rewritten and "
+                    f"settings were changed before this run could look. If not, {rows}. First {settings}. Then look "
+                    "into the log of Redis. If it says 'DB loaded from append only file' for every start since the run "
+                    f"was last sending, go on by this command to Redis: HDEL '{self._meta}' {_LIFE}. Otherwise {rest}"
+                )
             raise JournalError(msg)
         await self._check_settings()
         async with _command():
@@ -494,20 +501,29 @@ class SharedJournal:
             await self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
 
 
-def _may_be_older(info: Mapping[str, Any], calls: Mapping[str, Any]) -> bool:
-    """Return whether a Redis that has restarted may have read older data than those of an append-only file.
+def _fate(former: str | None, info: Mapping[str, Any], calls: Mapping[str, Any]) -> str | None:
+    """Return whether Redis has restarted from older data than those of an append-only file, or may have.
 
     Args:
+        former: the life of Redis in which the run was checked, or what this returned before.
         info: what INFO says.
         calls: its section of how often each command was called.
 
+    Returns:
+        ``_LOST``, ``_DOUBTFUL``, or ``None`` if nothing speaks for it.
+
     """
-    # Without that file, with one that was made since then from what was read, or as a replica that took over. Before
-    # Redis 7, CONFIG SET and CONFIG GET are counted together.
+    if former in (None, info["run_id"]):
+        return None
+    # Without that file, or as a replica that took over.
+    if former == _LOST or not info["aof_enabled"] or info["second_repl_offset"] != -1:
+        return _LOST
+    # The file may have been made since then, of what was read. Before Redis 7, CONFIG SET and CONFIG GET are counted
+    # together.
     rewrites = ("aof_rewrite_scheduled", "aof_rewrite_in_progress")
     is_rewritten = any(info[name] for name in rewrites) or info["aof_last_rewrite_time_sec"] != -1
     is_set = "cmdstat_config" in calls or "cmdstat_config|set" in calls
-    return not info["aof_enabled"] or (is_rewritten and is_set) or info["second_repl_offset"] != -1
+    return _DOUBTFUL if former == _DOUBTFUL or (is_rewritten and is_set) else None
 
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:
