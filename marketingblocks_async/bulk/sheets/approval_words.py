@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from .columns import normal_name, without_bracket
-from .spellings import spelled
+from .dates import days_in
+from .spellings import spelled, truth
 
 Says: TypeAlias = Literal["status", "approved", "draft", "sent"]
 """How a column says whether a row is to be sent.
@@ -66,6 +67,23 @@ _STATUS_NAMES = frozenset({
 })  # fmt: skip
 """Words of names whose columns may say the status of rows; the cells show whether they do."""
 
+_NOTES = frozenset({
+    "note", "notes", "comment", "comments", "remark", "remarks", "info", "infos", "information", "internal", "todo",
+    "feedback", "memo",
+    "notiz", "notizen", "bemerkung", "bemerkungen", "hinweis", "hinweise", "kommentar", "kommentare", "anmerkung",
+    "anmerkungen", "intern", "interna", "commentaire", "commentaires", "remarque", "remarques", "interne",
+    "nota", "notas", "comentario", "comentarios", "observación", "observaciones", "interno",
+    "comentário", "comentários", "observação", "observações", "commento", "commenti", "osservazioni",
+    "opmerking", "opmerkingen", "notitie", "notities", "uwaga", "uwagi", "notatka", "notatki", "komentarz",
+})  # fmt: skip
+"""Words of names whose columns have any remark, also that one row is not to be sent."""
+
+_VERSIONS = frozenset({"draft", "entwurf", "borrador", "brouillon", "bozza", "rascunho"})
+"""Names that say yes or no, or whose columns hold a former text: "Draft 1"."""
+
+_LONGEST_REASON = 80
+"""Characters of a cell that may say why a row is a draft; a longer one is a text for a post."""
+
 _OTHER_NAMES = frozenset({"needed", "needs", "required", "requires"})
 """Words that turn the sense of a name: "Approval needed"."""
 
@@ -73,8 +91,8 @@ _OTHER_NAMES = frozenset({"needed", "needs", "required", "requires"})
 @lru_cache(maxsize=1024)
 def approval_in(name: str) -> Says | None:
     """Return how a column of this name says whether a row is to be sent; ``None`` if it is no such column."""
-    if name.rstrip().endswith("?") and spelled(name) == "post":
-        # "Post" is the text.
+    if name.rstrip().endswith("?") and spelled(name) in ("golive", "post"):
+        # "Post" is the text, and "Go live" may be a date.
         return "approved"
     if "#" in name:
         # "Draft #" has a number.
@@ -90,7 +108,27 @@ def approval_hint(name: str) -> Says | None:
     words = set(re.findall(r"[^\W_]+", folded))
     if words & _OTHER_NAMES:
         return None
-    return "approved" if words & _APPROVING_NAMES else "status" if words & _STATUS_NAMES else None
+    if words & _APPROVING_NAMES or words - {"y", "n", "yes", "no"} == {"go", "live"}:
+        return "approved"
+    return "status" if words & _STATUS_NAMES else None
+
+
+@lru_cache(maxsize=1024)
+def is_for_notes(name: str) -> bool:
+    """Tell whether a column of this name has remarks of any kind."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name[:200]).casefold())
+    return not _NOTES.isdisjoint(words) or words[:2] == ["to", "do"]
+
+
+def is_former_text(name: str, cell: object) -> bool:
+    """Tell whether a cell of a column such as "Draft 1" holds a text or its date, and not whether a row is a draft."""
+    whole = "".join(filter(str.isalnum, normal_name(name)))
+    if whole.rstrip("0123456789") not in _VERSIONS:
+        return False
+    text = cell if isinstance(cell, str) else ""
+    if len(text) > _LONGEST_REASON or days_in(cell):
+        return True
+    return whole[-1].isdecimal() and truth(text) is None and not is_status(text)
 
 
 _APPROVED_WORDS = frozenset(
@@ -178,6 +216,16 @@ def is_stopping(text: str) -> bool:
 def is_status(text: str) -> bool:
     """Tell whether a text is a word for the state of a post."""
     return _word(text) in _STATUS_WORDS
+
+
+def is_live(text: str) -> bool:
+    """Tell whether a text says "live", which is also a kind of video, of event or of record."""
+    return _word(text) == "live"
+
+
+def decides(text: str) -> bool:
+    """Tell whether a text says of a post that it is, or is not, to be sent; "done" may say so of anything."""
+    return is_approving(text) or is_stopping(text)
 
 
 def is_early(text: str) -> bool:

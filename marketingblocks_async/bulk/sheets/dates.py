@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
@@ -264,6 +264,21 @@ def has_clock(text: str) -> bool:
     text = text.strip(BLANKS)
     reading = _readings(text, _this_year()) if len(text) <= LONGEST_DATE else None
     return ":" in text or (reading is not None and bool(reading.clock))
+
+
+def days_in(cell: object) -> list[date]:
+    """Return the days that a cell can mean, whatever its column says; none if it holds no date."""
+    if isinstance(cell, date):
+        return [cell.date() if isinstance(cell, datetime) else cell]
+    text = cell.strip(BLANKS) if isinstance(cell, str) and len(cell) <= LONGEST_DATE else ""
+    reading = _readings(text, _this_year()) if text else None
+    return [*reading.orders.values()] if reading else []
+
+
+def is_to_come(cell: object) -> bool:
+    """Tell whether a cell holds a date that is in the future, whatever the order of day and month is."""
+    days = days_in(cell)
+    return bool(days) and min(days) > date.today()  # noqa: DTZ011 - a day more or less is no matter here
 
 
 def is_weekday(text: str) -> bool:

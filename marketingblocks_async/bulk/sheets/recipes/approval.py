@@ -15,13 +15,18 @@ from marketingblocks_async.bulk.sheets.approval_words import (
     Says,
     approval_hint,
     approval_in,
+    decides,
     is_approving,
     is_early,
+    is_for_notes,
+    is_former_text,
+    is_live,
     is_status,
     is_stopping,
 )
 from marketingblocks_async.bulk.sheets.cells import cell_at
 from marketingblocks_async.bulk.sheets.columns import is_note, normal_name
+from marketingblocks_async.bulk.sheets.dates import is_to_come
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable
 from marketingblocks_async.bulk.sheets.spellings import truth
@@ -50,21 +55,26 @@ class _Column:
         name: of the column.
         says: how it says so, if it does.
         hint: what tells that it does: ``name`` alone, or the cells of a column with a ``likely`` name or ``any`` name.
+            In one of ``notes``, one cell that stops a row is enough.
         filled: cells that are not blank.
         fitting: those of them with a word for the state of a post, or with yes and no in a column of approvals.
         states: such words, until there are two.
+        decides: whether one of these words is said of posts only.
         approving: what the column says of rows that are to be sent.
+        has_texts: whether it has dates or texts that say nothing of whether a row is to be sent.
         last: the last cell: to read one takes long, and most rows say the same.
 
     """
 
     name: str
     says: Says
-    hint: Literal["name", "likely", "any"]
+    hint: Literal["name", "likely", "notes", "any"]
     filled: int = 0
     fitting: int = 0
     states: set[str] = field(default_factory=set[str])
+    decides: bool = False
     approving: dict[str, str] = field(default_factory=dict[str, str])
+    has_texts: bool = False
     last: tuple[object, bool] = (None, False)
 
     def look(self, cell: object) -> None:
@@ -78,11 +88,15 @@ class _Column:
         fits = self.hint != "name" and self._fits(cell)
         self.fitting += fits
         self.last = cell, fits
-        if fits and len(self.states) < 2:
-            self.states.add(_text(cell).casefold())
-        said = (
-            is_early(_text(cell)) if self.says == "sent" else self.says != "draft" and _is_approved(cell)
-        )  # fmt: skip
+        if fits:
+            self.decides = self.decides or decides(_text(cell))
+            if len(self.states) < 2:
+                self.states.add(_text(cell).casefold())
+        if self.says in ("draft", "sent"):
+            said = _is_nothing(cell) or (self.says == "sent" and is_early(_text(cell)))
+            self.has_texts = self.has_texts or self._is_no_yes(cell)
+        else:
+            said = _is_approved(cell)
         if said and len(self.approving) < _MOST_WORDS:
             word = "yes" if truth(cell) else _text(cell)
             self.approving.setdefault(word.casefold(), word)
@@ -97,9 +111,11 @@ class _Column:
         if self.hint == "name":
             return True
         if self.says == "status" and self.hint == "likely":
-            return self.fitting * 2 > self.filled
+            return self.fitting * 2 > self.filled and not all(map(is_live, self.states))
         # An approval of its own name, such as "Approved by", has names more often.
-        return self.fitting >= self.filled * 0.8 > 0 and (self.hint == "likely" or len(self.states) > 1)
+        return self.fitting >= self.filled * 0.8 > 0 and (
+            self.hint == "likely" or (len(self.states) > 1 and self.decides)
+        )
 
     def may_ask(self, cell: object) -> bool:
         """Tell whether the other cells say more about this one."""
@@ -112,18 +128,28 @@ class _Column:
         """Tell whether a cell refuses its row if the column is meant."""
         if cell is None:
             return self.says == "approved"
-        if self.says != "approved" and isinstance(cell, str) and cell.strip().casefold() in _NOTHING:
+        if self.says != "approved" and _is_nothing(cell):
             return False
         if self.says in ("status", "approved"):
             return not _is_approved(cell)
-        return truth(cell) is not False and not (self.says == "sent" and is_early(_text(cell)))
+        if truth(cell) is False or self._is_no_yes(cell):
+            return False
+        return self.says != "sent" or not is_early(_text(cell))
+
+    def _is_no_yes(self, cell: object) -> bool:
+        """Tell whether a cell holds a date or a text that does not say that its row was sent, or is a draft."""
+        if self.says == "sent":
+            # A past date says when the row was sent.
+            return is_to_come(cell)
+        return is_former_text(self.name, getattr(cell, "value", cell))
 
     def refuses(self, cell: object) -> bool:
         """Tell whether a cell refuses its row. A column that says yes in no row is not in use."""
         if self.hint != "name":
             if not self.states:
                 return False
-            if isinstance(cell, str) and len(cell) <= _LONGEST_STATE and is_stopping(cell):
+            is_short = self.hint != "any" and isinstance(cell, str) and len(cell) <= _LONGEST_STATE
+            if is_short and is_stopping(_text(cell)):
                 return True
         return self.may_refuse(cell) and (cell is not None or bool(self.approving)) and self.is_meant()
 
@@ -157,7 +183,7 @@ class Approval:
             normal = normal_name(name)
             is_said = normal in chosen or any(each.fullmatch(normal) for each in left_out)
             if normal and not is_said and not is_note(name) and sources.target_of(index) is None:
-                self._columns[index] = _column(name)
+                self._columns[index] = _column(name, has_name=recipe.header != 0)
 
     def start_again(self) -> None:
         """Forget all rows, before every row is taken into account."""
@@ -184,8 +210,8 @@ class Approval:
             column, words = visible(each.name), list(map(visible, each.approving.values()))
             if each.says in ("draft", "sent"):
                 words = ["", "no", *words]
-            wanted = f"={'|'.join(words) or {'approved': 'yes'}.get(each.says, 'VALUE')}"
-            if not each.is_meant():
+            wanted = f"={'|'.join(words) or 'VALUE'}"
+            if each.has_texts or not each.is_meant():
                 # One note among others.
                 wanted = f"!={readable(cell)}"
             says = f'says "{readable(cell)}"' if cell is not None else "is empty here, and not in other rows"
@@ -198,11 +224,16 @@ class Approval:
         return None
 
 
-def _column(name: str) -> _Column:
+def _column(name: str, *, has_name: bool) -> _Column:
     if (says := approval_in(name)) is not None:
         return _Column(name, says, "name")
-    hint = approval_hint(name)
-    return _Column(name, hint or "status", "likely" if hint else "any")
+    if (hint := approval_hint(name)) is not None:
+        return _Column(name, hint, "likely")
+    return _Column(name, "status", "any" if has_name and not is_for_notes(name) else "notes")
+
+
+def _is_nothing(cell: object) -> bool:
+    return isinstance(cell, str) and cell.strip().casefold() in _NOTHING
 
 
 def _is_approved(cell: object) -> bool:

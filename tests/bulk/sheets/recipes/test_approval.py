@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,11 @@ def advice(plan: Plan) -> tuple[str, str]:
         # What was sent already, or is not to be sent.
         ("Posted", ["yes", "no", "not yet"], ["no", "not yet"]),
         ("Posted?", ["✓", ""], [""]),
-        ("Published", ["TRUE", "FALSE", "2027-01-03"], ["FALSE"]),
+        ("Published", ["TRUE", "FALSE", "2020-01-03"], ["FALSE"]),
+        ("Posted", ["yes", "n/a", "no"], ["n/a", "no"]),
+        ("Draft", ["yes", "–", "no"], ["–", "no"]),
+        ("Go live?", ["yes", "no", ""], ["yes"]),
+        ("Go-live (Y/N)", ["yes", "no"], ["yes"]),
         ("Live?", ["yes", "no"], ["no"]),
         ("Done", ["yes", ""], [""]),
         ("Hold", ["x", ""], [""]),
@@ -97,6 +102,9 @@ def advice(plan: Plan) -> tuple[str, str]:
         ("状態", ["承認", "下書き"], ["承認"]),
         ("Where it is", ["Backlog", "Ready"], ["Ready"]),
         ("Notes", ["to be nice", "CANCELLED", ""], ["to be nice", ""]),
+        ("To do", ["picture", "Draft"], ["picture"]),
+        ("Bemerkungen", ["Abgesagt", "schön"], ["schön"]),
+        ("Stage", ["Live", "Draft", "Approved"], ["Approved"]),
     ],
 )  # fmt: skip
 def test_what_is_not_approved_is_refused_and_left_out_as_advised(
@@ -143,11 +151,44 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
         ("Series", ["Live", "Live"]),
         ("Boosted", ["yes", "no"]),
         ("Draft #", ["1", "2"]),
+        # Words that may be said of something else.
+        ("Design", ["done", "in progress"]),
+        ("Translation", ["done", "pending"]),
+        ("Kitchen", ["open", "closed"]),
+        ("Campaign", ["Draft", "Autumn"]),
+        ("Product", ["Draft", "Draft"]),
+        ("Mood", ["Paused", "Happy"]),
+        ("Stage", ["Live", "Live"]),
+        ("Label", ["Live", "LIVE"]),
+        # Dates and texts.
+        ("Published", ["2999-01-03", "3 Jan 2999"]),
+        ("Live", ["31/12/2999", "no"]),
+        ("Draft 1", ["Spring is here", "Summer is here"]),
+        ("Draft", ["2027-01-03", "03/04/2027"]),
+        ("Entwurf", ["Ein ganzer Satz. " * 6, "Noch ein ganzer Satz. " * 6]),
     ],
 )
 def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
     found, plan = planned(sheet(file, column, *cells), recipe())
     assert (len(found), plan.invalid) == (2, 0)
+
+
+def test_dates_and_texts_are_not_left_out_as_advised(file: Path) -> None:
+    _, plan = planned(sheet(file, "Live", "2999-01-03", "yes", "no"), recipe())
+    assert (plan.invalid, advice(plan)) == (1, ("Live!=yes", "Live"))
+    assert planned(file, recipe(where=["Live!=yes"]))[0] == ["post 2999-01-03", "post no"]
+
+
+@pytest.mark.parametrize(("column", "cells"), [("Signed off", ["AB", "CD"]), ("Send", ["09:00", "10:00"])])
+def test_a_column_that_says_yes_in_no_row_has_no_yes_to_choose(file: Path, column: str, cells: list[str]) -> None:
+    _, plan = planned(sheet(file, column, *cells), recipe())
+    assert (plan.invalid, advice(plan)) == (2, (f"{column}=VALUE", column))
+
+
+def test_a_file_without_names_has_columns_of_notes(file: Path) -> None:
+    written(file, "first,CANCELLED\nsecond,to be nice\n")
+    how = recipe(header=0, columns={"A": "caption_text"})
+    assert planned(file, how)[0] == ["second"]
 
 
 def test_the_end_of_a_file_tells_what_its_columns_are(file: Path) -> None:
@@ -214,6 +255,12 @@ def test_a_file_without_a_recipe(file: Path) -> None:
     assert len(posts(file, columns={"Status": None})) == 2
     with pytest.raises(SourceError, match=r"Recipe\(\)\.with_options\(where=\['Status=VALUE'\]\)"):
         make_plan(file)
+
+
+def test_dates_of_a_workbook(tmp_path: Path) -> None:
+    days = (datetime(2999, 1, 3), datetime(2020, 1, 3))
+    path = workbook(tmp_path / "posts.xlsx", ["Copy", "Published"], ["A", days[0]], ["B", days[1]], ["C", None])
+    assert planned(path, recipe())[0] == ["A", "C"]
 
 
 def test_hidden_rows_that_are_left_out_approve_nothing(tmp_path: Path) -> None:
