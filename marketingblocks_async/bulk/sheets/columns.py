@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -84,12 +85,20 @@ def normal_name(name: str) -> str:
     """Return ``name`` without the differences that do not matter in a column's name."""
     # Only the head: the name of a column may be a text of megabytes.
     folded = unicodedata.normalize("NFKC", name[:200]).casefold().replace("(s)", "s")
-    plain = "".join(
+    return "".join(
         character
         for character in folded
         if character not in "-_." and not character.isspace() and unicodedata.category(character) != "Cf"
     )
-    return _undecorated(plain) or plain
+
+
+def without_signs(name: str) -> str:
+    """Return the name of a column without emoji and the signs at its ends; the name itself if it has nothing else.
+
+    Two columns may differ in these signs alone: "Approved \u2705" and "Approved \u274c".
+    """
+    # Only the head: the name of a column may be a text of megabytes.
+    return _undecorated(unicodedata.normalize("NFKC", name[:200])) or name
 
 
 def _undecorated(name: str) -> str:
@@ -198,7 +207,7 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     "Image 2" holds what "Image" does. "Time (EST)" and "Caption (max 280)" hold what they do without the bracket,
     unless that makes another column of them: "Image (alt text)". "Facebook Copy" is the caption of one platform.
     """
-    if (found := _usual(name) or _of_one_platform(name)) is not None:
+    if (found := _usual(name) or _usual(without_signs(name)) or _of_one_platform(name)) is not None:
         return found, True
     head, bracket = without_bracket(name)
     found = (_usual(head) or _of_one_platform(head)) if bracket else None
@@ -339,6 +348,48 @@ def numbered(names: Sequence[str]) -> list[str]:
         seen[normal] = seen.get(normal, 0) + 1
         found.append(f"{name.strip(BLANKS)} #{seen[normal]}" if normal and seen[normal] > 1 else name)
     return found
+
+
+class Header:
+    """Finds the columns that options mean, by the names that the file writes.
+
+    Args:
+        names: of the columns, as ``numbered()`` returns them.
+
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = [normal_name(name) for name in names]
+        plain = [normal_name(without_signs(name)) for name in names]
+        times = Counter(plain)
+        # "Date" means "Date*" too, but of "Approved \u2705" and "Approved \u274c" it would mean either.
+        self._plain = [each if times[each] == 1 else name for name, each in zip(self._names, plain, strict=True)]
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file writes a column's name so."""
+        return normal_name(name) in self._names
+
+    def plain(self, name: str) -> str:
+        """Return the normal name of a column, without emoji and signs if no other column is then called so."""
+        return self._plain[self._names.index(normal_name(name))]
+
+    def places(self, name: str) -> list[int]:
+        """Return the columns that an option's name means; ``*`` stands for any text, unless a column is called so."""
+        wanted = normal_name(name)
+        if not wanted:
+            return []
+        if wanted in self._names:
+            return [self._names.index(wanted)]
+        if "*" not in name:
+            return [index for index, each in enumerate(self._plain) if each == wanted]
+        pattern = name_pattern(name)
+        pairs = enumerate(zip(self._names, self._plain, strict=True))
+        return [index for index, each in pairs if any(map(pattern.fullmatch, each))]
+
+
+def name_pattern(name: str) -> re.Pattern[str]:
+    """Return what the normal names of the columns match that a name with ``*`` means."""
+    return re.compile(".*".join(re.escape(normal_name(part)) for part in name.split("*")), re.DOTALL)
 
 
 class ColumnRules:

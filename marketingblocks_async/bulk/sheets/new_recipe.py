@@ -50,9 +50,10 @@ def draft_columns(file: str | PathLike[str], **how: Unpack[ReadOptions]) -> list
             if shown := readable(cell):
                 examples.setdefault(index, shown)
                 truths[index] = truths.get(index, True) and truth(cell) is not None
-    known = Columns(base)
+    called = numbered(names)
+    known = Columns(base, called)
     found: list[DraftColumn] = []
-    for index, name in enumerate(numbered(names)):
+    for index, name in enumerate(called):
         target = known.find(name)[0] if name.strip() else None
         if target in _PLATFORMS and not truths.get(index, True):
             # A column that is called like a platform and holds no yes and no is its caption.

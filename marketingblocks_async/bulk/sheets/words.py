@@ -27,12 +27,10 @@ class Words:
 
     def map(self, column: str, field: str) -> str:
         """Return how to say which field a column holds."""
-        column = _without_stars(column)
         return f'--map "{column}={field}"' if self.command_line else f'columns={{"{column}": "{field}"}}'
 
     def ignore(self, column: str) -> str:
         """Return how to leave a column out."""
-        column = _without_stars(column)
         return f'--map "{column}="' if self.command_line else f'columns={{"{column}": None}}'
 
     def where(self, condition: str) -> str:
@@ -66,11 +64,6 @@ class Words:
         if self.command_line:
             return f"--{name.replace('_', '-')}" + ("" if value is None else f" {shlex.quote(value)}")
         return f"{name}=True" if value is None else f'{name}="{value}"'
-
-
-def _without_stars(column: str) -> str:
-    """Return the name of a column without the signs of "Date*", which would stand for any text."""
-    return column.strip("* ") or column
 
 
 PYTHON = Words()

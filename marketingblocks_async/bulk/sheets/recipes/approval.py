@@ -6,7 +6,6 @@ a row is not to be sent. Such a row is refused, unless the options choose rows b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -171,18 +170,19 @@ class Approval:
         self.is_complete: bool = False
         self._words = recipe.words
         shipped = load_recipe(recipe.name) if recipe.name in recipe_names() else Recipe()
-        chosen = {normal_name(each.column) for each in recipe.where if each not in shipped.where}
+        header = sources.header
+        chosen = {place for each in recipe.where if each not in shipped.where for place in header.places(each.column)}
         # A recipe of the package leaves such columns out for all its users; anyone else means what they say.
-        left_out = [
-            re.compile(".*".join(re.escape(normal_name(part)) for part in name.split("*")), re.DOTALL)
+        left_out = {
+            place
             for name, target in recipe.columns.items()
             if target is None and (name in given or name not in shipped.columns)
-        ]
+            for place in header.places(name)
+        }
         self._columns: dict[int, _Column] = {}
         for index, name in enumerate(sources.names):
-            normal = normal_name(name)
-            is_said = normal in chosen or any(each.fullmatch(normal) for each in left_out)
-            if normal and not is_said and not is_note(name) and sources.target_of(index) is None:
+            is_said = index in chosen or index in left_out
+            if normal_name(name) and not is_said and not is_note(name) and sources.target_of(index) is None:
                 self._columns[index] = _column(name, has_name=recipe.header != 0)
 
     def start_again(self) -> None:

@@ -14,23 +14,29 @@ from marketingblocks_async.bulk.sheets.cells import BLANKS
 from marketingblocks_async.bulk.sheets.columns import (
     SEVERAL,
     SYNONYM_OF,
+    Header,
     is_note,
+    name_pattern,
     normal_name,
     numbered,
     usual_target,
+    without_signs,
     without_size,
 )
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, same_field, unknown_column
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, spelled
+from marketingblocks_async.bulk.sheets.words import Words
 from marketingblocks_async.models import ChannelType
 
 from .recipe import CHANNEL, DATE, LINK, TIME, Recipe, load_recipe, recipe_names
 
 PLATFORM_NAMES = frozenset(platform.value for platform in ChannelType)
 
-_IN_ITS_RECIPE, _USUAL, _NEARLY_USUAL, _UNKNOWN = range(4)
-"""How sure it is what a column holds: the recipe names it, its name is usual, or is so without a bracket at its end."""
+_IN_ITS_RECIPE, _USUAL, _NEARLY_USUAL, _WITHOUT_SIGNS, _UNKNOWN = range(5)
+"""How sure it is what a column holds: the recipe names it, its name is usual, or is so without a bracket at its end, or
+without emoji and signs.
+"""
 
 _NUMBERED = re.compile(" ?#[0-9]+$")
 """What ``numbered()`` adds to the name of a second column that is called the same."""
@@ -53,39 +59,53 @@ class _Column(NamedTuple):
 
 
 class Columns:
-    """Finds out what each column of a header holds."""
+    """Finds out what each column of a header holds.
 
-    def __init__(self, recipe: Recipe) -> None:
+    Args:
+        recipe: how they are read.
+        names: of the columns, as ``numbered()`` returns them; ``None`` if each name is looked at alone.
+
+    """
+
+    def __init__(self, recipe: Recipe, names: Sequence[str] | None = None) -> None:
+        self._header = None if names is None else Header(names)
         self._exact: dict[str, str | None] = {}
         self._patterns: list[tuple[re.Pattern[str], str | None]] = []
         for name, target in recipe.columns.items():
-            if "*" in name:
-                pattern = ".*".join(re.escape(normal_name(part)) for part in name.split("*"))
-                self._patterns.append((re.compile(pattern, re.DOTALL), target))
+            if "*" in name and not (self._header and self._header.has(name)):
+                self._patterns.append((name_pattern(name), target))
             else:
                 self._exact.setdefault(normal_name(name), target)
 
     def find(self, name: str) -> tuple[str | None, int]:
         """Return what a column holds, and how sure that is (see ``_Column``)."""
         normal = normal_name(name)
-        if normal in self._exact:
-            return self._exact[normal], _IN_ITS_RECIPE
+        plain = normal_name(without_signs(name)) if self._header is None else self._header.plain(name)
+        for each in (normal, plain):
+            if each in self._exact:
+                return self._exact[each], _IN_ITS_RECIPE
         for pattern, target in self._patterns:
-            if pattern.fullmatch(normal):
+            if pattern.fullmatch(normal) or pattern.fullmatch(plain):
                 # "Post*" is the caption, but "Post date" is none.
-                return SYNONYM_OF.get(normal, target) if target == "caption_text" else target, _IN_ITS_RECIPE
+                return SYNONYM_OF.get(plain, target) if target == "caption_text" else target, _IN_ITS_RECIPE
         if is_note(name):
             return None, _IN_ITS_RECIPE
         # The second column of one name holds what the first does.
         name = _NUMBERED.sub("", name)
         found, is_whole = usual_target(name)
-        if found is None and (word := spelled(normal_name(name))) in PLATFORMS:
+        plain = normal_name(without_signs(name))
+        if found is None and (word := spelled(plain)) in PLATFORMS:
             found, is_whole = PLATFORMS[word].value, True
-        return (found, _USUAL if is_whole else _NEARLY_USUAL) if found else (None, _UNKNOWN)
+        if found is None:
+            return None, _UNKNOWN
+        # Two columns of one platform are told apart by nothing else, and are refused.
+        if plain != normal_name(name) and found.partition(".")[0] not in PLATFORM_NAMES:
+            return found, _WITHOUT_SIGNS
+        return found, _USUAL if is_whole else _NEARLY_USUAL
 
     def names_exactly(self, name: str) -> bool:
         """Tell whether the recipe names the column without a ``*``."""
-        return normal_name(name) in self._exact
+        return normal_name(name) in self._exact or normal_name(without_signs(name)) in self._exact
 
     def count_known(self, names: Iterable[str]) -> int:
         """Return how many of ``names`` are known: how much a row looks like the header."""
@@ -107,6 +127,7 @@ class Sources:
         days: those of them that hold the weekday, since another column holds the date.
         half: the column that says AM or PM.
         problems: what is wrong with the header.
+        header: finds the columns that options name.
 
     """
 
@@ -120,6 +141,10 @@ class Sources:
     days: list[int] = field(default_factory=list[int])
     half: int | None = None
     problems: list[HeaderProblem] = field(default_factory=list[HeaderProblem])
+    header: Header = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.header = Header(self.names)
 
     def target_of(self, index: int) -> str | None:
         """Return the field that a column fills, ``None`` if it fills none."""
@@ -158,13 +183,13 @@ def is_several(target: str) -> bool:
 
 def _is_day(column: _Column) -> bool:
     """Tell whether a column with a usual name holds the date, or the weekday if another one holds the date."""
-    name = normal_name(_NUMBERED.sub("", column.name))
-    return column.target == DATE and column.strength in (_USUAL, _NEARLY_USUAL) and name in _DAYS
+    name = normal_name(without_signs(_NUMBERED.sub("", column.name)))
+    return column.target == DATE and _IN_ITS_RECIPE < column.strength < _UNKNOWN and name in _DAYS
 
 
 def _says_platforms_beside(column: _Column, taken: Mapping[str, _Column]) -> bool:
     """Tell whether a column such as "Channels" has the platforms of the channels that a recipe's column names."""
-    is_usual = column.target == CHANNEL and column.strength in (_USUAL, _NEARLY_USUAL)
+    is_usual = column.target == CHANNEL and _IN_ITS_RECIPE < column.strength < _UNKNOWN
     first = taken.get(CHANNEL)
     if not is_usual or first is None or first.strength != _IN_ITS_RECIPE or "channel_type" in taken:
         return False
@@ -174,17 +199,17 @@ def _says_platforms_beside(column: _Column, taken: Mapping[str, _Column]) -> boo
 def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     """Return which column fills what; a column that the recipe names goes before one with a usual name."""
     sources = Sources(numbered(names))
-    known = Columns(recipe)
+    known = Columns(recipe, sources.names)
     found = [_Column(index, name, *known.find(name)) for index, name in enumerate(sources.names) if name.strip(BLANKS)]
-    found = [each._replace(strength=_NEARLY_USUAL) if _is_day(each) else each for each in found]
+    found = [each._replace(strength=max(each.strength, _NEARLY_USUAL)) if _is_day(each) else each for each in found]
     taken: dict[str, _Column] = {}
-    conditions = {normal_name(condition.column) for condition in recipe.where}
+    conditions = {place for condition in recipe.where for place in sources.header.places(condition.column)}
     for column in sorted(found, key=lambda each: (each.strength, each.place)):
         if _says_platforms_beside(column, taken):
             # Another column was said to hold the channels, such as "Client".
             column = column._replace(target="channel_type")  # noqa: PLW2901 - the same column, read in another way
         if column.target is None:
-            if normal_name(column.name) in conditions or is_note(column.name):
+            if column.place in conditions or is_note(column.name):
                 continue
             if column.strength == _UNKNOWN and sources.half is None and spelled(column.name) in _HALVES:
                 sources.half = column.place
@@ -194,10 +219,10 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
             else:
                 sources.left_out.append(column.place)
                 sources.unknown += [column.place] if column.strength == _UNKNOWN else []
-        elif (first := taken.setdefault(column.target, column)) is column or is_several(column.target):
+        elif (first := _first(column, taken)) is column:
             _place(sources, column.target, column.place)
         elif first.strength == column.strength:
-            message = same_field(visible(first.name), visible(column.name), column.target, recipe.words)
+            message = _both(visible(first.name), visible(column.name), column.target, recipe.words)
             sources.problems.append(HeaderProblem(visible(column.name), message))
         else:
             sources.left_out.append(column.place)
@@ -207,6 +232,27 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
     _check_conditions(sources, recipe)
     sources.problems += [*_repeated(sources, found, recipe), *_sizes(found, recipe)]
     return sources
+
+
+def _first(column: _Column, taken: dict[str, _Column]) -> _Column:
+    """Return the column that holds a target already; the column itself if it is the first, or one of several."""
+    target = column.target or ""
+    if not is_several(target):
+        return taken.setdefault(target, column)
+    taken.setdefault(target, column)
+    # "Image" and "Image 2" are published together. "Image \u2b50" may be the chosen one of two.
+    first = taken.setdefault(f"{target} {normal_name(without_signs(column.name))}", column)
+    return first if column.strength == _WITHOUT_SIGNS else column
+
+
+def _both(first: str, second: str, target: str, words: Words) -> str:
+    """Return what to do about two columns of which it is not clear which one holds a target."""
+    if not is_several(target):
+        return same_field(first, second, target, words)
+    return (
+        f'the names of "{first}" and "{second}" differ in signs alone; leave one out: {words.ignore(first)} or '
+        f"{words.ignore(second)}; to send both, say {words.map(first, target)} and {words.map(second, target)}"
+    )
 
 
 def _repeated(sources: Sources, found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
@@ -234,10 +280,10 @@ def _sizes(found: Sequence[_Column], recipe: Recipe) -> Iterator[HeaderProblem]:
     """Yield what to do about one picture in several sizes, which would be published beside each other."""
     # A picture without a size is one of them, too.
     media = [column for column in found if column.target == "media_urls" and without_size(column.name) is None]
-    seen = {normal_name(column.name): column for column in media}
+    seen = {normal_name(without_signs(column.name)): column for column in media}
     for column in found:
         head = without_size(column.name)
-        if head is None or column.strength != _NEARLY_USUAL or column.target != "media_urls":
+        if head is None or column.strength not in (_NEARLY_USUAL, _WITHOUT_SIGNS) or column.target != "media_urls":
             continue
         if (first := seen.setdefault(normal_name(head), column)) is not column:
             one, other, words = visible(first.name), visible(column.name), recipe.words
@@ -261,14 +307,17 @@ def _place(sources: Sources, target: str, index: int) -> None:
 
 
 def _check_conditions(sources: Sources, recipe: Recipe) -> None:
-    present = {normal_name(name) for name in sources.names}
     own = {normal_name(name) for name in recipe.columns}
     for condition in recipe.where:
-        name = normal_name(condition.column)
+        places, shown = sources.header.places(condition.column), visible(condition.column)
+        message = ""
         # A recipe may exclude rows, such as drafts, by a column that not every file of its program has.
-        if name not in present and (condition.wanted or name not in own):
-            shown = visible(condition.column)
+        if not places and (condition.wanted or normal_name(condition.column) not in own):
             message = f'the rows are chosen by the column "{shown}", which is not in the header'
+        elif len(places) > 1:
+            one, other = (visible(sources.names[place].strip(BLANKS)) for place in places[:2])
+            message = f'the rows are chosen by the column "{shown}", which may be "{one}" or "{other}"; write its name'
+        if message:
             sources.problems.append(HeaderProblem(shown, message))
 
 

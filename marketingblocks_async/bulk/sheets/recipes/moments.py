@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import NamedTuple
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at
-from marketingblocks_async.bulk.sheets.columns import normal_name, without_bracket
+from marketingblocks_async.bulk.sheets.columns import without_bracket
 from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.flat import text_of
@@ -232,10 +232,11 @@ def _local(moment: object) -> datetime | None:
 def _labels(sources: Sources, recipe: Recipe) -> Iterator[_Label]:
     """Yield the columns of the time whose names say a zone; one that the recipe or the caller names has that of all."""
     for field in ("schedule_time", DATE, TIME):
-        name = sources.names[sources.single[field]].strip(BLANKS) if field in sources.single else ""
+        place = sources.single.get(field)
+        name = "" if place is None else sources.names[place].strip(BLANKS)
         label = without_bracket(name)[1]
         zones = zones_of_label(label) if label else ()
-        if zones and not any(normal_name(name) == normal_name(each) for each in recipe.columns):
+        if zones and not any(place in sources.header.places(each) for each in recipe.columns if "*" not in each):
             yield _Label(name, field, label, zones)
 
 

@@ -88,8 +88,8 @@ class Translation:
         self._accounts = Accounts(self._sources, recipe, self._channels, seen, info)
         self._versions = Versions(self._sources, recipe, self._channels, rules.given)
         self.moments: Moments = Moments(recipe, self._sources, dates)
-        places = {normal_name(name): index for index, name in reversed(list(enumerate(self._sources.names)))}
-        self._conditions = [(condition, places.get(normal_name(condition.column))) for condition in recipe.where]
+        header = self._sources.header
+        self._conditions = [(each, next(iter(header.places(each.column)), None)) for each in recipe.where]
         if (note := self._channels.note()) not in ("", *info.notes):
             info.notes.append(note)
         self._addresses_split = _address_splitter(recipe)
@@ -408,7 +408,7 @@ class Translation:
         if cell is None or truth(cell) is None:
             return None
         name, words = self._sources.names[index].strip(BLANKS), self._words
-        if any(normal_name(name) == normal_name(each) for each in self._recipe.columns):
+        if any(index in self._sources.header.places(each) for each in self._recipe.columns if "*" not in each):
             return None
         column = visible(name)
         message = (

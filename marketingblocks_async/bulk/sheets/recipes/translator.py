@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at
-from marketingblocks_async.bulk.sheets.columns import ColumnRules, normal_name, numbered, usual_target
+from marketingblocks_async.bulk.sheets.columns import ColumnRules, Header, numbered, usual_target
 from marketingblocks_async.bulk.sheets.dates import DateColumn, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, Layout, RawRow, Unreadable, header_error
@@ -64,8 +64,8 @@ class RecipeRules(ColumnRules):
 
     def missing_from(self, names: Iterable[str]) -> list[str]:
         """Return the columns that the caller names and no header has; those of a recipe need not be there."""
-        present = {normal_name(name) for name in numbered(list(names))}
-        return [name for name in self._required if normal_name(name) not in present]
+        header = Header(numbered(list(names)))
+        return [name for name in self._required if not header.places(name)]
 
 
 def _column_of_letter(name: str) -> int:

@@ -21,6 +21,7 @@ from marketingblocks_async.bulk.sheets.columns import (
     platform_in,
     usual_target,
     without_bracket,
+    without_signs,
 )
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable
@@ -79,14 +80,15 @@ class Versions:
         self._channels = channels
         shipped: Mapping[str, str | None] = load_recipe(recipe.name).columns if recipe.name in recipe_names() else {}
         # Who names the older column means it.
-        self._said = {normal_name(name) for name in recipe.columns if name in given or name not in shipped}
-        self._named = {normal_name(name) for name in recipe.columns}
+        named = {name: sources.header.places(name) for name in recipe.columns if "*" not in name}
+        self._said = {place for name in named if name in given or name not in shipped for place in named[name]}
+        self._named = {place for places in named.values() for place in places}
         self._others = [*self._find()]
 
     def _find(self) -> Iterator[_Other]:
         for index in self._sources.left_out:
             name = self._sources.names[index]
-            if not name.strip(BLANKS) or is_note(name) or normal_name(name) in self._named:
+            if not name.strip(BLANKS) or is_note(name) or index in self._named:
                 continue
             target = _version_of(name) or _beside(name)
             if target is None:
@@ -95,7 +97,7 @@ class Versions:
             if platform and field in self._sources.overrides.get(platform, {}):
                 continue
             places = self._places(target)
-            if places and not any(normal_name(self._sources.names[place]) in self._said for place in places):
+            if places and not self._said & {*places}:
                 yield _Other(index, target)
 
     def _places(self, target: str) -> list[int]:
@@ -144,7 +146,7 @@ def _version_of(name: str) -> str | None:
     if (found := platform_in(name)) is not None:
         platform, rest = found
         return f"{platform}.caption_text" if normal_name(rest) in ("description", "post", "version") else None
-    if _OF_VIDEOS.fullmatch(normal_name(name)):
+    if _OF_VIDEOS.fullmatch(normal_name(without_signs(name))):
         return f"{ChannelType.YOUTUBE.value}.caption_text"
     head, bracket = without_bracket(name)
     inside = _words(bracket)

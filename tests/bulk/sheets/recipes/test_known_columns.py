@@ -76,11 +76,67 @@ class TestUsualNames:
 
     def test_the_advice_for_a_column_with_a_star_names_no_other_columns(self, tmp_path: Path) -> None:
         read = Read(tmp_path / "a.csv", ["Date,Time,Platform,Caption,Status*", "2027-03-14,09:00,Facebook,a,draft"])
+        assert '--map "Status*="' in read.message
+        both = ["Date,Time,Platform,Caption,Status*,Status", "2027-03-14,09:00,Facebook,a,draft,draft"]
+        read = Read(tmp_path / "a.csv", both, {"Status*": None})
         assert '--map "Status="' in read.message
+
+    @pytest.mark.parametrize(
+        ("header", "options", "captions"),
+        [
+            ("Caption,\U0001f1ec\U0001f1e7 Caption", {}, ["Hallo"]),
+            ("Caption,\U0001f1ec\U0001f1e7 Caption", {"\U0001f1ec\U0001f1e7 Caption": None}, ["Hallo"]),
+            ("Caption,\U0001f1ec\U0001f1e7 Caption", {"\U0001f1ec\U0001f1e7 Caption": "caption_text"}, ["Hello"]),
+            ("\U0001f1e9\U0001f1ea Caption,\U0001f1ec\U0001f1e7 Caption",
+             {"\U0001f1ec\U0001f1e7 Caption": "caption_text"}, ["Hello"]),
+            ("\U0001f1e9\U0001f1ea Caption,\U0001f1ec\U0001f1e7 Caption",
+             {"\U0001f1ec\U0001f1e7 Caption": None}, ["Hallo"]),
+            ("\U0001f1e9\U0001f1ea Caption,\U0001f1ec\U0001f1e7 Caption", {"Caption": None}, []),
+            ("Caption,Caption*", {}, ["Hallo"]), ("Caption,Caption*", {"Caption*": None}, ["Hallo"]),
+            ("Caption,Caption*", {"Caption": None}, ["Hello"]),
+            ("Caption,Caption :", {"Caption :": "caption_text"}, ["Hello"]),
+            ("Note,Caption*", {"Caption": None, "Note": "caption_text"}, ["Hallo"]),
+        ],
+    )  # fmt: skip
+    def test_an_option_means_the_column_that_is_written_so(
+        self, tmp_path: Path, header: str, options: dict[str, Any], captions: list[str]
+    ) -> None:
+        lines = [f"Date,Time,Platform,{header}", "2027-03-14,09:00,Facebook,Hallo,Hello"]
+        read = Read(tmp_path / "a.csv", lines, options)
+        assert [caption for (caption,) in read.values("caption_text")] == captions, read.message
+
+    def test_of_two_dates_the_one_that_is_written_so_is_left_out(self, tmp_path: Path) -> None:
+        lines = ["Date,\U0001f4c5 Date,Time,Platform,Caption", "2027-03-14,2027-03-20,09:00,Facebook,a"]
+        for options in ({}, {"\U0001f4c5 Date": None}):
+            assert Read(tmp_path / "a.csv", lines, options).values("schedule_time") == [("2027-03-14 09:00",)]
+
+    def test_rows_are_chosen_by_the_column_that_is_written_so(self, tmp_path: Path) -> None:
+        lines = [
+            "Date,Time,Platform,Caption,Approved \u2705,Approved \u274c", "2027-03-14,09:00,Facebook,a,yes,",
+            "2027-03-14,10:00,Facebook,b,,yes",
+        ]  # fmt: skip
+        where = ["Approved \u274c="]
+        assert Read(tmp_path / "a.csv", lines, where=where).values("caption_text") == [("a",)]
+        lines = ["Date,Time,Platform,Caption,\u2705 Approved", *lines[1:]]
+        where = ["Approved=yes"]
+        assert Read(tmp_path / "a.csv", lines, where=where).values("caption_text") == [("a",)]
+
+    def test_of_media_that_differ_in_signs_alone_not_all_are_sent(self, tmp_path: Path) -> None:
+        def read(header: str, options: dict[str, Any] | None = None) -> Read:
+            lines = [f"Date,Time,Platform,Caption,{header}", f"2027-03-14,09:00,Facebook,a,{A},{B}"]
+            return Read(tmp_path / "a.csv", lines, options)
+
+        assert read("Image,Image \u2b50").values("media_urls") == [([A],)]
+        assert read("\u2b50 Image 1,\u2b50 Image 2").values("media_urls") == [([A, B],)]
+        asked = read("\U0001f4f7 Image,\U0001f3ac Image")
+        assert "differ in signs alone" in asked.message
+        assert read("\U0001f4f7 Image,\U0001f3ac Image", asked.advised).values("media_urls") == [([A, B],)]
+        left_out = {"\U0001f3ac Image": None}
+        assert read("\U0001f4f7 Image,\U0001f3ac Image", left_out).values("media_urls") == [([A],)]
 
     def test_a_name_that_is_only_signs_stands_for_itself(self) -> None:
         recipe = load_recipe("calendar").with_options(columns={"\u2705": None})
-        assert Columns(recipe).find("\U0001f4cc") == (None, 3)
+        assert Columns(recipe).find("\U0001f4cc") == (None, 4)
         assert Columns(recipe).find("\u2705") == (None, 0)
 
     @pytest.mark.parametrize(
