@@ -29,6 +29,7 @@ from marketingblocks_async.bulk import JournalError, RowState
 from marketingblocks_async.bulk.journal.files import storable
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
+from marketingblocks_async.bulk.threads import in_thread
 
 from .failures import advice_for, advice_for_unknown, outcome_of, pause_of, said_by
 from .journal import Order, StoredWrite, WriteJournal
@@ -218,7 +219,7 @@ class Writes:
         async with self.beginning:
             # Again, since a run may have begun while the person was asked.
             job.refusal = await check()
-            row = None if job.refusal is not None else await asyncio.to_thread(self.journal.bind, order)
+            row = None if job.refusal is not None else await self._bind(order)
         if row is None:
             return None
         job.sending = sending = Sending(row.number)
@@ -241,6 +242,22 @@ class Writes:
         else:
             post_id, kept = None, _kept(outcome_of(error, state), advice_for(error, pause_of(client)), said_by(error))
         return await self._record(replace(row, state=state, post_id=post_id, answer=kept))
+
+    async def _bind(self, order: Order) -> StoredWrite | None:
+        """Bind a key to a row; if this is cancelled meanwhile, this server has the row in hand no longer."""
+        bound: list[StoredWrite] = []
+
+        def bind() -> None:
+            if (row := self.journal.bind(order)) is not None:
+                bound.append(row)
+
+        try:
+            await in_thread(bind)
+        except asyncio.CancelledError:
+            for row in bound:
+                await asyncio.shield(self._record(replace(row, state=RowState.PENDING)))
+            raise
+        return bound[0] if bound else None
 
     async def _record(self, row: StoredWrite) -> StoredWrite:
         try:

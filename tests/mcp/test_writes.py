@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from marketingblocks_async import RateLimit, clock
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
+from marketingblocks_async.mcp.journal import Order, StoredWrite
 from marketingblocks_async.mcp.tools import CREATE_MANY
 from marketingblocks_async.sandbox import CreatePostShape, Fault, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
@@ -443,6 +445,32 @@ async def test_cancelled_while_it_waits_it_is_not_sent(
         await until(lambda: not _jobs(server))
         assert (await call(client, "create_post", POST))["outcome"] == "done"
     assert len(sandbox.posts) == 1
+
+
+async def test_cancelled_while_its_key_is_bound_it_is_in_no_hand(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    async with connected(sandbox, tmp_path) as (client, server):
+        journal = server.writes.journal
+        bind = journal.bind
+
+        def bind_slowly(order: Order) -> StoredWrite | None:
+            begun.set()
+            row = bind(order)
+            assert may_end.wait(10)
+            return row
+
+        monkeypatch.setattr(journal, "bind", bind_slowly)
+        task = asyncio.create_task(call(client, "create_post", POST))
+        await until(begun.is_set)
+        await _cancel(task)
+        (job,) = _jobs(server)
+        await until(lambda: job.task.cancelling() > 0)
+        may_end.set()
+        await until(lambda: not _jobs(server))
+        assert not journal.sent_posts()
+    assert not sandbox.posts
 
 
 async def test_cancelled_while_it_is_on_the_way_its_outcome_is_kept(sandbox: Sandbox, tmp_path: Path) -> None:
