@@ -404,6 +404,8 @@ class BulkRun:
             post = StoredPost(request)
             # It would wait for a permit in vain.
             if self._is_late(post):
+                # It is no row that a trial could take, so it must not count among them either.
+                self._put_back.discard(number)
                 continue
             others = self._meter.counts.pending - self._late
             if self._breaker.is_trying and number in self._put_back and len(self._put_back) < others:

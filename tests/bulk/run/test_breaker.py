@@ -299,6 +299,37 @@ async def test_a_run_that_has_waited_sends_no_row_whose_time_has_passed_meanwhil
     assert api.creates == 10
 
 
+async def test_a_row_whose_time_has_passed_does_not_count_among_those_that_were_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So another row is tried, which was not refused."""
+    monkeypatch.setattr(runner, "PROBE_INTERVAL", 0.01)
+    ten = datetime(2020, 1, 1, 10, tzinfo=UTC)
+    at_ten = {"publish_mode": PublishMode.SCHEDULED, "schedule_time": "2020-01-01 10:00", "time_zone": "UTC"}
+    path = tmp_path / "late.journal"
+    first, *others = rows(6)
+    await create_journal([first.model_copy(update=at_ten), *others], path, now=ten - timedelta(hours=1))
+    sent: list[str] = []
+
+    class ApiOfRows(Api):
+        async def reply(self, request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+            if request.body:
+                sent.append(json.loads(request.body)["caption_text"])
+            return await super().reply(request, writer)
+
+    async with ApiOfRows(lambda n: OUTAGES["404"] if n <= 5 else answer(GOOD % n)) as api:
+
+        class Clock:
+            @staticmethod
+            def now(_zone: tzinfo) -> datetime:
+                return ten + timedelta(minutes=1 if api.creates >= 5 else -1)
+
+        monkeypatch.setattr(runner, "datetime", Clock)
+        result = await run(api, path, on_outage=OutagePolicy.WAIT, allow_past=False, concurrency=1)
+    assert sent[:6] == [post.caption_text for post in (first, *others)]
+    assert (result.counts.done, result.counts.pending) == (5, 1)
+
+
 async def test_rows_of_unknown_outcome_say_why_and_what_can_be_done(path: Path) -> None:
     async with Api(lambda _: OUTAGES["503"]) as api:
         await run(api, path)
