@@ -13,6 +13,7 @@ can be copied or moved when no server runs.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -63,7 +64,24 @@ class Order:
     @property
     def has_derived_key(self) -> bool:
         """Whether the caller chose no key of its own, so nothing says that equal content is meant once more."""
-        return self.request_key == derived_key(self.content_hash)
+        return self.request_key in (derived_key(self.content_hash), self.former_key)
+
+    @property
+    def former_key(self) -> str:
+        """The key that earlier versions derived: for them white space at the ends of texts was content."""
+        return derived_key(hash_of(self.tool, json.loads(self.request)))
+
+    def is_like(self, other: Order) -> bool:
+        """Whether another order asks for the same; its hash may be that of an earlier version."""
+        if self.content_hash == other.content_hash:
+            return True
+        return self.tool == other.tool and likeness_of(self.request) == likeness_of(other.request)
+
+
+def hash_of(tool: str, content: Any) -> str:
+    """Return the hash of a write from its request's JSON value."""
+    canonical = json.dumps([tool, content], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def derived_key(content_hash: str) -> str:

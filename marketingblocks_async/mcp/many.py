@@ -204,7 +204,7 @@ class ManyPosts:
                 f"The file cannot be read as it is; untrusted_data says why. Nothing was sent. {_OPTIONS}",
                 data={"error": str(error)},
             )
-        request_key = arguments.request_key or _derived_key(hashes.digest())
+        request_key = arguments.request_key or hashes.derived_keys()[0]
         if (refusal := await self._refuse_key(request_key)) is not None:
             return refusal
         if not plan.ok or not plan.rows:
@@ -522,14 +522,9 @@ def _planned(request_key: str, plan: Plan, stored: Stored) -> ToolResult:
     )
 
 
-def _derived_key(digest: str) -> str:
-    """Return the key of a plan to which the caller gives none."""
-    return f"many-{digest[:16]}"
-
-
 def _is_repetition(stored: Stored, request_key: str) -> bool:
     """Return whether a run would publish posts again without a key that the caller has chosen in view of them."""
-    return stored.new_repeats > 0 or (stored.repeats > 0 and request_key == _derived_key(stored.digest))
+    return stored.new_repeats > 0 or (stored.repeats > 0 and request_key in stored.derived_keys)
 
 
 _BY_OTHERS = "were sent by other runs or calls, or may have been, or are pending there"

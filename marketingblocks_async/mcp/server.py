@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +38,7 @@ from marketingblocks_async.models import RequestModel
 from .calls import read, write
 from .consent import Confirm, Consent, InputRequired, can_ask
 from .failures import advice_for, outcome_of, pause_of, problems_of, said_by
-from .journal import Order, derived_key
+from .journal import Order, derived_key, hash_of
 from .many import ManyArguments, ManyPosts
 from .results import Outcome, ToolResult, key_of, result
 from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, all_tools, choose_tools
@@ -205,8 +204,7 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
     """
     body = request.wire_json().decode()
     # White space at the ends of texts makes no other request.
-    canonical = json.dumps([spec.name, without_ends(json.loads(body))], sort_keys=True, ensure_ascii=False)
-    content_hash = hashlib.sha256(canonical.encode()).hexdigest()
+    content_hash = hash_of(spec.name, without_ends(json.loads(body)))
     request_key = derived_key(content_hash) if request_key is None else key_of(request_key)
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
     return Order(request_key, spec.name, content_hash, body, channel)

@@ -42,15 +42,23 @@ class Hashes:
     """The content of all rows, in their order."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+        self._hash, self._former = hashlib.sha256(), hashlib.sha256()
 
     def add(self, row: Row | StoredRow) -> None:
         """Add the next row."""
         self._hash.update(f"{row.key}\0{likeness(row.content_hash, row.request)}\n".encode())
+        self._former.update(f"{row.key}\0{row.content_hash}\n".encode())
 
     def digest(self) -> str:
         """Return the hash of all rows that were added."""
         return self._hash.hexdigest()
+
+    def derived_keys(self) -> list[str]:
+        """Return the keys of a plan to which the caller gives none: that of this version, and that of earlier ones.
+
+        For those, white space at the ends of texts was content.
+        """
+        return [f"many-{each.hexdigest()[:16]}" for each in (self._hash, self._former)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ class Stored:
 
     Attributes:
         digest: hash of the content of all rows.
+        derived_keys: the keys that no caller has chosen for it.
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
@@ -71,6 +80,7 @@ class Stored:
     """
 
     digest: str
+    derived_keys: Sequence[str]
     counts: Counts
     is_running: bool
     now: int
@@ -114,6 +124,7 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
         since = find(since=float(meta.get(PLANNED_AT, 0.0))) if sent.rows else sent
     return Stored(
         digest=hashes.digest(),
+        derived_keys=hashes.derived_keys(),
         # As long as it runs, an intent without an outcome is in flight and not unknown.
         counts=counts.without_in_flight(sending) if is_running else counts,
         is_running=is_running,

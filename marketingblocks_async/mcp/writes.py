@@ -137,6 +137,11 @@ class Writes:
         has_consent = False
         while True:
             row = await self._look(client, order.request_key)
+            if row is None and order.has_derived_key and order.former_key != order.request_key:
+                row = await self._look(client, order.former_key)
+            if row is not None and row.order.is_like(order):
+                # It goes on as what it was bound as, perhaps by an earlier version.
+                order = replace(order, request_key=row.order.request_key, content_hash=row.order.content_hash)
             if row is not None and (told := _outcome_before(order, row)) is not None:
                 return told
             if (refusal := await check()) is not None:

@@ -241,6 +241,29 @@ async def test_posts_of_another_run_are_sent_once_more_only_on_purpose(sandbox: 
     assert len(sandbox.posts) == 5
 
 
+async def test_a_key_that_an_earlier_version_derived_is_not_one_of_the_callers_own(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, padded = (
+        [POST | {"channel_type": "twitter", "twitter_threads": [{"message": text}]}] for text in ("More", "More ")
+    )
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        await call(client, CREATE_MANY, action="plan", posts=plain, request_key="one")
+        assert (await call(client, CREATE_MANY, action="run", request_key="one"))["outcome"] == "done"
+        with monkeypatch.context() as former:
+            former.setattr("marketingblocks_async.mcp.stored.likeness", _hash_of)
+            key = (await call(client, CREATE_MANY, action="plan", posts=padded))["request_key"]
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+        assert told["outcome"] == "refused"
+        assert told["untrusted_data"]["sent_earlier"]["runs"] == [{"request_key": "one", "posts": 1}]
+    assert len(sandbox.posts) == 1
+
+
+def _hash_of(content_hash: str, _: str) -> str:
+    """Return the likeness of a post as an earlier version had it."""
+    return content_hash
+
+
 async def test_of_two_plans_with_keys_of_their_own_only_one_is_sent_unseen(sandbox: Sandbox, tmp_path: Path) -> None:
     async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
         for key in ("one", "two"):

@@ -83,6 +83,50 @@ async def test_white_space_at_the_ends_of_texts_makes_no_other_request(sandbox: 
     assert carried_out(sandbox, "create_post") == 1
 
 
+@pytest.mark.parametrize("fault", [None, Fault("commit_then_drop", endpoint="create-post", times=1)])
+@pytest.mark.parametrize("key", [None, "monday"])
+async def test_what_an_earlier_version_sent_with_white_space_is_not_sent_again(
+    sandbox: Sandbox, tools: Tools, monkeypatch: pytest.MonkeyPatch, key: str | None, fault: Fault | None
+) -> None:
+    padded = {**POST, "caption_text": f" {POST['caption_text']}\n"}
+    more = {} if key is None else {"request_key": key}
+    if fault is not None:
+        sandbox.faults.add(fault)
+    with monkeypatch.context() as former:
+        former.setattr("marketingblocks_async.mcp.server.without_ends", _with_ends)
+        first = await tools("create_post", padded, **more)
+    again = await tools("create_post", padded, **more)
+    by_key = await tools("create_post", padded, request_key=first["request_key"])
+    assert again["outcome"] == by_key["outcome"] == "done"
+    assert again["repeated"]
+    assert by_key["repeated"]
+    assert again["request_key"] == by_key["request_key"] == first["request_key"]
+    assert carried_out(sandbox, "create_post") == 1
+
+
+async def test_what_an_earlier_version_did_not_send_is_sent_under_its_key(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    padded = {**POST, "caption_text": f"{POST['caption_text']} "}
+    sandbox.faults.add("too_many_requests:endpoint=create-post,times=1,retry_after=90")
+    with monkeypatch.context() as former:
+        former.setattr("marketingblocks_async.mcp.serving.DEADLINE", 0.5)
+        former.setattr("marketingblocks_async.mcp.server.without_ends", _with_ends)
+        async with connected(sandbox, tmp_path) as (client, _):
+            first = await call(client, "create_post", padded)
+    assert first["outcome"] == "not_sent"
+    async with connected(sandbox, tmp_path) as (client, _):
+        second = await call(client, "create_post", padded)
+    assert second["outcome"] == "done"
+    assert second["request_key"] == first["request_key"]
+    assert carried_out(sandbox, "create_post") == 1
+
+
+def _with_ends(content: object) -> object:
+    """Return a request as earlier versions compared it."""
+    return content
+
+
 async def test_a_key_of_its_own_publishes_the_same_content_again(sandbox: Sandbox, tools: Tools) -> None:
     for key in ("monday", "tuesday", "monday"):
         assert (await tools("create_post", POST, request_key=key))["request_key"] == key
