@@ -51,16 +51,56 @@ _APPROVED = frozenset({
 })  # fmt: skip
 """Words that do so of a text or a picture; "Approved date" is that of the approval, and "Copy approved" yes or no."""
 
+_OF_OTHER_DATES = frozenset({"edited", "final", "finale", "finaler", "finales", "latest"})
+"""Words that make another date: "Date edited" is that of the text, and "Final date" the end of a sale."""
+
+_LANGUAGES = frozenset({
+    "ar", "at", "be", "bg", "br", "ca", "ch", "cs", "cz", "da", "de", "dk", "el", "en", "es", "et", "eu", "fi", "fr",
+    "gb", "gr", "he", "hr", "hu", "it", "ja", "jp", "ko", "lt", "lu", "lv", "mx", "nl", "no", "pl", "pt", "ro",
+    "ru", "se", "sk", "sl", "sv", "tr", "ua", "uk", "us", "zh",
+    "arabic", "bulgarian", "catalan", "chinese", "croatian", "czech", "danish", "dutch", "english", "finnish", "french",
+    "german", "greek", "hebrew", "hindi", "hungarian", "italian", "japanese", "korean", "norwegian", "polish",
+    "portuguese", "romanian", "russian", "slovak", "spanish", "swedish", "turkish", "ukrainian",
+    "deutsch", "englisch", "französisch", "italienisch", "niederländisch", "polnisch", "spanisch", "türkisch",
+    "allemand", "anglais", "espagnol", "français", "italien", "alemán", "catalán", "español", "francés", "inglés",
+    "italiano", "inglese", "francese", "spagnolo", "tedesco", "alemão", "espanhol", "francês", "inglês", "português",
+    "duits", "engels", "frans", "nederlands", "angielski", "polski",
+    "language", "translated", "translation", "sprache", "übersetzung", "langue", "traduction", "idioma", "traducción",
+    "tradução", "lingua", "traduzione", "taal", "vertaling",
+})  # fmt: skip
+_VARIANTS = frozenset({
+    "a", "alternate", "alternative", "b", "c", "characters", "chars", "form", "in", "long", "max", "option",
+    "or", "proofread", "rewritten", "short", "shorter", "longer",
+    "variant", "variante", "variation", "auf", "kurz", "lang", "zeichen",
+})  # fmt: skip
+"""Words in brackets that make another text for the public, beside those of a newer one; "Content (topic)" is none."""
+
+_VAGUE = re.compile(
+    r"\W*(?:new|neuer?|nouveau|nuevo|novo|nuovo|nieuwe)\s+"
+    r"(?:content|beitrag|inhalt|contenu|contenido|conte\u00fado|contenuto)\W*",
+    re.IGNORECASE,
+)
+"""Names that may say whether the text is new."""
+
 _NUMBER = re.compile(r"v(?:ersion)?[2-9]")
+_LONG = 30
 _MOMENT = frozenset({DATE, TIME, "schedule_time"})
 _OF_VIDEOS = re.compile(r"video(?:description|caption|text|copy)")
 
 
 class _Other(NamedTuple):
-    """A column that may hold a field instead of the one that is sent; ``target`` may be of one platform."""
+    """A column that may hold a field instead of the one that is sent.
+
+    Attributes:
+        place: which column it is.
+        target: the field; it may be of one platform.
+        least: the fewest words of a text that is not long; "Facebook post" may say "Single image".
+
+    """
 
     place: int
     target: str
+    least: int
 
 
 class Versions:
@@ -98,7 +138,7 @@ class Versions:
                 continue
             places = self._places(target)
             if places and not self._said & {*places}:
-                yield _Other(index, target)
+                yield _Other(index, target, _least_words(name, target))
 
     def _places(self, target: str) -> list[int]:
         """Return the columns of which a field is sent."""
@@ -109,9 +149,9 @@ class Versions:
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row that holds a field in two ways."""
-        for place, target in self._others:
+        for place, target, least in self._others:
             cell = cell_at(cells, place)
-            if cell is None or not _may_be_sent(cell, target):
+            if cell is None or not _may_be_sent(cell, target, least):
                 continue
             platform, _, field = target.rpartition(".")
             if platform and platform not in {each.platform for each in self._channels.of_row(cells)}:
@@ -138,7 +178,19 @@ class Versions:
 def _beside(name: str) -> str | None:
     """Return the field of a column that is left out beside one with a plainer name: "Caption (DE)"."""
     target, is_whole = usual_target(name)
-    return target if target == "caption_text" and not is_whole else None
+    words = _words(without_bracket(name)[1])
+    is_other = "version" in words or all(
+        _is_newer(word) or word in _LANGUAGES | _VARIANTS or word.isdecimal() for word in words
+    )
+    return target if target == "caption_text" and not is_whole and is_other else None
+
+
+def _least_words(name: str, target: str) -> int:
+    """Return of how many words a text in a column of this name is, if it is not long."""
+    found = platform_in(name)
+    if _VAGUE.fullmatch(name[:200]) or (found is not None and normal_name(found[1]) == "post"):
+        return 3
+    return 2 if "." in target else 1
 
 
 def _version_of(name: str) -> str | None:
@@ -157,6 +209,8 @@ def _version_of(name: str) -> str | None:
         words = _words(name)
         kept = [word for word in words if not _is_newer(word) or (word in _APPROVED and word != words[0])]
         target = usual_target(" ".join(kept))[0] if len(kept) < len(words) and kept != ["post"] else None
+        if target in _MOMENT and len(kept) == 1 and _OF_OTHER_DATES & {*words}:
+            return None
     is_known = target in ("caption_text", LINK, "media_urls") or (target in _MOMENT and not _APPROVED & {*_words(name)})
     return target if is_known and not name.strip(BLANKS).endswith("?") else None
 
@@ -169,7 +223,7 @@ def _words(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", name[:200].casefold())
 
 
-def _may_be_sent(cell: object, target: str) -> bool:
+def _may_be_sent(cell: object, target: str, least: int) -> bool:
     """Tell whether a cell may hold a field, and is no mark, no word of an approval, and nothing of another kind."""
     if target in _MOMENT:
         return isinstance(cell, date | time) or (isinstance(cell, str) and any(map(str.isdigit, cell)))
@@ -180,8 +234,7 @@ def _may_be_sent(cell: object, target: str) -> bool:
     is_word = is_approving(cell) or is_stopping(cell) or is_status(cell) or is_early(cell)
     # The address of the post on its platform is not what was written there.
     is_text = any(map(str.isalpha, cell)) and not re.fullmatch(r"https?://\S+", cell.strip(BLANKS))
-    # "Facebook post" may say "Square".
-    return not is_word and is_text and ("." not in target or len(cell.split()) > 1)
+    return not is_word and is_text and (len(cell) > _LONG or len(cell.split()) >= least)
 
 
 def _same(cell: object, other: object) -> bool:

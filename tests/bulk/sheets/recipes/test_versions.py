@@ -39,6 +39,8 @@ def sheet(file: Path, column: str, *rows: str, platform: str = "Facebook") -> Pa
     [
         "Final caption", "Revised caption", "Copy (approved)", "Approved copy", "Caption (final)", "Caption v2",
         "Caption (new version)", "Caption (DE)", "Texte final", "Neuer Text", "Texto revisado", "NEW Caption \u2705",
+        "Caption (English)", "Caption (translation)", "Caption (short)", "Copy (option 2)",
+        "Text (in English)", "Copy (client version)",
     ],
 )  # fmt: skip
 def test_another_text_is_not_left_out(file: Path, column: str) -> None:
@@ -59,7 +61,26 @@ def test_a_column_about_the_text_is_not_one(file: Path, column: str) -> None:
     assert captions(sheet(file, column, "old,by Ann on Monday")) == ["old"]
 
 
-@pytest.mark.parametrize("column", ["New date", "Date (new)", "Revised date", "Neues Datum", "Nouvelle date"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "Content (topic)", "Content (pillar)", "Post (format)", "Post (goal)", "Caption (CTA)", "Caption (hook)",
+        "Copy (headline)", "Copy (feedback)", "Text (on image)",
+    ],
+)  # fmt: skip
+def test_what_is_in_brackets_may_be_no_text_for_the_public(file: Path, column: str) -> None:
+    assert captions(sheet(file, column, "old,Our tips for all the bread of a long week")) == ["old"]
+
+
+@pytest.mark.parametrize("column", ["New content", "Facebook post"])
+def test_a_column_whose_name_may_ask_what_the_post_is(file: Path, column: str) -> None:
+    sheet(file, column, "a,Evergreen", "b,Single image", "c,The bread is ready", f"d,{'Schwarzbrot' * 3}")
+    assert captions(file) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "column", ["New date", "Date (new)", "Revised date", "Neues Datum", "Nouvelle date", "Date (final)"]
+)
 def test_another_date_is_not_left_out(file: Path, column: str) -> None:
     lines = [
         f"Date,{column},Time,Platform,Caption", "2027-03-14,2027-03-20,09:00,Facebook,x",
@@ -82,8 +103,14 @@ def test_the_dates_of_a_workbook_are_compared_without_their_time_of_day(tmp_path
     assert captions(file) == ["x"]
 
 
-@pytest.mark.parametrize("column", ["Approved date", "Date approved", "Updated date", "Last updated", "Due date"])
-def test_the_day_of_an_approval_is_no_new_date(file: Path, column: str) -> None:
+@pytest.mark.parametrize(
+    "column",
+    [
+        "Approved date", "Date approved", "Updated date", "Last updated", "Due date", "Date edited", "Edited date",
+        "Final date", "Final day", "Latest date", "Fecha final",
+    ],
+)  # fmt: skip
+def test_the_day_of_an_approval_or_an_end_is_no_new_date(file: Path, column: str) -> None:
     lines = [f"Date,{column},Time,Platform,Caption", "2027-03-14,2027-03-01,09:00,Facebook,x"]
     assert captions(written(file, "\n".join(lines))) == ["x"]
 
@@ -121,9 +148,9 @@ def test_another_picture_is_not_left_out(file: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_text_of_one_platform_is_not_left_out(file: Path, column: str, platform: str, other: str) -> None:
-    assert captions(sheet(file, column, "old,its text", platform=other)) == ["old"]
-    sheet(file, column, "old,its text", "old,", f"old,{A}", "old,Square", platform=platform)
+    assert captions(sheet(file, column, "old,its own text", platform=other)) == ["old"]
+    sheet(file, column, "old,its own text", "old,", f"old,{A}", "old,Square", platform=platform)
     found, plan = planned(file)
     assert (len(found), plan.invalid) == (3, 1)
     assert f'--map "{column}={platform}.caption_text"' in plan.errors[0].message
-    assert captions(file, {column: f"{platform}.caption_text"})[:2] == ["its text", "old"]
+    assert captions(file, {column: f"{platform}.caption_text"})[:2] == ["its own text", "old"]
