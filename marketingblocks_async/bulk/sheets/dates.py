@@ -65,8 +65,15 @@ _WEEKDAYS = (
     "sun sunday sonntag so dimanche dim domingo dom domenica zondag zo",
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_WEEKDAY_OF = {name: number for number, names in enumerate(_WEEKDAYS) for name in names.split()}
-_WEEKDAY_WORD = f"(?P<weekday>{'|'.join(sorted(_WEEKDAY_OF, key=len, reverse=True))})"
+_WEEKDAYS_OF = {name: (number,) for number, names in enumerate(_WEEKDAYS) for name in names.split()} | {
+    # Monday in Dutch, Tuesday in French, Italian and Spanish.
+    "ma": (0, 1),
+    # Tuesday in German and Dutch, Sunday in French.
+    "di": (1, 6),
+    # Thursday in German and Dutch, Sunday in Italian and Spanish.
+    "do": (3, 6),
+}
+_WEEKDAY_WORD = f"(?P<weekday>{'|'.join(sorted(_WEEKDAYS_OF, key=len, reverse=True))})"
 _GAP = r"[\s\u00a0\u202f]"
 
 _CLOCK = (
@@ -166,8 +173,8 @@ class _Reading(NamedTuple):
     either: bool
     """Whether the hour could belong to a clock of 12 hours whose ``AM`` or ``PM`` is missing."""
     offset: str
-    weekday: int | None
-    """The weekday that is written, 0 for Monday; ``None`` if none is."""
+    weekdays: Sequence[int]
+    """The weekdays that the written one can be, 0 for Monday; empty if none is written."""
 
 
 def _day(year: str, month: int, day: int) -> date | None:
@@ -214,7 +221,7 @@ def _readings(text: str, this_year: int) -> _Reading | None:
     shown, halved, either = clock
     # With an offset, or a T before the hour, it is a program that wrote it, and programs use the clock of 24 hours.
     either = either and not found["offset"] and not _T.search(text)
-    return _Reading(days, evidence, shown, halved, either, _offset(found["offset"]), _weekday(found))
+    return _Reading(days, evidence, shown, halved, either, _offset(found["offset"]), _weekdays(found))
 
 
 def _ordered(found: re.Match[str], this_year: int) -> tuple[dict[Order | None, date], frozenset[Order]]:
@@ -283,34 +290,35 @@ def is_to_come(cell: object) -> bool:
 
 def is_weekday(text: str) -> bool:
     """Tell whether a text is the name of a weekday."""
-    return weekday_of(text) is not None
+    return bool(weekdays_of(text))
 
 
-def weekday_of(text: str) -> int | None:
-    """Return which weekday a text names, 0 for Monday; ``None`` if it is no name of one."""
+def weekdays_of(text: str) -> Sequence[int]:
+    """Return the weekdays that a text names, 0 for Monday; two if languages differ, none if it is no such name."""
     name = _plain(text[:LONGEST_DATE].strip(BLANKS)).removesuffix(".").lower()
-    return _WEEKDAY_OF.get(name)
+    return _WEEKDAYS_OF.get(name, ())
 
 
-def _weekday(found: re.Match[str]) -> int | None:
-    """Return the weekday that is written in a date."""
-    return _WEEKDAY_OF.get((found.groupdict().get("weekday") or "").lower())
+def _weekdays(found: re.Match[str]) -> Sequence[int]:
+    """Return the weekdays that the one that is written in a date can be."""
+    return _WEEKDAYS_OF.get((found.groupdict().get("weekday") or "").lower(), ())
 
 
-def weekday_differs(day: date, weekday: int, readings: Iterable[date] = ()) -> str | None:
+def weekday_differs(day: date, weekdays: Sequence[int], readings: Iterable[date] = ()) -> str | None:
     """Return what to say if a weekday is not that of a day; ``None`` if it is.
 
     Args:
         day: as it was read.
-        weekday: what is written, 0 for Monday.
+        weekdays: what is written, 0 for Monday; several if it means different days in different languages.
         readings: all days that the date can be.
 
     """
-    if day.weekday() == weekday:
+    if day.weekday() in weekdays:
         return None
-    fitting = sorted({each.isoformat() for each in readings if each.weekday() == weekday})
+    fitting = sorted({each.isoformat() for each in readings if each.weekday() in weekdays})
     other = f"; {' or '.join(fitting)} is one, if day and month are the other way round" if fitting else ""
-    return f"{day.isoformat()} is a {_DAYS[day.weekday()]}, not a {_DAYS[weekday]}{other}"
+    written = " or ".join(_DAYS[weekday] for weekday in weekdays)
+    return f"{day.isoformat()} is a {_DAYS[day.weekday()]}, not a {written}{other}"
 
 
 def needs_decision(text: str) -> bool:
@@ -326,7 +334,7 @@ class _Found(NamedTuple):
     text: str
     halved: bool
     either: bool
-    weekday: int | None
+    weekdays: Sequence[int]
 
 
 class DateColumn:
@@ -428,7 +436,7 @@ class DateColumn:
         for form in self._forms:
             if (found := form.read(text)) is not None:
                 self._check_half(text, line, halved=found.halved, either=found.either)
-                self._check_weekday(text, date.fromisoformat(found.text[:10]), found.weekday)
+                self._check_weekday(text, date.fromisoformat(found.text[:10]), found.weekdays)
                 return found.text
         reading = self._reading(text)
         if self._forms and (
@@ -442,7 +450,7 @@ class DateColumn:
             )
             raise CellError(msg)
         day = self._decided(reading, text, name)
-        self._check_weekday(text, day, reading.weekday)
+        self._check_weekday(text, day, reading.weekdays)
         self._check_half(text, line, halved=reading.halved, either=reading.either)
         return f"{day.isoformat()} {reading.clock}{reading.offset}" if reading.clock else day.isoformat()
 
@@ -451,8 +459,8 @@ class DateColumn:
         reading = self._reading(text.strip(BLANKS))
         return reading.orders.values() if reading else ()
 
-    def _check_weekday(self, text: str, day: date, weekday: int | None) -> None:
-        if weekday is not None and (message := weekday_differs(day, weekday, self.days_of(text))):
+    def _check_weekday(self, text: str, day: date, weekdays: Sequence[int]) -> None:
+        if weekdays and (message := weekday_differs(day, weekdays, self.days_of(text))):
             msg = f"{message}; correct the date or the weekday"
             raise CellError(msg)
 
@@ -594,7 +602,7 @@ class DateForm:
         shown = f"{day.isoformat()} {clock[0]}{_offset(parts.get('offset'))}" if clock[0] else day.isoformat()
         # A form that has the time of day says whether AM or PM belong to it.
         either = clock[2] and not (self.has_clock or parts.get("offset") or _T.search(text))
-        return _Found(shown, clock[1] and not self.has_clock, either, _weekday(found))
+        return _Found(shown, clock[1] and not self.has_clock, either, _weekdays(found))
 
 
 _DIRECTIVES = {

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
 from marketingblocks_async.bulk.sheets.columns import platform_in, usual_target, without_bracket
-from marketingblocks_async.bulk.sheets.dates import DateColumn, read_clock, weekday_differs, weekday_of
+from marketingblocks_async.bulk.sheets.dates import DateColumn, read_clock, weekday_differs, weekdays_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.spellings import spelled
 from marketingblocks_async.models.schedule import zones_of_label
@@ -163,12 +163,12 @@ class OtherTimes:
         """Return what to say if a column holds another weekday than that of the date."""
         for index in self._weekdays:
             cell = cell_at(cells, index)
-            weekday = weekday_of(cell) if isinstance(cell, str) else None
-            if weekday is None or weekday == moment.weekday():
+            weekdays = weekdays_of(cell) if isinstance(cell, str) else ()
+            if not weekdays or moment.weekday() in weekdays:
                 continue
             said, shown = text(), visible(self._names[index])
             message = weekday_differs(
-                moment.date(), weekday, self._dates.days_of(said) if isinstance(said, str) else ()
+                moment.date(), weekdays, self._dates.days_of(said) if isinstance(said, str) else ()
             )
             return (
                 f'{message}, and the column "{shown}" says {readable(cell)}; correct one of them, or leave the column '
