@@ -23,7 +23,7 @@ from marketingblocks_async.bulk.sheets.approval_words import (
     is_status,
     is_stopping,
 )
-from marketingblocks_async.bulk.sheets.cells import cell_at
+from marketingblocks_async.bulk.sheets.cells import UnusableCell, cell_at
 from marketingblocks_async.bulk.sheets.columns import is_note, normal_name
 from marketingblocks_async.bulk.sheets.dates import is_to_come
 from marketingblocks_async.bulk.sheets.display import readable, visible
@@ -60,7 +60,9 @@ class _Column:
         states: such words, until there are two.
         decides: whether one of these words is said of posts only.
         approving: what the column says of rows that are to be sent.
+        stopping: what it says of rows that are refused by one word.
         has_texts: whether it has dates or texts that say nothing of whether a row is to be sent.
+        left_out: what the options say of rows that they leave out, ``None`` if they do not.
         last: the last cell: to read one takes long, and most rows say the same.
 
     """
@@ -68,11 +70,13 @@ class _Column:
     name: str
     says: Says
     hint: Literal["name", "likely", "notes", "any"]
+    left_out: tuple[str, ...] | None = None
     filled: int = 0
     fitting: int = 0
     states: set[str] = field(default_factory=set[str])
     decides: bool = False
     approving: dict[str, str] = field(default_factory=dict[str, str])
+    stopping: dict[str, str] = field(default_factory=dict[str, str])
     has_texts: bool = False
     last: tuple[object, bool] = (None, False)
 
@@ -87,12 +91,14 @@ class _Column:
         fits = self.hint != "name" and self._fits(cell)
         self.fitting += fits
         self.last = cell, fits
+        if self._stops(cell) and len(self.stopping) < _MOST_WORDS:
+            self.stopping.setdefault(_text(cell).casefold(), _text(cell))
         if fits:
             self.decides = self.decides or decides(_text(cell))
             if len(self.states) < 2:
                 self.states.add(_text(cell).casefold())
         if self.says in ("draft", "sent"):
-            said = _is_nothing(cell) or (self.says == "sent" and is_early(_text(cell)))
+            said = _is_nothing(cell) or (self.says == "sent" and _is_early(cell))
             self.has_texts = self.has_texts or self._is_no_yes(cell)
         else:
             said = _is_approved(cell)
@@ -118,6 +124,10 @@ class _Column:
 
     def may_ask(self, cell: object) -> bool:
         """Tell whether the other cells say more about this one."""
+        if isinstance(cell, UnusableCell):
+            return True
+        if self.left_out is not None:
+            return self._stops(cell)
         if self.hint == "name":
             return self.may_refuse(cell)
         # Most columns are of another kind, and have no such word.
@@ -133,7 +143,13 @@ class _Column:
             return not _is_approved(cell)
         if truth(cell) is False or self._is_no_yes(cell):
             return False
-        return self.says != "sent" or not is_early(_text(cell))
+        return self.says != "sent" or not _is_early(cell)
+
+    def _stops(self, cell: object) -> bool:
+        """Tell whether a cell alone says that its row is not to be sent."""
+        if self.says in ("draft", "sent"):
+            return cell is not None and self.may_refuse(cell)
+        return isinstance(cell, str) and len(cell) <= _LONGEST_STATE and is_stopping(cell)
 
     def _is_no_yes(self, cell: object) -> bool:
         """Tell whether a cell holds a date or a text that does not say that its row was sent, or is a draft."""
@@ -144,11 +160,16 @@ class _Column:
 
     def refuses(self, cell: object) -> bool:
         """Tell whether a cell refuses its row. A column that says yes in no row is not in use."""
+        if isinstance(cell, UnusableCell):
+            return self.is_meant()
+        is_enough = self._stops(cell) and (self.hint != "any" or self.is_meant())
+        if self.left_out is not None:
+            # To leave some rows out does not choose those that another word stops.
+            return is_enough
         if self.hint != "name":
             if not self.states:
                 return False
-            is_short = self.hint != "any" and isinstance(cell, str) and len(cell) <= _LONGEST_STATE
-            if is_short and is_stopping(_text(cell)):
+            if is_enough:
                 return True
         return self.may_refuse(cell) and (cell is not None or bool(self.approving)) and self.is_meant()
 
@@ -171,7 +192,11 @@ class Approval:
         self._words = recipe.words
         shipped = load_recipe(recipe.name) if recipe.name in recipe_names() else Recipe()
         header = sources.header
-        chosen = {place for each in recipe.where if each not in shipped.where for place in header.places(each.column)}
+        conditions = [
+            (place, each) for each in recipe.where if each not in shipped.where for place in header.places(each.column)
+        ]
+        chosen = {place for place, each in conditions if each.wanted}
+        without = {place: each.values for place, each in conditions}
         # A recipe of the package leaves such columns out for all its users; anyone else means what they say.
         left_out = {
             place
@@ -183,11 +208,13 @@ class Approval:
         for index, name in enumerate(sources.names):
             is_said = index in chosen or index in left_out
             if normal_name(name) and not is_said and not is_note(name) and sources.target_of(index) is None:
-                self._columns[index] = _column(name, has_name=recipe.header != 0)
+                self._columns[index] = _column(name, without.get(index), has_name=recipe.header != 0)
 
     def start_again(self) -> None:
         """Forget all rows, before every row is taken into account."""
-        self._columns = {index: _Column(each.name, each.says, each.hint) for index, each in self._columns.items()}
+        self._columns = {
+            index: _Column(each.name, each.says, each.hint, each.left_out) for index, each in self._columns.items()
+        }
         self.is_complete = True
 
     def look(self, cells: Sequence[object]) -> None:
@@ -211,9 +238,14 @@ class Approval:
             if each.says in ("draft", "sent"):
                 words = ["", "no", *words]
             wanted = f"={'|'.join(words) or 'VALUE'}"
-            if each.has_texts or not each.is_meant():
+            if each.left_out is not None or each.has_texts or not each.is_meant():
                 # One note among others.
-                wanted = f"!={readable(cell)}"
+                stopping = dict.fromkeys([*(each.left_out or ()), *each.stopping.values()])
+                wanted = f"!={'|'.join(map(visible, stopping))}"
+            if isinstance(cell, UnusableCell):
+                message = f'the column "{column}" cannot be used here: {cell.message}'
+                message += f"; to send all rows, leave the column out: {self._words.ignore(column)}"
+                return Unreadable(message, column, readable(cell))
             says = f'says "{readable(cell)}"' if cell is not None else "is empty here, and not in other rows"
             message = (
                 f'the column "{column}" {says}, so the row may not be meant to be sent; choose the rows to send with '
@@ -224,19 +256,26 @@ class Approval:
         return None
 
 
-def _column(name: str, *, has_name: bool) -> _Column:
+def _column(name: str, left_out: tuple[str, ...] | None, *, has_name: bool) -> _Column:
     if (says := approval_in(name)) is not None:
-        return _Column(name, says, "name")
+        return _Column(name, says, "name", left_out)
     if (hint := approval_hint(name)) is not None:
-        return _Column(name, hint, "likely")
-    return _Column(name, "status", "any" if has_name and not is_for_notes(name) else "notes")
+        return _Column(name, hint, "likely", left_out)
+    return _Column(name, "status", "any" if has_name and not is_for_notes(name) else "notes", left_out)
 
 
 def _is_nothing(cell: object) -> bool:
     return isinstance(cell, str) and cell.strip().casefold() in _NOTHING
 
 
+def _is_early(cell: object) -> bool:
+    return not isinstance(cell, UnusableCell) and is_early(_text(cell))
+
+
 def _is_approved(cell: object) -> bool:
+    if isinstance(cell, UnusableCell):
+        # "Approved" that is struck through says the opposite.
+        return False
     text = cell if isinstance(cell, str) and len(cell) <= _LONGEST_WORDS else _text(cell)
     return truth(cell) is True or is_approving(text)
 

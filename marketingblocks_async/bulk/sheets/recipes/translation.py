@@ -421,6 +421,9 @@ class Translation:
 
 def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
     cell = cell_at(raw.cells, index)
+    if condition.wanted and isinstance(cell, UnusableCell):
+        # "Approved" that is struck through says the opposite.
+        return False
     text = readable(getattr(cell, "value", cell)).strip(BLANKS)
     said = any(
         text.casefold() == value.casefold()

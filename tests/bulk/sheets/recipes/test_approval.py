@@ -270,3 +270,36 @@ def test_hidden_rows_that_are_left_out_approve_nothing(tmp_path: Path) -> None:
     book.save(path)
     plan = make_plan(path, recipe=recipe(), hidden="skip")
     assert (plan.valid, plan.invalid) == (1, 0)
+
+
+def test_to_leave_out_some_rows_does_not_choose_those_that_another_word_stops(file: Path) -> None:
+    sheet(file, "Notes", "Cancelled", "use logo", "no post", "on hold", "blue")
+    found, plan = planned(file, recipe())
+    assert found == ["post use logo", "post blue"]
+    assert {advice(plan)[0]} == {"Notes!=Cancelled|no post|on hold"}
+    assert planned(file, recipe(where=[advice(plan)[0]]))[0] == ["post use logo", "post blue"]
+    found, plan = planned(file, recipe(where=["Notes!=Cancelled"]))
+    assert (found, plan.invalid) == (["post use logo", "post blue"], 2)
+    assert advice(plan)[0] == "Notes!=Cancelled|no post|on hold"
+    sheet(file, "Status", "posted", "planned", "rejected")
+    found, plan = planned(file, recipe(where=["Status!=posted"]))
+    assert (found, advice(plan)[0]) == (["post planned"], "Status!=posted|rejected")
+
+
+@pytest.mark.parametrize(
+    ("column", "word"), [("Status", "Approved"), ("Approved", "yes"), ("Posted", "pending"), ("Stage", "Approved")]
+)
+def test_an_approval_that_is_struck_through_is_none(tmp_path: Path, column: str, word: str) -> None:
+    file = tmp_path / "posts.xlsx"
+    workbook(file, ["Copy", column], ["a", word], ["b", word], ["c", word])
+    openpyxl: Any = importlib.import_module("openpyxl")
+    styles: Any = importlib.import_module("openpyxl.styles")
+    book = openpyxl.load_workbook(file)
+    book.active["B3"].font = styles.Font(strike=True)
+    book.save(file)
+    found, plan = planned(file, recipe())
+    assert found == ["a", "c"]
+    assert "it is struck through" in plan.errors[0].message
+    assert planned(file, recipe(where=[f"{column}={word}"]))[0] == ["a", "c"]
+    assert planned(file, recipe(where=[f"{column}!=no"]))[0] == ["a", "c"]
+    assert planned(file, recipe(), {column: None})[0] == ["a", "b", "c"]
