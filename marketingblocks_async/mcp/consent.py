@@ -86,6 +86,10 @@ class Consent:
             "The person was asked and did not agree. Nothing was sent. Do not send it unless they ask for it again.",
         )
 
+    def is_given(self, context: ServerRequestContext[Any, Any], *, is_bulk: bool) -> bool:
+        """Return whether ``ask()`` agrees without a person."""
+        return not can_ask(context) and self._without_asking(is_bulk=is_bulk) is None
+
     def _without_asking(self, *, is_bulk: bool) -> ToolResult | None:
         held_back = self.confirm is Confirm.WRITES or (self.confirm is Confirm.BULK and is_bulk)
         if not held_back:

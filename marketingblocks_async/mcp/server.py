@@ -172,11 +172,15 @@ class MarketingBlocksServer:
             if other is not None:
                 order = replace(order, request_key=f"{order.request_key}-{other}")
 
+        check = partial(self.many.refuse_write, order, self.client.base_url)
+
         async def consent() -> ToolResult | None:
             question = _question(request) if isinstance(request, CreatePost) else None
-            return None if question is None else await ask(question, order.content_hash, is_bulk=False)
+            if question is None or self._consent.is_given(context, is_bulk=False):
+                return None
+            # Nobody is asked about what would not be sent.
+            return await check() or await ask(question, order.content_hash, is_bulk=False)
 
-        check = partial(self.many.refuse_write, order, self.client.base_url)
         return await self.writes.once(self.client, order, partial(write, request=request), consent, check)
 
     def _why_not(self, name: str) -> str:

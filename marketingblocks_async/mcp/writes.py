@@ -130,8 +130,8 @@ class Writes:
             client: the open client whose middleware ``intend`` is.
             order: the write.
             call: sends it.
-            consent: asks the person.
-            check: looks at what bulk runs send.
+            consent: asks the person, if one has to be asked.
+            check: looks at what bulk runs send, when nothing else can begin meanwhile.
 
         """
         has_consent = False
@@ -144,8 +144,6 @@ class Writes:
                 order = replace(order, request_key=row.order.request_key, content_hash=row.order.content_hash)
             if row is not None and (told := _outcome_before(order, row)) is not None:
                 return told
-            if (refusal := await check()) is not None:
-                return refusal
             # Nothing is held meanwhile: the person may never answer, and other calls with the key must go on.
             if not has_consent and (refusal := await consent()) is not None:
                 return refusal
@@ -222,7 +220,7 @@ class Writes:
     ) -> StoredWrite | None:
         await self._save_all([order.request_key])
         async with self.beginning:
-            # Again, since a run may have begun while the person was asked.
+            # Not before: a run may have begun while the person was asked.
             job.refusal = await check()
             row = None if job.refusal is not None else await self._bind(order)
         if row is None:

@@ -341,6 +341,32 @@ async def test_a_single_call_sends_no_post_that_a_run_has_sent_or_may_have_sent(
     assert len(sandbox.posts) == 4
 
 
+async def test_a_single_call_reads_the_runs_once_if_nobody_is_asked(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def runs_with(_: Path, _base_url: str, like: str) -> list[dict[str, Any]]:
+        looked.append(like)
+        return []
+
+    monkeypatch.setattr(many_module, "runs_with", runs_with)
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        for mode in ("queued", "now"):
+            assert (await call(client, "create_post", POST | {"publish_mode": mode}))["outcome"] == "done"
+    assert len(looked) == 2
+
+
+async def test_nobody_is_asked_about_a_post_that_a_run_has_sent(sandbox: Sandbox, tmp_path: Path) -> None:
+    person = Person("accept")
+    post = POST | {"publish_mode": "now"}
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=[post]))["request_key"]
+        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+        assert (await call(client, "create_post", post))["outcome"] == "refused"
+    assert len(person.questions) == len(sandbox.posts) == 1
+
+
 async def test_a_run_and_single_calls_that_begin_at_once_send_each_post_once(sandbox: Sandbox, tmp_path: Path) -> None:
     async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
         key = (await call(client, CREATE_MANY, action="plan", posts=posts(8)))["request_key"]
