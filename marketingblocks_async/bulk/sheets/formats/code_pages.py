@@ -27,11 +27,17 @@ _UNLIKELY = re.compile(
     # More letters with accents in a row than a Western word has.
     "|[\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
     # Signs where the words of ISO 8859-2 and 8859-15 have letters; m\u00b3, ft\u00b3 and \u00b15 are none.
-    "|\u00a4|\u00ac[A-Za-z\u00c0-\u00ff]|[a-ce-lo-su-wz]\u00b3|\u00b3[a-z\u00b1]|[a-z]\u00b1(?![0-9])|\u00b1[a-z]|\u00bd(?:uv|uf|il)"
+    "|\u00a4|\u00ac[A-Za-z\u00c0-\u00ff]|\u00b3[a-z\u00b1]|[a-z]\u00b1(?![0-9])|\u00b1[a-z]|\u00bd(?:uv|uf|il)"
     # Where no Western word has them: what ł and ś (Polish), ş and ă (Romanian), č, ě and ů (Czech, Slovene) become.
     "|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
     "|\u00e3[a-df-hj-npqrtv-y]|\u00e8[aeiou]|[\u00ec\u00f9][a-z\u00df-\u00ff]"
 )
+_THIRD = re.compile("[a-ce-lo-su-wz]\u00b3")
+"""What a Polish word with \u0142 at its end becomes; or a third footnote.
+
+There is a second footnote before the third, and no code page of Poland has the sign \u00b2.
+"""
+
 _FOREIGN = (
     # What ş and ğ of Turkish become; Icelandic has these letters together with others.
     (
@@ -82,6 +88,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
     rest = ""
     ends: set[bytes] = set()
     letters: set[str] = set()
+    has_third = False
     with path.open("rb") as file:
         while chunk := file.read(_BUFFER):
             ends.update(sign for sign in (b"\r", b"\n") if sign in chunk)
@@ -92,6 +99,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             except UnicodeDecodeError:
                 return None
             letters.update(text)
+            has_third = has_third or _THIRD.search(text) is not None
             if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
                 return None
             if found is None and (word := _WORD.search(text)):
@@ -99,6 +107,8 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")
+    if has_third and "\u00b2" not in letters:
+        return None
     if any(letters & some and not letters & others for some, others in _FOREIGN):
         return None
     if ends == {b"\r"}:

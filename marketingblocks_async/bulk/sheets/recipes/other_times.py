@@ -26,10 +26,10 @@ _HALF = re.compile(r"([ap])\.?\s?m\.?", re.IGNORECASE)
 _HALF_IN_NAME = re.compile(r".*[\s(\[]([ap])\.?m\.?[)\]]?", re.IGNORECASE | re.DOTALL)
 _OWN_HALF = re.compile(r"([ap])\.?\s?m\.?$", re.IGNORECASE)
 _LAST_CLOCK = re.compile(r"(?<![0-9:.])([0-9]{1,2})[:.h][0-9]{2}(?:[:.][0-9]{2})?$")
-_PEOPLE = re.compile(
-    r"owner|author|\bby\b|assign|role|responsib|lead|manager|contact|approv|creator|editor|team|who", re.IGNORECASE
+_NAME_OF_HALF = re.compile(
+    r"\b[ap]\.?m\b|\bhalf|\bhalb|meridi|period|p\u00e9riod|tageszeit|part of|suffix", re.IGNORECASE
 )
-"""Names of columns in which AM and PM are managers."""
+"""Names of columns in which AM and PM belong to the time; elsewhere they may be managers, or another session."""
 
 _WEEKDAYS = frozenset({
     "day", "days", "weekday", "dayofweek", "dayoftheweek", "dow", "dayname", "postday", "postingday", "publishday",
@@ -90,6 +90,7 @@ class OtherTimes:
         self._sources = sources
         self._words = recipe.words
         self._dates = dates
+        self._has_names = recipe.header != 0
         self._names = [name.strip(BLANKS) for name in sources.names]
         # Columns that hold a part of the time for one platform, or a second time.
         self._own = {index: found[0] for index in sources.unknown if (found := _of_platform(self._names[index]))}
@@ -109,7 +110,7 @@ class OtherTimes:
         index = named[0]
         shown, zones = visible(self._names[index]), zones_of_label(self._names[index])
         if len(named) > 1 or len(_clocks(cells[index])) > 1 or index in self._own:
-            return self._one_row_each(named)
+            return self._one_row_each(named, "hold times" if len(named) > 1 else "holds a time")
         zone = f" and {words.set('time_zone', zones[0])}" if zones else ""
         return (
             f'if the column "{shown}" holds it, say {words.map(shown, TIME)}{zone}; '
@@ -123,13 +124,12 @@ class OtherTimes:
     def _filled(self, cells: Sequence[object]) -> list[int]:
         return [index for index in self._sources.unknown if _clocks(cell_at(cells, index))]
 
-    def _one_row_each(self, indexes: Sequence[int]) -> str:
+    def _one_row_each(self, indexes: Sequence[int], what: str) -> str:
         shown = [visible(self._names[index]) for index in indexes]
         said = " and ".join(f'"{name}"' for name in shown)
         leave = " or ".join(map(self._words.ignore, shown))
-        several = "hold times" if len(shown) > 1 else "holds a time"
         return (
-            f"{said} {several}; write one row for each time and platform, with the time in one column, or leave out "
+            f"{said} {what}; write one row for each time and platform, with the time in one column, or leave out "
             f"what is not the time of a post: {leave}"
         )
 
@@ -144,7 +144,9 @@ class OtherTimes:
         """
         for index in self._sources.unknown:
             half = read_half(cell_at(cells, index))
-            if half is None or _PEOPLE.search(self._names[index]):
+            name = self._names[index]
+            is_meant = not name or not self._has_names or _NAME_OF_HALF.search(name) or _NAME_OF_TIME.search(name)
+            if half is None or not is_meant:
                 continue
             other = range(1, 12) if half == "PM" else range(12, 13)
             said = text()
@@ -157,7 +159,8 @@ class OtherTimes:
         if (message := self._other_weekday(cells, moment, text)) is not None:
             return message
         found = [*self._further_times(cells, moment)]
-        return self._one_row_each(found) if found else None
+        several = "hold other dates or times" if len(found) > 1 else "holds another date or time"
+        return self._one_row_each(found, several) if found else None
 
     def _other_weekday(self, cells: Sequence[object], moment: datetime, text: Callable[[], object]) -> str | None:
         """Return what to say if a column holds another weekday than that of the date."""

@@ -227,6 +227,11 @@ class TestHalvesOfTheDay:
         [message] = read(file, self.NAMES, ["2027-03-14", "9:30", "PM"], ["2027-03-14", "8:30", ""]).messages
         assert "other times of this column have AM or PM" in message
 
+    @pytest.mark.parametrize("name", ["Period", "Half day", "Tageszeit", "Is it PM?", "Time of day 2"])
+    def test_such_columns_are_refused_if_they_contradict_the_time(self, file: Path, name: str) -> None:
+        [message] = read(file, ["Date", "Time", name], ["2027-03-14", "9:30", "PM"]).messages
+        assert f'the column "{name}" says PM, and the time is 09:30' in message
+
     def test_a_column_of_another_name_is_refused_with_both_ways_out(self, file: Path) -> None:
         names, row = ["Date", "Time", "Half"], ["2027-03-14", "9:30", "p.m."]
         [message] = read(file, names, row).messages
@@ -234,7 +239,8 @@ class TestHalvesOfTheDay:
         assert read(file, names, row, columns={"Half": None}).values("schedule_time") == ["2027-03-14 09:30"]
 
     @pytest.mark.parametrize(
-        ("name", "clock", "word"), [("Owner", "9:30", "PM"), ("Half", "9:30", "AM"), ("Half", "21:30", "PM")]
+        ("name", "clock", "word"),
+        [("Owner", "9:30", "PM"), ("Session", "9:30", "PM"), ("Half", "9:30", "AM"), ("Half", "21:30", "PM")],
     )
     def test_a_manager_and_what_fits_are_fine(self, file: Path, name: str, clock: str, word: str) -> None:
         assert len(read(file, ["Date", "Time", name], ["2027-03-14", clock, word]).values("schedule_time")) == 1
@@ -277,13 +283,13 @@ class TestSeveralTimes:
     def test_they_are_refused_beside_a_time(self, file: Path, name: str) -> None:
         names, row = ["Date", "Time", name], ["2027-03-14", "08:00", "18:00"]
         [message] = read(file, names, row).messages
-        assert f'"{name}" holds a time; write one row for each' in message
+        assert f'"{name}" holds another date or time; write one row for each' in message
         assert read(file, names, row, columns={name: None}).values("schedule_time") == ["2027-03-14 08:00"]
 
     @pytest.mark.parametrize("name", ["Date 2", "Instagram date"])
     def test_so_are_further_dates(self, file: Path, name: str) -> None:
         [message] = read(file, ["Date", "Time", name], ["2027-03-14", "08:00", "2027-03-20"]).messages
-        assert f'"{name}" holds a time; write one row for each' in message
+        assert f'"{name}" holds another date or time; write one row for each' in message
 
     @pytest.mark.parametrize(
         ("name", "cell"),
