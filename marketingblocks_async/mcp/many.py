@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -36,6 +37,7 @@ from marketingblocks_async.bulk import (
 from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.bulk.likeness import likeness_of
+from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
@@ -314,6 +316,7 @@ class ManyPosts:
     ) -> ToolResult:
         running = self.running.get(request_key)
         if running is None:
+            asked_at = datetime.now(UTC)
             stored = await self._to_send(client, request_key, can_ask=can_ask)
             if not isinstance(stored, Stored):
                 return stored
@@ -331,7 +334,7 @@ class ManyPosts:
                         return again
                     if _question(again) != question:
                         return _other_numbers(request_key)
-                    running = self._begin(client, request_key, allow_past=again.late > 0)
+                    running = self._begin(client, request_key, asked_at if again.late else None)
                     with _stopped_if_cancelled(running):
                         await running.begun.wait()
         return await self._wait(request_key, running, report)
@@ -352,9 +355,9 @@ class ManyPosts:
             return _late(request_key, stored, self._path(request_key))
         return stored
 
-    def _begin(self, client: MarketingBlocks, request_key: str, *, allow_past: bool) -> Running:
+    def _begin(self, client: MarketingBlocks, request_key: str, late_at: datetime | None) -> Running:
         running = self.running[request_key] = Running(
-            asyncio.create_task(self._send(client, request_key, allow_past=allow_past), name=f"bulk run {request_key}")
+            asyncio.create_task(self._send(client, request_key, late_at), name=f"bulk run {request_key}")
         )
 
         def ended(_: object) -> None:
@@ -364,7 +367,8 @@ class ManyPosts:
         running.task.add_done_callback(ended)
         return running
 
-    async def _send(self, client: MarketingBlocks, request_key: str, *, allow_past: bool) -> BulkResult:
+    async def _send(self, client: MarketingBlocks, request_key: str, late_at: datetime | None) -> BulkResult:
+        """Send what is pending; a person has agreed to the posts that were late at ``late_at``, and to no others."""
         # Before the first await nothing else runs, so this finds itself.
         running = self.running[request_key]
 
@@ -377,7 +381,7 @@ class ManyPosts:
             # The deadline is that of one tool call. A run may wait for the end of a pause.
             client.with_options(deadline=None),
             journal,
-            allow_past=allow_past,
+            allow_past=False,
             on_progress=note,
             on_remark=running.remarks.append,
         )
@@ -385,6 +389,13 @@ class ManyPosts:
             # Later plans name this run by it.
             await journal.noted(KEY_NAME, request_key)
             await check_api(journal, client.base_url)
+            if late_at is not None:
+                count, first = await asyncio.to_thread(journal.past_rows, late_at)
+                running.remarks.append(
+                    f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
+                    f"({listed_rows(first, count)}), as the question said, and the API may publish such posts at once"
+                )
+                journal.allow_late(late_at)
             running.begun.set()
             self._stopped.pop(request_key, None)
             result = await run.run()

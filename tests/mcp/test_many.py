@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from marketingblocks_async.bulk import (
     create_journal,
 )
 from marketingblocks_async.bulk.journal.files import lock_journal
+from marketingblocks_async.bulk.run import runner as runner_module
 from marketingblocks_async.errors import BadRequestError
 from marketingblocks_async.mcp import Confirm
 from marketingblocks_async.mcp import many as many_module
@@ -745,6 +746,29 @@ async def test_posts_whose_times_pass_after_the_question_are_not_sent(
         monkeypatch.setattr(many_module, "look", in_time)
         told = await call(client, CREATE_MANY, action="run", request_key=key)
     assert told["outcome"] == "not_sent"
+    assert not sandbox.posts
+
+
+async def test_consent_to_late_posts_is_none_for_those_whose_times_pass_later(
+    sandbox: Sandbox, tmp_path: Path, late: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run_in_two_years(run: BulkRun) -> BulkResult:
+        monkeypatch.setattr(runner_module, "datetime", Clock)
+        return await begin(run)
+
+    class Clock:
+        @staticmethod
+        def now(_zone: tzinfo) -> datetime:
+            return datetime.now(UTC) + timedelta(days=2 * 365)
+
+    begin = BulkRun.run
+    person = Person("accept")
+    async with connected(sandbox, tmp_path, client={"elicitation_callback": person}) as (client, _):
+        key = (await call(client, CREATE_MANY, action="plan", posts=late))["request_key"]
+        monkeypatch.setattr(BulkRun, "run", run_in_two_years)
+        told = await call(client, CREATE_MANY, action="run", request_key=key)
+        assert told["outcome"] == "not_sent"
+        assert "numbers of posts changed" in told["what_to_do"]
     assert not sandbox.posts
 
 
