@@ -55,11 +55,19 @@ def read_json(text: str, option: str = "--from-json") -> Any:
     raise ValueError(msg)
 
 
-def pairs(given: Iterable[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
-    """Return the pairs of a repeated option ``NAME=VALUE``; no name may be given twice."""
+def pairs(given: Iterable[str], option: str, form: str = "NAME=VALUE", *, at_last: bool = False) -> dict[str, str]:
+    """Return the pairs of a repeated option ``NAME=VALUE``; no name may be given twice.
+
+    Args:
+        given: the values of the option.
+        option: its name.
+        form: what errors say to write.
+        at_last: the name may have ``=`` in it, and the value has none.
+
+    """
     found: dict[str, str] = {}
     for each in given:
-        name, equals, value = each.partition("=")
+        name, equals, value = each.rpartition("=") if at_last else each.partition("=")
         if not equals or not name.strip():
             msg = f"{option} {each!r}: write {form}"
             raise ValueError(msg)

@@ -259,7 +259,7 @@ def unknown_column(shown: str, name: str, words: Words) -> str:
         # To leave it out would send the rows that are not approved.
         return (
             f'"{shown}" is no field of a post; choose the rows to send with '
-            f"{words.where(f'{shown}=VALUE')}, or leave the column out to send all rows: {words.ignore(shown)}"
+            f"{words.where(shown, '=VALUE')}, or leave the column out to send all rows: {words.ignore(shown)}"
         )
     usual = usual_target(name)[0]
     # A column that the caller maps has the zone of all, so "(EST)" in its name is not checked any more.

@@ -33,8 +33,10 @@ class Words:
         """Return how to leave a column out."""
         return f'--map "{column}="' if self.command_line else f'columns={{"{column}": None}}'
 
-    def where(self, condition: str) -> str:
-        """Return how to choose rows."""
+    def where(self, column: str, condition: str) -> str:
+        """Return how to choose rows; the condition begins with ``=`` or ``!=``."""
+        # The first "=" ends the name, and "Ready!=" is "is not".
+        condition = column.replace("=", "*") + ("*" if column.endswith("!") else "") + condition
         return f'--where "{condition}"' if self.command_line else f"Recipe().with_options(where=['{condition}'])"
 
     def channel(self, given: str) -> str:

@@ -170,7 +170,7 @@ class Reading:
 
     def mapping(self) -> dict[str, str | None]:
         """Return which field each column is, ``None`` for those that are left out."""
-        given = pairs(self.columns or (), "--map", "COLUMN=FIELD")
+        given = pairs(self.columns or (), "--map", "COLUMN=FIELD", at_last=True)
         return {name.strip(): field.strip() or None for name, field in given.items()}
 
 

@@ -70,6 +70,9 @@ def test_unknown_columns_are_told_in_the_words_of_the_command_line(command: Comm
     assert '"Remarks", which is not in the header' in ran.words
     ran = command("bulk", "plan", "posts.csv", "--map", "Remarks=link", "--map", "Notes=")
     assert '"Remarks", which is not in the header' in ran.words
+    (tmp_path / "posts.csv").write_text("channel_type,Notes (a=b)\nfacebook,x\n", encoding="utf-8")
+    assert 'map "Notes (a=b)="' in command("bulk", "plan", "posts.csv").words
+    assert "Notes" not in command("bulk", "plan", "posts.csv", "--map", "Notes (a=b)=").words
 
 
 def test_the_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

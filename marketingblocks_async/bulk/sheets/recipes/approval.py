@@ -249,7 +249,7 @@ class Approval:
             says = f'says "{readable(cell)}"' if cell is not None else "is empty here, and not in other rows"
             message = (
                 f'the column "{column}" {says}, so the row may not be meant to be sent; choose the rows to send with '
-                f"{self._words.where(column + wanted)}, or leave the column out to send all rows: "
+                f"{self._words.where(column, wanted)}, or leave the column out to send all rows: "
                 f"{self._words.ignore(column)}"
             )
             return Unreadable(message, column, readable(cell))

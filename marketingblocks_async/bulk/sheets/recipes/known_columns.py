@@ -317,6 +317,11 @@ def _check_conditions(sources: Sources, recipe: Recipe) -> None:
         elif len(places) > 1:
             one, other = (visible(sources.names[place].strip(BLANKS)) for place in places[:2])
             message = f'the rows are chosen by the column "{shown}", which may be "{one}" or "{other}"; write its name'
+        elif not condition.wanted and sources.header.has(f"{condition.column}!"):
+            message = (
+                f'"{shown}!=" may mean the column "{shown}!", or rows without a word in "{shown}"; for the former, '
+                f'write "{shown}!*="; for the latter, rename one of the columns'
+            )
         if message:
             sources.problems.append(HeaderProblem(shown, message))
 

@@ -303,3 +303,25 @@ def test_an_approval_that_is_struck_through_is_none(tmp_path: Path, column: str,
     assert planned(file, recipe(where=[f"{column}={word}"]))[0] == ["a", "c"]
     assert planned(file, recipe(where=[f"{column}!=no"]))[0] == ["a", "c"]
     assert planned(file, recipe(), {column: None})[0] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"), [("Status (1=ok)", "Status (1*ok)=Approved"), ("Status!", "Status!*=Approved")]
+)
+def test_the_advice_for_a_name_with_signs_of_conditions_means_its_column(
+    file: Path, column: str, condition: str
+) -> None:
+    _, plan = planned(sheet(file, column, "Approved", "Draft"), recipe())
+    [fault] = plan.faults
+    assert f'--where "{condition}"' in fault.message
+    assert f'--map "{column}="' in fault.message
+    assert planned(file, recipe(where=[condition]))[0] == ["post Approved"]
+
+
+def test_a_condition_that_may_mean_either_of_two_columns_is_refused(file: Path) -> None:
+    written(file, "Copy,Status!,Status\na,Approved,\nb,Draft,Approved")
+    with pytest.raises(SourceError, match='for the former, write "Status!\\*="'):
+        planned(file, recipe(where=["Status!=Approved"]))
+    with pytest.raises(SourceError, match='which may be "Status!" or "Status"'):
+        planned(file, recipe(where=["Status*=Approved"]))
+    assert planned(file, recipe(where=["Status!*=Approved"]), {"Status": None})[0] == ["a"]
