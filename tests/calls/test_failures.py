@@ -192,7 +192,9 @@ class TestDecode:
         assert decoded(GET_POSTS, answer({**body, "posts": []})).raw == {**body, "posts": []}
         assert decoded(CREATE_POST, answer({**body, "post": {"post_id": 1}})).post_id == 1
 
-    @pytest.mark.parametrize("body", [{}, {"status": 200}, {"error": None, "errors": []}, [], None])
+    @pytest.mark.parametrize(
+        "body", [{}, {"status": 200}, {"error": None, "errors": []}, {"code": "9" * 5000}, {"code": 399}, [], None]
+    )
     def test_any_other_shape_of_a_success_is_one(self, body: object) -> None:
         assert decoded(CREATE_POST, answer(body)).post_id is None
 
