@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -169,11 +169,9 @@ def decide(
             free[post.channel].append(post)
     texts_are_shown = bool(posts) and all(post.text is not None for post in posts.values())
     controls = _Controls(done, listings, settle_after)
-    groups: defaultdict[bytes, list[SentRow]] = defaultdict(list)
-    for row in unknown:
-        groups[_content(row.post)].append(row)
-    # Rows that are done may own a listed post, too, if the response did not tell its id.
-    rivals = Counter(_content(row.post) for row in done if row.post_id is None)
+    groups = _by_content(unknown)
+    # These may own a listed post, too: rows in flight, and rows that are done whose response did not tell the id.
+    rivals = _by_content([row for row in done if row.post_id is None])
     for content in groups.keys() | rivals.keys():
         groups[content].sort(key=lambda row: row.number)
     requests = {_content(row.post): row.post for row in (*unknown, *done)}
@@ -186,8 +184,8 @@ def decide(
     for contents in sharing_candidates(candidates):
         rows = sorted((row for content in contents for row in groups[content]), key=_when_sent)
         mine = sorted({p.post_id: p for each in contents for p in candidates[each]}.values(), key=_by_number)
-        rivals_here = sum(rivals[content] for content in contents)
-        expected = len(rows) + rivals_here
+        rivals_here = [row for content in contents for row in rivals[content]]
+        expected = len(rows) + len(rivals_here)
         certain = all(
             _is_certainly(post, requests[content], groups[content], times_compare=controls.times_compare)
             for content in contents
@@ -196,9 +194,9 @@ def decide(
         # Rows of different content: only if there is a post for each, since it cannot be told whose is missing.
         is_ambiguous = len(contents) > 1 and len(mine) < expected
         clear = certain and len(mine) <= expected and not is_ambiguous
-        existing = mine[rivals_here:] if clear else []
-        found |= {row.number: post.post_id for row, post in zip(rows, existing, strict=False)}
-        for row in rows[len(existing) :]:
+        owned = _owned(rows, rivals_here, mine) if clear else {}
+        found |= owned
+        for row in _others(rows, owned):
             settled = now >= settled_at(row, now, settle_after)
             if clear and not rivals_here and texts_are_shown and settled and controls.enclose(row):
                 doubt = _UNREAD if row.post.channel_type in unread else _may_be_changed(row, strangers)
@@ -206,11 +204,44 @@ def decide(
                     absent.append(row.number)
                 else:
                     reasons[row.number] = doubt
-            elif mine and not clear:
+            elif mine and (not clear or rivals_here):
+                is_ambiguous = is_ambiguous or clear
                 reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous)
             else:
                 reasons[row.number] = NOT_LISTED if settled else NOT_SETTLED
     return Verdicts(found, tuple(sorted(absent)), tuple(sorted(reasons)), reasons)
+
+
+def _by_content(rows: Iterable[SentRow]) -> defaultdict[bytes, list[SentRow]]:
+    groups: defaultdict[bytes, list[SentRow]] = defaultdict(list)
+    for row in rows:
+        groups[_content(row.post)].append(row)
+    return groups
+
+
+def _others(rows: Iterable[SentRow], numbers: Collection[int]) -> list[SentRow]:
+    return [row for row in rows if row.number not in numbers]
+
+
+def _owned(rows: Sequence[SentRow], rivals: Sequence[SentRow], posts: Sequence[ListedPost]) -> dict[int, str]:
+    """Return which rows exist, with the ids of their posts; each rival owns one of the posts, too.
+
+    What is left over must fit the rows that are left over: a post that appears later may be older than the session of a
+    row, which would then count as not created. So each post goes to the row of the latest session that it fits.
+    """
+    if rivals and len(posts) < len(rows) + len(rivals):
+        return {}
+    left = sorted((*rows, *rivals), key=lambda row: (-(row.highest_known_id or 0), *_when_sent(row)))
+    owners: list[SentRow] = []
+    for post in reversed(posts):
+        owner = next((row for row in left if not _is_older(post.number, row)), None)
+        if owner is None:
+            return {}
+        left.remove(owner)
+        owners.append(owner)
+    owners.sort(key=lambda row: (row.highest_known_id or 0, *_when_sent(row)))
+    numbers = {row.number for row in rows}
+    return {row.number: post.post_id for row, post in zip(owners, posts, strict=True) if row.number in numbers}
 
 
 def settled_at(row: SentRow, now: float, settle_after: float) -> float:

@@ -105,6 +105,25 @@ def test_more_equal_posts_than_rows_prove_nothing() -> None:
     assert judge([sent(5, post())], [listed(105), listed(106)]) == Verdicts(undecided=(5,))
 
 
+def test_a_row_gets_no_post_that_an_equal_one_in_flight_needs() -> None:
+    """That one would find only a post that is older than its session, count as not created, and be sent again."""
+    rows = [sent(14, post(), ago=600, highest_known_id=None), sent(14, post(), ago=600, highest_known_id=100)]
+    rival = sent(15, post(), ago=500, highest_known_id=115)
+    assert judge([rows[1]], [listed(111), listed(121)], [rival]).found == {14: "111"}
+    assert judge([rows[0]], [listed(111), listed(121)], [rival]).found == {}
+    # The only post may be that of the other one.
+    assert judge([rows[1]], [listed(121)], [rival]) == Verdicts(undecided=(14,))
+    assert judge([rival], [listed(111), listed(121)], [rows[1]]) == Verdicts(undecided=(15,))
+
+
+def test_the_post_of_a_later_session_is_not_given_to_a_row_of_an_earlier_one() -> None:
+    """Else the other post, which is listed later, would be too old for the row that is left over."""
+    rows = [sent(14, post(), ago=600, highest_known_id=100), sent(15, post(), ago=500, highest_known_id=115)]
+    assert judge(rows, [listed(121)]).found == {15: "121"}
+    for later in ([], [listed(112)], [listed(121)]):
+        assert judge(rows, [listed(111), *later]) == Verdicts(undecided=(14, 15))
+
+
 def test_equal_rows_are_interchangeable() -> None:
     rows = [sent(5, post()), sent(6, post()), sent(7, post())]
     verdicts = judge(rows, [*ENCLOSING, listed(105), listed(106)], [BEFORE, AFTER])
