@@ -33,8 +33,9 @@ without any stays unknown.
   it.
 
 Two rows of exactly one request are interchangeable: if one post of two exists, one row is done and the other is judged
-by the second rule. Rows of different requests are not: where a listing hides what tells them apart (media, for
-example), they are only matched if there is a post for each of them (in the order of sending, so the ids of two may be
+by the second rule. But if another of them is in flight, or done without a known id, they are only matched if there is a
+post for each. Rows of different requests are not interchangeable: where a listing hides what tells them apart (media,
+for example), they, too, are only matched if there is a post for each (in the order of sending, so the ids of two may be
 exchanged).
 """
 
