@@ -178,7 +178,7 @@ class MarketingBlocksServer:
             question = _question(request) if isinstance(request, CreatePost) else None
             if question is None or self._consent.is_given(context, is_bulk=False):
                 return None
-            # Nobody is asked about what would not be sent.
+            # Check first: a person is only asked about what can be sent.
             return await check() or await ask(question, order.content_hash, is_bulk=False)
 
         return await self.writes.once(self.client, order, partial(write, request=request), consent, check)

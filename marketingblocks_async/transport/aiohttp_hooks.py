@@ -458,7 +458,7 @@ class _WatchedBody:
 
 
 def _is_at_end(transport: asyncio.BaseTransport) -> bool:
-    # One with TLS that was closed cannot even say that it is one.
+    # Ask this first: a closed TLS transport has lost its details, and asking for them would raise.
     if transport.is_closing():
         return True
     # A new connection with TLS may have something to read that is no response.

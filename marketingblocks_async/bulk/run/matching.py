@@ -154,7 +154,7 @@ def decide(
 
     Args:
         unknown: the rows.
-        done: rows of the run that are done and were sent around the time of the unknown ones.
+        done: rows of the run that are done or in flight, and were sent around the time of the unknown ones.
         listings: posts that the API listed, one sequence for each response.
         claimed: ids of the posts of all rows that are done.
         now: Unix time at which the listings were asked for.
@@ -206,8 +206,7 @@ def decide(
                 else:
                     reasons[row.number] = doubt
             elif mine and (not clear or rivals_here):
-                is_ambiguous = is_ambiguous or clear
-                reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous)
+                reasons[row.number] = _why_unclear(mine, expected, is_ambiguous=is_ambiguous or clear)
             else:
                 reasons[row.number] = NOT_LISTED if settled else NOT_SETTLED
     return Verdicts(found, tuple(sorted(absent)), tuple(sorted(reasons)), reasons)
@@ -227,8 +226,8 @@ def _others(rows: Iterable[SentRow], numbers: Collection[int]) -> list[SentRow]:
 def _owned(rows: Sequence[SentRow], rivals: Sequence[SentRow], posts: Sequence[ListedPost]) -> dict[int, str]:
     """Return which rows exist, with the ids of their posts; each rival owns one of the posts, too.
 
-    What is left over must fit the rows that are left over: a post that appears later may be older than the session of a
-    row, which would then count as not created. So each post goes to the row of the latest session that it fits.
+    Each post goes to the row of the latest session that it fits. The rows left over are then those of the earliest
+    sessions, which fit any post that is listed later. A row that fits none would count as not created.
     """
     if rivals and len(posts) < len(rows) + len(rivals):
         return {}

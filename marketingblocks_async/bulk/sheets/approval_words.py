@@ -14,8 +14,10 @@ from .spellings import spelled, truth
 Says: TypeAlias = Literal["status", "approved", "draft", "sent"]
 """How a column says whether a row is to be sent.
 
-``status``: by a word such as "draft". ``approved``: yes means that it is. ``draft``: yes means that it is not.
-``sent``: yes means that it was sent already.
+- ``status``: a word such as "draft" says it.
+- ``approved``: yes means "send it".
+- ``draft``: yes means "do not send it".
+- ``sent``: yes means "sent already".
 """
 
 _COLUMNS: dict[Says, tuple[str, ...]] = {
@@ -224,7 +226,7 @@ def is_live(text: str) -> bool:
 
 
 def decides(text: str) -> bool:
-    """Tell whether a text says of a post that it is, or is not, to be sent; "done" may say so of anything."""
+    """Tell whether a text can only mean "send this post" or "do not send it"; "done" can mean other things."""
     return is_approving(text) or is_stopping(text)
 
 

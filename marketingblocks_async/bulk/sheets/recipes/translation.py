@@ -127,7 +127,7 @@ class Translation:
         return self._accounts
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
-        """Return what to do about a row of which the columns without a field may say that it is not to be sent so."""
+        """Return what to do about a row if a column that fills no field speaks against sending it; else ``None``."""
         section = self._channels.section(cells)
         return section or self._approval.doubt(cells) or self._accounts.doubt(cells) or self._versions.doubt(cells)
 
