@@ -138,6 +138,10 @@ class YouTubeCategory(IntEnum):
         member._value_ = value
         return member
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[YouTubeCategory], tuple[int]]:
+        # Python 3.11.2 pickles and copies an enumeration by name, which finds no id but the documented ones.
+        return type(self), (int(self),)
+
 
 # The texts of the enumerations, for the types of arguments.
 ChannelTypeName = Literal["facebook", "instagram", "youtube", "linkedin", "tiktok", "threads", "twitter"]
