@@ -47,6 +47,7 @@ def journal_of(path: Path, states: Mapping[int, tuple[RowState, str | None]], ro
     for number in range(1, rows + 1):
         builder.add(number, str(number), "hash", "{}")
     builder.finish({})
+    builder.release()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for number, (state, post_id) in states.items():
             line = (number, state, post_id, mark(number, int(state), post_id))

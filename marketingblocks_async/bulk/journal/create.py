@@ -9,8 +9,8 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import starmap
@@ -103,28 +103,25 @@ async def create_journal(
     with plan_builder.added_to_errors():
         rows = aread_rows(source, **how)
     media = MediaCheck(rows.info) if check_media else None
-    async with rows:
-        try:
-            builder = await in_thread(JournalBuilder, path)
-        except JournalExistsError:
-            raise await asyncio.to_thread(_exists, path, rows.info.file) from None
-        with _abandoned_on_error(builder):
+    # The rows inside: once the lock is released, nothing may fail any more, and closing them may be cancelled.
+    async with _building(path, rows.info.file) as builder:
+        async with rows:
             await _store(rows, builder, plan_builder, media, skip_invalid=skip_invalid)
-            broken_media = [] if media is None else await media.warnings()
-            plan_builder.add_warnings(broken_media)
-            if base_url is not None and not allow_duplicates:
-                find_sent = partial(find_sent_earlier, source=rows.info.file)
-                sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
-                plan_builder.add_sent_earlier(sent)
-            plan = plan_builder.finish(rows.info)
-            if plan.invalid and not skip_invalid:
-                msg = (
-                    f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
-                    "sent; correct the file, or send the valid rows only (skip_invalid)"
-                )
-                raise InvalidRowsError(msg, plan)
-            _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
-            await in_thread(builder.finish, _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())})
+        broken_media = [] if media is None else await media.warnings()
+        plan_builder.add_warnings(broken_media)
+        if base_url is not None and not allow_duplicates:
+            find_sent = partial(find_sent_earlier, source=rows.info.file)
+            sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
+            plan_builder.add_sent_earlier(sent)
+        plan = plan_builder.finish(rows.info)
+        if plan.invalid and not skip_invalid:
+            msg = (
+                f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
+                "sent; correct the file, or send the valid rows only (skip_invalid)"
+            )
+            raise InvalidRowsError(msg, plan)
+        _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
+        await in_thread(builder.finish, _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())})
     return plan
 
 
@@ -190,14 +187,22 @@ def _refuse_unconfirmed(
         raise UnconfirmedRowsError(msg, plan)
 
 
-@contextmanager
-def _abandoned_on_error(builder: JournalBuilder) -> Generator[None]:
+@asynccontextmanager
+async def _building(path: Path, file: str) -> AsyncGenerator[JournalBuilder]:
+    """Give the builder of a journal. After an error or a cancellation there is no journal, else its lock is free."""
+    # The thread hands the builder over: a cancelled call would not get it, and nobody would release the lock.
+    built: list[JournalBuilder] = []
     try:
-        yield
+        try:
+            await in_thread(lambda: built.append(JournalBuilder(path)))
+        except JournalExistsError:
+            raise await asyncio.to_thread(_exists, path, file) from None
+        yield built[0]
     except BaseException:
-        # Also for a cancellation: a journal is complete or does not exist.
-        builder.abandon()
+        for builder in built:
+            builder.abandon()
         raise
+    built[0].release()
 
 
 def _exists(path: Path, file: str) -> JournalExistsError:
@@ -277,31 +282,21 @@ class JournalBuilder:
         if not path.parent.is_dir():
             msg = f"cannot make a journal at {path}: there is no folder {path.parent}"
             raise JournalError(msg)
+        self._partial = partial_path(path)
+        self._count = 0
+        self._rows: list[tuple[int, str, str, str, int]] = []
         # Two processes that make the same journal would replace each other's file.
         self._lock = lock_journal(path)
-        if path.exists() and not _has_no_rows(path):
-            self._lock.release(keep=True)
-            msg = f"{path} exists already"
-            raise JournalExistsError(msg)
-        if wal_path(path).exists():
-            self._lock.release(keep=True)
-            # SQLite would read it into the new journal, and rows would get the outcomes of other rows.
-            msg = (
-                f"{wal_path(path)} belongs to a journal that was at {path} and is not there any more; "
-                "if it was moved, move this file along with it, otherwise remove this file"
-            )
-            raise JournalError(msg)
-        self._partial = partial_path(path)
-        try:
+        self._undo = ExitStack()
+        self._undo.callback(self._lock.release, keep=True)
+        with self._reported():
+            self._check_place()
             self._remove_partial()
+            self._undo.callback(self._remove_partial)
             # Made here, since SQLite would use the umask's mode, and it holds what will be published.
             os.close(os.open(self._partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except OSError as exc:
-            self._lock.release(keep=True)
-            msg = f"cannot make a journal at {path}: {exc.strerror or exc}"
-            raise JournalError(msg) from exc
-        self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
-        with self._reported():
+            self._connection = sqlite3.connect(self._partial, isolation_level=None, check_same_thread=False)
+            self._undo.callback(self._connection.close)
             # If this is interrupted there is no journal, so nothing needs to be durable before the end.
             self._connection.execute("PRAGMA journal_mode = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
@@ -309,8 +304,19 @@ class JournalBuilder:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             self._connection.executescript(SCHEMA)
             self._connection.execute("BEGIN")
-        self._count = 0
-        self._rows: list[tuple[int, str, str, str, int]] = []
+
+    def _check_place(self) -> None:
+        path = self.path
+        if path.exists() and not _has_no_rows(path):
+            msg = f"{path} exists already"
+            raise JournalExistsError(msg)
+        if wal_path(path).exists():
+            # SQLite would read it into the new journal, and rows would get the outcomes of other rows.
+            msg = (
+                f"{wal_path(path)} belongs to a journal that was at {path} and is not there any more; "
+                "if it was moved, move this file along with it, otherwise remove this file"
+            )
+            raise JournalError(msg)
 
     def add(self, number: int, key: str, content_hash: str, request: str) -> None:
         """Add a row that will be sent.
@@ -344,7 +350,7 @@ class JournalBuilder:
             self._connection.execute(QUERIES["end"], line)
 
     def finish(self, meta: Mapping[str, str]) -> None:
-        """Complete the journal and move it to its path.
+        """Complete the journal and move it to its path. The lock is kept: ``abandon()`` can still remove it.
 
         Raises:
             JournalError: two rows have one key, or the disk is full.
@@ -360,24 +366,30 @@ class JournalBuilder:
             self._connection.close()
             sync(self._partial)
             self._partial.replace(self.path)
+            self._undo.callback(self.path.unlink, missing_ok=True)
             sync(self.path.parent)
-            self._lock.release()
+
+    def release(self) -> None:
+        """Release the lock of a journal that is complete."""
+        self._undo.pop_all()
+        self._lock.release()
 
     @contextmanager
     def _reported(self) -> Generator[None]:
-        """Turn a failure of the disk into an error of this package, and remove what was made."""
+        """After a failure remove what was made, and turn one of the disk into an error of this package."""
         try:
             yield
-        except (sqlite3.Error, OSError) as exc:
+        except BaseException as exc:
             self.abandon()
-            msg = f"cannot make a journal at {self.path}: {exc}"
+            if not isinstance(exc, sqlite3.Error | OSError):
+                raise
+            msg = f"cannot make a journal at {self.path}: {getattr(exc, 'strerror', None) or exc}"
             raise JournalError(msg) from exc
 
     def abandon(self) -> None:
-        """Remove what was made, and release the lock."""
-        self._connection.close()
-        self._remove_partial()
-        self._lock.release(keep=True)
+        """Remove what was made, also a complete journal, and release the lock; twice does nothing."""
+        # The lock is released last: without it the files may be those of another process.
+        self._undo.close()
 
     def _remove_partial(self) -> None:
         for suffix in ("", "-wal", "-shm"):

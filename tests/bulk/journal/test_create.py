@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sqlite3
 import stat
@@ -32,6 +33,7 @@ from marketingblocks_async.bulk import (
     media_requests,
     write_failures,
 )
+from marketingblocks_async.bulk.journal import create as create_module
 from marketingblocks_async.bulk.journal.create import JournalBuilder
 
 HEADER = "key,channel_type,channel_id,post_type,caption_text,media_urls,publish_mode"
@@ -278,6 +280,61 @@ async def test_a_cancelled_import_leaves_nothing(path: Path) -> None:
     assert left_behind(path) == []
     # And nothing is in the way of the next one.
     assert (await create_journal([post()], path)).valid == 1
+
+
+@pytest.mark.parametrize("step", ["__init__", "finish"])
+async def test_an_import_that_is_cancelled_while_a_thread_works_leaves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    loop, real = asyncio.get_running_loop(), getattr(JournalBuilder, step)
+
+    def cancelled(*arguments: Any) -> None:
+        real(*arguments)
+        loop.call_soon_threadsafe(task.cancel)
+
+    monkeypatch.setattr(JournalBuilder, step, cancelled)
+    task = asyncio.create_task(create_journal([post()], path))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left_behind(path) == []
+    monkeypatch.undo()
+    assert (await create_journal([post()], path)).valid == 1
+
+
+async def test_a_journal_is_removed_if_its_folder_cannot_be_written_to_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(place: Path) -> None:
+        if place.is_dir():
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(create_module, "sync", failing)
+    with pytest.raises(JournalError, match="Input/output error"):
+        await create_journal([post()], path)
+    assert left_behind(path) == []
+
+
+async def test_a_database_that_cannot_be_opened_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        msg = "unable to open database file"
+        raise sqlite3.OperationalError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", full)
+        with pytest.raises(JournalError, match="unable to open"):
+            await create_journal([post()], path)
+    assert left_behind(path) == []
+    assert (await create_journal([post()], path)).valid == 1
+
+
+def test_a_builder_that_was_abandoned_removes_no_file_of_the_next_one(path: Path) -> None:
+    first = JournalBuilder(path)
+    first.abandon()
+    second = JournalBuilder(path)
+    first.abandon()
+    second.finish({})
+    second.release()
+    assert left_behind(path, expected=True) == []
 
 
 async def test_a_source_that_raises_leaves_nothing(path: Path) -> None:

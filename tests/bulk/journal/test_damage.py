@@ -54,6 +54,7 @@ def sent(path: Path, ending: str) -> Path:
         request = str(fields(caption_text=f"Post {number}"))
         builder.add(number, f"key-{number}", sha256(request.encode()).hexdigest(), request)
     builder.finish({"source": "posts.csv"})
+    builder.release()
     subprocess.run([sys.executable, "-c", _SEND, str(path), ending], check=False)  # noqa: S603 - our own code
     return path
 

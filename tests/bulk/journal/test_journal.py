@@ -39,6 +39,7 @@ def make(path: Path, rows: Iterable[int] = range(1, 6), **meta: str) -> Path:
         request = f'{{"n": {number}}}'
         builder.add(number, f"key-{number}", sha256(request.encode()).hexdigest(), request)
     builder.finish({"source": "posts.csv", **meta})
+    builder.release()
     return path
 
 
@@ -614,6 +615,7 @@ def test_an_import_that_finds_no_room_is_an_error_of_ours_and_leaves_nothing(pat
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))\n"
         "    try:\n        builder = JournalBuilder(Path(sys.argv[1]))\n        for number in range(5_000):\n"
         "            builder.add(number, str(number), 'h', '{}' * 50)\n        builder.finish({})\n"
+        "        builder.release()\n"
         "    except JournalError as error:\n"
         "        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
         "        left = [file.name for file in Path(sys.argv[1]).parent.iterdir() if file.suffix != '.lock']\n"
@@ -723,6 +725,7 @@ def test_invalid_rows_may_have_one_key(path: Path) -> None:
     for number in (2, 3):
         builder.add_invalid(number, "a", {}, "not valid")
     builder.finish({})
+    builder.release()
     with JournalReader(path) as reader:
         assert reader.counts() == Counts(3, 0, 2, 1, 0)
 
@@ -763,6 +766,7 @@ def test_a_row_that_may_own_the_post_of_an_unknown_one_is_known_whenever_it_was_
         text = "same" if number in (twin, unknown) else f"text {number}"
         builder.add(number, f"key {number}", "h", json.dumps({"caption_text": text}))
     builder.finish({})
+    builder.release()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.executemany(

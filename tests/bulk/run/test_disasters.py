@@ -237,6 +237,7 @@ async def test_a_run_waits_until_what_the_one_before_asked_counts_no_more(
     builder = JournalBuilder(path)
     builder.add(1, "1", "hash", "{}")
     builder.finish({})
+    builder.release()
     # Hours away from the session's times, so the seconds that the test takes do not matter.
     now = time.time()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
