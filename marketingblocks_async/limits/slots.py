@@ -90,6 +90,8 @@ class ConnectionSlots:
                 self.give_back(key)
             else:
                 self._remove(key, future)
+                # A slot that came back in the same turn found this attempt, and not the next one.
+                self._serve()
             raise
         return ConnectionSlot(self, key)
 

@@ -104,6 +104,20 @@ async def test_a_slot_granted_in_the_turn_of_the_cancellation_comes_back() -> No
     assert (slots.in_use, slots.used_by("b")) == (0, 0)
 
 
+async def test_a_slot_that_comes_back_in_the_turn_of_a_cancellation_goes_to_the_next() -> None:
+    """It stayed free, and all that waited then and later hung."""
+    slots = ConnectionSlots(1)
+    slot = await slots.take("a", None)
+    cancelled, following = (asyncio.create_task(slots.take("a", None)) for _ in range(2))
+    await turns()
+    cancelled.cancel()
+    slot.release()
+    await turns()
+    assert cancelled.cancelled()
+    assert following.done()
+    assert (slots.in_use, slots.waiting) == (1, 0)
+
+
 async def test_a_returned_slot_leaves_the_others_counted() -> None:
     slots = shared(8)
     for _ in range(3):
