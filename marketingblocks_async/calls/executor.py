@@ -226,7 +226,7 @@ class Executor:
         """Make one attempt; raise ``AttemptFailed`` if it fails."""
         context, limiter = self.context, self.context.limiter
         attempt = Attempt(limiter, permit, call.name)
-        if context.slots is not None or self.transport.has_few_sockets:
+        if context.slots is not None or self.transport.bounds_connections:
             call.asked = call.asked or attempt.began
             # After the permit: calls that wait for permits need no connection.
             await self._take_slots(attempt)

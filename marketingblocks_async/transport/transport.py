@@ -22,7 +22,7 @@ import aiohttp
 from yarl import URL
 
 from marketingblocks_async.errors import ConfigurationError, Outcome
-from marketingblocks_async.limits.settings import Lane
+from marketingblocks_async.limits.settings import Lane, WaitEndedError
 from marketingblocks_async.middleware import HttpResponse
 
 from .aiohttp_hooks import (
@@ -281,31 +281,36 @@ class Transport:
         return bool(done)
 
     @property
-    def has_few_sockets(self) -> bool:
+    def bounds_connections(self) -> bool:
         """Whether an attempt may have to wait for a connection, see ``take_slot()``."""
         return self._slots is not None
 
     async def take_slot(self, attempt: Attempt, lane: Lane = Lane.ORDINARY) -> None:
         """Wait until there is a socket, and a place in the pool, for the attempt, whose end gives it back."""
-        slots = self._slots
+        slots, turn = self._slots, self._bulk_turn
         if slots is None:
             return
         try:
             if lane is Lane.BULK:
                 # Only one bulk call stands in the queue at a time: ordinary calls wait for no more than that one.
-                await self._bulk_turn.acquire()
+                await turn.acquire()
                 try:
                     await slots.acquire()
                 finally:
                     # With its event loop closed, the one that waits next cannot be woken.
                     with contextlib.suppress(RuntimeError):
-                        self._bulk_turn.release()
+                        turn.release()
             else:
                 await slots.acquire()
         except BaseException:
             attempt.give_back()
             raise
         attempt.slot = slots
+        if slots is not self._slots or not self.is_open:
+            # Closed while it waited, and perhaps opened again: the call belongs to what was closed.
+            attempt.give_back()
+            msg = "the client was closed"
+            raise WaitEndedError(msg)
 
     async def send(
         self, attempt: Attempt, method: str, url: URL, headers: Mapping[str, str], *, body: bytes | None, seconds: float

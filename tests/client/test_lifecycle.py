@@ -457,3 +457,31 @@ async def test_closing_ends_the_waiting_for_a_place_in_a_sessions_pool() -> None
         found = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(each) for each in found] == [OutcomeUnknownError, *[NotSentError] * 3]
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("lane", [Lane.ORDINARY, Lane.BULK])
+async def test_what_waited_for_a_place_when_the_client_closed_is_not_sent_after_it_was_opened_again(lane: Lane) -> None:
+    """Some were sent by the new session. Of bulk calls, one took the lock of the others with it, and they hung."""
+    may_answer = asyncio.Event()
+
+    async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        await may_answer.wait()
+        writer.write(answer())
+        return True
+
+    async with (
+        RawServer(respond) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
+        client_at(server.base_url, session=session) as client,
+    ):
+        of_lane = client.with_options(lane=lane)
+        calls = [asyncio.create_task(of_lane.posts.create(post())) for _ in range(12)]
+        await until(lambda: bool(server.requests))
+        await client.close()
+        await client.open()
+        may_answer.set()
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in found] == [OutcomeUnknownError, *[NotSentError] * 11]
+        assert len(server.requests) == 1
+        assert (await of_lane.posts.create(post())).post_id == 1
