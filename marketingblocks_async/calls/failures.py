@@ -65,7 +65,7 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     in_front = made_in_front(response)
     message = f"{status}{_reason(body)}{_advice(response, call.operation.permission, retry_after, in_front=in_front)}"
     repeated = was_repeated_in_front(response)
-    outcome = classify(status, in_front=in_front or repeated)
+    outcome = classify(status, may_have_arrived=in_front or repeated)
     if repeated and _creates(call) and outcome is Outcome.FINAL and status not in (401, 403):
         # The first try may have been carried out, and the second one refused as its repetition. The access token was
         # the same in both.
@@ -116,17 +116,18 @@ def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> Att
     )
 
 
-def classify(status: int, *, in_front: bool = False) -> Outcome:
+def classify(status: int, *, may_have_arrived: bool = False) -> Outcome:
     """Return what a status that is no success means for what happened, by ``STATUS_RULES``.
 
     Args:
         status: HTTP status; 2xx if the body says that the call failed.
-        in_front: whether something in front of the API made the response, or sent the request several times.
+        may_have_arrived: whether the request may have reached the API although a 429 says that it was refused:
+            something in front of the API made the response, or sent the request several times.
 
     """
     if 200 <= status < 300:
         return Outcome.FINAL
-    if status == 429 and in_front:
+    if status == 429 and may_have_arrived:
         return Outcome.UNKNOWN
     # Others are no final answer (1XX), or in no standard (beyond 599), so nothing is known of what happened.
     rule = STATUS_RULES.get(f"{status}") or STATUS_RULES.get(f"{status // 100}XX", STATUS_RULES["5XX"])

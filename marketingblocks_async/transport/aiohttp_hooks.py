@@ -426,7 +426,8 @@ def _watch_send(request: aiohttp.ClientRequest, attempt: Attempt) -> None:
         if attempt.has_ended or attempt.is_late:
             raise LateAttemptError
         attempt.sending()
-        # Also, or the request would be kept by what it has until the garbage collector looks.
+        # This also breaks a reference cycle (the request holds `send`, which holds the request), so the request need
+        # not wait for the garbage collector.
         hooked.send = _refuse_to_resend
         return await type(request).send(request, connection)
 
