@@ -461,7 +461,7 @@ async def test_closing_ends_the_waiting_for_a_place_in_a_sessions_pool() -> None
 
 @pytest.mark.parametrize("lane", [Lane.ORDINARY, Lane.BULK])
 async def test_what_waited_for_a_place_when_the_client_closed_is_not_sent_after_it_was_opened_again(lane: Lane) -> None:
-    """Some were sent by the new session. Of bulk calls, one took the lock of the others with it, and they hung."""
+    """Some were sent by the new session. Bulk calls hung, since a lock was not released."""
     may_answer = asyncio.Event()
 
     async def respond(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:

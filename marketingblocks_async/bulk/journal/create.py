@@ -190,7 +190,7 @@ def _refuse_unconfirmed(
 @asynccontextmanager
 async def _building(path: Path, file: str) -> AsyncGenerator[JournalBuilder]:
     """Give the builder of a journal. After an error or a cancellation there is no journal, else its lock is free."""
-    # The thread hands the builder over: a cancelled call would not get it, and nobody would release the lock.
+    # A cancelled await returns no builder, so the thread puts it into this list. Its lock must be released then, too.
     built: list[JournalBuilder] = []
     try:
         try:
