@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+BASE_URL_VARIABLE = "MARKETINGBLOCKS_BASE_URL"
 TOKEN_VARIABLE = "MARKETINGBLOCKS_API_TOKEN"  # noqa: S105 - the variable's name
 PANEL = "Settings"
 DEFAULT_BURST = 5
@@ -31,7 +32,7 @@ BaseUrl = Annotated[
     str | None,
     typer.Option(
         "--base-url",
-        envvar="MARKETINGBLOCKS_BASE_URL",
+        envvar=BASE_URL_VARIABLE,
         metavar="URL",
         help="API root; the documented one by default.",
         rich_help_panel=PANEL,

@@ -119,7 +119,15 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
                 remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
     sent, since = _Sent(), _Sent()
     if base_url is not None and not is_running:
-        find = partial(_find_sent, path, base_url, singles, remaining, pending="base_url" not in meta)
+        find = partial(
+            _find_sent,
+            path,
+            base_url,
+            singles,
+            remaining,
+            source=meta.get("source", ""),
+            pending="base_url" not in meta,
+        )
         sent = find(since=0.0)
         since = find(since=float(meta.get(PLANNED_AT, 0.0))) if sent.rows else sent
     return Stored(
@@ -155,9 +163,19 @@ class _Sent:
 
 
 def _find_sent(
-    path: Path, base_url: str, singles: Sequence[SentPost], remaining: Seen, *, since: float, pending: bool
+    path: Path,
+    base_url: str,
+    singles: Sequence[SentPost],
+    remaining: Seen,
+    *,
+    source: str,
+    since: float,
+    pending: bool,
 ) -> _Sent:
-    """Return which of the remaining rows of a run others have sent since a time, or have pending."""
+    """Return which of the remaining rows of a run others have sent since a time, or have pending.
+
+    Others are also runs of the command line from the file ``source``, whose journal is beside it.
+    """
     rows = set[int]()
 
     def row_with(like: str) -> int | None:
@@ -165,7 +183,7 @@ def _find_sent(
             rows.add(row)
         return row
 
-    runs = find_sent_earlier(path, base_url, row_with, since=since, pending=pending)
+    runs = find_sent_earlier(path, base_url, row_with, source=source, since=since, pending=pending)
     calls = [each.request_key for each in singles if each.sent_at >= since and row_with(each.like) is not None]
     return _Sent(rows, runs, calls)
 
@@ -217,7 +235,9 @@ def _ends_of(text: str) -> str:
 
 
 def _told_run(run: SentEarlier) -> dict[str, Any]:
-    return {KEY_NAME: _key_of(Path(run.journal)), "posts": run.count}
+    # A run of the command line has no key.
+    key = _key_of(Path(run.journal))
+    return {**({"journal": Path(run.journal).name} if key is None else {KEY_NAME: key}), "posts": run.count}
 
 
 def _key_of(path: Path) -> str | None:

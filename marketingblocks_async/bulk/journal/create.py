@@ -38,6 +38,7 @@ from marketingblocks_async.bulk.threads import in_thread
 from .earlier import find_sent_earlier
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import PLANNED_AT, JournalReader
+from .next_steps import bulk_command, name_for_failures
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
 
@@ -213,15 +214,16 @@ def _exists(path: Path, file: str) -> JournalExistsError:
     is_same = bool(file and meta.get("source_sha256")) and _sha256(Path(file)) == meta["source_sha256"]
     if is_same:
         relation = "it was made from this same file"
-    elif file and Path(made_from).name == Path(file).name:
+    elif file and Path(file).exists() and Path(made_from).name == Path(file).name:
         relation = f"{file} has changed since the journal was made from it"
     else:
         relation = f"it was made from {made_from}"
     rest = [f"{counts.pending:,} pending"] if counts.pending else []
     rest += [f"{counts.unknown:,} unknown"] if counts.unknown else []
     rest += [f"{counts.failed:,} failed"] if counts.failed else []
+    next_step = _next_step(path, counts, name_for_failures(made_from), is_same=is_same)
     state = f"{path} exists already, with {counts.done} of {counts.total} rows done"
-    return JournalExistsError(f"{', '.join([state, *rest])}; {relation}; {_next_step(path, counts, is_same=is_same)}")
+    return JournalExistsError(f"{', '.join([state, *rest])}; {relation}; {next_step}")
 
 
 def _has_no_rows(path: Path) -> bool:
@@ -236,12 +238,13 @@ def _has_no_rows(path: Path) -> bool:
         return False
 
 
-def _next_step(path: Path, counts: Counts, *, is_same: bool) -> str:
+def _next_step(path: Path, counts: Counts, failed: str, *, is_same: bool) -> str:
     """Return the step that goes on with a journal which exists."""
     if counts.pending or counts.unknown:
-        step = f"go on with it: bulk resume {path} (rows that are done are never sent again)"
+        step = f"go on with it: {bulk_command('resume', path)} (rows that are done are never sent again)"
     elif counts.failed:
-        step = f"take out the failed rows, to correct and send them: bulk report {path} --failures failed.csv"
+        report = bulk_command("report", path)
+        step = f"take out the failed rows, to correct and send them: {report} --failures {failed}"
     else:
         step = "it has nothing left to send"
     if not is_same:

@@ -56,6 +56,7 @@ from .files import (
     storable,
     wal_path,
 )
+from .next_steps import bulk_command
 from .sql import QUERIES
 from .states import END_MISSING, INVALID_ROW, Counts, RowState, StoredRow, UndecidedError, is_intact
 from .writer import GroupCommit
@@ -163,8 +164,9 @@ class JournalReader:
             return
         msg = (
             f"{self.path} is damaged ({'some lines are not as they were written' if fault == 'ok' else fault}), so it "
-            "does not say for certain what was sent; use a copy from a backup, or look up at the API which rows were "
-            "published, and send the missing ones with a new journal"
+            "does not say for certain what was sent; use a copy that was made after its last run ended (an older one "
+            "would send rows twice), or look up at the API which rows were published, and send the missing ones with a "
+            "new journal"
         )
         raise JournalError(msg)
 
@@ -445,14 +447,14 @@ class Journal(JournalReader):
         if isinstance(cause, _MovedError):
             return JournalError(
                 f"{self.path} or {lock_path(self.path)} was moved, deleted or replaced during the run; no further row "
-                "was sent, and rows in flight are unknown; put it back, with the files beside it, then go on: bulk "
-                f"resume {self.path}. If it is lost, look up at the API which rows were published, and send the "
-                "missing ones with a new journal"
+                "was sent, and rows in flight are unknown; put it back, with the files beside it, then go on: "
+                f"{bulk_command('resume', self.path)}. If it is lost, look up at the API which rows were "
+                "published, and send the missing ones with a new journal"
             )
         words = str(cause) if isinstance(cause, sqlite3.Error) else f"{type(cause).__name__}: {cause}"
         error = JournalError(
             f"cannot write to {self.path}: {words}; no further row was sent, and rows in flight are unknown; "
-            f"make room or remove the cause, then go on: bulk resume {self.path}"
+            f"make room or remove the cause, then go on: {bulk_command('resume', self.path)}"
         )
         error.__cause__ = cause
         return error

@@ -213,7 +213,7 @@ def _advice(reason: str, settled: float, trouble: str | None) -> str:
     if trouble is not None:
         return f"{trouble}; look again when the API answers"
     if reason == NOT_SETTLED:
-        return f"{reason}; look again after {datetime.fromtimestamp(settled, UTC):%H:%M:%S} UTC"
+        return f"{reason}; look again after {datetime.fromtimestamp(settled, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return f"{reason}; look at the channel, and have the post sent again only if it is not there"
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from marketingblocks_async.bulk.journal.next_steps import bulk_command
 from marketingblocks_async.bulk.numbers import listed_rows, rows_that, sent_already
 from marketingblocks_async.cli.output import Output
 
@@ -78,7 +76,9 @@ def show_plan(output: Output, plan: Plan) -> None:
 
 def warn_of_run(output: Output, file: str, journal: str) -> None:
     """Say that a file has been sent already, or in part."""
-    output.note(f"Warning: {journal} has a run of {file} already, and 'run' would stop. {_command('status', journal)}")
+    output.note(
+        f"Warning: {journal} has a run of {file} already, and 'run' would stop. {bulk_command('status', journal)}"
+    )
 
 
 def _doubts(warnings: Sequence[RowWarning]) -> list[tuple[str, str]]:
@@ -133,7 +133,8 @@ def show_result(
     result: BulkResult,
     journal: str,
     *,
-    resumed: bool = False,
+    resume: str,
+    is_repeated: bool = False,
     failed: str = "failed.csv",
     looked_for: bool = True,
 ) -> None:
@@ -143,7 +144,8 @@ def show_result(
         output: where to.
         result: the result.
         journal: path of the journal.
-        resumed: whether it was a 'bulk resume', which is then no next step.
+        resume: the command that goes on with the journal.
+        is_repeated: whether that is the command which has just run.
         failed: name for a file of the failed rows.
         looked_for: whether the run looked for the rows that are unknown now.
 
@@ -160,20 +162,23 @@ def show_result(
     )
     counts = result.counts
     if counts.unknown:
-        _advise_on_unknown(output, result, journal, resumed=resumed, looked_for=looked_for)
+        _advise_on_unknown(output, result, journal, resume, is_repeated=is_repeated, looked_for=looked_for)
     if counts.pending:
-        output.note(f"{rows_that(counts.pending, 'is', 'are')} still to be sent: {_command('resume', journal)}")
+        output.note(f"{rows_that(counts.pending, 'is', 'are')} still to be sent: {resume}")
     if counts.failed:
-        output.note(f"Take out what failed, to correct and send it: {_command('report', journal)} --failures {failed}")
+        output.note(
+            f"Take out what failed, to correct and send it: {bulk_command('report', journal)} --failures {failed}"
+        )
 
 
-def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resumed: bool, looked_for: bool) -> None:
+def _advise_on_unknown(
+    output: Output, result: BulkResult, journal: str, resume: str, *, is_repeated: bool, looked_for: bool
+) -> None:
     """Print what can be done about the rows of unknown outcome; never the command that was just run, as it was."""
     found = result.reconciliation
-    may = f"{number_of_rows(result.counts.unknown)} may or may not have been published. Nothing was sent again."
-    resume = _command("resume", journal)
-    look_again = "run the same command again" if resumed else f"look them up: {resume}"
-    by_hand = f"{_command('report', journal)} --unknowns unknown.csv"
+    may = f"{number_of_rows(result.counts.unknown)} may or may not have been published."
+    look_again = "run the same command again" if is_repeated else f"look them up: {resume}"
+    by_hand = f"{bulk_command('report', journal)} --unknowns unknown.csv"
     if not looked_for:
         output.note(f"{may} They were not looked for yet. Ask the API whether they are there: {resume}")
     elif found.trouble is not None:
@@ -182,7 +187,7 @@ def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resu
     elif found.undecided_until is not None:
         until = datetime.fromtimestamp(found.undecided_until + 1, UTC).astimezone()
         output.note(f"{may} The API may still list them. Look at the posts by hand: {by_hand}")
-        output.note(f"Or wait until {until:%H:%M:%S}, then {look_again}")
+        output.note(f"Or wait until {_clock_time(until)}, then {look_again}")
     elif result.ending.value != "incomplete":
         output.note(f"{may} When nothing is in the way, {look_again}")
     else:
@@ -191,10 +196,10 @@ def _advise_on_unknown(output: Output, result: BulkResult, journal: str, *, resu
         output.note(f"If they need not be sent, leave them out: {resume} --unknown skip")
 
 
-def name_for_failures(source: str) -> str:
-    """Return a name for the file of failed rows that is not the name of the file that they came from."""
-    found = re.fullmatch(r"failed(?:-(\d{1,9}))?\.csv", PurePath(source).name)
-    return "failed.csv" if found is None else f"failed-{int(found[1] or 1) + 1}.csv"
+def _clock_time(moment: datetime) -> str:
+    """Return the time of day, with the date if that is not today's."""
+    is_today = moment.date() == datetime.now(moment.tzinfo).date()
+    return f"{moment:%H:%M:%S}" if is_today else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def show_status(output: Output, journal: str, status: Mapping[str, object]) -> None:
@@ -257,11 +262,6 @@ def at_least(seconds: float) -> str:
 
 def _length(seconds: float) -> str:
     return "less than a second" if seconds < 1 else duration(seconds)
-
-
-def _command(name: str, journal: str) -> str:
-    """Return a command line that can be copied."""
-    return f"marketingblocks bulk {name} {shlex.quote(journal)}"
 
 
 def _moment(plan: Plan, *, last: bool) -> str | None:

@@ -17,7 +17,7 @@ import typer
 from marketingblocks_async.cli import signals
 from marketingblocks_async.cli.command import TakesOptions, takes_options
 from marketingblocks_async.cli.errors import ExitCode, code_of, with_options
-from marketingblocks_async.cli.settings import Settings
+from marketingblocks_async.cli.settings import BASE_URL_VARIABLE, Settings
 
 if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
@@ -115,13 +115,18 @@ def send(
     from marketingblocks_async import AuthenticationError, ConfigurationError
     from marketingblocks_async.bulk import BulkRun, Ending, Journal
     from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
+    from marketingblocks_async.bulk.journal.next_steps import name_for_failures
 
     from .bulk_progress import shown_progress
-    from .bulk_screens import name_for_failures, show_result
+    from .bulk_screens import show_result
 
     async def run() -> tuple[BulkResult, str]:
         async with client, Journal(path) as journal:
             source = journal.meta.get("source", "")
+            if resumed and _has_changed(Path(source), journal.meta):
+                settings.output.note(
+                    f"Warning: {source} has changed since the plan; its rows are sent as planned."
+                )
             if how.results is not None:
                 check_target(how.results, path, journal.meta)
             if not allow_duplicates:
@@ -159,7 +164,9 @@ def send(
             settings.output,
             result,
             str(path),
-            resumed=resumed,
+            resume=_resume_command(settings, path, how),
+            # With --unknown resend the same command would send rows of unknown outcome once more.
+            is_repeated=resumed and how.unknown is Unknown.REPORT,
             failed=name_for_failures(source),
             looked_for=how.unknown is not Unknown.SKIP,
         ),
@@ -173,6 +180,31 @@ def send(
     if code is ExitCode.FAILED and isinstance(result.cause, AuthenticationError | ConfigurationError):
         return ExitCode.USAGE
     return code
+
+
+def _resume_command(settings: Settings, path: Path, how: Sending) -> str:
+    """Return the command that goes on with a journal as this one did; a row of unknown outcome is only looked for."""
+    from marketingblocks_async.bulk.journal.next_steps import bulk_command
+
+    default = Sending()
+    given = {
+        "--max-failures": how.max_failures,
+        "--concurrency": how.concurrency,
+        "--timeout": None if how.timeout == default.timeout else f"{how.timeout:g}",
+        "--on-outage": None if how.on_outage is default.on_outage else how.on_outage.value,
+        # A base URL of the environment is there the next time, too.
+        "--base-url": None if settings.base_url == os.environ.get(BASE_URL_VARIABLE) else settings.base_url,
+        "--token-file": settings.token_file,
+        "--rate": settings.given_rate,
+    }
+    options = [f"{name} {quote(str(value))}" for name, value in given.items() if value is not None]
+    return " ".join([bulk_command("resume", path), *options])
+
+
+def _has_changed(source: Path, meta: Mapping[str, str]) -> bool:
+    """Return whether the file that a run was planned from is there and holds something else now."""
+    planned = meta.get("source_sha256")
+    return bool(planned) and source.is_file() and _sha256(source) != planned
 
 
 def _is_written(settings: Settings, path: Path, results: Path) -> bool:

@@ -240,11 +240,12 @@ async def test_an_existing_journal_says_which_file_it_was_made_from(path: Path, 
             await create_journal(source, path)
         return str(caught.value)
 
-    assert "from this same file; go on with it: bulk resume" in await refusal(file)
-    assert f"from {file}; go on with it: bulk resume" in await refusal(other)
-    assert f"from {file}; go on with it: bulk resume" in await refusal([post()])
+    assert "from this same file; go on with it: marketingblocks bulk resume" in await refusal(file)
+    assert f"from {file}; go on with it: marketingblocks bulk resume" in await refusal(other)
+    assert f"from {file}; go on with it: marketingblocks bulk resume" in await refusal([post()])
     write(file, line("a"))
-    assert f"{file} has changed since the journal was made from it; go on with it: bulk resume" in await refusal(file)
+    changed = f"{file} has changed since the journal was made from it"
+    assert f"{changed}; go on with it: marketingblocks bulk resume" in await refusal(file)
     # Also a file that is not valid: its journal is there, and must not be made anew.
     write(file, line("a", channel="x"))
     assert f"{file} has changed since" in await refusal(file)

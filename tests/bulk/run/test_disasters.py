@@ -216,7 +216,7 @@ async def test_a_disk_that_fills_up_stops_the_run_and_a_resume_ends_it(tmp_path:
         assert ended.code == 1
         assert ended.told["error"]["type"] == "JournalError"
         assert "cannot write" in ended.told["error"]["message"]
-        assert f"then go on: bulk resume {run.journal}" in ended.told["error"]["message"]
+        assert f"then go on: marketingblocks bulk resume {run.journal}" in ended.told["error"]["message"]
         await run.judge()
         sent = len(await sandbox.posts())
         assert 0 < sent < 60

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketingblocks_async.cli.commands.bulk_screens import name_for_failures
+from marketingblocks_async.bulk.journal.next_steps import name_for_failures
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 from tests.support.command import BAD_LINE, posts_file
