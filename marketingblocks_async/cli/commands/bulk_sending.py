@@ -124,9 +124,7 @@ def send(
         async with client, Journal(path) as journal:
             source = journal.meta.get("source", "")
             if resumed and _has_changed(Path(source), journal.meta):
-                settings.output.note(
-                    f"Warning: {source} has changed since the plan; its rows are sent as planned."
-                )
+                settings.output.note(f"Warning: {source} has changed since the plan; its rows are sent as planned.")
             if how.results is not None:
                 check_target(how.results, path, journal.meta)
             if not allow_duplicates:
