@@ -563,7 +563,7 @@ def test_rows_that_became_unknown_under_skip_were_not_looked_for(
     assert "They were not looked for yet." in ran.words
     assert "do not settle it" not in ran.words
     # Not with --unknown skip, which would leave it out without a look.
-    assert "marketingblocks bulk resume j --rate 0\n" in ran.err
+    assert "marketingblocks bulk resume j --timeout 5 --rate 0\n" in ran.err
     assert "not looked for yet" in command("bulk", "report", "j").words
 
 
