@@ -124,7 +124,9 @@ def _as_text(value: object) -> str:
 
 def json_of(response: BaseModel) -> dict[str, Any]:
     """Return a response of the API as JSON values, under the API's own names."""
-    values: dict[str, Any] = response.model_dump(mode="json", by_alias=True)
+    from marketingblocks_async.models.base import json_values
+
+    values: dict[str, Any] = json_values(response)
     return values
 
 

@@ -17,6 +17,7 @@ from marketingblocks_async import (
     UpdateCommentAutomation,
 )
 from marketingblocks_async.models import FindPost, ListPosts, RequestModel, UpcomingPostsQuery
+from marketingblocks_async.models.base import json_values
 
 LISTED = 10
 """Posts that are listed unless the call says how many."""
@@ -72,7 +73,7 @@ def _listed(posts: Iterable[Post], limit: int) -> dict[str, Any]:
 
 
 def _shown(post: Post, *, whole: bool) -> dict[str, Any]:
-    values: dict[str, Any] = post.model_dump(mode="json", by_alias=True, exclude_none=True)
+    values: dict[str, Any] = json_values(post, exclude_none=True)
     if whole:
         return values
     shown = {name: values[name] for name in _SHOWN if name in values}

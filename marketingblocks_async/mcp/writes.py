@@ -30,6 +30,7 @@ from marketingblocks_async.bulk.journal.files import storable
 from marketingblocks_async.bulk.run.outcomes import state_after
 from marketingblocks_async.bulk.run.reconcile import SETTLE_AFTER, note_highest_id, reconcile
 from marketingblocks_async.bulk.threads import in_thread
+from marketingblocks_async.models.base import json_values
 
 from .failures import advice_for, advice_for_unknown, outcome_of, pause_of, said_by
 from .journal import Order, StoredWrite, WriteJournal
@@ -345,7 +346,7 @@ def _told(row: StoredWrite, *, repeated: bool) -> ToolResult:
 
 def answer_data(answer: BaseModel | None) -> Any:
     """Return an answer of the API as JSON values, under the API's own names."""
-    return None if answer is None else answer.model_dump(mode="json", by_alias=True)
+    return None if answer is None else json_values(answer)
 
 
 def _id_of(answer: BaseModel | None) -> str | None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias, TypeGuard, TypeVar, cast
 
 import pydantic
 from pydantic import (
@@ -22,7 +22,7 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, to_jsonable_python
 
 from marketingblocks_async.errors import InvalidArgumentError
 
@@ -186,7 +186,33 @@ class ResponseModel(_BuiltOnFirstUse):
     @property
     def raw(self) -> Any:
         """The JSON object as it was received, under the API's own names."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return json_values(self, exclude_unset=True)
+
+
+def json_values(response: BaseModel, *, exclude_unset: bool = False, exclude_none: bool = False) -> Any:
+    """Return a response as JSON values, under the API's own names.
+
+    Args:
+        response: the response.
+        exclude_unset: whether to leave out what the API did not send.
+        exclude_none: whether to leave out what is ``null``.
+
+    """
+    try:
+        return response.model_dump(mode="json", by_alias=True, exclude_unset=exclude_unset, exclude_none=exclude_none)
+    except UnicodeEncodeError:
+        # A name holds half of a surrogate pair. What a call created must be told all the same.
+        values = response.model_dump(by_alias=True, exclude_unset=exclude_unset, exclude_none=exclude_none)
+        return to_jsonable_python(_with_encodable_names(values))
+
+
+def _with_encodable_names(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value).items()
+        return {name.encode("utf-8", "backslashreplace").decode(): _with_encodable_names(each) for name, each in pairs}
+    if isinstance(value, list | tuple):
+        return [_with_encodable_names(each) for each in cast("list[Any]", value)]
+    return value
 
 
 class UndocumentedResponse(_BuiltOnFirstUse, RootModel[Any]):

@@ -438,10 +438,14 @@ async def test_a_post_of_unknown_outcome_stays_unknown_while_the_journal_is_lock
     assert len(sandbox.posts) == 1
 
 
-async def test_an_id_that_cannot_be_stored_does_not_hide_that_the_post_was_created(
-    sandbox: Sandbox, tmp_path: Path
+@pytest.mark.parametrize(
+    "body",
+    ['{"status": true, "post_id": "\\ud83d"}', '{"post_id": 7, "\\ud83d": {"\\udc00x": [1]}}'],
+    ids=["id", "name"],
+)
+async def test_half_a_surrogate_pair_does_not_hide_that_the_post_was_created(
+    sandbox: Sandbox, tmp_path: Path, body: str
 ) -> None:
-    body = '{"status": true, "post_id": "\\ud83d"}'
     sandbox.faults.add(Fault("wrong_shape", "create-post", params={"body": body}))
     async with connected(sandbox, tmp_path) as (client, _):
         assert (await call(client, "create_post", POST))["outcome"] == "done"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from marketingblocks_async.sandbox import Sandbox
+from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.cli.conftest import Command
 from tests.support.command import environment, process
 
@@ -24,6 +24,16 @@ def test_create_a_post(command: Command, sandbox: Sandbox) -> None:
     assert (sent(sandbox)["post_type"], sent(sandbox)["publish_mode"]) == ("post", "now")
     ran = command(*CREATE)
     assert ran.out.splitlines() == ["Created", "status   true", "message  Post created.", "post_id  2"]
+
+
+def test_a_response_that_cannot_be_encoded_does_not_hide_that_the_post_was_created(
+    command: Command, sandbox: Sandbox
+) -> None:
+    body = '{"post_id": 7, "\\ud83d": [{"\\udc00x": "\\ud83d"}]}'
+    sandbox.faults.add(Fault("wrong_shape", "create-post", params={"body": body}))
+    ran = command(*CREATE, "--json")
+    assert (ran.code, ran.json["post_id"]) == (0, 7)
+    assert command(*CREATE).code == 0
 
 
 def test_a_time_means_scheduled(command: Command, sandbox: Sandbox) -> None:
