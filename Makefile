@@ -90,7 +90,7 @@ types-public:
 	@grep 'Type completeness score' build/types.txt
 
 .PHONY: bench
-bench: $(VENV)/.group-bench ## Compare with other clients: the limit as the server sees it, cost, scale (an hour and a half)
+bench: $(VENV)/.group-bench ## Compare with other clients: the limit as the server sees it, cost, scale (70 minutes)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: bench-quick

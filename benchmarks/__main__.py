@@ -35,7 +35,7 @@ def _measuring() -> argparse.ArgumentParser:
         action="store_const",
         const=Size.QUICK,
         default=Size.FULL,
-        help="three minutes, not an hour and a half",
+        help="three minutes, not 70",
     )
     parser.add_argument(
         "--smoke", dest="size", action="store_const", const=Size.SMOKE, help="seconds, to see that everything runs"

@@ -119,6 +119,9 @@ class YouTubeExtra(RequestModel):
 class CreatePost(RequestModel):
     """One post on one channel (``POST create-post``, permission ``social-create-post``).
 
+    Warns:
+        AmbiguousTimeWarning: the clocks show ``schedule_time`` twice in its zone; the first one is taken.
+
     Raises:
         pydantic.ValidationError: a field is missing, unknown or of the wrong kind, or two fields contradict each other.
 

@@ -112,6 +112,7 @@ class Posts(Resource):
 
         Warns:
             PastTimeWarning: ``schedule_time`` is past, so the API may publish the post at once.
+            AmbiguousTimeWarning: the clocks show ``schedule_time`` twice in its zone; the first one is taken.
 
         Raises:
             InvalidRequestError: the arguments make no valid post.
@@ -248,6 +249,7 @@ class Posts(Resource):
 
         Warns:
             PastTimeWarning: a ``schedule_time`` is past; once, and not with ``before_send``.
+            AmbiguousTimeWarning: the clocks show the ``schedule_time`` of a mapping twice; the first one is taken.
 
         Raises:
             InvalidArgumentError: ``concurrency`` is not a whole number of 1 or more.
