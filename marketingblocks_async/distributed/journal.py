@@ -91,7 +91,7 @@ class SharedJournal:
         base = f"{{{prefix}:run:{run}}}"
         names = ("rows", "facts", "meta", *(state.name.lower() for state in RowState), "posts")
         self._keys = tuple(f"{base}:{name}" for name in names)
-        self._rows, self._facts, self._meta, *self._sets = self._keys[:-1]
+        self._rows, self._facts, self._meta, *self._sets, self._posts = self._keys
         self._create = self._redis.register_script(_script("create"))
         self._intend = self._redis.register_script(_script("intend"))
         self._end = self._redis.register_script(_script("end"))
@@ -282,16 +282,10 @@ class SharedJournal:
             if row is not None
         ]
 
-    async def numbers(self, state: RowState, *, most: int = 1_000_000) -> list[int]:
-        """Return the numbers of the rows in a state, in order of sending (pending ones in their own).
-
-        Args:
-            state: the state.
-            most: number of rows at most.
-
-        """
+    async def numbers(self, state: RowState) -> list[int]:
+        """Return the numbers of the rows in a state, in order of sending (pending ones in their own)."""
         async with _command():
-            return [int(number) for number in await self._redis.zrange(self._sets[state], 0, most - 1)]
+            return [int(number) for number in await self._redis.zrange(self._sets[state], 0, -1)]
 
     async def counts(self) -> Counts:
         """Return the number of rows in each state; rows in flight count as unknown."""
@@ -455,9 +449,8 @@ class SharedJournal:
 
     async def claimed_post_ids(self) -> Collection[str]:
         """Return the ids of the posts of all rows that are done."""
-        done = await self.numbers(RowState.DONE)
-        chunks = [await self.rows(done[begin : begin + _CHUNK]) for begin in range(0, len(done), _CHUNK)]
-        return {row.post_id for chunk in chunks for row in chunk if row.post_id is not None}
+        async with _command():
+            return set(await self._redis.hkeys(self._posts))
 
     async def note_highest_id(self, post_id: int) -> None:
         """Record the highest post id that the API lists now; it holds for the rows that are sent from now on."""

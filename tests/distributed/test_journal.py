@@ -143,6 +143,20 @@ async def test_a_refused_row_fails_when_no_other_is_left(journal: SharedJournal)
     assert await journal.numbers(RowState.FAILED) == [4, 5]
 
 
+async def test_pending_rows_are_not_read_to_find_out_whether_others_are_left(
+    server: PrivateRedis, journal: SharedJournal
+) -> None:
+    """It is asked each second, and a script keeps Redis from all else while it reads."""
+    for number in (1, 2):
+        await refuse(journal, number)
+    before = await server.command("INFO", "commandstats")
+    assert await journal.fail_suspects() == 0
+    after = await server.command("INFO", "commandstats")
+    facts_read = after["cmdstat_hget"]["calls"] - before["cmdstat_hget"]["calls"]
+    # The suspects, and the fact of each.
+    assert (facts_read, "cmdstat_zrange" in after) == (3, False)
+
+
 async def test_a_refused_row_that_was_sent_again_since_does_not_fail(journal: SharedJournal) -> None:
     await refuse(journal, 1)
     await journal.intend(1, "b")
@@ -494,6 +508,14 @@ async def test_an_id_that_two_responses_name_makes_neither_row_unknown(journal: 
         await journal.intend(number, "a")
         assert await journal.end(number, RowState.DONE, delivery="a", post_id="0")
     assert await journal.numbers(RowState.DONE) == [1, 2]
+
+
+async def test_the_claimed_posts_are_read_without_their_rows(server: PrivateRedis, journal: SharedJournal) -> None:
+    for number in (1, 2):
+        await journal.intend(number, "a")
+        assert await journal.end(number, RowState.DONE, delivery="a", post_id=str(number + 70))
+    assert await journal.claimed_post_ids() == {"71", "72"}
+    assert "cmdstat_hmget" not in await server.command("INFO", "commandstats")
 
 
 async def test_a_post_belongs_to_the_row_whose_response_names_it(journal: SharedJournal) -> None:

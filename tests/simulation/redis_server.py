@@ -111,6 +111,9 @@ class RedisServer:
     def _hlen(self, key: str) -> int:
         return len(self.data.get(key, {}))
 
+    def _hkeys(self, key: str) -> list[str]:
+        return list(self.data.get(key, {}))
+
     _zcard = _hlen
 
     def _zadd(self, key: str, *pairs: str) -> int:
