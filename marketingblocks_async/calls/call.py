@@ -42,6 +42,7 @@ class Call(Generic[T]):
         started: ``time.monotonic()`` at the first attempt, less the seconds that it had waited before.
         ends: ``time.monotonic()`` at which its deadline passes.
         attempt: the attempt in flight; still set after a cancellation that ended it.
+        pause: seconds for which the response to the last attempt made the token pause; ``None`` if it did not.
         response: the response to the last attempt that got one.
         surrounding: the exception that the caller is handling; it is not ours to change.
         first_failure: the error of the first attempt that failed.
@@ -64,6 +65,7 @@ class Call(Generic[T]):
     started: float = 0.0
     ends: float = math.inf
     attempt: Attempt | None = None
+    pause: float | None = None
     response: HttpResponse | None = None
     surrounding: BaseException | None = None
     first_failure: CallError | None = None
@@ -87,6 +89,8 @@ class Call(Generic[T]):
         self.attempts += 1
         if self.attempts == 1:
             self.started = attempt.began - self.waited
+        else:
+            self.pause = None
 
     @cached_property
     def id(self) -> int:

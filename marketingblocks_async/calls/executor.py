@@ -12,7 +12,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -22,6 +22,7 @@ from marketingblocks_async.errors import (
     APIError,
     CallError,
     ConfigurationError,
+    Headers,
     NotSentError,
     Outcome,
     excerpt,
@@ -36,9 +37,18 @@ from marketingblocks_async.transport.timeouts import TURNS_TO_READ
 from marketingblocks_async.transport.transport import Transport
 
 from .call import Call
-from .failures import denies, error_in_success, failed_by_response, failed_by_sending, not_sent_error, unknown_error
+from .failures import (
+    denies,
+    error_in_success,
+    failed_by_response,
+    failed_by_sending,
+    not_sent_error,
+    pauses_token,
+    unknown_error,
+)
 from .options import CallOptions
 from .retry import AttemptFailed, RetryRules
+from .retry_after import parse_retry_after
 from .token import TokenContext, client_closed
 
 logger: logging.Logger = logging.getLogger("marketingblocks_async")
@@ -318,30 +328,46 @@ class Executor:
             why = f"a middleware returned status {clean.status} for it, and the API had not responded"
             failed.outcome, failed.error = Outcome.UNKNOWN, unknown_error(call, why)
         if failed.pauses_token:
-            self._pause_token(call, failed)
+            if call.pause is None:
+                # A middleware made this response.
+                call.pause = self._pause_token(call, response.status, failed.retry_after)
+            failed.pause = call.pause
         return failed
 
-    def _pause_token(self, call: Call[T], failed: AttemptFailed) -> None:
-        """Pause the token, since the API asked for it."""
+    def _head_of_error(self, call: Call[T], status: int, headers: Mapping[str, str]) -> None:
+        """Pause the token if the head of a response asks for that: its body may come much later, or never."""
+        retry_after = parse_retry_after(Headers(headers))
+        if pauses_token(status, retry_after):
+            call.pause = self._pause_token(call, status, retry_after)
+
+    def _pause_token(self, call: Call[T], status: int, retry_after: float | None) -> float:
+        """Pause the token, since the API asked for it; return the seconds."""
         context = self.context
-        failed.pause = failed.retry_after or min(
+        pause = retry_after or min(
             context.rate_limit.per * 2.0 ** min(call.refusals, 60), self.options.retry.max_backoff
         )
         # Longer by chance, never shorter, so that several processes do not come back at the same instant.
-        failed.pause *= 1 + 0.05 * random.random()  # noqa: S311 - no secret
+        pause *= 1 + 0.05 * random.random()  # noqa: S311 - no secret
         call.refusals += 1
         if context.limiter is not None:
-            context.limiter.pause(failed.pause, over_limit=call.response is not None and call.response.status == 429)
+            context.limiter.pause(pause, over_limit=status == 429)
         hooks = self.options.hooks
         if hooks is not None and hooks.on_throttle is not None:
             rate = context.limiter.snapshot().rate if context.limiter is not None else float("inf")
-            tell(hooks.on_throttle, ThrottleEvent(call.id, call.name, failed.retry_after, failed.pause, rate))
+            tell(hooks.on_throttle, ThrottleEvent(call.id, call.name, retry_after, pause, rate))
+        return pause
 
     def _send(self, call: Call[T], attempt: Attempt) -> Coroutine[Any, Any, HttpResponse]:
         if self.options.middlewares:
             return self._send_through_middlewares(call, attempt)
         return self.transport.send(
-            attempt, call.operation.method, call.url, self._headers(call), body=call.body, seconds=self.options.timeout
+            attempt,
+            call.operation.method,
+            call.url,
+            self._headers(call),
+            body=call.body,
+            seconds=self.options.timeout,
+            on_error_head=partial(self._head_of_error, call),
         )
 
     def _headers(self, call: Call[T]) -> CIMultiDict[str]:
@@ -375,7 +401,13 @@ class Executor:
                 msg = f"a middleware made a request that cannot be sent: {exc}"
                 raise ConfigurationError(msg) from exc
             return await self.transport.send(
-                attempt, method, call.url, complete, body=request.body, seconds=self.options.timeout
+                attempt,
+                method,
+                call.url,
+                complete,
+                body=request.body,
+                seconds=self.options.timeout,
+                on_error_head=partial(self._head_of_error, call),
             )
 
         send: Send = innermost

@@ -87,8 +87,7 @@ def failed_by_response(call: Call[Any], response: HttpResponse, problem: ValueEr
     error: CallError = refusal
     if is_unknown:
         error, error.__cause__ = unknown_error(call, f"the API answered {message}"), error
-    pauses_token = outcome is Outcome.REFUSED or status == 429 or (status == 503 and retry_after is not None)
-    return AttemptFailed(outcome, error, retry_after=retry_after, pauses_token=pauses_token)
+    return AttemptFailed(outcome, error, retry_after=retry_after, pauses_token=pauses_token(status, retry_after))
 
 
 def failed_by_sending(call: Call[Any], failure: SendFailure, reason: str) -> AttemptFailed:
@@ -132,6 +131,17 @@ def classify(status: int, *, may_have_arrived: bool = False) -> Outcome:
     # Others are no final answer (1XX), or in no standard (beyond 599), so nothing is known of what happened.
     rule = STATUS_RULES.get(f"{status}") or STATUS_RULES.get(f"{status // 100}XX", STATUS_RULES["5XX"])
     return rule.outcome
+
+
+def pauses_token(status: int, retry_after: float | None) -> bool:
+    """Return whether the head of a response asks for a pause of the whole token.
+
+    Args:
+        status: HTTP status.
+        retry_after: seconds that it asks to wait, ``None`` if it does not say.
+
+    """
+    return classify(status) is Outcome.REFUSED or (status == 503 and retry_after is not None)
 
 
 def made_in_front(response: HttpResponse) -> bool:

@@ -13,7 +13,7 @@ import os
 import ssl
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -313,7 +313,15 @@ class Transport:
             raise WaitEndedError(msg)
 
     async def send(
-        self, attempt: Attempt, method: str, url: URL, headers: Mapping[str, str], *, body: bytes | None, seconds: float
+        self,
+        attempt: Attempt,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None,
+        seconds: float,
+        on_error_head: Callable[[int, Mapping[str, str]], None],
     ) -> HttpResponse:
         """Make one attempt.
 
@@ -324,6 +332,8 @@ class Transport:
             headers: all headers, the authorization included; ``check_headers()`` has seen those of other code.
             body: the body, or ``None``.
             seconds: how long it may take until the last byte of the response.
+            on_error_head: called with the status and the headers of a response that is no success, before its body is
+                read.
 
         Returns:
             The response, whatever its status. If the body of an error response breaks off or does not come in time, it
@@ -343,10 +353,13 @@ class Transport:
         try:
             response = await self._request(attempt, method, url, headers, body)
             attempt.answered = True
+            success = _is_success(response)
             if attempt.permit is not None:
-                attempt.permit.answered(success=_is_success(response))
+                attempt.permit.answered(success=success)
             if self._connector is not None:
                 self._connector.answered(attempt, response.headers)
+            if not success:
+                on_error_head(response.status, response.headers)
             content = response.content
             if content.is_eof() and content.total_bytes <= self._max_response_bytes:
                 # It came with the head, as most do: no need to wait for anything.

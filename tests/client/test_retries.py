@@ -41,10 +41,13 @@ from marketingblocks_async.calls import token
 from marketingblocks_async.limits.registry import LimiterRegistry
 from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_at, client_of, post
-from tests.support.raw_server import RawRequest, RawServer, answer
+from tests.support.polling import until
+from tests.support.raw_server import RawRequest, RawServer, always, answer
 from tests.support.virtual_time import run
 
 OK = HttpAnswer(200, {}, b'{"status": true, "post": {}, "up_coming": []}')
+
+ONCE = RetryPolicy(max_attempts=1)
 
 
 def status(code: int, **headers: str) -> HttpAnswer:
@@ -527,3 +530,52 @@ def test_a_pause_is_longer_than_asked_for_by_chance(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(random, "random", lambda: 1.0)
     played = play(monkeypatch, [status(429, Retry_After="10"), OK], rate_limit=RateLimit())
     assert [event.pause for event in played.throttles] == [pytest.approx(10.5)]
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"HTTP/1.1 429 No\r\nRetry-After: 9\r\nContent-Length: 2\r\n\r\n", b"{}"),
+        (b"HTTP/1.1 503 No\r\nRetry-After: 9\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+    ],
+    ids=["429", "503"],
+)
+@pytest.mark.parametrize("ends", ["body", "cancelled"])
+async def test_the_token_pauses_from_the_head_of_a_refusal_on(head: bytes, rest: bytes, ends: str) -> None:
+    """Its body may come much later, or not before the deadline; what is sent until then is refused as well."""
+    throttles: list[ThrottleEvent] = []
+    read = asyncio.Event()
+
+    async def refuse(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
+        writer.write(head)
+        await read.wait()
+        writer.write(rest)
+        return True
+
+    options: dict[str, Any] = {"rate_limit": RateLimit(), "on_throttle": throttles.append, "retry": ONCE}
+    async with RawServer(refuse) as server, client_at(server.base_url, **options) as client:
+        call = asyncio.create_task(client.posts.upcoming())
+        await until(lambda: client.rate_limiter.snapshot().paused_for > 8)
+        assert not call.done()
+        if ends == "body":
+            read.set()
+        else:
+            call.cancel()
+        with pytest.raises((APIError, asyncio.CancelledError)):
+            await call
+    assert [event.retry_after for event in throttles] == [9]
+
+
+@pytest.mark.parametrize("made", [OK, status(503, Retry_After="30")], ids=["success", "503"])
+async def test_a_refusal_pauses_the_token_once_whatever_a_middleware_makes_of_it(made: HttpAnswer) -> None:
+    throttles: list[ThrottleEvent] = []
+
+    async def replace(request: HttpRequest, send: Send) -> HttpAnswer:
+        await send(request)
+        return made
+
+    options: dict[str, Any] = {"middlewares": [replace], "on_throttle": throttles.append, "retry": ONCE}
+    refuse = always(answer(b"{}", "429 No", {"Retry-After": "9"}))
+    async with RawServer(refuse) as server, client_at(server.base_url, **options) as client:
+        await asyncio.gather(client.posts.upcoming(), return_exceptions=True)
+    assert [event.retry_after for event in throttles] == [9]
