@@ -60,11 +60,10 @@ class RateLimiter:
         return sum(queue.waiting_in(lane) for queue in queues for lane in lanes)
 
     def reconfigure(self, settings: RateLimit) -> None:
-        """Use other settings from now on; permits that are out stay out until their time."""
+        """Use other settings from now on; permits that are out stay out until their time, and calls go on waiting."""
         self._pool.reconfigure(settings)
-        with self._lock:
-            self._queues = {}
-            self._pool.listen()
+        for queue in self._queues.values():
+            queue.reconfigure()
 
     async def acquire(self, lane: Lane = Lane.ORDINARY, *, retry: bool = False, owner: object = None) -> PooledPermit:
         """Wait until a request may go out.

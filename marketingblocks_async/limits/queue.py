@@ -60,20 +60,34 @@ class LoopQueue:
         # Retries of ordinary calls, ordinary calls, retries of bulk calls, bulk calls.
         self._levels: tuple[_Waiting, ...] = tuple(OrderedDict() for _ in range(2 * len(Lane)))
         self._write_queue: _Waiting = OrderedDict()
-        burst, rate = pool.settings.burst, pool.nominal_rate
-        self._grants = Pacer(burst, rate, loop.time)
-        self._writes = TokenBucket(burst, rate * WRITE_RATE_FACTOR, loop.time)
+        self._set_pace()
         # The end of the last pause that is over, after which this queue went on evenly.
         self._resumed_from = pool.paused_until if pool.paused_until <= pool.clock() else -math.inf
-        if pool.in_use:
-            # The token was in use a moment ago on another loop, and its burst may have been spent there.
-            self._drain()
         self._timer: asyncio.TimerHandle | None = None
-        # As far as the burst makes up for it.
-        self._tick = min(_TICK, max((burst - 1) / rate / 10, 1e-6))
         self._dispatch_is_due = False
         # While the queue waits for a permit: when it will look for one. An earlier permit must wake it.
         self._looks_for_permit_at = -math.inf
+
+    def _set_pace(self) -> None:
+        pool, time = self._pool, self._loop.time
+        burst, rate = pool.settings.burst, pool.nominal_rate
+        self._grants = Pacer(burst, rate, time)
+        self._writes = TokenBucket(burst, rate * WRITE_RATE_FACTOR, time)
+        # As far as the burst makes up for it.
+        self._tick = min(_TICK, max((burst - 1) / rate / 10, 1e-6))
+        if pool.in_use:
+            # The token was in use a moment ago, perhaps on another loop, and its burst may have been spent there.
+            self._drain()
+
+    def reconfigure(self) -> None:
+        """Go on by the pool's new settings; may be called from any thread."""
+        # A closed loop has no waiting calls.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._reconfigure)
+
+    def _reconfigure(self) -> None:
+        self._set_pace()
+        self._dispatch_soon()
 
     def waiting_in(self, lane: Lane) -> int:
         """Return the number of calls in a lane that wait for a permit."""

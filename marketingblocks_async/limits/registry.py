@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import threading
 import time
 import weakref
@@ -37,7 +38,7 @@ class _Entry:
         self.limiter: ManagedLimiter = (
             RateLimiter(PermitPool(settings))
             if isinstance(settings, RateLimit)
-            else settings.make_limiter(base_url, token)
+            else settings.make_limiter(_root(base_url), token)
         )
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
 
@@ -173,9 +174,15 @@ class LimiterRegistry:
         self._lock.release()
 
 
+def _root(base_url: str) -> str:
+    """Return the API root, which is checked and in its usual form, without doubled slashes: servers ignore those."""
+    scheme, separator, rest = base_url.partition("://")
+    return f"{scheme}{separator}{re.sub('//+', '/', rest)}"
+
+
 def _key(base_url: str, token: str) -> tuple[str, bytes]:
     # A digest, so that no table of this module can be printed with tokens in it.
-    return base_url, hashlib.sha256(token.encode()).digest()
+    return _root(base_url), hashlib.sha256(token.encode()).digest()
 
 
 # Global, because the server's count is per token and knows nothing of objects in this process.

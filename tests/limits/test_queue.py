@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-import weakref
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -191,15 +190,22 @@ async def test_writes_that_wait_wake_the_loop_once_for_each(
     assert len(timers) <= 310
 
 
-async def test_a_queue_of_former_settings_is_forgotten(limiter: RateLimiter) -> None:
-    permit = await limiter.acquire()
-    former = weakref.ref(cast("Any", limiter)._queue())
+async def test_calls_that_wait_go_on_by_new_settings(limiter: RateLimiter) -> None:
+    granted: list[float] = []
+
+    async def call() -> None:
+        use(await limiter.acquire())
+        granted.append(time.monotonic())
+
+    calls = [asyncio.create_task(call()) for _ in range(300)]
+    await asyncio.sleep(0.5)
     limiter.reconfigure(RateLimit(limit=50))
-    # Its last timer is over then.
-    await asyncio.sleep(2)
-    gc.collect()
-    assert former() is None
-    use(permit)
+    changed = time.monotonic()
+    async with asyncio.timeout(60):
+        await asyncio.gather(*calls)
+    # Fifty a second, once those of before count no longer.
+    assert worst_window([instant for instant in granted if instant > changed], 1.0) <= 50
+    assert granted[-1] - changed == pytest.approx(250 / 50 + 0.5, abs=0.6)
 
 
 async def test_grants_of_many_tokens_have_common_timers() -> None:

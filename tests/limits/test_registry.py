@@ -36,6 +36,12 @@ def test_one_limiter_per_root_and_token(registry: LimiterRegistry) -> None:
     assert len(registry) == 3
 
 
+def test_doubled_slashes_make_no_other_limiter(registry: LimiterRegistry) -> None:
+    users = [User(), User()]
+    first = registry.get("https://api.example/api/v1", "a", QUICK, users[0])
+    assert registry.get("https://api.example//api///v1", "a", QUICK, users[1]) is first
+
+
 async def test_a_limiter_outlives_its_last_user(registry: LimiterRegistry) -> None:
     user, settings = User(), RateLimit(limit=3, per=0.2, guard=0.0)
     limiter = registry.get(ROOT, "a", settings, user)
