@@ -30,6 +30,7 @@ class Layout:
         deaths: seconds between two deaths of processes; 0 for none. Another takes a dead one's place a second later.
         fails_over_at: instant at which Redis is gone; 0 for never.
         out_of_reach: seconds until an empty one takes its place.
+        jumps: seconds between two jumps of Redis's clock, 10 s forward; 0 for none.
         servers: number of Redis servers; each keeps a part of the tokens.
         seconds: length of the run.
         warm_up: seconds at its beginning that are not judged, except for the worst second.
@@ -45,6 +46,7 @@ class Layout:
     deaths: float = 0.0
     fails_over_at: float = 0.0
     out_of_reach: float = 2.0
+    jumps: float = 0.0
     servers: int = 1
     seconds: float = 30.0
     warm_up: float = 5.0
@@ -184,6 +186,8 @@ class Fleet:
             self.at(layout.warm_up, self._kill, None)
         if layout.fails_over_at:
             self.at(layout.fails_over_at, self._lose_redis, None)
+        if layout.jumps:
+            self.at(layout.jumps, self._jump, None)
         while self._events and self._events[0][0] < layout.seconds:
             self.now, _, act, argument = heapq.heappop(self._events)
             act(argument)
@@ -236,6 +240,11 @@ class Fleet:
         for server in self._servers:
             server.is_up = False
             self.at(self.now + self._layout.out_of_reach, RedisServer.restart, server)
+
+    def _jump(self, _: None) -> None:
+        for server in self._servers:
+            server.set_clock_forward(10.0)
+        self.at(self.now + self._layout.jumps, self._jump, None)
 
     def _figures(self) -> Figures:
         layout, counted = self._layout, self.seen.counted

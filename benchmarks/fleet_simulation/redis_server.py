@@ -55,14 +55,19 @@ class RedisServer:
         # It has been running for a while, so nothing is in quarantine.
         self._server.restart(-3600e6)
         self._busy_until = 0.0
+        self._ahead = 0.0
         self.busy = 0.0
         self.exchanges = 0
         self.is_up = True
 
     def restart(self) -> None:
         """Come back without any data, as after a fail-over to an empty replica."""
-        self._server.restart(self._clock() * 1e6)
+        self._server.restart((self._clock() + self._ahead) * 1e6)
         self.is_up = True
+
+    def set_clock_forward(self, seconds: float) -> None:
+        """Let its clock jump, as when it is corrected."""
+        self._ahead += seconds
 
     def run(self, exchanges: Sequence[Exchange]) -> tuple[list[list[int]], float]:
         """Run a pipeline that arrives now; return the replies and the instant at which they leave."""
@@ -72,7 +77,9 @@ class RedisServer:
             keys = self._lua.table_from(list(exchange.keys))
             arguments = self._lua.table_from([str(argument) for argument in exchange.arguments])
             # Redis tells whole numbers.
-            replies.append([int(value) for value in self._server.run(instant * 1e6, keys, arguments).values()])
+            replies.append(
+                [int(value) for value in self._server.run((instant + self._ahead) * 1e6, keys, arguments).values()]
+            )
             instant += self._seconds_per_exchange
         self.busy += self._seconds_per_exchange * len(exchanges)
         self.exchanges += len(exchanges)

@@ -33,9 +33,14 @@ proof is that a process is not stopped for longer than ``grace`` exactly between
 the last check is before the connection is set up, which must then not take longer than ``grace`` beyond the end of a
 lease.)
 
-**Clocks.** Redis uses only its own clock, and only durations are sent: no wall clock of a process is ever read. Travel
-makes every duration longer, never shorter. Redis's clock should be slewed, not stepped. Set back, it costs a quarantine
-(see below). Set forward by more than ``grace`` while processes are stopped, it could free permits too early.
+**Clocks.** Redis uses only its own clock. Only durations are sent, and readings of monotonic clocks, of which it takes
+differences: no wall clock of a process is ever read. Travel makes every duration longer, never shorter. Redis's clock
+should be slewed, not stepped. Set back, or set forward by more than ``grace``, it costs a quarantine (see below). A
+process notices the second in its next exchange: more time has passed for Redis than by the process's own clock. A
+process without a record in Redis cannot tell. So it waits for a quarantine if no exchange came for longer than
+``grace`` although a lease was left, as after the only process of a token was killed. Two things go unnoticed. A smaller
+step forward lets the permits in Redis's pool be used early by as much. And after one of more than a minute Redis's keys
+have expired. Then a process that begins before the next exchange of the others may get permits that they hold.
 
 **Lost data.** Redis may restart without its data or with old data, fail over to a replica that lags behind, or be
 flushed. A marker with the server's identity reveals that, and so does the claim in every exchange: the number of

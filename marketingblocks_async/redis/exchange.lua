@@ -5,14 +5,15 @@
 -- how many the process holds and wants, and grants some. Redis runs scripts one at a time, so the sum of all places is
 -- always "limit".
 --
--- Instants are microseconds of TIME. The clock is expected to run forward. If it was set back, or if anything shows
--- that Redis has lost data (it restarted, a replica took over, keys were flushed), all permits go into quarantine for
--- as long as a lost lease could still have an effect, except those that living processes say they hold.
+-- Instants are microseconds of TIME. The clock is expected to run evenly. If it was set, or if anything shows that
+-- Redis has lost data (it restarted, a replica took over, keys were flushed), all permits go into quarantine for as
+-- long as a lost lease could still have an effect, except those that living processes say they hold.
 --
 -- KEYS: the marker and the token's state; without the second, only the marker is updated (a heartbeat).
 -- ARGV: the process's name, number of this exchange, number of the last answered one, permits held, permits wanted,
 -- "1" if it leaves; the settings (limit, per, lease, grace); pause to begin, refusals since the last exchange, number
--- of shares to fall back to or 0; then for each returned permit the time until it may be used. Times in microseconds.
+-- of shares to fall back to or 0, the process's own clock; then for each returned permit the time until it may be used.
+-- Times in microseconds.
 -- Reply: 0, permits held, permits to hold at most, permits to count on for the pace, pause left, refusals so far,
 -- permits in the pool, time until the quarantine ends, then for each new permit that cannot be used yet the time until
 -- it may be. Or 1 if the exchange came too late. Or 2 and the settings that other processes use.
@@ -21,8 +22,9 @@ local id, seq, acked = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local claim, want, leaving = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local limit, per, lease, grace = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local pause, refusals, shares = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local clock = tonumber(ARGV[14])
 local recovery = lease + grace + per
-local first_return = 14
+local first_return = 15
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -81,6 +83,26 @@ local function others()
   return false
 end
 
+-- Return whether the clock may have been set forward by more than the grace since the last exchange of any process.
+-- Less cannot end a lease that is valid.
+local function may_have_jumped()
+  if now - state.at <= grace then
+    return false
+  end
+  local known = state.members[id]
+  if known and known.clock then
+    -- Since its own last exchange, which was not later. Its clock says how much of that has really passed.
+    return seq > known.seq and (now - known.ends + lease) - (clock - known.clock) > grace
+  end
+  -- A process without a record cannot tell. Either all that had a lease are dead or cut off, or the clock has jumped.
+  for _, member in pairs(state.members) do
+    if not member.void then
+      return true
+    end
+  end
+  return false
+end
+
 if not state then
   quarantine(marker.born)
 elseif state.limit ~= limit or state.per ~= per then
@@ -88,7 +110,7 @@ elseif state.limit ~= limit or state.per ~= per then
     return {2, state.limit, state.per}
   end
   quarantine(now)
-elseif state.born ~= marker.born or now < state.at - 50000 then
+elseif state.born ~= marker.born or now < state.at - 50000 or may_have_jumped() then
   quarantine(now)
 end
 now = math.max(now, state.at)
@@ -163,7 +185,7 @@ for index = 1, returns do
   put_back(now + tonumber(ARGV[first_return + index - 1]))
 end
 
-member = {held = claim, want = want, seq = seq, ends = now + lease, granted = {}, granted_free = 0}
+member = {held = claim, want = want, seq = seq, ends = now + lease, clock = clock, granted = {}, granted_free = 0}
 members[id] = member
 
 -- At most an hour (LONGEST_PAUSE in permits.py), also where an earlier version has stored more.

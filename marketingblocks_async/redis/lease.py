@@ -147,6 +147,7 @@ class Lease:
             *map(_micro, (settings.per, settings.lease, settings.grace, pause)),
             self._sent_refusals,
             settings.share or 0,
+            _micro(now),
             *map(_micro, offer.returned),
         ]
 
@@ -246,4 +247,4 @@ def _micro(seconds: float) -> int:
 def heartbeat(settings: RedisSettings) -> list[str | int]:
     """Return the script's arguments for an exchange that only says that this process is alive."""
     times = map(_micro, (settings.per, settings.lease, settings.grace))
-    return ["", 0, 0, 0, 0, 0, settings.limit, *times, 0, 0, settings.share or 0]
+    return ["", 0, 0, 0, 0, 0, settings.limit, *times, 0, 0, settings.share or 0, 0]

@@ -45,6 +45,7 @@ class Process:
     sequence: int = 0
     answered: int = 0
     limit: int = LIMIT
+    clock_ahead: float = 0.0
     log: list[Reply] = field(default_factory=list[Reply])
 
     async def raw(
@@ -71,6 +72,7 @@ class Process:
             *(round(seconds * 1e6) for seconds in (PER, LEASE, GRACE, pause)),
             refusals,
             0,
+            round((time.monotonic() + self.clock_ahead) * 1e6),
             *(round(seconds * 1e6) for seconds in back),
         ]
         (reply,) = await self.connection.run([Exchange(KEYS, words)])
@@ -247,6 +249,60 @@ async def test_a_clock_set_back_causes_a_quarantine(server: PrivateRedis, a: Pro
     assert (await b.say(LIMIT)).held == 0
 
 
+async def set_forward(server: PrivateRedis, seconds: float) -> None:
+    """Put all instants of the account so far into the past as if Redis's clock had been set forward."""
+    script = """
+        local s, by = cmsgpack.unpack(redis.call('GET', KEYS[1])), tonumber(ARGV[1])
+        s.at, s.quarantine_ends = s.at - by, s.quarantine_ends - by
+        for _, member in pairs(s.members) do member.ends = member.ends - by end
+        for index, when in ipairs(s.pool) do s.pool[index] = when - by end
+        redis.call('SET', KEYS[1], cmsgpack.pack(s))
+    """
+    await server.command("EVAL", script, 1, KEYS[1], round(seconds * 1e6))
+
+
+async def test_a_clock_set_forward_causes_a_quarantine(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    await b.say(4)
+    for _ in range(2):
+        await set_forward(server, 10)
+        reply = await a.say(LIMIT)
+        # What both hold stays theirs, and nobody gets the rest.
+        assert reply.held == 5
+        assert 0 < reply.quarantine <= RECOVERY
+        assert (await b.say(LIMIT)).held == 4
+
+
+async def test_a_new_process_gets_nothing_after_the_clock_was_set_forward(
+    server: PrivateRedis, a: Process, b: Process
+) -> None:
+    await a.say(5)
+    await set_forward(server, 10)
+    assert (await b.say(LIMIT)).held == 0
+    assert (await a.say(5)).held == 5
+
+
+async def test_a_rest_is_not_taken_for_a_clock_set_forward(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    await a.say(0, back=(0.0,) * 5, leaving=True)
+    # A minute, also by the clock of the process.
+    await set_forward(server, 50)
+    a.clock_ahead += 50
+    assert (await a.say(5)).held == 5
+    await a.say(0, back=(0.0,) * 5, leaving=True)
+    await set_forward(server, 50)
+    assert (await b.say(LIMIT)).held == LIMIT
+
+
+async def test_an_outage_is_not_taken_for_a_clock_set_forward(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    await b.say(4)
+    await set_forward(server, 10)
+    a.clock_ahead += 10
+    # The lease of the other has really ended.
+    assert (await a.say(LIMIT)).held == LIMIT
+
+
 async def test_a_new_server_grants_nothing_at_first(server: PrivateRedis, a: Process) -> None:
     await server.kill()
     await server.start()
@@ -288,6 +344,7 @@ async def test_damaged_keys_of_a_token_do_not_concern_the_others(server: Private
         0,
         LIMIT,
         *(round(seconds * 1e6) for seconds in (PER, LEASE, GRACE, 0)),
+        0,
         0,
         0,
     ]

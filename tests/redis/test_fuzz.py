@@ -19,7 +19,7 @@ from tests.support.limits import use
 from tests.support.polling import until
 
 KEYS = ("{p}:marker", "{p}:token")
-ARGUMENTS: list[str | int] = ["name", 1, 0, 0, 5, 0, 100, 10**6, 10**6, 10**6, 0, 0, 0]
+ARGUMENTS: list[str | int] = ["name", 1, 0, 0, 5, 0, 100, 10**6, 10**6, 10**6, 0, 0, 0, 0]
 
 GOOD = [0, 5, 5, 50, 0, 0, 95, 0, 12_000]
 

@@ -47,6 +47,22 @@ def test_no_trouble_breaks_the_limit(seed: int) -> None:
     assert troubled(seed).worst <= 100
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_jumps_of_redis_s_clock_do_not_break_the_limit(seed: int) -> None:
+    layout = Layout(
+        tokens=6,
+        processes=6,
+        spread=3,
+        saturated=2,
+        burst=150,
+        pause=1.5,
+        deaths=[0, 2][seed % 2],
+        jumps=[1.0, 3.1][seed % 2],
+        seconds=15,
+    )
+    assert Fleet(layout, seed=seed).run().worst <= 100
+
+
 @pytest.mark.parametrize(
     "mistakes",
     [
