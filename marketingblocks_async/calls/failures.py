@@ -357,7 +357,7 @@ def _advice(response: HttpResponse, permission: str | None, wait: float | None, 
         case 403:
             advice = f"the access token lacks {needs}; add it on the API Tokens page of MarketingBlocks"
         case 404:
-            advice = "nothing is there; check the id, and base_url if every call says so"
+            advice = "nothing is there; check the id, if the call has one, and base_url if every call says so"
         case 400 | 422:
             advice = "the API refused the content of the request; change it before sending it again"
         case 409:

@@ -188,6 +188,6 @@ def _read_token(path: Path) -> str:
         msg = f"the token file {path} can be read by others (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}"
         raise ConfigurationError(msg)
     if not text:
-        msg = f"the token file {path} is empty"
+        msg = f"the token file {path} is empty; write the access token into it"
         raise ConfigurationError(msg)
     return text

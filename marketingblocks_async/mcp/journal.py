@@ -429,6 +429,8 @@ class WriteJournal:
             yield
         except sqlite3.Error as exc:
             msg = f"cannot use the journal {self.path}: {exc}"
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+                msg = f"{self.path} is no journal of an MCP server; name another file"
             raise JournalError(msg) from exc
 
 

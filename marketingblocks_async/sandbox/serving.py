@@ -67,7 +67,7 @@ async def _serve(settings: SandboxSettings, announce: Callable[[Sandbox], None],
     except StateFileError as exc:
         raise StartError(str(exc)) from None
     except OSError as exc:
-        msg = f"cannot listen on {settings.host}:{settings.port}: {exc.strerror or exc}"
+        msg = f"cannot listen on {settings.host}:{settings.port}: {exc.strerror or exc}; choose another port"
         raise StartError(msg) from None
     # Objects that exist by now live as long as the process, so the collector need not visit them again.
     gc.freeze()

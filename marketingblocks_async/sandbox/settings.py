@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypedDict, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from marketingblocks_async.errors import InvalidArgumentError
+from marketingblocks_async.models.base import plain_words
 
 from .faults import Fault
 from .policies import PolicyName
@@ -246,7 +247,7 @@ def readable(exc: ValidationError) -> str:
     parts: list[str] = []
     for problem in exc.errors(include_url=False, include_context=False):
         where = ".".join(str(step) for step in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        message = plain_words(problem["msg"])
         parts.append(f"{where}: {message}" if where else message)
     return "; ".join(parts)
 

@@ -42,6 +42,12 @@ def test_not_from_a_file_that_holds_none(command: Command, token_file: Path, con
     assert "two words" not in ran.out
 
 
+def test_an_empty_file_is_to_be_written(command: Command, token_file: Path) -> None:
+    token_file.write_text("")
+    ran = command(*GET, "--token-file", token_file, "--json")
+    assert ran.json["error"]["message"].endswith(" is empty; write the access token into it")
+
+
 def test_not_from_a_folder_or_nowhere(command: Command, token_file: Path) -> None:
     for path in (token_file.parent, token_file.with_name("nowhere")):
         ran = command(*GET, "--token-file", path, "--json")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -167,6 +168,24 @@ def test_a_server_that_cannot_work_says_why_and_ends(
     out, err = capsys.readouterr()
     assert not out
     assert word in " ".join(err.replace("│", " ").split())
+
+
+def test_a_port_and_a_journal_that_cannot_be_used_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name, value in environment("http://127.0.0.1:9/api/v1", "token").items():
+        monkeypatch.setenv(name, value)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no journal at all\n" * 100)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for options, words in (
+            (["--http", "--port", str(port)], f"cannot listen on port {port}: "),
+            (["--journal", str(notes)], "is no journal of an MCP server; name another file"),
+        ):
+            monkeypatch.setattr(sys, "argv", ["marketingblocks", "mcp", *options])
+            assert main() == 1
+            assert words in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 async def test_the_token_comes_from_a_private_file_and_each_api_has_a_journal_of_its_own(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ class JournalBuilder:
     def __init__(self, path: Path) -> None:
         self.path: Path = path
         if not path.parent.is_dir():
-            msg = f"cannot make a journal at {path}: there is no folder {path.parent}"
+            msg = f"cannot make a journal at {path}: there is no folder {path.parent}; make it, or give another name"
             raise JournalError(msg)
         self._partial = partial_path(path)
         self._count = 0

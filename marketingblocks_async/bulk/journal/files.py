@@ -353,8 +353,31 @@ def connect_for_reading(path: Path, *, read_only: bool) -> ReadingConnection:
         msg = f"cannot read {path}: {exc}"
         raise JournalError(msg) from exc
     except sqlite3.DatabaseError as exc:
+        if is_corrupt(exc):
+            raise JournalError(explain_damage(path, str(exc))) from exc
         msg = f"{path} is no journal of a bulk run ({exc}); name another file"
         raise JournalError(msg) from exc
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that a database is damaged."""
+    # An error of the module itself, and not of SQLite, has no code.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def explain_damage(path: Path, fault: str) -> str:
+    """Return what it means that a journal is damaged, and what to do.
+
+    Args:
+        path: the journal.
+        fault: what is wrong with it.
+
+    """
+    return (
+        f"{path} is damaged ({fault}), so it does not say for certain what was sent; use a copy that was made after "
+        "its last run ended (an older one would send rows twice), or look up at the API which rows were published, and "
+        "send the missing ones with a new journal"
+    )
 
 
 _NEEDS_TO_WRITE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)

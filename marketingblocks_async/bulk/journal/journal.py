@@ -45,6 +45,8 @@ from .files import (
     ReadingConnection,
     connect_for_reading,
     connect_for_writing,
+    explain_damage,
+    is_corrupt,
     is_locked,
     lock_journal,
     lock_path,
@@ -116,7 +118,7 @@ class JournalReader:
     def _open_to_read(self) -> None:
         path = self.path
         if not path.is_file():
-            msg = f"there is no journal at {path}"
+            msg = f"{path} is a folder; name the journal in it" if path.is_dir() else f"there is no journal at {path}"
             if partial_path(path).exists():
                 msg += ": its run ended while the file was being read, and nothing was sent; start it anew"
             raise JournalError(msg)
@@ -162,13 +164,9 @@ class JournalReader:
         rows = self.meta.get("rows")
         if fault == "ok" and not self._all("damaged")[0][0] and rows == str(self._all("total")[0][0]):
             return
-        msg = (
-            f"{self.path} is damaged ({'some lines are not as they were written' if fault == 'ok' else fault}), so it "
-            "does not say for certain what was sent; use a copy that was made after its last run ended (an older one "
-            "would send rows twice), or look up at the API which rows were published, and send the missing ones with a "
-            "new journal"
+        raise JournalError(
+            explain_damage(self.path, "some lines are not as they were written" if fault == "ok" else fault)
         )
-        raise JournalError(msg)
 
     def _missing_end(self, note: Note, *, has_wal: bool) -> str | None:
         """Return what is wrong if the latest entries are missing; ``None`` if the journal is whole."""
@@ -311,7 +309,7 @@ class JournalReader:
             with self._lock, closing(self._connection.execute(QUERIES[query], parameters)) as cursor:
                 return cursor.fetchall()
         except sqlite3.Error as exc:
-            msg = f"cannot read {self.path}: {exc}"
+            msg = explain_damage(self.path, str(exc)) if is_corrupt(exc) else f"cannot read {self.path}: {exc}"
             raise JournalError(msg) from exc
 
 

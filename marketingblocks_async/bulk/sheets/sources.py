@@ -250,6 +250,9 @@ class _Reading:
                 "this only says who has the file open; give the file itself, without that at the beginning of its name"
             )
             raise SourceError(msg, file=info.file)
+        if os.path.isdir(path):  # noqa: PTH112 - Path's raises for a long name
+            msg = "this is a folder; give one of the files in it"
+            raise SourceError(msg, file=info.file)
         if not info.kind:
             known = ", ".join(f".{each}" for each in _KINDS)
             hint = "; save the workbook as .xlsx" if kind.startswith(("xl", "ods", "numbers")) else ""

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,10 +77,11 @@ def find_journal(given: Path) -> Path:
     """Return the journal that is meant by its own name or by that of the file of posts.
 
     Raises:
-        JournalError: there is a file of posts, but no journal beside it.
+        JournalError: there is a file of posts, but no journal beside it; or neither.
 
     """
     from marketingblocks_async.bulk import JournalError
+    from marketingblocks_async.bulk.journal.files import partial_path
 
     found = beside(given)
     if _is_database(given):
@@ -88,9 +90,12 @@ def find_journal(given: Path) -> Path:
         return found
     if given.is_file() and given.stat().st_size:
         msg = (
-            f"{given} is no journal of a bulk run, and there is none at {found}; "
-            "if the file was sent with another one, give the name of that"
+            f"{given} is no journal of a bulk run, and there is none at {found}; if the file was sent with another "
+            f"one, give the name of that; if it was not sent yet: marketingblocks bulk run {quote(str(given))}"
         )
+        raise JournalError(msg)
+    if not given.exists() and not partial_path(given).exists() and not partial_path(found).exists():
+        msg = f"there is no file {given}, and no journal {found}; give the file of posts that was sent, or its journal"
         raise JournalError(msg)
     return given
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -89,7 +90,13 @@ def mcp(
         folder=folder,
     )
     token = settings.token()
-    asyncio.run(server.serve_http(token, chosen, port) if http else server.serve_stdio(token, chosen))
+    try:
+        asyncio.run(server.serve_http(token, chosen, port) if http else server.serve_stdio(token, chosen))
+    except OSError as exc:
+        if exc.errno not in (errno.EADDRINUSE, errno.EACCES) or not http:
+            raise
+        msg = f"cannot listen on port {port}: {os.strerror(exc.errno)}; choose another one (--port)"
+        raise ConfigurationError(msg) from None
 
 
 def _default_journal(base_url: str) -> Path:

@@ -47,7 +47,45 @@ def test_a_file_without_a_journal(command: Command, sandbox: Sandbox, tmp_path: 
     ran = command("bulk", name, "posts.csv", "--json")
     assert ran.code == 1
     assert "there is none at posts.csv.journal" in ran.json["error"]["message"]
+    assert "if it was not sent yet: marketingblocks bulk run posts.csv" in ran.json["error"]["message"]
     assert created(sandbox) == 0
+
+
+def test_a_name_of_neither_a_file_nor_a_journal(command: Command) -> None:
+    ran = command("bulk", "resume", "potss.csv", "--json")
+    assert ran.code == 1
+    message = "there is no file potss.csv, and no journal potss.csv.journal; give the file of posts that was sent, or"
+    assert message in ran.json["error"]["message"]
+
+
+def test_a_folder_is_no_journal(command: Command, tmp_path: Path) -> None:
+    ran = command("bulk", "status", tmp_path, "--json")
+    assert (ran.code, ran.json["error"]["message"]) == (1, f"{tmp_path} is a folder; name the journal in it")
+
+
+def test_a_folder_is_no_file_of_posts_and_a_journal_needs_one(command: Command, tmp_path: Path) -> None:
+    ran = command("bulk", "plan", tmp_path, "--json")
+    assert (ran.code, ran.json["error"]["message"]) == (1, f"{tmp_path}: this is a folder; give one of the files in it")
+    file = posts_file(tmp_path / "posts.csv", 1)
+    ran = command("bulk", "run", file, "--journal", tmp_path / "no" / "run.journal", "--json", *LIFTED)
+    assert ran.json["error"]["message"].endswith("/no; make it, or give another name")
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_journal_is_not_called_another_file(
+    command: Command, sandbox: Sandbox, tmp_path: Path, cut: bool
+) -> None:
+    command("bulk", "run", posts_file(tmp_path / "posts.csv", 100), *LIFTED)
+    path = tmp_path / "posts.csv.journal"
+    whole = bytearray(path.read_bytes())
+    whole[5000:9000] = b"\xff" * 4000
+    path.write_bytes(whole[:8192] if cut else whole)
+    ran = command("bulk", "resume", path, "--json", *LIFTED)
+    assert ran.code == 1
+    message = ran.json["error"]["message"]
+    assert "is damaged (" in message
+    assert "look up at the API which rows were published" in message
+    assert created(sandbox) == 100
 
 
 def test_a_second_run_names_the_step_that_goes_on(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
