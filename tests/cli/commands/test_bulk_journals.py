@@ -63,12 +63,15 @@ def test_a_folder_is_no_journal(command: Command, tmp_path: Path) -> None:
     assert (ran.code, ran.json["error"]["message"]) == (1, f"{tmp_path} is a folder; name the journal in it")
 
 
-def test_a_folder_is_no_file_of_posts_and_a_journal_needs_one(command: Command, tmp_path: Path) -> None:
+def test_a_folder_is_no_file_of_posts_and_a_journal_needs_one(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
     ran = command("bulk", "plan", tmp_path, "--json")
     assert (ran.code, ran.json["error"]["message"]) == (1, f"{tmp_path}: this is a folder; give one of the files in it")
     file = posts_file(tmp_path / "posts.csv", 1)
     ran = command("bulk", "run", file, "--journal", tmp_path / "no" / "run.journal", "--json", *LIFTED)
     assert ran.json["error"]["message"].endswith("/no; make it, or give another name")
+    assert created(sandbox) == 0
 
 
 @pytest.mark.parametrize("cut", [True, False])
