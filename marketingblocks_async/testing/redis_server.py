@@ -34,21 +34,19 @@ class RedisServerMissingError(RedisServerError):
 class PrivateRedis:
     """A Redis server that only its starter knows: ``async with PrivateRedis() as server: ... server.url``.
 
+    The limiter believes that it has been running for long. Otherwise it would give no permits for a few seconds, since
+    a server that has just started may have forgotten those of before.
+
     Args:
-        settled: whether the limiter is to believe that this server has been running for long. A server that has just
-            started may have forgotten permits of before, so for a few seconds none are given.
         durable: whether it writes everything to the disk before it answers, as a shared journal needs it.
-        prefix: as in ``RedisRateLimit``.
 
     Raises:
         RedisServerMissingError: on entering, if ``redis-server`` is not installed.
 
     """
 
-    def __init__(self, *, settled: bool = True, durable: bool = False, prefix: str = "marketingblocks") -> None:
-        self._settled = settled
+    def __init__(self, *, durable: bool = False) -> None:
         self._durable = durable
-        self._prefix = prefix
         self._process: asyncio.subprocess.Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._port = 0
@@ -65,8 +63,7 @@ class PrivateRedis:
         self._folder = tempfile.TemporaryDirectory(prefix="private-redis-")
         try:
             await self.start()
-            if self._settled:
-                await self.settle()
+            await self.settle()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -111,7 +108,7 @@ class PrivateRedis:
 
     async def settle(self) -> None:
         """Make the limiter believe that it has been running for long and has forgotten nothing."""
-        await self.command("EVAL", _SETTLE, 1, f"{{{self._prefix}}}:marker")
+        await self.command("EVAL", _SETTLE, 1, "{marketingblocks}:marker")
 
     async def kill(self) -> None:
         """End it at once, as a power cut would."""

@@ -202,11 +202,11 @@ class Translation:
             row["schedule_time"] = self._no_moment()
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
 
-    def _value(self, cells: Sequence[object], field: str, cell: object = None) -> object:
+    def _value(self, cells: Sequence[object], field: str) -> object:
         """Return the value of a field: the fixed one, the cell's, or the default; else what to say, if it is needed."""
         if field in self._recipe.fixed:
             return self._recipe.fixed[field]
-        cell = self._cell(cells, field) if cell is None else cell
+        cell = self._cell(cells, field)
         if cell is None:
             return self._recipe.defaults.get(field) or self._absent(field)
         return self._values.of(field, cell)
