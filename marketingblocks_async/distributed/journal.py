@@ -35,11 +35,9 @@ from marketingblocks_async.bulk.journal.account import other_token
 from marketingblocks_async.bulk.journal.states import UndecidedError
 from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign, outage_reason
 
+from .durability import LIFE, check_settings, loss_at_restart, restarted_without_data
+
 _CHUNK = 1000
-_LIFE, _LOST, _DOUBTFUL = "life", "lost", "doubtful"
-"""Name of the fact in which life of Redis the run was checked; its value once Redis has read older data, and once it
-may have. It stays, since a later restart from the append-only file, made of those older data, would show nothing."""
-_MADE_TO_LAST = "let it last with CONFIG REWRITE, or write it into the configuration file"
 LONGEST_COMMAND = 30.0
 """Seconds that a command may take, with connecting and everything."""
 _IMPORT_LASTS = 86_400
@@ -126,64 +124,33 @@ class SharedJournal:
         if self._check_durability:
             async with _command():
                 life: str = (await self._redis.info("server"))["run_id"]
-                noted = await self._redis.hget(self._meta, _LIFE)
+                noted = await self._redis.hget(self._meta, LIFE)
             if noted != life:
                 await self._check_redis()
 
     async def _check_redis(self) -> None:
         """Check that Redis keeps its data, and has kept those of the run if it has restarted; note its life."""
-        async with _command("cannot ask Redis whether it keeps its data on the disk"):
+        what_fails = "cannot ask Redis whether it keeps its data on the disk"
+        async with _command(what_fails):
             # In this order: what is noted at the end must not be a life after the one that was checked.
             info: Mapping[str, Any] = await self._redis.info()
             calls: Mapping[str, Any] = await self._redis.info("commandstats")
-            former: str | None = await self._redis.hget(self._meta, _LIFE)
+            former: str | None = await self._redis.hget(self._meta, LIFE)
             self._life = info["run_id"]
-            fate = _fate(former, info, calls)
-            if fate is not None:
+            loss = loss_at_restart(former, info, calls)
+            if loss is not None:
                 # So that the settings do not hide it when they are right.
-                await self._redis.hset(self._meta, _LIFE, fate)
-        if fate is not None:
-            rows = f"rows of {self.title} that were sent may be pending there, and could be sent twice"
-            rest = "look at the API for what was sent, and create another run of the rest"
-            settings = f"set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
-            msg = f"Redis has restarted, and not from its append-only file, so {rows}; {rest}. Before that, {settings}"
-            if fate == _DOUBTFUL:
-                msg = (
-                    "Redis has restarted, and may not have read its append-only file: the file was rewritten and "
-                    f"settings were changed before this run could look. If not, {rows}. First {settings}. Then look "
-                    "into the log of Redis. If it says 'DB loaded from append only file' for every start since the run "
-                    f"was last sending, go on by this command to Redis: HDEL '{self._meta}' {_LIFE}. Otherwise {rest}"
-                )
-            raise JournalError(msg)
-        await self._check_settings()
-        async with _command():
-            if await self._redis.hexists(self._meta, "rows"):
-                await self._redis.hset(self._meta, _LIFE, self._life)
-
-    async def _check_settings(self) -> None:
-        async with _command("cannot ask Redis whether it keeps its data on the disk"):
+                await self._redis.hset(self._meta, LIFE, loss)
+        if loss is not None:
+            raise restarted_without_data(loss, self.title, self._meta)
+        async with _command(what_fails):
             found: Mapping[str, str] = await self._redis.config_get("*append*")
             # Before Redis 7, CONFIG GET takes one pattern.
             eviction: Mapping[str, str] = await self._redis.config_get("maxmemory-policy")
-        if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
-            msg = (
-                "this Redis may lose an intent after a crash, and a row could be sent twice; "
-                f"set 'appendonly yes' and 'appendfsync always', and {_MADE_TO_LAST}"
-            )
-            raise JournalError(msg)
-        if found.get("no-appendfsync-on-rewrite") != "no":
-            msg = (
-                "this Redis may lose an intent after a crash while it rewrites its append-only file, and a row could "
-                f"be sent twice; set 'no-appendfsync-on-rewrite no', and {_MADE_TO_LAST}"
-            )
-            raise JournalError(msg)
-        # Also without "maxmemory", which can be set at any time.
-        if eviction.get("maxmemory-policy") != "noeviction":
-            msg = (
-                "this Redis may remove rows of a run when its memory is full, and they would be lost; "
-                f"set 'maxmemory-policy noeviction', and {_MADE_TO_LAST}"
-            )
-            raise JournalError(msg)
+        check_settings({**found, **eviction})
+        async with _command():
+            if await self._redis.hexists(self._meta, "rows"):
+                await self._redis.hset(self._meta, LIFE, self._life)
 
     async def create(self, rows: AsyncIterable[Row] | Iterable[Row]) -> int:
         """Store the rows of a new run; the run exists when this returns, with all rows, or not at all.
@@ -492,31 +459,6 @@ class SharedJournal:
         """Record why rows (number → text) stay unknown, in place of their error."""
         for number, text in reasons.items():
             await self.end(number, RowState.UNKNOWN, error=UndecidedError(text))
-
-
-def _fate(former: str | None, info: Mapping[str, Any], calls: Mapping[str, Any]) -> str | None:
-    """Return whether Redis has restarted from older data than those of an append-only file, or may have.
-
-    Args:
-        former: the life of Redis in which the run was checked, or what this returned before.
-        info: what INFO says.
-        calls: its section of how often each command was called.
-
-    Returns:
-        ``_LOST``, ``_DOUBTFUL``, or ``None`` if nothing speaks for it.
-
-    """
-    if former in (None, info["run_id"]):
-        return None
-    # Without that file, or as a replica that took over.
-    if former == _LOST or not info["aof_enabled"] or info["second_repl_offset"] != -1:
-        return _LOST
-    # The file may have been made since then, of what was read. Before Redis 7, CONFIG SET and CONFIG GET are counted
-    # together.
-    rewrites = ("aof_rewrite_scheduled", "aof_rewrite_in_progress")
-    is_rewritten = any(info[name] for name in rewrites) or info["aof_last_rewrite_time_sec"] != -1
-    is_set = "cmdstat_config" in calls or "cmdstat_config|set" in calls
-    return _DOUBTFUL if former == _DOUBTFUL or (is_rewritten and is_set) else None
 
 
 def _stored(number: int, row: str, fact: str | None) -> StoredRow:
