@@ -213,13 +213,30 @@ class WriteJournal:
     def bind(self, order: Order) -> StoredWrite | None:
         """Bind the key to a row that is to be sent by this server, and return the row.
 
-        ``None`` if the key has an outcome, other content or another sender meanwhile.
+        ``None`` if the key has an outcome, other content or another sender meanwhile. Also if the caller chose no key,
+        and the same content was sent under another one.
         """
         names = {"request_key": order.request_key, "hash": order.content_hash}
         with self._transaction() as run:
             self._give_up_rows_of_dead_servers(run)
+            # In the same transaction, since another server may bind a key to this content at the same moment.
+            if order.has_derived_key and self._same_content(run, order) is not None:
+                return None
             run("insert", **names, tool=order.tool, request=order.request, channel=order.channel, now=time.time())
             return self._only(run("take", **names, owner=self.owner))
+
+    def find_same_content(self, order: Order) -> StoredWrite | None:
+        """Return the last write under another key that has the content of an order; ``None`` if there is none.
+
+        One that was not sent counts only as long as a server has it in hand.
+        """
+        with self._transaction() as run:
+            self._give_up_rows_of_dead_servers(run)
+            return self._same_content(run, order)
+
+    def _same_content(self, run: _Run, order: Order) -> StoredWrite | None:
+        rows = run("same_channel", tool=order.tool, channel=order.channel, request_key=order.request_key)
+        return next((row for row in map(self._stored, rows) if row.order.is_like(order)), None)
 
     def last_other_update(self, automation: int, order: Order) -> int | None:
         """Return the row of the last update of an automation to other values than an order's, ``None`` without one."""

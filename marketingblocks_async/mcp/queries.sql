@@ -7,6 +7,12 @@ SELECT * FROM writes WHERE request_key = :request_key
 INSERT OR IGNORE INTO writes (request_key, tool, hash, request, channel, state, bound_at)
 VALUES (:request_key, :tool, :hash, :request, :channel, 0, :now)
 
+-- name: same_channel
+-- Those that were sent, or may have been, or that a server has in hand; the last one first.
+SELECT * FROM writes
+WHERE tool = :tool AND channel IS :channel AND request_key <> :request_key AND (state IN (1, 2, 4) OR owner IS NOT NULL)
+ORDER BY sent_at IS NULL DESC, sent_at DESC
+
 -- name: take
 UPDATE writes SET owner = :owner
 WHERE request_key = :request_key AND hash = :hash AND state = 0 AND (owner IS NULL OR owner = :owner)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from marketingblocks_async import (
     AttemptEvent,
+    CallError,
     HttpRequest,
     HttpResponse,
     MarketingBlocks,
@@ -137,9 +138,7 @@ class Writes:
         """
         has_consent = False
         while True:
-            row = await self._look(client, order.request_key)
-            if row is None and order.has_derived_key and order.former_key != order.request_key:
-                row = await self._look(client, order.former_key)
+            row = await self._earlier(client, order)
             if row is not None and row.order.is_like(order):
                 # It goes on as what it was bound as, perhaps by an earlier version.
                 order = replace(order, request_key=row.order.request_key, content_hash=row.order.content_hash)
@@ -153,12 +152,34 @@ class Writes:
                 # It was begun by another call with the key, meanwhile.
                 continue
             job = self._begin(client, order, call, check)
+            if (told := await self._result_of(client, order, job)) is not None:
+                return told
+            # Another call bound the key, or another key to the same content, meanwhile.
+
+    async def _earlier(self, client: MarketingBlocks, order: Order) -> StoredWrite | None:
+        """Return the write whose outcome is that of an order too, ``None`` if there is none."""
+        row = await self._look(client, order.request_key)
+        if not order.has_derived_key:
+            return row
+        if row is None and order.former_key != order.request_key:
+            row = await self._look(client, order.former_key)
+        if row is None or row.state is RowState.PENDING:
+            row = await self._look_for_same_content(client, order) or row
+        return row
+
+    async def _result_of(self, client: MarketingBlocks, order: Order, job: Job) -> ToolResult | None:
+        """Return the result of a job when it has ended, ``None`` if it could not bind its key."""
+        try:
             row = await self._end_of(job)
-            if job.refusal is not None:
+            if row is None:
                 return job.refusal
-            if row is not None:
-                return _told(await self._look_for(client, row), repeated=False)
-            # Another server bound the key meanwhile.
+            return _told(await self._look_for(client, row), repeated=False)
+        except Exception:
+            if job.sending is None or not job.sending.may_have_left:
+                raise
+            # The caller must not take it for an error after which nothing was sent.
+            logger.exception("the outcome of the write %s cannot be told", order.request_key)
+            return result(Outcome.UNKNOWN, advice_for_unknown(order.tool), request_key=order.request_key)
 
     async def _look(self, client: MarketingBlocks, request_key: str) -> StoredWrite | None:
         """Return what is known of a key, once it is no longer being sent or ``BUSY_FOR`` seconds have passed."""
@@ -176,6 +197,16 @@ class Writes:
                 return row
             await asyncio.sleep(POLL_EVERY)
 
+    async def _look_for_same_content(self, client: MarketingBlocks, order: Order) -> StoredWrite | None:
+        """Return a write with the same content and another key, if it was sent or may have been."""
+        while (row := await asyncio.to_thread(self.journal.find_same_content, order)) is not None:
+            found = await self._look(client, row.order.request_key)
+            if found is not None and (found.elsewhere or found.state not in (RowState.PENDING, RowState.FAILED)):
+                return found
+            # It was in hand and was not sent. If that is not on the disk yet, it has to be before the next look.
+            await self._save_all([row.order.request_key])
+        return None
+
     async def _look_for(self, client: MarketingBlocks, row: StoredWrite) -> StoredWrite:
         """Look for a post of unknown outcome at the API; return what is known of it then."""
         if row.state is not RowState.UNKNOWN or row.order.channel is None:
@@ -183,8 +214,8 @@ class Writes:
         try:
             await reconcile(client, self.journal, settle_after=self.settle_after)
             return await self._find(row.order.request_key) or row
-        except JournalError:
-            # It stays unknown, which is what is told.
+        except Exception as error:  # noqa: BLE001 - it stays unknown, which is what is told
+            logger.warning("cannot look for the post of the write %s: %s", row.order.request_key, error)
             return row
 
     async def _find(self, request_key: str) -> StoredWrite | None:
@@ -227,25 +258,23 @@ class Writes:
         if row is None:
             return None
         job.sending = sending = Sending(row.number)
-        answer: BaseModel | None = None
-        error: Exception | None = None
         try:
             if order.channel is not None:
                 await self._note_what_is_listed(client)
             _current.set(sending)
-            answer = await call(client)
-        except (MarketingBlocksError, ValueError) as exc:
-            error = exc
-        except asyncio.CancelledError:
+            ended = _ended(row, await call(client))
+        except (MarketingBlocksError, ValueError) as error:
+            state = state_after(error)
+            if sending.may_have_left and not _is_known_outcome(error):
+                # It was raised beside the call, or after it, and does not say what became of the request.
+                state = RowState.UNKNOWN
+            kept = _kept(outcome_of(error, state), advice_for(error, pause_of(client)), said_by(error))
+            ended = replace(row, state=state, answer=kept)
+        except (Exception, asyncio.CancelledError):
             state = RowState.UNKNOWN if sending.may_have_left else RowState.PENDING
             await asyncio.shield(self._record(replace(row, state=state)))
             raise
-        state = state_after(error)
-        if error is None:
-            post_id, kept = _id_of(answer), _kept(Outcome.DONE, None, answer_data(answer))
-        else:
-            post_id, kept = None, _kept(outcome_of(error, state), advice_for(error, pause_of(client)), said_by(error))
-        return await self._record(replace(row, state=state, post_id=post_id, answer=kept))
+        return await self._record(ended)
 
     async def _bind(self, order: Order) -> StoredWrite | None:
         """Bind a key to a row; if this is cancelled meanwhile, this server has the row in hand no longer."""
@@ -309,6 +338,17 @@ class Writes:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended(row: StoredWrite, answer: BaseModel) -> StoredWrite:
+    """Return a write that the API has carried out."""
+    return replace(
+        row, state=RowState.DONE, post_id=_id_of(answer), answer=_kept(Outcome.DONE, None, answer_data(answer))
+    )
+
+
+def _is_known_outcome(error: Exception) -> bool:
+    return isinstance(error, CallError) and not error.may_have_happened
 
 
 def _kept(outcome: Outcome, what_to_do: str | None, said: Any) -> dict[str, Any]:

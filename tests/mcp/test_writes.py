@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from marketingblocks_async import RateLimit, clock
+from marketingblocks_async import ConfigurationError, RateLimit, clock
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
@@ -131,6 +131,46 @@ async def test_a_key_of_its_own_publishes_the_same_content_again(sandbox: Sandbo
     for key in ("monday", "tuesday", "monday"):
         assert (await tools("create_post", POST, request_key=key))["request_key"] == key
     assert len(sandbox.posts) == 2
+
+
+@pytest.mark.parametrize("tool", WRITES)
+async def test_content_that_was_sent_with_a_key_is_not_sent_again_without_one(
+    sandbox: Sandbox, tools: Tools, tool: str
+) -> None:
+    await tools("create_comment_automation", WRITES["create_comment_automation"], request_key="first")
+    first = await tools(tool, WRITES[tool], request_key="first" if "create_comment" in tool else "monday")
+    second = await tools(tool, WRITES[tool])
+    assert second["repeated"]
+    assert second["request_key"] == first["request_key"]
+    assert second["untrusted_data"] == first["untrusted_data"]
+    assert carried_out(sandbox, tool) == 1
+
+
+async def test_content_of_unknown_outcome_is_not_sent_again_without_a_key(tmp_path: Path) -> None:
+    async with Sandbox(faults=["commit_then_drop:endpoint=create-post,times=1"]) as sandbox:
+        async with connected(sandbox, tmp_path) as (client, _):
+            assert (await call(client, "create_post", POST, request_key="monday"))["outcome"] == "unknown"
+            found = await call(client, "create_post", POST)
+            assert (found["outcome"], found["request_key"]) == ("unknown", "monday")
+        assert len(sandbox.posts) == 1
+
+
+async def test_calls_with_and_without_a_key_at_once_send_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("slow_answer:delay=0.2")
+    async with connected(sandbox, tmp_path) as (one, server), connected(sandbox, tmp_path) as (two, _):
+        keyed = asyncio.create_task(call(one, "create_post", POST, request_key="monday"))
+        await until(lambda: any(job.sending for job in _jobs(server)))
+        found = await asyncio.gather(*(call(client, "create_post", POST) for client in (one, two, one, two)))
+        assert {each["id"] for each in found} == {(await keyed)["id"]}
+        assert all(each["repeated"] for each in found)
+    assert len(sandbox.posts) == 1
+
+
+async def test_content_that_was_not_sent_with_a_key_is_sent_without_one(sandbox: Sandbox, tools: Tools) -> None:
+    sandbox.faults.add("unauthorized:endpoint=create-post,times=1")
+    assert (await tools("create_post", POST, request_key="monday"))["outcome"] == "refused"
+    assert (await tools("create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
 
 
 @pytest.mark.parametrize(
@@ -450,6 +490,42 @@ async def test_half_a_surrogate_pair_does_not_hide_that_the_post_was_created(
     async with connected(sandbox, tmp_path) as (client, _):
         assert (await call(client, "create_post", POST))["outcome"] == "done"
         assert (await call(client, "create_post", POST))["repeated"]
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, ConfigurationError])
+@pytest.mark.parametrize("place", ["answer_data", "_told"])
+async def test_an_error_after_the_request_has_left_is_told_as_unknown(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception], place: str
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        msg = "a fault of the server"
+        raise kind(msg)
+
+    async with connected(sandbox, tmp_path) as (client, _):
+        with monkeypatch.context() as broken:
+            broken.setattr(writes_module, place, fail)
+            # What is kept of it is beside the question here: the look for the post would find it.
+            broken.setattr(writes_module, "reconcile", fail)
+            found = await call(client, "create_post", POST)
+        assert found["outcome"] == "unknown"
+        assert "Nothing was sent" not in found["what_to_do"]
+        assert (await call(client, "create_post", POST))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_post_of_unknown_outcome_stays_unknown_if_the_look_for_it_fails(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_args: object, **_options: object) -> None:
+        msg = "the listings are not what they were"
+        raise ValueError(msg)
+
+    monkeypatch.setattr(writes_module, "reconcile", fail)
+    sandbox.faults.add("commit_then_500:times=1,endpoint=create-post")
+    async with connected(sandbox, tmp_path) as (client, _):
+        for _ in range(2):
+            assert (await call(client, "create_post", POST))["outcome"] == "unknown"
     assert len(sandbox.posts) == 1
 
 
