@@ -63,7 +63,9 @@ guard)``, rare lateness of any size is covered, and only frequent lateness is co
   answered either, which is unusual. A tenth of the guard is saved up to hold the permits of such times.
 * *Without a response* (cancelled, timed out, lost) it is unknown when a request is counted, if ever. Its connection is
   closed when its call ends, so it was written before that or never. The guard covers it, from its write or, where that
-  was not seen, from the end of its call; with ``guard=inf``, ``RELEASED_UNSEEN_HOLD`` seconds.
+  was not seen, from the end of its call; with ``guard=inf``, ``RELEASED_UNSEEN_HOLD`` seconds. If it is given up after
+  an unusual silence, the server may stand still, and count it when it goes on. Then the permit is held until ``per``
+  after the first answer to a later request, at most for ``LONGEST_SILENCE_HOLD`` from the write.
 * *With a session handed in* the end of a write is not seen, only ``l``. Its requests count as written when they are
   answered, and each as the first on a new connection.
 
@@ -72,7 +74,8 @@ the difference, once (100 to 20 ms: 102). Two ways to the server with the same r
 a way there that shrinks by as much as the way back grows, cannot be seen by any client (107 with 90 + 10 against 10 +
 90 ms). So can delays *before* the count that vary by more than the guard for most requests, and a first byte that is
 late on *each* new connection while answers take longer than two seconds (0.3 s late, answers after 3 s: 114, once, when
-the first connections are used again). What helps then is the server's own word:
+the first connections are used again). And so can a server that stands still for more than four seconds while the
+timeout is shorter than that (5 s: 199). What helps then is the server's own word:
 
 **A 429** although all this was kept says that an assumption does not hold on this path, or that another program uses
 the token. The guard is doubled (up to one second), or, where it is infinite, the base is set aside, until a minute

@@ -35,6 +35,9 @@ FRESH_CONNECTION_GUARD = 1.0
 RELEASED_UNSEEN_HOLD = 30.0
 """Seconds, on top of ``per``, that a request without a response holds its permit when ``guard`` is infinite."""
 
+LONGEST_SILENCE_HOLD = 5.0
+"""Seconds after its write for which a request that was given up holds its permit at most while the server is silent."""
+
 CREDIT_WINDOWS = 30
 """Credit can be saved up for as many windows of ``limit`` permits."""
 
@@ -63,6 +66,8 @@ class PermitState:
         answered_at: instant at which the head of the response was read; ``inf`` before that.
         passed_at: instant of the first answer to this or a later request of the operation; ``inf`` before that.
         ends_at: instant at which the permit comes back whatever is seen; ``None`` if that is not decided.
+        silent_until: instant until which the permit, whose request was given up, waits at most for an answer that shows
+            that the server goes on; ``None`` if it does not wait for one.
         operation: round trips of the request's operation.
         fresh: whether the request may have been the first on its connection.
         success: whether the answer was a success.
@@ -83,6 +88,7 @@ class PermitState:
         "returned",
         "sending_at",
         "sent_at",
+        "silent_until",
         "success",
     )
 
@@ -92,6 +98,7 @@ class PermitState:
         self.answered_at: float = inf
         self.passed_at: float = inf
         self.ends_at: float | None = None
+        self.silent_until: float | None = None
         self.operation: RoundTrips | None = None
         self.fresh: bool = False
         self.success: bool = True
@@ -224,6 +231,8 @@ class ReleaseRule:
         self._credit = self._most_credit / 10
         self._stall_credit = 0.0
         self._mean_hold = 0.0
+        # When the latest request was written that was answered.
+        self._answered_until = -inf
         self._all = RoundTrips()
         self._operations: dict[str, RoundTrips] = {}
 
@@ -297,6 +306,7 @@ class ReleaseRule:
             # Its write was not seen, so its connection may have been new.
             permit.sent_at, permit.fresh = now, True
         permit.success = success
+        self._answered_until = max(self._answered_until, began)
         took = now - began
         if success:
             counts = FRESH_ANSWER_COUNTS if permit.fresh and self._comes_in_time(took) else 1.0
@@ -323,10 +333,36 @@ class ReleaseRule:
         if guard == inf:
             permit.ends_at = now + RELEASED_UNSEEN_HOLD + self._per
         elif permit.sent_at < inf:
+            if self._is_silent(permit, now):
+                permit.silent_until = permit.sent_at + LONGEST_SILENCE_HOLD
+                return self._when_heard(permit, now)
             permit.ends_at = self._guarded(permit, now)
         else:
             # The connection is closed with the call, so the request was written before now or never will be.
             permit.ends_at = now + max(guard, FRESH_CONNECTION_GUARD) + self._per
+        return permit.ends_at
+
+    def _is_silent(self, permit: PermitState, now: float) -> bool:
+        """Return whether it is unusual for how long the server has answered neither this nor a later request."""
+        trips, began = permit.operation, permit.sending_at
+        if trips is None or began is None or (base := self._base(trips)) is None or base > self._per:
+            return False
+        if permit.passed_at == inf and self._answered_until >= began:
+            # It answers requests of other operations.
+            return False
+        return trips.is_unusual(min(permit.passed_at, now) - began - base, self.guard_at(now))
+
+    def _when_heard(self, permit: PermitState, now: float) -> float:
+        """Return when a permit comes back, or is to be looked at again, whose request was given up in a silence.
+
+        When a server that stood still goes on, it counts all that has come meanwhile. An answer to a later request
+        shows that it has.
+        """
+        latest = max(permit.silent_until or now, self._guarded(permit, now))
+        is_silent = permit.passed_at == inf and self._answered_until < (permit.sending_at or 0.0)
+        if is_silent and now < latest:
+            return min(now + LOOK_AGAIN, latest)
+        permit.ends_at = min(max(self._guarded(permit, now), min(permit.passed_at, now) + self._per), latest)
         return permit.ends_at
 
     def when_usable_elsewhere(self, permit: PermitState, now: float) -> float:
@@ -375,6 +411,8 @@ class ReleaseRule:
 
         """
         began, trips, due = permit.sending_at, permit.operation, permit.ends_at
+        if due is None and permit.silent_until is not None:
+            return self._when_heard(permit, now)
         if due is not None or began is None or trips is None:
             return now if due is None else due
         due = self._certain(permit, self._base(trips))

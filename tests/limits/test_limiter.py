@@ -181,3 +181,38 @@ def test_what_waits_on_a_closed_loop_is_not_ahead_of_others() -> None:
     assert (limiter.queued, limiter.snapshot().queued_bulk) == (0, 0)
     for task in waiting:
         cast("Any", task.get_coro()).close()
+
+
+@pytest.mark.usefixtures("fake_time")
+@pytest.mark.parametrize("stands_still", [1.0, 2.0, 4.0])
+async def test_the_bound_holds_when_a_server_stands_still_longer_than_the_timeout(
+    limiter: RateLimiter, stands_still: float
+) -> None:
+    """It counts all that has come meanwhile when it goes on."""
+    counted: list[float] = []
+    stops = time.monotonic() + 10.0
+    goes_on = stops + stands_still
+
+    async def call() -> None:
+        permit = await limiter.acquire()
+        await limiter.wait_to_write()
+        written = time.monotonic()
+        permit.sending("create")
+        permit.sent(fresh_connection=False)
+        arrives = written + 0.025
+        counted.append(goes_on if stops <= arrives < goes_on else arrives)
+        answered = counted[-1] + 0.025
+        await asyncio.sleep(min(answered, written + 0.5) - time.monotonic())
+        if answered <= written + 0.5:
+            permit.answered()
+        else:
+            permit.release()
+
+    calls = [asyncio.create_task(call()) for _ in range(2500)]
+    await asyncio.sleep(20)
+    for each in calls:
+        each.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert worst_window(counted, 1.0) <= 100
+    # From six seconds after its stop on, the server is used as before.
+    assert sum(stops + 6 <= instant < stops + 9 for instant in counted) >= 3 * 95

@@ -11,6 +11,7 @@ from marketingblocks_async.limits.release import (
     BASE_WINDOW,
     FRESH_ANSWER_COUNTS,
     FRESH_CONNECTION_GUARD,
+    LONGEST_SILENCE_HOLD,
     LOOK_AGAIN,
     MARGIN,
     STALL_SHARE,
@@ -272,3 +273,56 @@ def test_slow_answers_on_new_connections_are_soon_known_as_slow() -> None:
     for _ in range(ANSWERS_FOR_A_BASE):
         assert pool.hold(3.0, fresh=True) == pytest.approx(UNKNOWN_GUARD)
     assert pool.rule.base_of("create") == pytest.approx(3.0 - MARGIN)
+
+
+def release(pool: Pool, after: float, *, heard: float = math.inf, operation: str = "create") -> float:
+    """Return for how long beyond ``per`` a permit is out whose request is given up after so long.
+
+    Args:
+        pool: asks the rule.
+        after: seconds from the write to the end of its call.
+        heard: seconds from the write to the answer to a request that was written a moment later.
+        operation: of that request.
+
+    """
+    rule, began = pool.rule, pool.now
+    permit, later = PermitState(), PermitState()
+    rule.when_sending(permit, began, "create")
+    rule.when_sent(permit, began, fresh_connection=False)
+    rule.when_sending(later, began + 0.001, operation)
+    if heard <= after:
+        rule.when_answered(later, began + heard, success=True)
+    now = began + after
+    due = rule.when_released(permit, now)
+    while due > now:
+        now = due
+        if heard <= now - began and later.answered_at == math.inf:
+            rule.when_answered(later, began + heard, success=True)
+        due = rule.when_due(permit, now, scarce=True)
+    pool.now = now + 1
+    return due - began - 1
+
+
+def test_a_request_given_up_in_a_silence_is_held_until_a_later_one_is_answered(pool: Pool) -> None:
+    assert release(pool, 0.5, heard=2.0) == pytest.approx(2.0, abs=LOOK_AGAIN)
+    assert release(pool, 0.5, heard=2.0, operation="list") == pytest.approx(2.0, abs=LOOK_AGAIN)
+
+
+def test_a_request_given_up_in_a_silence_is_not_held_for_ever(pool: Pool) -> None:
+    assert release(pool, 0.5) == pytest.approx(LONGEST_SILENCE_HOLD - 1)
+    assert release(pool, 30.0) <= 29.0
+
+
+@pytest.mark.parametrize("operation", ["create", "list"])
+def test_a_lost_answer_costs_the_guard(pool: Pool, operation: str) -> None:
+    """The server has gone on, as the answer to a later request shows."""
+    assert release(pool, 0.5, heard=0.1, operation=operation) == pytest.approx(0.05)
+
+
+def test_a_request_given_up_early_costs_the_guard(pool: Pool) -> None:
+    """Many are cancelled at once, when one of them has failed. That no answer has come is not unusual then."""
+    assert release(pool, 0.11) == pytest.approx(0.05)
+
+
+def test_a_request_given_up_while_nothing_is_known_costs_the_guard() -> None:
+    assert release(Pool(), 0.5) == pytest.approx(0.05)
