@@ -201,6 +201,8 @@ async def test_calls_that_wait_go_on_by_new_settings(limiter: RateLimiter) -> No
     await asyncio.sleep(0.5)
     limiter.reconfigure(RateLimit(limit=50))
     changed = time.monotonic()
+    # Also in the reach of what ends their waiting, should their client close.
+    assert limiter.snapshot().queued > 200
     async with asyncio.timeout(60):
         await asyncio.gather(*calls)
     # Fifty a second, once those of before count no longer.
