@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mcp import MCPError
 from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from .results import Outcome, ToolResult, clean, result
 
@@ -78,7 +80,15 @@ class Consent:
             answer = self._answer_of(params, question, content)
         else:
             form = context.session.elicit_form
-            answer = await form(clean(question), _NO_FIELDS, related_request_id=context.request_id)
+            try:
+                answer = await form(clean(question), _NO_FIELDS, related_request_id=context.request_id)
+            except (MCPError, ValidationError):
+                # The client can ask, but did not: it does not know the method after all, or nobody was there in time.
+                return result(
+                    Outcome.REFUSED,
+                    "The client did not put the question to the person, or got no answer. Nothing was sent. The person "
+                    "has to answer the question: repeat the call when they are there, or they can use another client.",
+                )
         if answer.action == "accept":
             return None
         return result(

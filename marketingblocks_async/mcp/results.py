@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
@@ -115,6 +116,33 @@ def clean(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [clean(each) for each in cast("list[Any]", value)]
     return value
+
+
+_DIRECTION_MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_KINDS = {"Cc": "control characters", "Co": "private-use characters", "Cs": "halves of characters"}
+
+
+def hidden_in(value: Any) -> dict[str, int]:
+    """Return kind → number of the characters that ``clean()`` removes from a JSON value, but for line ends."""
+    found: Counter[str] = Counter()
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            found.update(_kind(each) for each in item if each != "\r" and not _is_visible(each))
+        elif isinstance(item, Mapping):
+            pending += [*cast("Mapping[str, Any]", item), *cast("Mapping[str, Any]", item).values()]
+        elif isinstance(item, list | tuple):
+            pending += cast("list[Any]", item)
+    return dict(found)
+
+
+def _kind(character: str) -> str:
+    if "\U000e0000" <= character <= "\U000e007f":
+        return "tag characters"
+    if character in _DIRECTION_MARKS:
+        return "direction marks"
+    return _KINDS.get(unicodedata.category(character), "format characters such as zero-width spaces")
 
 
 def _is_visible(character: str) -> bool:

@@ -33,6 +33,7 @@ from marketingblocks_async import (
 )
 from marketingblocks_async.bulk import BulkProgress, RowState
 from marketingblocks_async.bulk.likeness import without_ends
+from marketingblocks_async.bulk.sheets.cells import CellError, check_characters
 from marketingblocks_async.models import RequestModel
 
 from .calls import read, write
@@ -40,9 +41,11 @@ from .consent import Confirm, Consent, InputRequired, can_ask
 from .failures import advice_for, outcome_of, pause_of, problems_of, said_by
 from .journal import Order, derived_key, hash_of
 from .many import ManyArguments, ManyPosts
-from .results import Outcome, ToolResult, key_of, result
+from .results import Outcome, ToolResult, hidden_in, key_of, result
 from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, all_tools, choose_tools
 from .writes import Writes
+
+_NOT_VALID = "The arguments are not valid. Nothing was sent. Correct the fields that untrusted_data names."
 
 LONGEST_QUESTION = 2_000
 """Characters of a post's texts that the person is shown; enough for most posts and threads."""
@@ -132,7 +135,7 @@ class MarketingBlocksServer:
         except ValidationError as error:
             found = result(
                 Outcome.REFUSED,
-                "The arguments are not valid. Nothing was sent. Correct the fields that untrusted_data names.",
+                _NOT_VALID,
                 data={"problems": problems_of(error)},
             )
         except (MarketingBlocksError, ValueError) as error:
@@ -165,6 +168,8 @@ class MarketingBlocksServer:
             return result(Outcome.DONE, data=await read(self.client, spec.request.model_validate(arguments)))
         request_key = arguments.pop(KEY_FIELD, None)
         request = spec.request.model_validate(arguments)
+        if isinstance(request, CreatePost) and (problems := _forbidden_characters(request)):
+            return result(Outcome.REFUSED, _NOT_VALID, data={"problems": problems})
         order = _order(spec, request, request_key)
         if request_key is None and isinstance(request, UpdateCommentAutomation):
             # What was set before another update can be meant again after it.
@@ -214,6 +219,17 @@ def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
     return Order(request_key, spec.name, content_hash, body, channel)
 
 
+def _forbidden_characters(post: CreatePost) -> dict[str, str]:
+    """Return field → what is wrong with it, for the characters that the plan of a bulk run refuses too."""
+    problems: dict[str, str] = {}
+    for name, value in post.wire().items():
+        try:
+            check_characters(value)
+        except CellError as error:
+            problems[name] = str(error)
+    return problems
+
+
 def _question(post: CreatePost) -> str | None:
     """Return what the person is asked about a post; ``None`` if it does not go out at once."""
     channel = f"{post.channel_type.value}, channel {post.channel_id}"
@@ -237,8 +253,13 @@ def _question(post: CreatePost) -> str | None:
     text = "\n\n".join(filter(None, texts))
     more = len(text) - LONGEST_QUESTION
     media = len(post.media_urls) + sum(len(tweet.media_urls or ()) for tweet in tweets)
+    hidden = ", ".join(f"{kind}: {count}" for kind, count in sorted(hidden_in(post.wire()).items()))
     parts = [
         question,
+        # Before the text, which may be long or pretend to be the end of the question.
+        f"It holds invisible characters, which are not shown here and are published with it ({hidden})."
+        if hidden
+        else "",
         text if more <= 0 else f"{text[:LONGEST_QUESTION]}\n… {more:,} more characters",
         f"Media files: {media}" if media else "",
     ]

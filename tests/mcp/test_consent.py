@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client.session import ClientRequestContext
-from mcp_types import ElicitRequestParams, ElicitResult, InputRequiredResult
+from mcp_types import (
+    METHOD_NOT_FOUND,
+    REQUEST_TIMEOUT,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
+    InputRequiredResult,
+)
 
 from marketingblocks_async.mcp import Confirm, open_server
 from marketingblocks_async.mcp.server import LONGEST_QUESTION
@@ -81,6 +88,62 @@ async def test_the_question_shows_all_that_is_published(tmp_path: Path) -> None:
     assert shown[0] == {"Hello", "1/2: The first one", "2/2: The second one", "Media files: 3"}
     assert shown[1] == {"Title: Our film", "Hello", "Hash tags: spring"}
     assert person.questions[2].endswith("x\n… 1,234 more characters")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "words"),
+    [
+        ("a\u202eb\u2066c", "direction marks: 2"),
+        ("a\U000e0069\U000e0067b", "tag characters: 2"),
+        ("a\u200bb\ufeffc\ue000", "format characters such as zero-width spaces: 2, private-use characters: 1"),
+    ],
+)
+async def test_the_question_says_what_cannot_be_seen(tmp_path: Path, hidden: str, words: str) -> None:
+    person = Person("decline")
+    options: dict[str, Any] = {"elicitation_callback": person}
+    in_a_tweet = {"post_type": "thread", "channel_type": "twitter", "twitter_threads": [{"message": hidden}]}
+    beyond = {"caption_text": "x" * LONGEST_QUESTION + hidden}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        for change in ({"caption_text": hidden}, in_a_tweet, beyond, {"hash_tags": hidden}):
+            await call(client, "create_post", NOW | change)
+        await call(client, "create_post", NOW | {"caption_text": "one\r\ntwo \N{WOMAN}\u200d\N{PERSONAL COMPUTER}"})
+    *told, harmless = person.questions
+    assert len(told) == 4
+    assert all(f"invisible characters, which are not shown here and are published with it ({words})" in q for q in told)
+    assert "invisible" not in harmless
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85"])
+async def test_control_characters_are_refused_as_in_bulk_runs(tmp_path: Path, character: str) -> None:
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path) as (client, _):
+        for change in ({"caption_text": f"a{character}"}, {"hash_tags": f"a{character}"}):
+            found = await call(client, "create_post", POST | change)
+            assert found["outcome"] == "refused"
+            assert (
+                f"control character <U+{ord(character):04X}>" in found["untrusted_data"]["problems"][next(iter(change))]
+            )
+        assert not sandbox.ledger.attempts("create-post")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ErrorData(code=METHOD_NOT_FOUND, message="Method not found"),
+        ErrorData(code=REQUEST_TIMEOUT, message="Timed out"),
+    ],
+    ids=["unknown method", "timeout"],
+)
+async def test_a_client_that_does_not_ask_after_all_gets_a_result(tmp_path: Path, answer: ErrorData) -> None:
+    async def fail(context: ClientRequestContext, params: ElicitRequestParams) -> ErrorData:
+        del context, params
+        return answer
+
+    options: dict[str, Any] = {"mode": "legacy", "elicitation_callback": fail}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path, client=options) as (client, _):
+        found = await call(client, "create_post", NOW)
+        assert found["outcome"] == "refused"
+        assert "Nothing was sent" in found["what_to_do"]
+        assert not sandbox.posts
 
 
 @pytest.mark.parametrize("mode", MODES)
