@@ -192,8 +192,8 @@ class CallError(MarketingBlocksError):
     Attributes:
         endpoint: the operation, for example ``"create-post"`` (or the path of a generic ``request()``).
         attempts: how many attempts were started, the failed last one included; 0 if none was.
-        first_failure: the failure after which it may have been carried out, or else what went wrong first, when a later
-            attempt failed differently and would hide it; else ``None``.
+        first_failure: the failure after which the call may have been carried out. If there is none: the first failure,
+            when a later attempt failed differently. ``None`` if all attempts failed alike.
 
     """
 
@@ -399,7 +399,7 @@ class InvalidResponseError(CallError):
     Attributes:
         body: the decoded JSON, or the text if it was not JSON, whole.
         request: what was sent, as on ``OutcomeUnknownError``.
-        status_code: HTTP status of the answer.
+        status_code: HTTP status of the response.
 
     """
 

@@ -103,7 +103,7 @@ class PermitPool:
 
     @property
     def credit(self) -> float:
-        """Seconds for which permits may yet be held, all together, because answers are late."""
+        """Seconds for which permits may yet be held, all together, because responses are late."""
         return self._rule.credit
 
     @property

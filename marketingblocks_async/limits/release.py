@@ -112,7 +112,7 @@ class RoundTrips:
 
     Attributes:
         base: the fastest round trip of the window less the margin; ``None`` while too few are known.
-        late: how late answers were lately, in seconds beyond the base: a slowly decaying maximum.
+        late: how late responses were lately, in seconds beyond the base: a slowly decaying maximum.
         late_on_fresh: the same for the first requests on new connections; ``inf`` while none was seen.
 
     """
@@ -243,7 +243,7 @@ class ReleaseRule:
 
     @property
     def credit(self) -> float:
-        """Seconds for which permits may be held back, all together, because answers are late."""
+        """Seconds for which permits may be held back, all together, because responses are late."""
         return self._credit
 
     def base_of(self, operation: str) -> float | None:

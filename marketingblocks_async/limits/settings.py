@@ -31,7 +31,7 @@ class RateLimit:
         per: length of the window in seconds, above 0.
         burst: how many requests may go out back to back after a rest, at least 1; 2 to 5 is the useful range.
         guard: the most that safety may cost, in seconds, 0 or more: for how long permits are held on average because
-            answers are late. So a token reaches about ``limit / (per + guard)``. ``math.inf`` holds every permit
+            responses are late. So a token reaches about ``limit / (per + guard)``. ``math.inf`` holds every permit
             until its request was counted for certain, whatever the rate.
 
     Raises:
@@ -79,7 +79,7 @@ class RateLimiterSnapshot:
         rate: requests per second at which it paces now; lower than ``limit / per`` after a 429.
         guard: seconds of guard in force; wider than configured after a 429.
         mean_hold: seconds beyond ``per`` for which permits were held lately, on average.
-        credit: seconds for which permits may yet be held, all together, because answers are late.
+        credit: seconds for which permits may yet be held, all together, because responses are late.
         estimated_wait: seconds that an ordinary call made now would wait, as far as can be foreseen.
 
     """

@@ -123,7 +123,7 @@ class CreatePost(RequestModel):
         AmbiguousTimeWarning: the clocks show ``schedule_time`` twice in its zone; the first one is taken.
 
     Raises:
-        pydantic.ValidationError: a field is missing, unknown or of the wrong kind, or two fields contradict each other.
+        InvalidRequestError: a field is missing, unknown or of the wrong kind, or two fields contradict each other.
 
     """
 
