@@ -329,12 +329,25 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
     info.columns = layout.fields
     problems = [(problem.column, problem.message) for problem in layout.problems]
     problems += [
-        (visible(name), f'the mapping names the column "{visible(name)}", which is not in the header')
+        (
+            visible(name),
+            f'the mapping names the column "{visible(name)}", which is not in the header; {columns_in(names)}',
+        )
         for name in rules.missing_from(each.strip() for each in names)
     ]
     if problems:
         raise header_error(problems, info, line, rules.advice(names), other_sheets(info, rules.words))
     return layout
+
+
+def columns_in(names: Sequence[str]) -> str:
+    """Return the end of an error about a column that is missing: the columns that are there."""
+    shown = [f'"{visible(name)}"' for name in names if name.strip()]
+    rest = f" and {len(shown) - _LISTED_COLUMNS} more" if len(shown) > _LISTED_COLUMNS else ""
+    return f"its columns are {', '.join(shown[:_LISTED_COLUMNS])}{rest}"
+
+
+_LISTED_COLUMNS = 20
 
 
 def other_sheets(info: SourceInfo, words: Words) -> str:

@@ -214,7 +214,7 @@ class TestMapping:
     def test_a_column_that_is_not_there_is_refused(self, file: Path) -> None:
         error = header_failure(file, columns={"Titel": None, "Captions": "caption_text"})
         assert [each.column for each in error.errors] == ["Titel", "Captions"]
-        assert "not in the header" in error.message
+        assert 'not in the header; its columns are "channel_type"' in error.message
 
     def test_for_objects_it_need_not_be_there(self) -> None:
         assert post([fields()], columns={"Notes": None}).caption_text == "Hello"

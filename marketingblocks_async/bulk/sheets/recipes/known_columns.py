@@ -24,7 +24,7 @@ from marketingblocks_async.bulk.sheets.columns import (
     without_size,
 )
 from marketingblocks_async.bulk.sheets.display import visible
-from marketingblocks_async.bulk.sheets.layout import HeaderProblem, same_field, unknown_column
+from marketingblocks_async.bulk.sheets.layout import HeaderProblem, columns_in, same_field, unknown_column
 from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, spelled
 from marketingblocks_async.bulk.sheets.words import Words
 from marketingblocks_async.models import ChannelType
@@ -313,7 +313,9 @@ def _check_conditions(sources: Sources, recipe: Recipe) -> None:
         message = ""
         # A recipe may exclude rows, such as drafts, by a column that not every file of its program has.
         if not places and (condition.wanted or normal_name(condition.column) not in own):
-            message = f'the rows are chosen by the column "{shown}", which is not in the header'
+            message = (
+                f'the rows are chosen by the column "{shown}", which is not in the header; {columns_in(sources.names)}'
+            )
         elif len(places) > 1:
             one, other = (visible(sources.names[place].strip(BLANKS)) for place in places[:2])
             message = f'the rows are chosen by the column "{shown}", which may be "{one}" or "{other}"; write its name'

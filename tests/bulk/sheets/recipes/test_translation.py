@@ -606,7 +606,7 @@ class TestRows:
     def test_a_column_that_is_not_there_is_one_fault(self, file: Path) -> None:
         table(file, ["Text"], *(["A"] for _ in range(20)))
         with pytest.raises(
-            SourceError, match='the rows are chosen by the column "Approved", which is not in the header'
+            SourceError, match='by the column "Approved", which is not in the header; its columns are "Text"'
         ):
             Read(file, options(where=["Approved=yes"]))
 
