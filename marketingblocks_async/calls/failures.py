@@ -186,7 +186,7 @@ def _is_denial(value: object) -> bool:
 
 
 class _ContradictionError(ValueError):
-    """The response to a create says both that it failed and that it was carried out."""
+    """The response to a create does not tell whether it was carried out, or says both."""
 
 
 _CREATED_IDS = ("post_id", "id", "comment_bot_id", "connect_token", "connect_url")
@@ -211,27 +211,30 @@ def _contradiction(call: Call[Any], response: HttpResponse) -> ValueError | None
 
 
 def error_in_success(call: Call[Any], result: object) -> ValueError | None:
-    """Return what is wrong with a success of a create that tells an error and no id; ``None`` if nothing is.
+    """Return what is wrong with a success of a create that has no id, and tells an error or is no object.
 
-    The shape of these responses is not documented, so any other one is taken for the success that its status says.
+    ``None`` if nothing is. The shape of these responses is not documented, so any other object is taken for the success
+    that its status says.
     """
-    fields = result.root if isinstance(result, UndocumentedResponse) else None
-    if not is_object(fields):
+    if not isinstance(result, UndocumentedResponse):
         return None
-    if fields.get("error"):
-        told = "error"
+    fields = result.root
+    if not is_object(fields):
+        told = "is no object"
+    elif fields.get("error"):
+        told = "says 'error'"
     elif fields.get("errors"):
-        told = "errors"
+        told = "says 'errors'"
     elif _is_error_status(fields.get("status")):
-        told = "status"
+        told = "says 'status'"
     elif _is_error_status(fields.get("code")):
-        told = "code"
+        told = "says 'code'"
     else:
         # Nearly always; what is asked below takes longer.
         return None
     if not _creates(call) or _created_id(result) is not None:
         return None
-    return _ContradictionError(f"it has no id of what it creates, and says {told!r}")
+    return _ContradictionError(f"it has no id of what it creates, and {told}")
 
 
 def _is_error_status(value: object) -> bool:
