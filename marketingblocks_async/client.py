@@ -245,11 +245,12 @@ class MarketingBlocks:
 
         Raises:
             ConfigurationError: it is open on another event loop, another client of this process uses the same token
-                with another rate limit, or the session that was handed in would send credentials of ``.netrc``.
+                with another rate limit, the session that was handed in would send credentials of ``.netrc``, or the
+                environment's proxy for the API cannot be used.
 
         """
         await check_hooks()
-        await self._pools[0].check_session(self.base_url)
+        await self._pools[0].check_environment(self.base_url)
         opened: tuple[Transport, ...] = ()
         try:
             for pool in self._pools:

@@ -42,19 +42,23 @@ async def check_media(
         timeout: seconds for one address, redirects included.
 
     Raises:
-        ConfigurationError: the environment names a proxy that cannot be used.
+        ConfigurationError: the environment names a proxy for one of them that cannot be used.
 
     """
     problems: dict[str, str] = {}
     proxies = Proxies(None)
     waiting = iter(addresses)
     connector = aiohttp.TCPConnector(limit=concurrency, limit_per_host=4)
-    async with (
-        aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=timeout)) as session,
-        asyncio.TaskGroup() as group,
-    ):
-        for _ in range(concurrency):
-            group.create_task(_ask_all(session, proxies, waiting, problems))
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=timeout)) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(concurrency):
+                group.create_task(_ask_all(session, proxies, waiting, problems))
+    except ExceptionGroup as raised:
+        # The same of all tasks.
+        raise raised.exceptions[0] from None
     return problems
 
 

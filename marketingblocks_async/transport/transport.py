@@ -128,16 +128,19 @@ class Transport:
             raise ConfigurationError(msg)
         return self._loop
 
-    async def check_session(self, base_url: str) -> None:
-        """Refuse a session that was handed in and would send credentials of ``.netrc`` to the API.
+    async def check_environment(self, base_url: str) -> None:
+        """Refuse what the environment does to requests: a proxy of a kind that cannot be used, and ``.netrc``.
 
-        The file can change later, so ``send()`` refuses them as well.
+        A session that was handed in may send credentials of that file to the API. The file can change later, so
+        ``send()`` refuses them as well.
 
         Raises:
-            ConfigurationError: there are some for the host of ``base_url``.
+            ConfigurationError: there are some for the host of ``base_url``, or it has such a proxy.
 
         """
         session, host = self._given_session, URL(base_url).host
+        if session is None and not self.is_open:
+            Proxies(self._proxy).of(URL(base_url))
         if session is None or host is None or not session.trust_env:
             return
         if await asyncio.to_thread(_netrc_has, host):

@@ -72,6 +72,24 @@ def test_no_proxy_may_have_a_port(no_proxy: str, address: str, monkeypatch: pyte
     assert Proxies(None).of(URL(address)) is None
 
 
+@pytest.mark.parametrize(
+    ("no_proxy", "address", "is_heeded"),
+    [
+        ("localhost, 10.0.0.0/8", "https://10.1.2.3:8443/api/v1", True),
+        ("10.1.2.3/8", "https://10.9.9.9", True),
+        ("fd00::/8,x/y", "https://[fd00::1]:8443", True),
+        ("10.0.0.0/8,fd00::/8", "https://11.1.2.3", False),
+        ("10.0.0.0/8", "https://api.internal", False),
+    ],
+)
+def test_no_proxy_may_have_networks(
+    no_proxy: str, address: str, is_heeded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert (Proxies(None).of(URL(address)) is None) is is_heeded
+
+
 def test_each_address_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://secure.example:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://plain.example:3128")
@@ -99,6 +117,27 @@ async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monke
         async with client_at(API):
             pass
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("NO_PROXY", "example.invalid"), ("HTTPS_PROXY", "http://proxy.example:3128")]
+)
+async def test_a_proxy_that_cannot_be_used_is_refused_only_where_it_would_be(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many machines have a SOCKS proxy for other programs."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    async with client_at(API):
+        pass
+
+
+async def test_a_session_of_its_own_way_does_not_need_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    async with aiohttp.ClientSession() as session, client_at(API, session=session) as client:
+        # The documentation has a pool of its own.
+        with pytest.raises(ConfigurationError, match="ALL_PROXY names a proxy of the kind 'socks5'"):
+            await client.docs.ask("How do I create a post?")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +184,7 @@ def test_an_address_that_cannot_be_read_is_refused_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     with pytest.raises(ConfigurationError, match=r"HTTPS_PROXY is no address of a proxy.*%23 for #") as caught:
-        Proxies(None)
+        Proxies(None).of(URL(API))
     assert "ss@" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
