@@ -89,11 +89,6 @@ _FIELDS = re.compile(
     r"|target_type|trigger_type|response_type|media_urls|hash_tags|post_ids|campaign_ids|keywords)(?![\w'\"-])"
 )
 
-# What only a program can give.
-_OF_PROGRAMS = re.compile(
-    ", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or |, or a datetime with fold=1"
-)
-
 
 def with_options(text: str) -> str:
     """Return a text of the library in which arguments have the names of the options that they are here."""
@@ -102,10 +97,9 @@ def with_options(text: str) -> str:
 
 def with_fields(text: str) -> str:
     """Return a text about a request in which fields have the names of their options, and objects are JSON."""
-    from marketingblocks_async.models.base import plain_words
+    from marketingblocks_async.models.base import plain_words, without_python
 
-    text = _OF_PROGRAMS.sub("", plain_words(text))
-    text = re.sub(r"\{'.*\}", lambda found: found[0].replace("'", '"').replace("…", '"…"'), text)
+    text = without_python(plain_words(text))
     return _FIELDS.sub(lambda found: _option(found[0]), text)
 
 

@@ -97,10 +97,12 @@ _REFUSED_IN_FRONT = (
 
 def advice_for_unknown(tool: str) -> str:
     """Return what to do about a write of unknown outcome that was made with ``tool``."""
+    # Only posts are in a listing.
+    again = "looks again and never sends it twice" if tool == "create_post" else "tells this again and sends nothing"
     return (
         f"It may have been carried out and was not sent again. Look at {_WHERE_TO_LOOK[tool]}. It may be there only "
-        "after a minute or two. The same call with the same request_key looks again and never sends it twice. Only if "
-        "it is certainly not there, send it with a new request_key."
+        f"after a minute or two. The same call with the same request_key {again}. Only if it is certainly not there, "
+        "send it with a new request_key."
     )
 
 
@@ -159,4 +161,7 @@ def said_by(error: Exception) -> dict[str, Any]:
 
 def problems_of(error: ValidationError) -> dict[str, str]:
     """Return field → what is wrong with it."""
-    return {".".join(map(str, each["loc"])) or "request": each["msg"] for each in base.problems_of(error)}
+    return {
+        ".".join(map(str, each["loc"])) or "request": base.without_python(each["msg"])
+        for each in base.problems_of(error)
+    }

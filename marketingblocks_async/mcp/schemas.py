@@ -9,6 +9,8 @@ from marketingblocks_async.models import RequestModel
 
 # An enumeration that is open in the API, and long.
 _OPEN_ENUMERATIONS = ("YouTubeCategory",)
+# pydantic's own word, beside a check that is a function. JSON Schema does not know it.
+_RENAMED = {"gt": "exclusiveMinimum"}
 _DROPPED = ("title", "default", "description", "minItems")
 
 
@@ -50,7 +52,7 @@ def _short(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
             short[name] = value
             short.pop("type", None)
         else:
-            short[name] = value
+            short[_RENAMED.get(name, name)] = value
     if "enum" in short:
         short.pop("type", None)
     return short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -46,6 +46,8 @@ from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, all_tool
 from .writes import Writes
 
 _NOT_VALID = "The arguments are not valid. Nothing was sent. Correct the fields that untrusted_data names."
+
+_REQUIRED = {name for name, each in CreatePost.model_fields.items() if each.is_required()}
 
 LONGEST_QUESTION = 2_000
 """Characters of a post's texts that the person is shown; enough for most posts and threads."""
@@ -166,11 +168,27 @@ class MarketingBlocksServer:
         assert spec.request is not None  # noqa: S101 - all other tools are endpoints
         if not spec.writes:
             return result(Outcome.DONE, data=await read(self.client, spec.request.model_validate(arguments)))
+        return await self._write(context, spec.name, spec.request, arguments, ask)
+
+    async def _write(
+        self,
+        context: ServerRequestContext[Any, Any],
+        tool: str,
+        model: type[RequestModel],
+        arguments: dict[str, Any],
+        ask: Callable[..., Awaitable[ToolResult | None]],
+    ) -> ToolResult:
         request_key = arguments.pop(KEY_FIELD, None)
-        request = spec.request.model_validate(arguments)
+        if request_key is not None:
+            try:
+                request_key = key_of(request_key)
+            except ValueError as error:
+                # Its text is this server's own.
+                return result(Outcome.REFUSED, f"{error}. Nothing was sent. Give such a request_key, or none.")
+        request = model.model_validate(arguments)
         if isinstance(request, CreatePost) and (problems := _forbidden_characters(request)):
             return result(Outcome.REFUSED, _NOT_VALID, data={"problems": problems})
-        order = _order(spec, request, request_key)
+        order = _order(tool, request, request_key)
         if request_key is None and isinstance(request, UpdateCommentAutomation):
             # What was set before another update can be meant again after it.
             other = await asyncio.to_thread(self.writes.journal.last_other_update, request.comment_bot_id, order)
@@ -204,19 +222,18 @@ class MarketingBlocksServer:
         return result(Outcome.DONE, data=answer)
 
 
-def _order(spec: ToolSpec, request: RequestModel, request_key: object) -> Order:
-    """Return the write that a call asks for; its key is made from the content if the call has none.
-
-    Raises:
-        ValueError: the key cannot be one.
-
-    """
+def _order(tool: str, request: RequestModel, request_key: str | None) -> Order:
+    """Return the write that a call asks for; its key is made from the content if the call has none."""
     body = request.wire_json().decode()
     # White space at the ends of texts makes no other request.
-    content_hash = hash_of(spec.name, without_ends(json.loads(body)))
-    request_key = derived_key(content_hash) if request_key is None else key_of(request_key)
+    content = without_ends(json.loads(body))
+    if isinstance(request, CreatePost):
+        # Neither does an empty text or list in place of a field that may be left out. In an update it may delete one.
+        content = {name: value for name, value in content.items() if name in _REQUIRED or value not in ("", [])}
+    content_hash = hash_of(tool, content)
+    request_key = derived_key(content_hash) if request_key is None else request_key
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
-    return Order(request_key, spec.name, content_hash, body, channel)
+    return Order(request_key, tool, content_hash, body, channel)
 
 
 def _forbidden_characters(post: CreatePost) -> dict[str, str]:

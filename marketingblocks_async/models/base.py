@@ -45,6 +45,13 @@ _PLAIN_WORDS = (
 """Words of pydantic → those of this package."""
 
 
+# What only a program can give.
+_OF_PROGRAMS = re.compile(
+    ", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or |, or a datetime with fold=1"
+    "|, or a YouTubeCategory"
+)
+
+
 class InvalidRequestError(InvalidArgumentError, ValidationError):
     """The arguments make no valid request. Nothing was sent.
 
@@ -61,6 +68,12 @@ def plain_words(text: str) -> str:
     for words, plain in _PLAIN_WORDS:
         text = re.sub(words, plain, text)
     return text
+
+
+def without_python(text: str) -> str:
+    """Return a text about a request for those who give JSON: without objects of Python, and with dicts as JSON."""
+    text = _OF_PROGRAMS.sub("", text)
+    return re.sub(r"\{'.*\}", lambda found: found[0].replace("'", '"').replace("…", '"…"'), text)
 
 
 def problems_of(error: ValidationError) -> list[ErrorDetails]:

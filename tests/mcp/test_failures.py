@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from marketingblocks_async import (
     APIError,
@@ -14,8 +17,11 @@ from marketingblocks_async import (
     RateLimitError,
 )
 from marketingblocks_async.bulk import RowState
-from marketingblocks_async.mcp.failures import advice_for, advice_for_unknown, outcome_of
+from marketingblocks_async.mcp.failures import advice_for, advice_for_unknown, outcome_of, problems_of
 from marketingblocks_async.mcp.results import Outcome
+from marketingblocks_async.mcp.tools import all_tools
+from marketingblocks_async.models import CreatePost
+from tests.support.mcp import POST
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,43 @@ def test_a_refusal_in_front_of_the_api_says_nothing_of_the_token(kind: type[APIE
     assert advice_for(error).startswith("Something in front of the API refused it")
     assert advice_for(error).endswith(step)
     assert "social-create-post" not in advice_for(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [
+        (
+            {"publish_mode": "scheduled"},
+            "request",
+            "publish_mode 'scheduled' needs schedule_time ('YYYY-MM-DD HH:MM')",
+        ),
+        (
+            {"publish_mode": "scheduled", "schedule_time": "soon", "time_zone": "UTC"},
+            "schedule_time",
+            "'soon' is not a schedule time; write it as 'YYYY-MM-DD HH:MM'",
+        ),
+        (
+            {"post_type": "thread"},
+            "request",
+            'post_type \'thread\' needs twitter_threads: a list of at least one {"message": "…", "media_urls": ["…"]}',
+        ),
+        (
+            {"channel_type": "youtube", "post_extra": {"title": "a", "category": "x"}},
+            "post_extra.category",
+            "'x' is not a category id; give a number such as 22",
+        ),
+    ],
+    ids=["no time", "no such time", "object", "category"],
+)
+def test_problems_are_told_in_the_words_of_those_who_give_json(change: dict[str, Any], place: str, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        CreatePost.model_validate(POST | change)
+    assert problems_of(caught.value) == {place: words}
+
+
+@pytest.mark.parametrize("tool", sorted(spec.name for spec in all_tools() if spec.writes and spec.endpoint))
+def test_only_a_post_is_looked_for_again(tool: str) -> None:
+    assert ("looks again" in advice_for_unknown(tool)) is (tool == "create_post")
 
 
 def test_tools_are_named_only_for_those_who_have_them() -> None:

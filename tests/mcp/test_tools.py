@@ -80,6 +80,13 @@ def test_what_the_schema_admits_makes_a_post(arguments: dict[str, Any]) -> None:
     CreatePost.model_validate(arguments)
 
 
+@pytest.mark.parametrize("tool", ["get_posts", "upcoming_posts"])
+def test_the_schema_says_that_limits_are_above_zero(tool: str) -> None:
+    schema = TOOLS[tool].tool.input_schema
+    assert problems(schema, {"channels": ["facebook"], "limit": 0} if tool == "get_posts" else {"limit": 0})
+    assert not problems(schema, {"channels": ["facebook"], "limit": 1} if tool == "get_posts" else {"limit": 1})
+
+
 def test_read_only_leaves_what_changes_nothing() -> None:
     names = {spec.name for spec in choose_tools(None, read_only=True)}
     assert names == {"find_post", "get_posts", "upcoming_posts", ASK}

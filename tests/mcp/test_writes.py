@@ -21,6 +21,7 @@ from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
 from marketingblocks_async.mcp.journal import Order, StoredWrite
 from marketingblocks_async.mcp.tools import CREATE_MANY
+from marketingblocks_async.models import CreatePost
 from marketingblocks_async.sandbox import CreatePostShape, Fault, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
@@ -194,8 +195,47 @@ async def test_another_tool_under_the_same_key_is_refused(sandbox: Sandbox, tool
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 201, "a\nb", 7, ["k"]])
 async def test_what_cannot_be_a_key_is_refused(sandbox: Sandbox, tools: Tools, key: object) -> None:
-    assert (await tools("create_post", POST, request_key=key))["outcome"] == "refused"
+    found = await tools("create_post", POST, request_key=key)
+    assert found["outcome"] == "refused"
+    assert found["what_to_do"].startswith(
+        "request_key must be a printable text of 1 to 200 characters. Nothing was sent"
+    )
     assert not sandbox.posts
+
+
+@pytest.mark.parametrize("empty", [{"hash_tags": ""}, {"hash_tags": " "}, {"twitter_threads": []}])
+async def test_an_empty_field_in_place_of_none_makes_no_other_post(
+    sandbox: Sandbox, tools: Tools, empty: dict[str, Any]
+) -> None:
+    first = await tools("create_post", POST)
+    second = await tools("create_post", POST | empty)
+    assert second["repeated"]
+    assert first["id"] == second["id"]
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("key", [None, "monday"])
+async def test_what_an_earlier_version_sent_with_an_empty_field_is_not_sent_again(
+    sandbox: Sandbox, tools: Tools, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    more = {"hash_tags": ""} if key is None else {"hash_tags": "", "request_key": key}
+    with monkeypatch.context() as former:
+        # For it, every field was content.
+        former.setattr("marketingblocks_async.mcp.server._REQUIRED", CreatePost.model_fields)
+        first = await tools("create_post", POST, **more)
+    again = await tools("create_post", POST, **more)
+    assert again["repeated"]
+    assert again["request_key"] == first["request_key"]
+    assert len(sandbox.posts) == 1
+
+
+async def test_an_update_that_may_empty_a_field_is_another_one(sandbox: Sandbox, tools: Tools) -> None:
+    await tools("create_comment_automation", WRITES["create_comment_automation"])
+    empty: list[dict[str, Any]] = [{}, {"keywords": []}]
+    for change in empty:
+        found = await tools("update_comment_automation", WRITES["update_comment_automation"], **change)
+        assert "repeated" not in found
+    assert carried_out(sandbox, "update_comment_automation") == 2
 
 
 async def test_spaces_and_the_form_of_letters_make_no_other_key(sandbox: Sandbox, tools: Tools) -> None:
