@@ -32,7 +32,7 @@ class JournalExistsError(JournalError):
 
 
 class JournalInUseError(JournalError):
-    """Another process is running this journal.
+    """Another process is running this journal, or is about to begin a run in its folder for too long.
 
     Attributes:
         holder: the process's id, if it is known.

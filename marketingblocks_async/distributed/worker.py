@@ -66,7 +66,7 @@ class RowSender:
 
         Raises:
             OtherTokenError: the run was begun with another access token; nothing was sent.
-            JournalError: the run was stopped or was begun at another API, and nothing was sent; or the journal cannot
+            JournalError: the run was stopped or belongs to another API, and nothing was sent; or the journal cannot
                 be used. A row that was sent and whose outcome could not be recorded is looked for later.
             ConfigurationError: the client cannot work as it was set up, for example because its shared limit differs
                 from that of other workers; nothing was sent.

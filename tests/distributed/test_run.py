@@ -528,7 +528,7 @@ async def test_a_worker_with_another_token_sends_nothing(sandbox: Sandbox, journ
 async def test_a_worker_at_another_api_sends_nothing(sandbox: Sandbox, journal: SharedJournal) -> None:
     await journal.noted("base_url", "https://other.example.com/api/v1")
     async with MarketingBlocks(sandbox.token, base_url=sandbox.base_url) as client:
-        with pytest.raises(JournalError, match=r"was begun at https://other\.example\.com"):
+        with pytest.raises(JournalError, match=r"is of a run at https://other\.example\.com"):
             await RowSender(client, journal).send(1)
     assert not sandbox.ledger.carried_out_at("create-post")
 

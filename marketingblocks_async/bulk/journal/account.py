@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from marketingblocks_async.bulk.errors import JournalError, OtherTokenError
 
+BASE_URL = "base_url"
+"""Name of the fact which API the run posts to."""
+
 
 class AccountJournal(Protocol):
     """The methods of a journal that remember the account; the journals in SQLite and in Redis have them."""
@@ -35,12 +38,12 @@ async def check_api(journal: AccountJournal, base_url: str) -> None:
         base_url: API root. The port of a server on this machine does not matter, since it changes.
 
     Raises:
-        JournalError: the run was begun at another API.
+        JournalError: the run belongs to another API.
 
     """
-    begun = await journal.noted("base_url", base_url)
-    if _place(begun) != _place(base_url):
-        msg = f"{journal.title} was begun at {begun}, and this is {base_url}; set the base URL to the former"
+    noted = await journal.noted(BASE_URL, base_url)
+    if _place(noted) != _place(base_url):
+        msg = f"{journal.title} is of a run at {noted}, and this is {base_url}; set the base URL to the former"
         raise JournalError(msg)
 
 

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import starmap
@@ -35,12 +35,14 @@ from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOptions, Source, aread_rows
 from marketingblocks_async.bulk.threads import in_thread
 
+from .account import BASE_URL
 from .earlier import find_sent_earlier
 from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
 from .journal import PLANNED_AT, JournalReader
 from .next_steps import bulk_command, name_for_failures
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
+from .turns import turn
 
 _CHUNK = 1000
 
@@ -66,14 +68,15 @@ async def create_journal(
 
     Args:
         source: as for ``read_rows()``, or an async iterable.
-        path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files.
+        path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files. While it
+            is made and ``allow_duplicates`` is false, so is ``.marketingblocks-bulk.lock``.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
             also as one that another run has sent there, or has pending, whose journal (``*.journal``) is beside this
             one or beside the file.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
-        base_url: API root that the posts will go to. ``None`` if other runs are no concern.
+        base_url: API root that the posts will go to, and to no other. ``None`` if other runs are no concern.
         now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
@@ -88,7 +91,7 @@ async def create_journal(
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
         JournalExistsError: there is a journal with rows already; the message says whether it was made from the same
             file, and what to do.
-        JournalInUseError: another process is making it.
+        JournalInUseError: another process is making it, or is about to begin a run in the folder for too long.
         JournalError: it cannot be written.
         ConfigurationError: an option of reading cannot be meant.
         TypeError: ``source`` is none of these.
@@ -110,19 +113,23 @@ async def create_journal(
             await _store(rows, builder, plan_builder, media, skip_invalid=skip_invalid)
         broken_media = [] if media is None else await media.warnings()
         plan_builder.add_warnings(broken_media)
-        if base_url is not None and not allow_duplicates:
-            find_sent = partial(find_sent_earlier, source=rows.info.file)
-            sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
-            plan_builder.add_sent_earlier(sent)
-        plan = plan_builder.finish(rows.info)
-        if plan.invalid and not skip_invalid:
-            msg = (
-                f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
-                "sent; correct the file, or send the valid rows only (skip_invalid)"
-            )
-            raise InvalidRowsError(msg, plan)
-        _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
-        await in_thread(builder.finish, _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())})
+        async with AsyncExitStack() as until_made:
+            if base_url is not None and not allow_duplicates:
+                # Until the journal is there, since another run that begins has to see its rows.
+                await until_made.enter_async_context(turn(path, rows.info.file))
+                find_sent = partial(find_sent_earlier, source=rows.info.file)
+                sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
+                plan_builder.add_sent_earlier(sent)
+            plan = plan_builder.finish(rows.info)
+            if plan.invalid and not skip_invalid:
+                msg = (
+                    f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
+                    "sent; correct the file, or send the valid rows only (skip_invalid)"
+                )
+                raise InvalidRowsError(msg, plan)
+            _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
+            facts = _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())}
+            await in_thread(builder.finish, facts | ({} if base_url is None else {BASE_URL: base_url}))
     return plan
 
 

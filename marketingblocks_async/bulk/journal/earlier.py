@@ -18,6 +18,7 @@ from marketingblocks_async.bulk.numbers import by_runs
 from marketingblocks_async.bulk.plan import SentEarlier
 from marketingblocks_async.bulk.seen import Seen, digest_of
 
+from .account import BASE_URL
 from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, wal_path
 from .journal import PLANNED_AT, JournalReader
 from .sql import QUERIES
@@ -44,7 +45,7 @@ def find_sent_earlier(
         row_with: returns the run's first row whose request has a ``likeness()``.
         source: the file of the run's rows, beside which there may be journals, too; empty if there is none.
         since: Unix time; what was sent before does not count, nor what is pending in a run that began before.
-        pending: whether to return also what is pending in other runs that have begun.
+        pending: whether to return also what is pending in other runs that have begun or are about to.
 
     """
     found: list[SentEarlier] = []
@@ -122,8 +123,8 @@ def _sent(journal: Path, base_url: str, since: float, *, pending: bool) -> Itera
         kind = [connection.execute(QUERIES[query]).fetchone()[0] for query in ("application", "version")]
         if kind != [APPLICATION_ID, SCHEMA_VERSION]:
             return
-        # A run notes it when it begins, so a plan that was never run has none.
-        sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get("base_url", "")
+        # A run notes it at the latest when it begins. A plan that was made for no API, and was never run, has none.
+        sent_to = dict(line[:2] for line in connection.execute(QUERIES["meta"])).get(BASE_URL, "")
         # Not as account.check_api() compares, to which all servers of this machine are one: each sandbox begins empty.
         if sent_to.rstrip("/") != base_url.rstrip("/"):
             return

@@ -6,6 +6,7 @@ One process runs a journal at a time. The operating system releases the lock how
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -35,6 +36,9 @@ commit."""
 
 _FINAL = "final"
 """Stands in place of the process id once nothing is written any more, so the note below it is of the latest entry."""
+
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""Errors of a lock that another process holds, on all systems; a file system without locks has others."""
 
 _LOCK_TRIES, _LOCK_PAUSE = 25, 0.02
 """Number of attempts to take the lock, and seconds between them: half a second, since a process that only asks whether
@@ -79,7 +83,7 @@ class FileLock:
 
         Raises:
             LockHeldError: another process has it.
-            OSError: the file cannot be made.
+            OSError: the file cannot be made, or its file system has no locks.
 
         """
         descriptor = self._open()
@@ -154,9 +158,12 @@ class FileLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(descriptor)
-        except OSError:
-            holder = os.read(descriptor, _PID_WIDTH).decode("ascii", "replace").strip()
+        except OSError as exc:
+            is_held = exc.errno in _HELD
+            holder = os.read(descriptor, _PID_WIDTH).decode("ascii", "replace").strip() if is_held else ""
             os.close(descriptor)
+            if not is_held:
+                raise
             raise LockHeldError(int(holder) if holder.isdigit() else None) from None
         return descriptor
 
@@ -309,7 +316,7 @@ def lock_journal(path: Path) -> FileLock:
             msg = f"{path} is being run by {who}; let it finish or stop it first (bulk status shows how far it is)"
             raise JournalInUseError(msg, holder=exc.holder) from None
         except OSError as exc:
-            msg = f"cannot lock {path}: {exc.strerror or exc}; a run needs a folder that can be written to"
+            msg = f"cannot lock {path}: {exc.strerror or exc}; a run needs a folder that can be written to, and locks"
             raise JournalError(msg) from exc
         break
     return lock

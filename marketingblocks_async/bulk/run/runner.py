@@ -188,7 +188,7 @@ class BulkRun:
             UnconfirmedRowsError: the schedule time of pending rows has passed since they were planned, and
                 ``allow_past`` is ``False``; nothing was sent, and rows of unknown outcome are as the listings say.
             JournalInUseError: another run with this ``Journal`` is going on.
-            JournalError: the run was begun at another API, or the journal could not be written. Only rows whose intent
+            JournalError: the run belongs to another API, or the journal could not be written. Only rows whose intent
                 is in the journal were sent.
 
         """

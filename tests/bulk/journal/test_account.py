@@ -52,5 +52,5 @@ async def test_a_run_goes_on_at_its_own_api(begun_at: str, now: str) -> None:
     ],
 )
 async def test_a_run_does_not_go_on_at_another_api(now: str) -> None:
-    with pytest.raises(JournalError, match=r"spring\.journal was begun at https://api\.example/v1, and this is"):
+    with pytest.raises(JournalError, match=r"spring\.journal is of a run at https://api\.example/v1, and this is"):
         await check_api(Noted("https://api.example/v1"), now)

@@ -653,7 +653,7 @@ async def test_the_limit_is_kept(tmp_path: Path) -> None:
 async def test_another_api_is_refused(sandbox: Sandbox, path: Path) -> None:
     await run(sandbox, path, max_failures=1)
     async with MarketingBlocks("some-token") as client, Journal(path) as journal:
-        with pytest.raises(JournalError, match=r"was begun at http://127\.0\.0\.1"):
+        with pytest.raises(JournalError, match=r"is of a run at http://127\.0\.0\.1"):
             await BulkRun(client, journal).run()
         assert journal.counts().done == 10
 

@@ -1,0 +1,80 @@
+"""Runs that begin in one folder take turns, so that each sees the rows of those that began before it.
+
+A run looks at the journals of other runs first, and then makes its own. Two that begin at the same instant would both
+look before the other one's journal is there, and both would send the same rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from marketingblocks_async.bulk.errors import JournalInUseError
+from marketingblocks_async.bulk.threads import in_thread
+
+from .files import FileLock, LockHeldError
+
+TURN_NAME = ".marketingblocks-bulk.lock"
+"""Name of the lock's file in a folder. It is removed with the lock; one that a killed process left locks nothing."""
+
+LONGEST_WAIT = 60.0
+"""Seconds to wait for a turn at most. One takes as long as it takes to read the journals of the folder."""
+
+_PAUSE = 0.02
+
+
+@asynccontextmanager
+async def turn(path: Path, source: str) -> AsyncGenerator[None]:
+    """Hold the turn in the folders where a run looks for other runs: that of its journal, and that of its file.
+
+    A folder that cannot be written to, or whose file system has no locks, is left out: a run works there all the same.
+
+    Args:
+        path: the run's journal.
+        source: the file of its rows; empty if there is none.
+
+    Raises:
+        JournalInUseError: another process has kept the turn for too long.
+
+    """
+    with ExitStack() as held:
+        for folder in _folders(path, source):
+            lock = FileLock(folder / TURN_NAME)
+            held.callback(lock.release)
+            with suppress(OSError):
+                await _take(lock, folder)
+        yield
+
+
+async def _take(lock: FileLock, folder: Path) -> None:
+    until = asyncio.get_running_loop().time() + LONGEST_WAIT
+    while True:
+        try:
+            await in_thread(lock.acquire)
+        except LockHeldError as error:
+            if asyncio.get_running_loop().time() >= until:
+                who = "another process" if error.holder is None else f"process {error.holder}"
+                msg = (
+                    f"{who} has been about to begin a run in {folder} for more than {LONGEST_WAIT:g} s; nothing was "
+                    "sent; let it begin or stop it, then start this run again"
+                )
+                raise JournalInUseError(msg, holder=error.holder) from None
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
+
+
+def _folders(path: Path, source: str) -> list[Path]:
+    """Return the folders in an order that is the same for all processes, so none waits for one that waits for it.
+
+    A folder that has two names is there once: a process would wait for its own lock.
+    """
+    found: dict[tuple[int, int], Path] = {}
+    for file in (Path(source), path) if source else (path,):
+        # The source may be no more than a name.
+        with suppress(OSError, ValueError):
+            status = file.parent.stat()
+            found[status.st_ino, status.st_dev] = file.parent
+    return [folder for _, folder in sorted(found.items())]
