@@ -212,7 +212,7 @@ def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("posts.csv", HEADER.encode() + b"\nfacebook,1,post,\x9f\x00,,now\n", "--encoding cp1252"),
+        ("posts.csv", HEADER.encode() + b"\nfacebook,1,post,\x9f\x00,,now\n", "--encoding cp125"),
         ("posts.csv", f"sep=;\n{HEADER}\n".encode(), "separated by another sign; leave out"),
         ("posts.json", b'[{"channel_type": "facebook"},]', "a comma behind the last entry of the list; delete it"),
         ("posts.jsonl", b'{"channel_type": "facebook"}{"channel_type": "facebook"}', "write one object a line"),

@@ -16,7 +16,7 @@ CP1252 = "cp1252"
 
 _BUFFER = 2**18
 
-_UNLIKELY = re.compile(
+UNLIKELY_IN_CP1252 = re.compile(
     # A sign between two letters; the apostrophes, dashes and dots of real words are not among these.
     "[A-Za-z\u00c0-\u024f][\u00a1-\u00a9\u00ac\u00ae-\u00b6\u00b8-\u00bf\u00d7\u00f7\u201a\u201e\u2020-\u2021\u2030\u02c6\u02dc]"
     "[A-Za-z\u00c0-\u024f]"
@@ -32,6 +32,7 @@ _UNLIKELY = re.compile(
     "|\u0153(?![a-z\u00df-\u00ff])|(?<![0-9A-Za-z])\u00ba[a-z]"
     "|\u00e3[a-df-hj-npqrtv-y]|\u00e8[aeiou]|[\u00ec\u00f9][a-z\u00df-\u00ff]"
 )
+"""What a text in cp1252 hardly has, and texts in other code pages become."""
 _THIRD = re.compile("[a-ce-lo-su-wz]\u00b3")
 """What a Polish word with \u0142 at its end becomes; or a third footnote.
 
@@ -100,7 +101,7 @@ def recognise_cp1252(path: Path) -> Recognised | None:
                 return None
             letters.update(text)
             has_third = has_third or _THIRD.search(text) is not None
-            if _UNLIKELY.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
+            if UNLIKELY_IN_CP1252.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
                 return None
             if found is None and (word := _WORD.search(text)):
                 found = Recognised(word[0], line + text.count("\n", 0, word.start()))

@@ -16,6 +16,7 @@ from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.words import Words
 
 from .code_pages import CP1252, is_utf_8, recognise_cp1252
+from .likely_encodings import Likely, better_than, likely_encodings
 
 LINE_LIMIT = 64 * 2**20
 """Characters in one line at most, since a line is held in memory; a text file has shorter ones."""
@@ -117,6 +118,8 @@ def open_lines(
         except (LookupError, ValueError):
             msg = f"{encoding!r} is not the name of a text encoding; use one such as 'utf-8', 'utf-16' or 'cp1252'"
             raise SourceError(msg, file=info.file) from None
+        if encoding is not None:
+            _check_given(path, info, words)
         with text:
             yield _lines(text, path, info, words)
 
@@ -135,6 +138,36 @@ def _recognise(path: Path, info: SourceInfo) -> None:
         info.notes.append(
             f"the file is not UTF-8 and is read as cp1252, for example `{visible(found.example)}` in line {found.line}"
         )
+
+
+def _check_given(path: Path, info: SourceInfo, words: Words) -> None:
+    """Check that the encoding that was given does not make garbage of a text, which another one reads well.
+
+    Raises:
+        SourceError: it does, or the file cannot be read.
+
+    """
+    given = codecs.lookup(info.encoding or "").name
+    # Other bytes than those of UTF-8 and UTF-16 are hardly ever valid there.
+    if given.startswith("utf") or not path.is_file():
+        return
+    try:
+        found = better_than(path, given)
+    except OSError as exc:
+        raise SourceError(reason(exc), file=info.file) from exc
+    if found is not None:
+        text, better = found
+        msg = (
+            f"the text does not seem to be {given.upper()}, which reads `{visible(text)}`; "
+            f"{_name_encodings(better, words)}, or save the file as 'CSV UTF-8'"
+        )
+        raise SourceError(msg, file=info.file)
+
+
+def _name_encodings(likely: list[Likely], words: Words) -> str:
+    """Return which encoding to say, each with what it reads."""
+    named = [f"{words.option('encoding', each.encoding)} if `{visible(each.example)}` is right" for each in likely]
+    return f"say {' or '.join(named)}"
 
 
 def _lines(text: io.TextIOWrapper, path: Path, info: SourceInfo, words: Words) -> Iterator[str]:
@@ -196,6 +229,13 @@ def _undecodable(exc: UnicodeError, text: io.TextIOWrapper, path: Path, info: So
         offset = cast("io.BufferedReader", text.buffer).tell() - len(exc.object) + exc.start
         line = _line_at(path, offset, encoding)
         what = f"byte 0x{exc.object[exc.start]:02X} (at {offset:,})" if exc.start < len(exc.object) else what
+    likely: list[Likely] = []
+    if path.is_file():
+        with contextlib.suppress(OSError):
+            likely = likely_encodings(path, without=encoding)
+    if likely:
+        msg = f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or {_name_encodings(likely, words)}"
+        return SourceError(msg, file=info.file, line=line)
     msg = (
         f"{what} is not {encoding.upper()}; save the file as 'CSV UTF-8', or say its encoding, "
         f"for example {words.option('encoding', 'cp1252')} for a plain CSV of Excel in Western Europe, "
