@@ -16,6 +16,7 @@ from .columns import numbered
 from .dates import is_weekday
 from .display import readable, visible
 from .recipes.known_columns import Columns, is_several
+from .recipes.labels import are_hash_tags, may_hold_labels
 from .recipes.recipe import CHANNEL, DATE, TIME, Recipe, checked_target, load_recipe
 from .sources import ReadOptions, read_table
 from .spellings import truth
@@ -58,6 +59,9 @@ def draft_columns(file: str | PathLike[str], **how: Unpack[ReadOptions]) -> list
         if target in _PLATFORMS and not truths.get(index, True):
             # A column that is called like a platform and holds no yes and no is its caption.
             target = f"{target}.caption_text"
+        if target == "hash_tags" and may_hold_labels(name) and not are_hash_tags(examples.get(index, "#none")):
+            # Labels of another program are not for the public.
+            target = None
         if name.strip():
             found.append(DraftColumn(name.strip(), examples.get(index, ""), target))
     return [*_once(found)]

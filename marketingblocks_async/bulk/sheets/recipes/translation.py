@@ -38,9 +38,11 @@ from marketingblocks_async.models import ChannelType, PostType, PublishMode
 from .accounts import Accounts, Seen
 from .approval import Approval
 from .known_columns import PLATFORM_NAMES, assign
+from .labels import Labels
 from .moments import Moments
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
 from .row_channels import RowChannels, Values
+from .unsent import Unsent
 from .versions import Versions
 
 _FIELDS = (
@@ -87,6 +89,8 @@ class Translation:
         self._approval = Approval(self._sources, recipe, rules.given)
         self._accounts = Accounts(self._sources, recipe, self._channels, seen, info)
         self._versions = Versions(self._sources, recipe, self._channels, rules.given)
+        self._unsent = Unsent(self._sources, recipe, rules.given)
+        self._labels = Labels(self._sources, recipe)
         self.moments: Moments = Moments(recipe, self._sources, dates)
         header = self._sources.header
         self._conditions = [(each, next(iter(header.places(each.column)), None)) for each in recipe.where]
@@ -129,7 +133,8 @@ class Translation:
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row if a column that fills no field speaks against sending it; else ``None``."""
         section = self._channels.section(cells)
-        return section or self._approval.doubt(cells) or self._accounts.doubt(cells) or self._versions.doubt(cells)
+        other = section or self._approval.doubt(cells) or self._accounts.doubt(cells)
+        return other or self._versions.doubt(cells) or self._unsent.doubt(cells)
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""
@@ -192,6 +197,8 @@ class Translation:
         }
         for field in ("post_type", "hash_tags", *self._extra):
             row[field] = self._value(cells, field)
+        if self._labels.place is not None and "hash_tags" not in self._recipe.fixed:
+            row["hash_tags"] = self._of_tags(cells, row["hash_tags"])
         sign, tags = self._recipe.separators.get("hash_tags"), row["hash_tags"]
         if sign and isinstance(tags, str):
             row["hash_tags"] = [tag for part in tags.split(sign) if (tag := part.strip(BLANKS))] or None
@@ -201,6 +208,15 @@ class Translation:
         if row["schedule_time"] is None and mode == PublishMode.SCHEDULED.value:
             row["schedule_time"] = self._no_moment()
         return [row.get(field) for field in (*_FIELDS, *self._extra)]
+
+    def _of_tags(self, cells: Sequence[object], tags: object) -> object:
+        """Return the hash tags of a column that may hold labels; such of a program's own are left out and counted."""
+        found = self._labels.of(cells)
+        if found == "left out":
+            name = visible(self._sources.names[self._labels.place or 0].strip(BLANKS))
+            self._info.left_out[name] = self._info.left_out.get(name, 0) + 1
+            return None
+        return tags if found is None else found
 
     def _value(self, cells: Sequence[object], field: str) -> object:
         """Return the value of a field: the fixed one, the cell's, or the default; else what to say, if it is needed."""

@@ -17,6 +17,7 @@ from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 CALENDAR = Columns(load_recipe("calendar"))
 CHANNELS = ["facebook:11", "instagram:12", "x:13"]
 A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.jpg"
+PAGE = "https://example.com/event"
 
 
 class Read:
@@ -411,7 +412,7 @@ class TestRecipesOfThePackage:
             "privacyLevel (private/public/unlisted),type (video/short),"
             "privacyLevel (everyone/friends/only_me),title,link"
         )
-        row = f"2027-03-14 09:05:00,C,{A},,,{B},{A},t,f,reel,story,P,G,,{A},Y,private,short,friends,K,{A}"
+        row = f"2027-03-14 09:05:00,C,{A},,,{B},{A},t,f,reel,story,P,G,,{PAGE},Y,private,short,friends,K,{A}"
         channels = ["facebook:11", "instagram:12", "youtube:13"]
         found = Read(file, [",".join(["All"] * 21), header, row], recipe="highlevel-advanced", channels=channels)
         assert found.message == ""

@@ -14,6 +14,7 @@ from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from tests.support.workbooks import workbook, written
 
 A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.jpg"
+PAGE = "https://example.com/posts/1"
 FIXED = {"time_zone": "Europe/Berlin", "post_extra.title": "Bread", "post_extra.category": "22"}
 
 
@@ -149,7 +150,7 @@ def test_another_picture_is_not_left_out(file: Path) -> None:
 )  # fmt: skip
 def test_the_text_of_one_platform_is_not_left_out(file: Path, column: str, platform: str, other: str) -> None:
     assert captions(sheet(file, column, "old,its own text", platform=other)) == ["old"]
-    sheet(file, column, "old,its own text", "old,", f"old,{A}", "old,Square", platform=platform)
+    sheet(file, column, "old,its own text", "old,", f"old,{PAGE}", "old,Square", platform=platform)
     found, plan = planned(file)
     assert (len(found), plan.invalid) == (3, 1)
     assert f'--map "{column}={platform}.caption_text"' in plan.errors[0].message

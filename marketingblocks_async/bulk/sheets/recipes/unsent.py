@@ -1,0 +1,166 @@
+"""Find rows that have something for the public in a column that is not sent: a picture, or a poll.
+
+Without the picture, or as a plain text, the post would not be the one that was meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
+from marketingblocks_async.bulk.sheets.columns import is_note
+from marketingblocks_async.bulk.sheets.display import visible
+from marketingblocks_async.bulk.sheets.layout import Unreadable, column_letter
+from marketingblocks_async.bulk.sheets.spellings import truth
+
+from .known_columns import Sources
+from .recipe import Recipe, load_recipe, recipe_names
+
+_ENDING = r"\.(?:jpe?g|png|gif|webp|heic|heif|bmp|tiff?|avif|mp4|mov|m4v|avi|webm|mkv)"
+_ADDRESS = re.compile(rf"https?://\S+?(?:{_ENDING}(?:[?#]\S*)?|[?&]\w+=[^\s&]*{_ENDING}(?:&\S*)?)", re.IGNORECASE)
+_HOST = re.compile(
+    r"https?://(?:[\w-]+\.googleusercontent\.com|[\w.-]+\.airtableusercontent\.com|images\.unsplash\.com"
+    r"|res\.cloudinary\.com)/\S+",
+    re.IGNORECASE,
+)
+"""Addresses of hosts that have nothing but pictures and videos, whatever they end with."""
+
+_FILE = re.compile(rf"[^|;\n]{{1,200}}{_ENDING}", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*[\n|;]\s*|,\s*(?=https?:)|,\s+|\s+(?=https?:)", re.IGNORECASE)
+_LONGEST = 4000
+
+_NOT_OF_THE_POST = frozenset({
+    "alt", "assignee", "author", "avatar", "backup", "bio", "blog", "bluesky", "brief", "comment", "comments", "cover",
+    "discord", "draft", "drafts", "email", "example", "examples", "gbp", "gmb", "google", "icon", "idea", "ideas",
+    "inspiration", "inspo", "internal", "logo", "mail", "mastodon", "mood", "moodboard", "newsletter", "note", "notes",
+    "old", "original", "originals", "overlay", "owner", "pinterest", "poster", "preview", "raw", "reddit", "ref",
+    "reference", "references", "screenshot", "screenshots", "snapchat", "telegram", "template", "thumb", "thumbnail",
+    "thumbnails", "tumblr", "website", "whatsapp",
+})  # fmt: skip
+"""Words of the names of columns whose pictures are of another thing; the plan lists them among the columns not sent."""
+
+_WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+")
+"""A word of a name; "thumbnailUrl" has two."""
+
+_POLL = re.compile(
+    r"\bpolls?\b|\bumfragen?\b|\bsondages?\b|\bencuestas?\b|\benquetes?\b|\bsondagg[io]\b", re.IGNORECASE
+)
+_SIZE_OF_POLL = re.compile(r"duration|length|minutes|hours|days|dauer", re.IGNORECASE)
+"""Names of columns that programs fill for posts without a poll, too."""
+
+_KIND = re.compile(r"\b(?:type|kind|format|typ|tipo)\b", re.IGNORECASE)
+
+
+class Unsent:
+    """Tells which rows have a picture or a poll in a column that is not sent.
+
+    Args:
+        sources: the columns.
+        recipe: how they are read.
+        given: columns that the caller names.
+
+    """
+
+    def __init__(self, sources: Sources, recipe: Recipe, given: Collection[str] = ()) -> None:
+        self._words = recipe.words
+        self._sources = sources
+        self._names = [name.strip(BLANKS) for name in sources.names]
+        shipped: Mapping[str, str | None] = load_recipe(recipe.name).columns if recipe.name in recipe_names() else {}
+        places = {name: sources.header.places(name) for name in recipe.columns}
+        named = {place for each in places.values() for place in each}
+        # Who names a column knows that it is left out.
+        said = {place for name in places if name in given or name not in shipped for place in places[name]}
+        left_out = [place for place in sources.left_out if not is_note(sources.names[place])]
+        self._media = [place for place in left_out if place not in named and not self._is_of_another_thing(place)]
+        self._kinds = [place for place in left_out if place not in said and _KIND.search(self._names[place])]
+        self._polls = [
+            place
+            for place in left_out
+            if place not in said and _POLL.search(self._names[place]) and not _SIZE_OF_POLL.search(self._names[place])
+        ]
+
+    def _is_of_another_thing(self, place: int) -> bool:
+        words = {word.casefold() for word in _WORD.findall(self._names[place][:200])}
+        return bool(words & _NOT_OF_THE_POST)
+
+    def doubt(self, cells: Sequence[object]) -> Unreadable | None:
+        """Return what to do about a row with a picture or a poll that would not be sent; else ``None``."""
+        return self._picture(cells) or self._poll(cells)
+
+    def _picture(self, cells: Sequence[object]) -> Unreadable | None:
+        found = [*self._pictures(cells)]
+        if not found:
+            return None
+        shown = [self._shown(place) for place in found]
+        if nameless := [place for place in found if not self._name(place)]:
+            message = (
+                f"{self._shown(nameless[0])} has no name in the header and holds pictures or videos, which would not "
+                'be published; name it, for example "Image", or delete what is in it'
+            )
+            return Unreadable(message, shown[0])
+        what = f'the column "{shown[0]}" holds' if len(shown) == 1 else f"the columns {_quoted(shown)} hold"
+        use = " and ".join(self._words.map(name, "media_urls") for name in shown)
+        leave = " and ".join(self._words.ignore(name) for name in shown)
+        message = (
+            f"{what} pictures or videos, which would not be published; if they belong to the post, say {use}; "
+            f"otherwise leave {'it' if len(shown) == 1 else 'them'} out: {leave}"
+        )
+        return Unreadable(message, shown[0])
+
+    def _pictures(self, cells: Sequence[object]) -> Iterator[int]:
+        """Yield the columns with addresses of pictures, and those with names of files in a row without media."""
+        several = self._sources.several
+        media = [place for target, each in several.items() if target.endswith("media_urls") for place in each]
+        sent = "\n".join(str(cell) for place in media if (cell := cell_at(cells, place)) is not None)
+        # Cells behind the last name of the header belong to columns without a name.
+        for place in (*self._media, *range(len(self._names), len(cells))):
+            cell = cell_at(cells, place)
+            if not isinstance(cell, str) or len(cell) > _LONGEST or "." not in cell:
+                continue
+            parts = [part for part in _BETWEEN.split(cell.strip(BLANKS)) if part]
+            if parts and all(map(_is_address, parts)):
+                # A column whose name differs from that of the media in signs alone was left out on purpose.
+                is_unknown = place not in self._sources.left_out or place in self._sources.unknown
+                if not sent or (is_unknown and not all(part in sent for part in parts)):
+                    yield place
+            elif not sent and parts and all(_is_address(part) or _FILE.fullmatch(part) for part in parts):
+                yield place
+
+    def _poll(self, cells: Sequence[object]) -> Unreadable | None:
+        for place in self._kinds:
+            cell = cell_at(cells, place)
+            if isinstance(cell, str) and len(cell) < 40 and _POLL.fullmatch(cell.strip(BLANKS)):
+                name = self._shown(place)
+                leave_out = self._words.where(name, f"!={visible(cell.strip(BLANKS))}")
+                return self._refused([name], f"leave such rows out with {leave_out}")
+        filled = [place for place in self._polls if _is_filled(cell_at(cells, place))]
+        return self._refused([*map(self._shown, filled)], "delete the row") if filled else None
+
+    def _refused(self, names: Sequence[str], advice: str) -> Unreadable:
+        # All columns at once: otherwise the next of them would be the next error.
+        polls = [self._shown(place) for place in self._polls]
+        leave = " ".join(self._words.ignore(name) for name in dict.fromkeys([*names, *polls]))
+        message = (
+            f'the column "{names[0]}" says that this is a poll, which the API cannot publish; {advice}, or, to send '
+            f"the text without the poll, leave out what says so: {leave}"
+        )
+        return Unreadable(message, names[0])
+
+    def _name(self, place: int) -> str:
+        return self._names[place] if place < len(self._names) else ""
+
+    def _shown(self, place: int) -> str:
+        return visible(self._name(place)) or f"column {column_letter(place)}"
+
+
+def _is_address(text: str) -> bool:
+    return (_ADDRESS.fullmatch(text) or _HOST.fullmatch(text)) is not None
+
+
+def _is_filled(cell: object) -> bool:
+    return cell is not None and truth(cell) is not False
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " and ".join(f'"{name}"' for name in names)

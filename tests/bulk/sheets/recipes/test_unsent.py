@@ -1,0 +1,127 @@
+"""Labels, and pictures and polls in columns that are not sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketingblocks_async.bulk.sheets.new_recipe import draft_columns
+from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
+
+A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.mp4?v=1"
+NOTION = ["Created time", "Last edited time"]
+ASANA = ["Task ID", "Created At", "Completed At", "Assignee Email"]
+CLICK_UP = ["Task ID", "Task Name", "List Name"]
+SPROUT = ["Post ID", "Sent by", "Linked Content"]
+
+
+def read(file: Path, cells: dict[str, str], header: tuple[str, ...] = (), **more: Any) -> Read:
+    recipe = options(channels=FACEBOOK, fixed=BERLIN, **more)
+    names = ["Date", "Copy", *cells, *header]
+    return Read(table(file, names, ["2027-03-14 09:05", "Tulips", *cells.values(), *("" for _ in header)]), recipe)
+
+
+@pytest.mark.parametrize("tags", ["#spring", "#spring #sale", "#spring, #sale,", "#frühling;#春"])
+@pytest.mark.parametrize("header", [(), NOTION, ASANA])
+def test_words_with_the_sign_are_hash_tags(file: Path, tags: str, header: list[str]) -> None:
+    assert read(file, {"Tags": tags}, tuple(header)).values("hash_tags") == [tags]
+
+
+@pytest.mark.parametrize("tags", ["urgent", "spring, sale", "#spring, sale", "Q3"])
+def test_what_may_be_labels_is_not_published(file: Path, tags: str) -> None:
+    found = read(file, {"Tags": tags})
+    assert not found.posts
+    [message] = found.messages
+    assert '--map "Tags=hash_tags"' in message
+    assert '--map "Tags="' in message
+    assert read(file, {"Tags": tags}, columns={"Tags": "hash_tags"}).values("hash_tags") == [tags]
+    left_out = read(file, {"Tags": tags}, columns={"Tags": None})
+    assert left_out.values("hash_tags") == [None]
+    assert left_out.plan.source.left_out == {"Tags": 1}
+
+
+@pytest.mark.parametrize("header", [NOTION, ASANA, CLICK_UP, SPROUT])
+def test_labels_of_a_program_are_left_out(file: Path, header: list[str]) -> None:
+    found = read(file, {"Tags": "urgent"}, tuple(header))
+    assert found.values("caption_text", "hash_tags") == [("Tulips", None)]
+    assert found.plan.source.left_out == {"Tags": 1}
+
+
+def test_tags_beside_the_own_names_of_fields_are_hash_tags(file: Path) -> None:
+    names = {"post_type": "post", "publish_mode": "scheduled", "media_urls": "", "tags": "spring"}
+    assert read(file, names).values("hash_tags") == ["spring"]
+
+
+@pytest.mark.parametrize(("tags", "target"), [("#a #b", "hash_tags"), ("urgent", None), ("", "hash_tags")])
+def test_a_new_recipe_does_not_publish_labels(file: Path, tags: str, target: str | None) -> None:
+    columns = draft_columns(table(file, ["Copy", "Tags"], ["Tulips", tags]))
+    assert columns[1].target == target
+
+
+@pytest.mark.parametrize(
+    "name", ["Mídia", "Grafik", "Image Src", "画像URL", "Slide 1", "Reel", "Carousel", "Featured", "Post-Bild"]
+)
+def test_a_picture_in_a_column_of_any_name_is_not_dropped(file: Path, name: str) -> None:
+    for cell, media in ((A, [A]), (f"{A}, {B}", [A, B]), (f"{A} {B}", [A, B]), (f"{A}\n{B}", [A, B])):
+        found = read(file, {name: cell})
+        if found.posts:
+            assert found.values("media_urls") == [media]
+            continue
+        [message] = found.messages
+        assert f'--map "{name}=media_urls"' in message
+        assert f'--map "{name}="' in message
+        assert read(file, {name: cell}, columns={name: "media_urls"}).values("media_urls") == [media]
+        assert read(file, {name: cell}, columns={name: None}).values("media_urls") == [[]]
+
+
+def test_all_columns_of_pictures_are_told_at_once(file: Path) -> None:
+    found = read(file, {"Slide 1": A, "Slide 2": B})
+    assert '--map "Slide 1=media_urls" and --map "Slide 2=media_urls"' in found.messages[0]
+
+
+def test_names_of_files_are_told_if_the_row_has_no_media(file: Path) -> None:
+    assert '--map "Grafik=media_urls"' in read(file, {"Grafik": "Tulips 1.JPG"}).messages[0]
+    assert read(file, {"Grafik": "Tulips 1.JPG", "Image": A}).values("media_urls") == [[A]]
+
+
+def test_pictures_in_a_column_without_a_name_are_told(file: Path) -> None:
+    assert "column C has no name in the header and holds pictures" in read(file, {"": A}).messages[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("Thumbnail", A), ("thumbnailUrl", A), ("Reference image", A), ("Client logo", A), ("Landing", "https://e.com/a"),
+        ("Grafik", "Anna"), ("Grafik", "see logo.png and crop it to a square."), ("Brand notes", A),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_of_the_post_is_left_out_as_before(file: Path, name: str, cell: str) -> None:
+    assert read(file, {name: cell}).values("media_urls") == [[]]
+
+
+def test_a_picture_that_is_sent_may_stand_twice(file: Path) -> None:
+    assert read(file, {"Image": A, "Final": A}).values("media_urls") == [[A]]
+    assert '"Final"' in read(file, {"Image": A, "Final": B}).messages[0]
+
+
+POLL = {"Type": "POLL", "Poll option 1": "Red", "Poll option 2": "Blue", "Poll duration": "1440"}
+
+
+def test_a_poll_is_not_published_as_a_plain_text(file: Path) -> None:
+    columns = {f"LinkedIn {name}": cell for name, cell in POLL.items()}
+    found = read(file, columns)
+    assert not found.posts
+    leave_out = " ".join(f'--map "{name}="' for name in list(columns)[:3])
+    assert leave_out in found.messages[0]
+    assert '--where "LinkedIn Type!=POLL"' in found.messages[0]
+    assert not read(file, columns, where=["LinkedIn Type!=POLL"]).messages
+    ignored = dict.fromkeys(list(columns)[:3])
+    assert read(file, columns, columns=ignored).values("caption_text") == ["Tulips"]
+
+
+def test_options_of_a_poll_are_enough_to_tell_one(file: Path) -> None:
+    assert "a poll, which the API cannot publish" in read(file, {"Poll option 1": "Red"}).messages[0]
+    assert read(file, {"Poll option 1": "", "Poll duration": "1440"}).values("caption_text") == ["Tulips"]
+    assert read(file, {"Poll": "no"}).values("caption_text") == ["Tulips"]
