@@ -53,14 +53,17 @@ class Secret(str):
         raise TypeError(msg)
 
 
-def resolve_token(token: object) -> Secret:
+def resolve_token(token: object, source: str = "token") -> Secret:
     """Return the checked access token, from ``MARKETINGBLOCKS_API_TOKEN`` if ``token`` is ``None``.
+
+    Args:
+        token: the access token.
+        source: what errors call the place that it comes from.
 
     Raises:
         ConfigurationError: there is none, or it cannot be one. The message does not show it.
 
     """
-    source = "token"
     if token is None:
         source = TOKEN_VARIABLE
         token = os.environ.get(TOKEN_VARIABLE)

@@ -193,6 +193,9 @@ def _place(problem: ErrorDetails) -> str:
     if not shown or shown[0] in _ARGUMENTS:
         return ".".join(shown)
     field, *inner = shown
+    if problem["type"] == "extra_forbidden":
+        # A name from a JSON file. No option has it.
+        return ".".join(shown)
     if isinstance(steps[-1], int) and problem["type"] in ("enum", "literal_error"):
         # Its number would have to be counted, and the words do not name it.
         return f"{_option(field)} {problem['input']!r:.60}"

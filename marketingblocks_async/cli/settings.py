@@ -117,7 +117,7 @@ class Settings:
         from marketingblocks_async.configuration import resolve_token
 
         if self.token_file is not None:
-            return resolve_token(_read_token(self.token_file))
+            return resolve_token(_read_token(self.token_file), f"the token file {self.token_file}")
         if TOKEN_VARIABLE in os.environ:
             return resolve_token(None)
         if self.output.as_json or not sys.stdin.isatty():
@@ -138,7 +138,9 @@ class Settings:
         """
         from marketingblocks_async import MarketingBlocks
 
-        return MarketingBlocks(self.token(), base_url=self.base_url, rate_limit=self.rate_limit, timeout=timeout)
+        # The client reads the variable itself, and its errors name the variable then.
+        base_url = None if self.base_url == os.environ.get(BASE_URL_VARIABLE) else self.base_url
+        return MarketingBlocks(self.token(), base_url=base_url, rate_limit=self.rate_limit, timeout=timeout)
 
     def call(self, ask: Callable[[MarketingBlocks], Awaitable[R]], client: MarketingBlocks | None = None) -> R:
         """Open a client (of these settings, unless one is given), make a call with it, and return its result.

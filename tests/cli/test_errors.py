@@ -43,7 +43,8 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
             '--post-extra: {"title": "…", "category": 22, "privacyStatus": "public"}',
         ),
         ((*CREATE, "--post-extra", "1"), 1, "--post-extra: give a JSON object"),
-        ((*CREATE, "--from-json", "other.json"), 1, "--caption-txt: there is no such field"),
+        ((*CREATE, "--from-json", "other.json"), 1, "caption_txt: there is no such field"),
+        (("posts", "upcoming", "--base-url", "nonsense"), 1, "--base-url='nonsense' must be an absolute URL"),
         ((*CREATE, "--schedule-time", "2027-01-08 14:30", "--time-zone", "Mars/Base"), 1, "--time-zone: "),
         ((*CREATE, "--caption-text", "\udcff"), 1, "--caption-text: "),
         (
@@ -176,3 +177,5 @@ def test_the_documentation_is_asked_whatever_the_address_of_the_api_is(
     monkeypatch.setenv("MARKETINGBLOCKS_DOCS_URL", sandbox.docs_url)
     monkeypatch.setenv("MARKETINGBLOCKS_BASE_URL", "nonsense")
     assert command("docs", "ask", "How long do tokens live?").code == 0
+    message = command("posts", "upcoming", "--json").json["error"]["message"]
+    assert message.startswith("MARKETINGBLOCKS_BASE_URL='nonsense' must be an absolute URL")

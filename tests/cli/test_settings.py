@@ -42,10 +42,17 @@ def test_not_from_a_file_that_holds_none(command: Command, token_file: Path, con
     assert "two words" not in ran.out
 
 
-def test_an_empty_file_is_to_be_written(command: Command, token_file: Path) -> None:
-    token_file.write_text("")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is empty; write the access token into it"),
+        ("two words", "has white space, control or non-ASCII characters in it; copy the token again"),
+    ],
+)
+def test_a_file_without_a_token_is_named(command: Command, token_file: Path, content: str, problem: str) -> None:
+    token_file.write_text(content)
     ran = command(*GET, "--token-file", token_file, "--json")
-    assert ran.json["error"]["message"].endswith(" is empty; write the access token into it")
+    assert ran.json["error"]["message"] == f"the token file {token_file} {problem}"
 
 
 def test_not_from_a_folder_or_nowhere(command: Command, token_file: Path) -> None:
