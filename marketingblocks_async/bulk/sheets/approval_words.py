@@ -1,5 +1,6 @@
 """Names of columns, and words in their cells, that say whether a row is to be sent."""
 
+# ruff: noqa: RUF001 - words of many scripts
 from __future__ import annotations
 
 import re
@@ -23,7 +24,8 @@ Says: TypeAlias = Literal["status", "approved", "draft", "sent"]
 _COLUMNS: dict[Says, tuple[str, ...]] = {
     "status": (
         "status", "state", "post status", "content status", "approval status", "publish status", "publishing status",
-        "workflow status", "estado", "statut", "stato",
+        "workflow status", "estado", "statut", "stato", "situação", "статус", "ステータス", "状态", "狀態", "상태",
+        "durum", "stan", "stav", "tila", "állapot", "κατάσταση", "סטטוס", "الحالة", "स्थिति", "trạng thái", "สถานะ",
     ),
     "approved": (
         "approved", "approval", "is approved", "publish", "to publish", "ready", "is ready", "ready to post",
@@ -33,10 +35,10 @@ _COLUMNS: dict[Says, tuple[str, ...]] = {
         "approvato", "goedgekeurd", "zatwierdzone",
     ),
     "draft": (
-        "draft", "is draft", "hold", "on hold", "cancelled", "canceled", "skip", "skipped", "do not post", "don't post",
-        "do not publish", "do not send", "archived", "deleted", "rejected", "paused", "exclude", "excluded",
-        "entwurf", "abgesagt", "storniert", "borrador", "cancelado", "brouillon", "annulé", "bozza", "annullato",
-        "rascunho",
+        "draft", "is draft", "hold", "on hold", "cancelled", "canceled", "skip", "skipped", "do not post",
+        "don't post", "do not publish", "do not send", "archived", "deleted", "rejected", "paused", "exclude",
+        "excluded", "entwurf", "abgesagt", "storniert", "borrador", "cancelado", "brouillon", "annulé", "bozza",
+        "annullato", "rascunho",
     ),
     "sent": (
         "posted", "is posted", "already posted", "sent", "is sent", "already sent", "published", "is published",
@@ -54,19 +56,35 @@ def _signs_left_out(name: str) -> str:
 
 _SAYS: dict[str, Says] = {_signs_left_out(name): says for says, names in _COLUMNS.items() for name in names}
 
-_APPROVING_NAMES = frozenset({
-    "approve", "approved", "approval", "freigabe", "freigegeben", "genehmigt", "genehmigung", "aprobado", "aprobada",
-    "aprobación", "aprovado", "aprovada", "aprovação", "approuvé", "approbation", "validé", "validation", "valid",
-    "approvato", "approvazione", "goedgekeurd", "goedkeuring", "akkoord", "zatwierdzone", "zatwierdzony", "akceptacja",
-    "godkänd", "godkjent", "godkendt", "hyväksytty", "schváleno", "одобрено", "утверждено", "承認",
-})  # fmt: skip
+_APPROVING_NAMES = frozenset(map(spelled, (
+    "approve", "approved", "approval", "ok", "signoff", "freigabe", "freigegeben", "genehmigt", "genehmigung",
+    "aprobado", "aprobada", "aprobación", "aprovado", "aprovada", "aprovação", "approuvé", "approbation", "validé",
+    "validation", "valid", "approvato", "approvazione", "goedgekeurd", "goedkeuring", "akkoord", "zatwierdzone",
+    "zatwierdzony", "akceptacja", "godkänd", "godkjent", "godkendt", "hyväksytty", "schváleno", "jóváhagyva",
+    "aprobat", "εγκρίθηκε", "одобрено", "утверждено", "согласовано", "onay", "onaylandı", "אישור", "אושר", "موافقة",
+    "اعتماد", "स्वीकृत", "disetujui", "อนุมัติ", "승인", "承認", "批准", "审核", "審核", "审批",
+)))  # fmt: skip
 """Words of names whose columns may approve rows; the cells show whether they do."""
 
-_STATUS_NAMES = frozenset({
+_PUBLISHING_NAMES = frozenset(map(spelled, (
+    "publish", "post", "send", "veröffentlichen", "posten", "senden", "publier", "poster", "envoyer", "publicar",
+    "postar", "enviar", "pubblicare", "postare", "inviare", "publiceren", "plaatsen", "versturen", "publikować",
+    "opublikować", "publikuj", "wysłać", "publicera", "posta", "publisere", "offentliggør", "julkaise", "zveřejnit",
+    "publikovat", "публиковать", "опубликовать", "отправить", "yayınla", "نشر", "פרסם", "公開", "投稿", "发布",
+    "發布", "게시",
+)))  # fmt: skip
+"""Words for publishing: a column that is called so, and no more, may say whether a row is to be sent."""
+
+_BESIDE_PUBLISHING = frozenset({
+    "now", "it", "this", "to", "the", "jetzt", "maintenant", "ahora", "agora", "adesso", "ora", "nu", "teraz",
+})  # fmt: skip
+"""Words beside those that do not make another column of it, unlike those of "Post to stories"."""
+
+_STATUS_NAMES = frozenset(map(spelled, (
     "status", "stage", "phase", "state", "statut", "stato", "estado", "situação", "situation", "zustand", "stan",
     "stav", "état", "etat", "fase", "etapa", "étape", "progress", "workflow", "label", "labels", "list", "column",
     "статус", "状態", "ステータス", "状态",
-})  # fmt: skip
+)))  # fmt: skip
 """Words of names whose columns may say the status of rows; the cells show whether they do."""
 
 _NOTES = frozenset({
@@ -90,10 +108,25 @@ _OTHER_NAMES = frozenset({"needed", "needs", "required", "requires"})
 """Words that turn the sense of a name: "Approval needed"."""
 
 
+def _words_of(name: str) -> set[str]:
+    """Return the words of a name; the vowels of some scripts are marks, and belong to them."""
+    folded = unicodedata.normalize("NFKC", name[:200])
+    kept = (each if each.isalnum() or unicodedata.category(each) in ("Mn", "Mc") else " " for each in folded)
+    return set(map(spelled, "".join(kept).split()))
+
+
+def _asks_to_publish(words: set[str]) -> bool:
+    if any(map(truth, words)):
+        # "Publish (yes/no)"; the "no" of "Post no." is a number.
+        words = {word for word in words if truth(word) is None}
+    return bool(words & _PUBLISHING_NAMES) and words <= _PUBLISHING_NAMES | _BESIDE_PUBLISHING
+
+
 @lru_cache(maxsize=1024)
 def approval_in(name: str) -> Says | None:
     """Return how a column of this name says whether a row is to be sent; ``None`` if it is no such column."""
-    if name.rstrip().endswith("?") and spelled(name) in ("golive", "post"):
+    is_question = name.rstrip().endswith(("?", "\uff1f"))
+    if is_question and (spelled(name) == "golive" or _asks_to_publish(_words_of(name))):
         # "Post" is the text, and "Go live" may be a date.
         return "approved"
     if "#" in name:
@@ -106,13 +139,18 @@ def approval_in(name: str) -> Says | None:
 @lru_cache(maxsize=1024)
 def approval_hint(name: str) -> Says | None:
     """Return how a column may say whether a row is to be sent, if its cells do; ``None`` if its name does not tell."""
-    folded = unicodedata.normalize("NFKC", name[:200]).casefold()
-    words = set(re.findall(r"[^\W_]+", folded))
+    words = _words_of(name)
     if words & _OTHER_NAMES:
         return None
-    if words & _APPROVING_NAMES or words - {"y", "n", "yes", "no"} == {"go", "live"}:
+    # German writes several words as one: "Freigabestatus", "Kundenfreigabe".
+    is_approval = words & _APPROVING_NAMES or {"sign", "off"} <= words or any("freigabe" in word for word in words)
+    if (
+        is_approval
+        or words - {"y", "n", "yes", "no"} == {"go", "live"}
+        or (_asks_to_publish(words) and "#" not in name)
+    ):
         return "approved"
-    return "status" if words & _STATUS_NAMES else None
+    return "status" if words & _STATUS_NAMES or any(word.endswith("status") for word in words) else None
 
 
 @lru_cache(maxsize=1024)
@@ -147,6 +185,19 @@ _APPROVED_WORDS = frozenset(
             "approuvé", "approuvée", "validé", "validée", "programmé", "programmée", "planifié", "planifiée", "prêt",
             "à publier", "approvato", "approvata", "programmato", "programmata", "goedgekeurd", "ingepland",
             "zatwierdzone", "承認", "承認済み",
+            "autorizado", "autorizada", "confirmado", "confirmada", "akkoord", "zatwierdzony", "zatwierdzona",
+            "zaakceptowane", "zaakceptowany", "zaplanowane", "zaplanowany", "do publikacji", "gotowe do publikacji",
+            "godkänd", "godkänt", "schemalagd", "schemalagt", "godkjent", "godkendt", "planlagt", "hyväksytty",
+            "ajastettu", "schváleno", "schválený", "naplánováno", "jóváhagyva", "ütemezve", "aprobat", "programat",
+            "εγκεκριμένο", "εγκρίθηκε", "προγραμματισμένο", "одобрено", "одобрен", "утверждено", "утвержден",
+            "согласовано", "согласован", "подтверждено", "запланировано", "запланирован", "готово к публикации",
+            "готов к публикации", "затверджено", "схвалено", "погоджено", "заплановано", "onaylandı", "onaylı",
+            "onaylanmış", "planlandı", "zamanlandı", "yayına hazır", "yayınlanmaya hazır", "מאושר", "אושר", "מתוזמן",
+            "מוכן לפרסום", "معتمد", "موافق", "موافق عليه", "تمت الموافقة", "مجدول", "جاهز للنشر", "स्वीकृत",
+            "अनुमोदित", "निर्धारित", "đã duyệt", "đã lên lịch", "disetujui", "dijadwalkan", "terjadwal", "อนุมัติ",
+            "อนุมัติแล้ว", "承認済", "予約済み", "予約済", "公開予定", "投稿予定", "确认发布", "已批准", "批准",
+            "已审核", "审核通过", "已通过", "已确认", "已排期", "待发布", "定时发布", "已核准", "已審核", "審核通過",
+            "已排程", "待發布", "待發佈", "승인", "승인됨", "승인완료", "예약됨", "예약완료",
         ),
     )
 )  # fmt: skip
@@ -157,17 +208,34 @@ _STOPPED_WORDS = frozenset(
         spelled,
         (
             "draft", "first draft", "rough draft", "rejected", "declined", "refused", "not approved", "unapproved",
-            "not yet approved", "disapproved", "cancelled", "canceled", "on hold", "paused", "postponed", "do not post",
-            "don't post", "do not publish", "don't publish", "do not send", "no post", "archived", "needs approval",
-            "awaiting approval", "waiting for approval", "pending approval", "needs changes", "changes requested",
-            "changes needed", "needs revision", "revision needed", "needs edits", "already posted", "already published",
-            "entwurf", "abgelehnt", "abgesagt", "storniert", "nicht freigegeben", "nicht genehmigt", "nicht posten",
-            "pausiert", "borrador", "rechazado", "rechazada", "cancelado", "cancelada", "no aprobado", "no publicar",
-            "brouillon", "refusé", "refusée", "rejeté", "annulé", "annulée", "à revoir", "à valider", "non validé",
-            "ne pas publier", "bozza", "rifiutato", "annullato", "annullata", "non approvato", "da approvare",
-            "rascunho", "rejeitado", "reprovado", "não aprovado", "afgekeurd", "geannuleerd", "odrzucone", "anulowane",
-            "wersja robocza", "utkast", "kladde", "luonnos", "черновик", "отклонено", "отменено", "下書き", "却下",
-            "草稿", "초안",
+            "not yet approved", "disapproved", "cancelled", "canceled", "on hold", "paused", "postponed",
+            "do not post", "don't post", "do not publish", "don't publish", "do not send", "no post", "archived",
+            "needs approval", "awaiting approval", "waiting for approval", "pending approval", "needs changes",
+            "changes requested", "changes needed", "needs revision", "revision needed", "needs edits",
+            "already posted", "already published", "entwurf", "abgelehnt", "abgesagt", "storniert",
+            "nicht freigegeben", "nicht genehmigt", "nicht posten", "pausiert", "borrador", "rechazado", "rechazada",
+            "cancelado", "cancelada", "no aprobado", "no publicar", "brouillon", "refusé", "refusée", "rejeté",
+            "annulé", "annulée", "à revoir", "à valider", "non validé", "ne pas publier", "bozza", "rifiutato",
+            "annullato", "annullata", "non approvato", "da approvare", "rascunho", "rejeitado", "reprovado",
+            "não aprovado", "afgekeurd", "geannuleerd", "odrzucone", "anulowane", "wersja robocza", "utkast",
+            "kladde", "luonnos", "черновик", "отклонено", "отменено", "下書き", "却下", "草稿", "초안",
+            "no aprobada", "no autorizado", "não aprovada", "não publicar", "aguardando aprovação",
+            "pendente de aprovação", "pendiente de aprobación", "pendiente de aprobar", "en attente de validation",
+            "in attesa di approvazione", "non approvata", "non pubblicare", "rifiutata", "niet goedgekeurd",
+            "niet plaatsen", "afgewezen", "ter goedkeuring", "szkic", "robocze", "roboczy", "odrzucony", "anulowany",
+            "wstrzymane", "niezatwierdzone", "nie publikować", "do akceptacji", "do zatwierdzenia", "avvisad",
+            "ej godkänd", "inte godkänd", "avslått", "ikke godkjent", "ikke godkendt", "afvist", "aflyst", "avlyst",
+            "til godkendelse", "til godkjenning", "hylätty", "peruttu", "ei hyväksytty", "zamítnuto", "zrušeno",
+            "ke schválení", "neschváleno", "piszkozat", "elutasítva", "ciornă", "respins", "anulat", "πρόχειρο",
+            "ακυρώθηκε", "απορρίφθηκε", "не одобрено", "не согласовано", "не утверждено", "не публиковать",
+            "отменен", "отклонен", "на согласовании", "на утверждении", "чернетка", "відхилено", "скасовано",
+            "на погодженні", "taslak", "reddedildi", "iptal", "iptal edildi", "onaylanmadı", "onay bekliyor",
+            "yayınlanmayacak", "טיוטה", "נדחה", "בוטל", "לא מאושר", "ממתין לאישור", "مسودة", "مرفوض", "ملغى", "ملغي",
+            "غير معتمد", "بانتظار الموافقة", "मसौदा", "ड्राफ्ट", "अस्वीकृत", "रद्द", "nháp", "bản nháp",
+            "bị từ chối", "đã hủy", "chờ duyệt", "draf", "ditolak", "dibatalkan", "แบบร่าง", "ยกเลิก", "非承認",
+            "未承認", "承認待ち", "保留", "中止", "差し戻し", "差戻し", "已拒绝", "拒绝", "未通过", "审核未通过",
+            "驳回", "已驳回", "取消", "已取消", "暂停", "不发布", "未批准", "未审核", "待审核", "待審核", "未審核",
+            "已拒絕", "不發布", "暫停", "반려", "거절", "취소", "보류", "미승인", "승인대기", "임시저장",
         ),
     )
 )  # fmt: skip
@@ -183,6 +251,16 @@ _EARLY_WORDS = frozenset(
             "idee", "ideen", "offen", "in arbeit", "in bearbeitung", "in prüfung", "zur freigabe",
             "pendiente", "en revisión", "en attente", "en cours", "en relecture", "in attesa", "in revisione",
             "pendente", "em revisão", "em andamento", "in behandeling", "w trakcie", "確認中",
+            "idée", "idées", "ideia", "idé", "en proceso", "en progreso", "en curso", "em produção",
+            "em aprovação", "in lavorazione", "pronto", "pronta", "mee bezig", "concept", "koncept",
+            "návrh", "w przygotowaniu", "oczekuje", "w toku", "pomysł", "väntar", "under granskning", "pågår",
+            "under arbeid", "under arbejde", "i gang", "kesken", "odottaa", "rozpracováno", "в работе",
+            "на проверке", "в процессе", "идея", "ожидает", "готується", "в роботі", "beklemede", "incelemede",
+            "devam ediyor", "fikir", "hazırlanıyor", "בבדיקה", "ממתין", "בתהליך", "בעבודה", "مراجعة", "قيد المراجعة",
+            "قيد الانتظار", "قيد العمل", "قيد التنفيذ", "فكرة", "लंबित", "समीक्षा", "समीक्षाधीन", "đang làm",
+            "menunggu", "dalam proses", "รอดำเนินการ", "作成中", "制作中", "レビュー中", "未着手", "進行中",
+            "検討中", "修正中", "审核中", "審核中", "进行中", "待定", "未开始", "编辑中", "待处理", "검토중",
+            "진행중", "대기", "작성중",
         ),
     )
 )  # fmt: skip
@@ -194,6 +272,14 @@ _DONE_WORDS = frozenset(
             "failed", "erledigt", "fertig", "veröffentlicht", "gepostet", "gesendet", "publicado", "publicada",
             "enviado", "publié", "publiée", "envoyé", "terminé", "pubblicato", "pubblicata", "gepubliceerd",
             "geplaatst", "opublikowane", "公開済み", "投稿済み",
+            "postado", "postada", "enviada", "terminada", "terminado", "concluído", "concluída", "verzonden",
+            "klaar", "klar", "gotowe", "opublikowany", "wysłane", "publicerad", "publicerat", "publisert", "udgivet",
+            "postet", "skickad", "valmis", "julkaistu", "publikováno", "zveřejněno", "hotovo", "közzétéve",
+            "publicat", "δημοσιεύτηκε", "опубликовано", "опубликован", "отправлено", "готово", "готов",
+            "опубліковано", "yayınlandı", "yayında", "paylaşıldı", "tamamlandı", "gönderildi", "hazır", "פורסם",
+            "נשלח", "מוכן", "منشور", "تم النشر", "تم", "جاهز", "प्रकाशित", "तैयार", "đã đăng", "diterbitkan",
+            "tayang", "เผยแพร่แล้ว", "公開済", "投稿済", "完了", "配信済み", "已发布", "已发", "完成", "已完成",
+            "已發布", "已發佈", "게시됨", "발행됨", "완료",
         ),
     )
 )  # fmt: skip

@@ -4,6 +4,7 @@ Only spellings that can mean one thing are here. What a program means by a word 
 its recipe.
 """
 
+# ruff: noqa: RUF001 - words of many scripts
 from __future__ import annotations
 
 import re
@@ -33,20 +34,6 @@ _POST_TYPES: dict[PostType, tuple[str, ...]] = {
     PostType.THREAD: ("tweet thread", "twitter thread"),
 }
 
-_YES = frozenset({
-    "true", "yes", "y", "x", "1", "on", "ja", "oui", "si", "sim", "tak", "да", "igen", "はい", "✓", "✔", "☑",
-    # As Airtable writes it.
-    "checked",
-    # As Excel writes it in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Russian, Czech,
-    # Finnish, Hungarian, Norwegian.
-    "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar", "prawda", "sant",
-    "истина", "pravda", "tosi", "igaz", "sann",
-})  # fmt: skip
-_NO = frozenset({
-    "", "false", "no", "n", "0", "off", "nein", "non", "nao", "nie", "нет", "nem", "いいえ", "✗", "☐", "unchecked",
-    "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "ложь", "nepravda", "epatosi", "hamis", "usann",
-})  # fmt: skip
-
 
 def spelled(text: str) -> str:
     """Return ``text`` without what does not matter in a name: capitals, accents, spaces and punctuation."""
@@ -57,6 +44,29 @@ def spelled(text: str) -> str:
 def _spelled(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(character for character in plain if character.isalnum() or character in "✓✔☑✗☐")
+
+
+_YES = frozenset(map(spelled, (
+    "true", "yes", "y", "yep", "x", "1", "on", "ja", "j", "oui", "si", "sim", "tak", "да", "igen", "はい", "✓", "✔",
+    "☑", "ano", "evet", "kyllä", "jah", "taip", "так", "da", "ναι", "כן", "نعم", "是", "예", "네", "ใช่", "có", "हाँ",
+    "हां", "ya",
+    # As Airtable writes it.
+    "checked",
+    # As Excel writes it in German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Russian, Czech,
+    # Finnish, Hungarian, Norwegian, Danish, Turkish, Greek, Romanian.
+    "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar", "prawda", "sant",
+    "истина", "pravda", "tosi", "igaz", "sann", "sand", "doğru", "αληθές", "adevărat",
+)))  # fmt: skip
+_NO = frozenset(map(spelled, (
+    "", "false", "no", "n", "nope", "0", "off", "nein", "non", "nao", "nie", "нет", "nem", "いいえ", "✗", "☐",
+    "unchecked",
+    "nee", "nej", "nei", "ne", "hayır", "hayir", "ei", "не", "ні", "όχι", "לא", "لا", "否", "不", "아니요", "아니오",
+    "ไม่", "ไม่ใช่", "không", "tidak", "नहीं",
+    "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "ложь", "nepravda", "epatosi", "hamis", "usann",
+    "falsk", "yanlış", "ψευδές", "fals",
+)))  # fmt: skip
+_SIGNS = dict.fromkeys("✅👍👌🆗+√", True) | dict.fromkeys("❌👎🚫⛔✖✘", False)
+"""Signs that say yes or no if they stand alone."""
 
 
 PLATFORMS: dict[str, ChannelType] = {
@@ -112,7 +122,8 @@ def is_tick(text: str) -> bool:
 
 def _says_something(sign: str) -> bool:
     """Tell whether a sign that stands alone means something, unlike a dash or a slash."""
-    return sign not in "/." and unicodedata.category(sign) in ("So", "Sm", "Sk", "Sc", "Po")
+    is_skin = "\U0001f3fb" <= sign <= "\U0001f3ff"
+    return sign not in "/." and not is_skin and unicodedata.category(sign) in ("So", "Sm", "Sk", "Sc", "Po")
 
 
 def truth(value: object) -> bool | None:
@@ -124,5 +135,5 @@ def truth(value: object) -> bool | None:
     word = spelled(text)
     if not word and (signs := "".join(sign for sign in text[:100] if _says_something(sign))):
         # A green circle is not empty, and no question mark says no.
-        return {"✅": True, "+": True, "√": True, "❌": False}.get(signs)
+        return _SIGNS.get(signs)
     return True if word in _YES else False if word in _NO else None

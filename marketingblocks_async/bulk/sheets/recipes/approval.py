@@ -58,6 +58,7 @@ class _Column:
         filled: cells that are not blank.
         fitting: those of them with a word for the state of a post, or with yes and no in a column of approvals.
         states: such words, until there are two.
+        truths: whether they say yes, and no.
         decides: whether one of these words is said of posts only.
         approving: what the column says of rows that are to be sent.
         stopping: what it says of rows that are refused by one word.
@@ -74,6 +75,7 @@ class _Column:
     filled: int = 0
     fitting: int = 0
     states: set[str] = field(default_factory=set[str])
+    truths: set[bool] = field(default_factory=set[bool])
     decides: bool = False
     approving: dict[str, str] = field(default_factory=dict[str, str])
     stopping: dict[str, str] = field(default_factory=dict[str, str])
@@ -93,6 +95,8 @@ class _Column:
         self.last = cell, fits
         if self._stops(cell) and len(self.stopping) < _MOST_WORDS:
             self.stopping.setdefault(_text(cell).casefold(), _text(cell))
+        if fits and (said := truth(cell)) is not None:
+            self.truths.add(said)
         if fits:
             self.decides = self.decides or decides(_text(cell))
             if len(self.states) < 2:
@@ -117,6 +121,8 @@ class _Column:
             return True
         if self.says == "status" and self.hint == "likely":
             return self.fitting * 2 > self.filled and not all(map(is_live, self.states))
+        if self.says == "approved" and self.hint == "likely" and self.truths == {True, False}:
+            return True
         # An approval of its own name, such as "Approved by", has names more often.
         return self.fitting >= self.filled * 0.8 > 0 and (
             self.hint == "likely" or (len(self.states) > 1 and self.decides)
