@@ -10,16 +10,59 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+
+# Now, since Python does not let it be imported once the main thread has ended.
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from marketingblocks_async import ConfigurationError, MarketingBlocks
 from marketingblocks_async.errors import excerpt
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 Inbox: TypeAlias = "queue.SimpleQueue[Callable[[], object] | asyncio.Task[Any]]"
 """The functions that a waiting thread has to call, and its task once that has ended."""
+
+
+_ENDING = (
+    "the program is ending, and its blocking clients are closed; call before that. A function for atexit must be "
+    "registered after marketingblocks_async.blocking was imported"
+)
+
+
+class Executor(ThreadPoolExecutor):
+    """Threads that also take work once the main thread has ended: other threads and ``atexit`` functions may call."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a function in a thread."""
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            # Python has shut all pools down.
+            return _run_outside(lambda: fn(*args, **kwargs))
+
+
+def _run_outside(function: Callable[[], T]) -> Future[T]:
+    """Run a function in a thread of its own, or here if none can be started."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    future.set_running_or_notify_cancel()
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:
+        # From Python 3.12 on, atexit functions cannot start one. Then the loop waits, which has nothing else to do.
+        work()
+    return future
 
 
 class BackgroundLoop:
@@ -29,8 +72,14 @@ class BackgroundLoop:
         self.opened: weakref.WeakSet[MarketingBlocks] = weakref.WeakSet()
         self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(Executor())
         self._thread = threading.Thread(target=self._loop.run_forever, name="marketingblocks", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            # From Python 3.12 on, atexit functions cannot start one.
+            self._loop.close()
+            raise ConfigurationError(_ENDING) from exc
 
     def run(
         self, work: Coroutine[Any, Any, T], inbox: Inbox | None = None, stop: Callable[[], object] | None = None
@@ -43,7 +92,7 @@ class BackgroundLoop:
             stop: how a first Ctrl-C ends it, on the loop; the next one, or else the first, cancels it.
 
         Raises:
-            ConfigurationError: the process was forked since, or this is the loop's own thread.
+            ConfigurationError: the process was forked since, this is the loop's own thread, or the program is ending.
             KeyboardInterrupt: Ctrl-C; its notes say what is known of the call.
 
         """
@@ -118,7 +167,7 @@ class BackgroundLoop:
             return "this was begun before the process was forked, and goes on only in the parent; begin it again here"
         if threading.current_thread() is self._thread:
             return "a blocking call in a callback of the client would wait for itself; use marketingblocks_async"
-        return None
+        return _ENDING if self._loop.is_closed() else None
 
 
 def _has_ended(tasks: list[asyncio.Task[T]]) -> bool:

@@ -31,7 +31,7 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.blocking import BulkRun, Journal, MarketingBlocks, create_journal
-from marketingblocks_async.blocking.loop import BackgroundLoop, Inbox, background_loop, in_thread_of
+from marketingblocks_async.blocking.loop import BackgroundLoop, Executor, Inbox, background_loop, in_thread_of
 from marketingblocks_async.bulk import BulkProgress, JournalInUseError
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.command import LocalSandbox
@@ -344,6 +344,65 @@ def test_ctrl_c_at_the_end_of_a_call_does_not_hide_its_outcome(
     assert process.returncode == 0, out
     assert known in out
     assert "fetched or not: [0" in out
+
+
+LATE = """
+    import atexit, os, sys, threading
+
+    def late():
+        # By name, since a look-up needs a thread.
+        address = os.environ["MARKETINGBLOCKS_BASE_URL"].replace("127.0.0.1", "localhost")
+        try:
+            with MarketingBlocks(base_url=address) as client:
+                print(client.posts.create(channel_type="facebook", channel_id=1, post_type="post",
+                                          caption_text="Hello", media_urls=[], publish_mode="now"))
+        except Exception as error:
+            print(repr(error))
+
+    def when_the_main_thread_has_ended():
+        threading.main_thread().join()
+        late()
+
+    if HOW == "early":
+        atexit.register(late)
+    from marketingblocks_async.blocking import MarketingBlocks
+
+    with MarketingBlocks():
+        pass
+    if HOW == "atexit":
+        atexit.register(late)
+    if HOW == "thread":
+        threading.Thread(target=when_the_main_thread_has_ended).start()
+"""
+
+
+@pytest.mark.parametrize("how", ["thread", "atexit"])
+def test_calls_work_after_the_end_of_the_main_thread(sandbox: Sandbox, tmp_path: Path, how: str) -> None:
+    out, _ = run_script(sandbox, tmp_path, LATE.replace("HOW", f'"{how}"')).communicate(timeout=30)
+    assert out.startswith("post_id=1 "), out
+
+
+def test_calls_after_the_loop_was_closed_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    """By a function that was registered before ours, so it runs after it."""
+    out, _ = run_script(sandbox, tmp_path, LATE.replace("HOW", '"early"')).communicate(timeout=30)
+    assert out.startswith("ConfigurationError('the program is ending, and its blocking clients are closed"), out
+    assert not sandbox.posts
+
+
+def test_where_no_thread_can_be_started_work_is_done_and_no_loop_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in functions for ``atexit`` from Python 3.12 on."""
+
+    def refuse(_: threading.Thread) -> None:
+        msg = "can't create new thread at interpreter shutdown"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+    executor = Executor()
+    assert executor.submit(divmod, 7, 2).result(0) == (3, 1)
+    assert isinstance(executor.submit(divmod, 7, 0).exception(0), ZeroDivisionError)
+    with pytest.raises(ConfigurationError, match="the program is ending"):
+        BackgroundLoop()
 
 
 def test_the_end_of_a_call_is_seen_although_ctrl_c_has_thrown_its_notice_away() -> None:
