@@ -211,16 +211,17 @@ def _contradiction(call: Call[Any], response: HttpResponse) -> ValueError | None
 
 
 def error_in_success(call: Call[Any], result: object) -> ValueError | None:
-    """Return what is wrong with a success of a create that has no id, and tells an error or is no object.
+    """Return what is wrong with a success of a create that tells an error and no id; ``None`` if nothing is.
 
-    ``None`` if nothing is. The shape of these responses is not documented, so any other object is taken for the success
-    that its status says.
+    The shape of these responses is not documented, so any other JSON is taken for the success that its status says.
     """
     if not isinstance(result, UndocumentedResponse):
         return None
     fields = result.root
     if not is_object(fields):
-        told = "is no object"
+        if not _is_denial(fields):
+            return None
+        told = f"is {fields!r}"
     elif fields.get("error"):
         told = "says 'error'"
     elif fields.get("errors"):

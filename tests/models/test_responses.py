@@ -359,7 +359,7 @@ class TestCreatedPost:
         ],
     )
     def test_finds_the_id_where_it_probably_is_and_keeps_everything(self, body: object, post_id: object) -> None:
-        result = CREATE_POST.decode(answer(body))
+        result = created(body)
         assert result.post_id == post_id
         assert result.raw == body
 
@@ -377,7 +377,7 @@ class TestCreatedPost:
         assert created({"message": message}).message == expected
 
     def test_has_no_status_and_no_message_when_it_is_no_object(self) -> None:
-        result = CREATE_POST.decode(answer(["status", "message"]))
+        result = created(["status", "message"])
         assert result.status is None
         assert result.message is None
 
@@ -456,7 +456,7 @@ class TestCommentAutomation:
     def test_finds_the_id_where_it_probably_is_and_keeps_everything(
         self, endpoint: Endpoint[RequestModel, CommentAutomation], body: object, comment_bot_id: object
     ) -> None:
-        result = endpoint.decode(answer(body))
+        result = decoded(endpoint, answer(body))
         assert result.comment_bot_id == comment_bot_id
         assert result.raw == body
 
