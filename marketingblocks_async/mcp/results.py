@@ -98,9 +98,31 @@ def result(
 
 
 def bounded(data: Any) -> Any:
-    """Return ``data``, or the beginning of its JSON text if it is longer than ``LONGEST_DATA``."""
-    text = json.dumps(data, ensure_ascii=False)
-    return data if len(text) <= LONGEST_DATA else {"cut_after": LONGEST_DATA, "json": text[:LONGEST_DATA]}
+    """Return ``data``, or the beginning of its JSON text if it is longer than ``LONGEST_DATA``.
+
+    What was cut already, and may come from the journal, stays as it is.
+    """
+    if not is_too_long(data) or _is_cut(data):
+        return data
+    text = _text_of(data)
+    return {"cut_after": LONGEST_DATA, "left_off": len(text) - LONGEST_DATA, "json": text[:LONGEST_DATA]}
+
+
+def is_too_long(data: Any) -> bool:
+    """Return whether ``data``, a JSON value, is longer than a result may carry."""
+    return len(_text_of(data)) > LONGEST_DATA
+
+
+def _text_of(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _is_cut(data: Any) -> bool:
+    match data:
+        case {"cut_after": int(), "left_off": int(), "json": str(text), **others}:
+            return not others and len(text) <= LONGEST_DATA
+        case _:
+            return False
 
 
 def clean(value: Any) -> Any:

@@ -167,7 +167,8 @@ class MarketingBlocksServer:
             )
         assert spec.request is not None  # noqa: S101 - all other tools are endpoints
         if not spec.writes:
-            return result(Outcome.DONE, data=await read(self.client, spec.request.model_validate(arguments)))
+            data, way_to_the_rest = await read(self.client, spec.request.model_validate(arguments))
+            return result(Outcome.DONE, way_to_the_rest, data=data)
         return await self._write(context, spec.name, spec.request, arguments, ask)
 
     async def _write(
