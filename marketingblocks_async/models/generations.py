@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+from pydantic import AfterValidator
 
 from .base import Identifier, NonBlank, RequestId, RequestModel, ResponseModel, Tolerant
 from .enums import GenerationPostType, GenerationPostTypeName, OpenGenerationStatus
+
+# Also of this machine: the sandbox calls them.
+_ADDRESS = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?", re.IGNORECASE)
+
+
+def _check_address(value: str) -> str:
+    if _ADDRESS.fullmatch(value) is None:
+        msg = f"{value!r:.80} is not an http(s) address; write all of it, such as https://example.com/hook"
+        raise ValueError(msg)
+    return value
 
 
 class CreateGeneration(RequestModel):
@@ -15,8 +28,8 @@ class CreateGeneration(RequestModel):
     """``text_only``, ``ai_image_post``, ``ai_banner_post``, ``breel``, ``talking_reel`` or ``faceless_reel``."""
     input: NonBlank
     """Theme or subject."""
-    web_hook: NonBlank | None = None
-    """Address that receives the result, optional. The body that is posted there is not documented."""
+    web_hook: Annotated[NonBlank, AfterValidator(_check_address)] | None = None
+    """http(s) address that receives the result, optional. The body that is posted there is not documented."""
     brand_id: RequestId | None = None
     """Optional. Inferred from the response, which echoes it."""
 

@@ -7,6 +7,7 @@ from typing import Final, Unpack, overload
 
 from marketingblocks_async.calls.options import CallOverrides
 from marketingblocks_async.endpoints import CREATE_COMMENT_AUTOMATION, UPDATE_COMMENT_AUTOMATION
+from marketingblocks_async.errors import InvalidArgumentError
 from marketingblocks_async.models import (
     CommentAutomation,
     CreateCommentAutomation,
@@ -141,7 +142,7 @@ class CommentAutomations(Resource):
         keywords: _Words | None = None,
         **overrides: Unpack[CallOverrides],
     ) -> CommentAutomation:
-        """Change a comment automation. Exactly what is given is sent.
+        """Change a comment automation. Exactly what is given is sent, and at least one field has to be.
 
         The documentation prints the defaults of creation for this call too, so the API may reset an omitted
         ``target_type`` or ``trigger_type`` (inferred); give both to be safe.
@@ -162,6 +163,7 @@ class CommentAutomations(Resource):
 
         Raises:
             InvalidRequestError: the arguments make no valid request.
+            InvalidArgumentError: there is nothing to change.
             OutcomeUnknownError: it is not known whether the change was made; setting the same fields again does no
                 harm, and was tried as often as the retry policy allows.
             MarketingBlocksError: the call failed otherwise.
@@ -179,6 +181,13 @@ class CommentAutomations(Resource):
             "keywords": keywords,
         }
         request = request_from(UpdateCommentAutomation, request, fields, overrides)
+        further = overrides.get("extra_body") or overrides.get("extra_fields")
+        if not further and request.wire().keys() == {"comment_bot_id"}:
+            msg = (
+                "nothing was sent: there is nothing to change, and the API might reset the automation's target and "
+                "trigger; give at least one field, such as the name"
+            )
+            raise InvalidArgumentError(msg)
         return await self._run(UPDATE_COMMENT_AUTOMATION, request, overrides)
 
 

@@ -115,6 +115,7 @@ async def test_channels_generations_and_automations() -> None:
         assert isinstance(automation.comment_bot_id, int)
         updated = await client.comment_automations.update(comment_bot_id=automation.comment_bot_id, name="robot")
         assert updated.raw
+        assert (await client.comment_automations.update(comment_bot_id=1, extra_body={"reply_delay": 5})).raw
         with pytest.raises(NotFoundError):
             await client.comment_automations.update(comment_bot_id=999, name="nobody")
 

@@ -26,6 +26,7 @@ from marketingblocks_async import (
     RawResponse,
     RetryPolicy,
     Send,
+    UpdateCommentAutomation,
 )
 from marketingblocks_async.calls.options import CallOptions, change, check_retry
 from marketingblocks_async.client import RawClient
@@ -275,6 +276,8 @@ REFUSED: list[Callable[[Any], Awaitable[object]]] = [
     lambda client: client.channels.connect(user_id=""),
     lambda client: client.comment_automations.create(name="x", channels=[]),
     lambda client: client.comment_automations.update(comment_bot_id="x"),
+    lambda client: client.comment_automations.update(comment_bot_id=7),
+    lambda client: client.comment_automations.update(UpdateCommentAutomation(comment_bot_id=7)),
     lambda client: client.docs.ask(" "),
     lambda client: client.request("FETCH", "social-sparks/upcoming-posts"),
     lambda client: client.request("GET", "../x"),

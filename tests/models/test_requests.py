@@ -280,6 +280,12 @@ class TestCreateGeneration:
         everything = {"post_type": post_type, "input": "x", "web_hook": "https://example.com/h", "brand_id": brand_id}
         assert sent(CreateGeneration.model_validate(everything)) == everything
 
+    @pytest.mark.parametrize(
+        "address", ["http://127.0.0.1:8080/hook?job=1", "HTTPS://example.com", "https://u:p@b.c/#d"]
+    )
+    def test_a_web_hook_may_be_at_any_server(self, address: str) -> None:
+        assert sent(CreateGeneration(post_type="breel", input="x", web_hook=address))["web_hook"] == address
+
     @pytest.mark.parametrize("post_type", ["post", "reel", "", None, 1])
     def test_an_undocumented_post_type_is_refused_with_the_documented_ones(self, post_type: object) -> None:
         text = refusal(CreateGeneration, {"post_type": post_type, "input": "x"})
@@ -292,6 +298,10 @@ class TestCreateGeneration:
             ("input", " \n"),
             ("input", None),
             ("web_hook", ""),
+            ("web_hook", "foo"),
+            ("web_hook", "ftp://example.com/h"),
+            ("web_hook", "https://"),
+            ("web_hook", "https://example.com/a b"),
             ("webhook", "https://example.com"),
             ("brand_id", True),
             ("brand_id", 1.5),
