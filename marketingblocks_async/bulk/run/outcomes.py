@@ -59,7 +59,7 @@ class BulkResult:
         ending: how it ended.
         reason: why rows are still pending, and what to do about it; ``None`` if nothing is in the way.
         seconds: duration of the run.
-        sent: rows that this run sent.
+        sent: rows that this run sent, each counted once, however often it was sent.
         reconciliation: what was found out about unknown rows.
         cause: the error that stopped the run, if it concerns all rows, or was that of rows which may be at fault
             themselves; not part of ``to_dict()``.

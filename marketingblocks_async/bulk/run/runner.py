@@ -146,6 +146,8 @@ class BulkRun:
         # Index among the rows handed to the client → number of the row, as long as it has no outcome.
         self._numbers: dict[int, int] = {}
         self._sent = 0
+        # Rows that may go out again; each counts once.
+        self._sent_before: set[int] = set()
         self._failed_here = 0
         self._put_off_by: Exception | None = None
         self._cause: Exception | None = None
@@ -435,7 +437,7 @@ class BulkRun:
         if number not in self._meter.in_flight:
             # Before the intent is on the disk: if it is interrupted there, the intent has to be taken back.
             self._meter.in_flight[number] = time.monotonic()
-            self._sent += 1
+            self._sent += number not in self._sent_before
         return self._journal.intend(number)
 
     def _note(self, outcome: PostOutcome) -> None:
@@ -490,6 +492,8 @@ class BulkRun:
         if state is not RowState.PENDING or was_sent:
             self._journal.end(number, state, error=error)
         self._meter.count(state)
+        if state is not RowState.FAILED and was_sent:
+            self._sent_before.add(number)
         if state is RowState.PENDING and not isinstance(error, StoppingError):
             self._put_off_by = error
             self._put_back.add(number)
@@ -517,6 +521,7 @@ class BulkRun:
             if state is RowState.PENDING:
                 self._put_off_by = error
                 self._put_back.add(number)
+                self._sent_before.add(number)
         if suspects:
             self._stop_after_failures()
 

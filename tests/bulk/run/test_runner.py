@@ -148,6 +148,14 @@ async def test_a_row_that_was_not_carried_out_is_proved_absent_and_sent(
     assert not sandbox.ledger.duplicates()
 
 
+@pytest.mark.parametrize("fault", ["drop_before", "too_many_requests"])
+async def test_a_row_that_is_sent_again_counts_once(sandbox: Sandbox, path: Path, fault: str) -> None:
+    sandbox.faults.add(f"{fault}:endpoint=create-post,after=4,times=1")
+    result = await run(sandbox, path, {"max_retries": 0}, concurrency=1)
+    assert sandbox.ledger.attempts("create-post") == 11
+    assert (result.counts.done, result.sent) == (10, 10)
+
+
 async def test_without_evidence_a_row_stays_unknown(path: Path) -> None:
     async with Sandbox() as sandbox:  # whose listings show no texts
         sandbox.faults.add("commit_then_drop:endpoint=create-post,after=2,times=1")
