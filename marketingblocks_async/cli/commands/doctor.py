@@ -18,7 +18,7 @@ from marketingblocks_async.cli.errors import ExitCode
 from marketingblocks_async.cli.settings import Settings, run_async
 
 if TYPE_CHECKING:
-    from marketingblocks_async import MarketingBlocks
+    from marketingblocks_async import MarketingBlocks, MarketingBlocksError
 
 LIBRARIES = ("marketingblocks-async", "aiohttp", "aiolimiter", "pydantic", "tenacity", "typer", "rich", "openpyxl")
 LARGEST_CLOCK_DIFFERENCE = 5.0
@@ -112,12 +112,15 @@ def _versions() -> dict[str, str]:
 def _limit(limit: float | None) -> Check:
     from marketingblocks_async.endpoints import DOCUMENTED_RATE
 
+    way = f"give --rate {DOCUMENTED_RATE} or less"
     if limit is None:
-        return Check("rate limit", WARNING, f"lifted: the API refuses more than {DOCUMENTED_RATE} requests per second")
+        return Check(
+            "rate limit", WARNING, f"lifted: the API refuses more than {DOCUMENTED_RATE} requests per second; {way}"
+        )
     words = f"{limit:g} requests per second"
     if limit <= DOCUMENTED_RATE:
         return Check("rate limit", OK, words)
-    return Check("rate limit", WARNING, f"{words}; the API documents {DOCUMENTED_RATE}")
+    return Check("rate limit", WARNING, f"{words}; the API documents {DOCUMENTED_RATE}; {way}")
 
 
 def _client(settings: Settings) -> MarketingBlocks | Check:
@@ -191,8 +194,9 @@ async def _reach(base_url: str, proxy: str | None) -> _Reached:
             return _Reached(Check("reachable", status, words), response.headers.get("Date"), time.time())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         is_late = isinstance(exc, TimeoutError)
-        words = f"{base_url} does not answer: {f'nothing within {REACH_TIMEOUT:g} s' if is_late else reason_of(exc)}"
-        return _Reached(Check("reachable", FAILED, words), None, 0.0)
+        why = f"nothing within {REACH_TIMEOUT:g} s" if is_late else reason_of(exc)
+        way = "the base URL and the network" if proxy is None else "the base URL, the network and the proxy"
+        return _Reached(Check("reachable", FAILED, f"{base_url} does not answer: {why}; check {way}"), None, 0.0)
 
 
 def judge(status: int, content_type: str, location: str) -> tuple[str, str]:
@@ -214,12 +218,16 @@ def _clock(reached: _Reached) -> Check:
     try:
         theirs = parsedate_to_datetime(reached.date).replace(tzinfo=UTC).timestamp()
     except ValueError:
-        return Check("clock", WARNING, f"the server's date cannot be read: {reached.date!r}")
+        return Check("clock", WARNING, f"the server's date cannot be read: {reached.date!r}; check the clock by hand")
     difference = reached.at - theirs
     if abs(difference) <= LARGEST_CLOCK_DIFFERENCE:
         return Check("clock", OK, f"within {LARGEST_CLOCK_DIFFERENCE:g} s of the server's")
     direction = "ahead of" if difference > 0 else "behind"
-    return Check("clock", WARNING, f"{abs(difference):.0f} s {direction} the server's; schedule times may be refused")
+    return Check(
+        "clock",
+        WARNING,
+        f"{abs(difference):.0f} s {direction} the server's; set it, since schedule times may be refused",
+    )
 
 
 def _permissions(why: str, found: dict[str, Check] | None = None) -> list[Check]:
@@ -254,13 +262,25 @@ async def _token_checks(client: MarketingBlocks, source: str) -> list[Check]:
         if not (is_of_api and isinstance(error, PermissionDeniedError)):
             status = WARNING if isinstance(error, RateLimitError) else FAILED
             why = "listing posts failed, so nothing is known of the token"
-            return [Check("access token", status, f"posts could not be listed: {error}"), *_permissions(why)]
+            words = f"posts could not be listed: {error}; {_way_on(error)}"
+            return [Check("access token", status, words), *_permissions(why)]
         found["social-read-posts"] = Check("social-read-posts", WARNING, f"no: {error}")
     found["social-view-post"] = await _view(client, post_id)
     return [
         Check("access token", OK, f"accepted (from the {source})"),
         *_permissions("only creating or changing something would show it, and doctor does not", found),
     ]
+
+
+def _way_on(error: MarketingBlocksError) -> str:
+    """Return what to do when the posts could not be listed, and the token is not at fault."""
+    from marketingblocks_async import APIError, RateLimitError
+
+    if isinstance(error, RateLimitError):
+        return "try again when no other program uses the token"
+    if isinstance(error, APIError) and error.made_in_front:
+        return "ask who runs the network or the proxy that refused it"
+    return "check the base URL, or try again later"
 
 
 async def _some_post(client: MarketingBlocks) -> int | str | None:

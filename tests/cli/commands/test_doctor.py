@@ -69,6 +69,7 @@ def test_no_server(diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> Non
     assert code == 1
     assert checks["reachable"][0] == "failed"
     assert "Cannot connect" in checks["reachable"][1]
+    assert checks["reachable"][1].endswith("; check the base URL and the network")
     assert checks["clock"][0] == checks["access token"][0] == checks["social-create-post"][0] == "not checked"
     assert "the server cannot be used" in checks["access token"][1]
 
@@ -94,6 +95,7 @@ def test_no_token_and_a_wrong_one(
     code, checks = diagnosis()
     assert code == 1
     assert checks["access token"][1].startswith("refused, or it lacks social-read-posts (from the environment variable")
+    assert "on the API Tokens page" in checks["access token"][1]
     assert "a-wrong-token" not in str(checks)
     (tmp_path / "token").write_text("a-wrong-token")
     assert "can be read by others" in diagnosis("--token-file", str(tmp_path / "token"))[1]["access token"][1]
@@ -105,6 +107,7 @@ def test_a_missing_permission(diagnosis: Diagnosis, sandbox: Sandbox, monkeypatc
     assert (code, checks["access token"][0]) == (0, "ok")
     assert checks["social-read-posts"][0] == "warning"
     assert "social-read-posts" in checks["social-read-posts"][1]
+    assert "; add it on the API Tokens page" in checks["social-read-posts"][1]
     reader = sandbox.add_token("reader", permissions=["social-read-posts", "social-create-post"])
     monkeypatch.setenv("MARKETINGBLOCKS_API_TOKEN", reader)
     sandbox.faults.add("forbidden:endpoint=find-post")
@@ -124,6 +127,7 @@ def test_the_clock(
     assert code == 0
     assert checks["clock"][0] == "warning"
     assert words in checks["clock"][1]
+    assert "; set it, since" in checks["clock"][1]
 
 
 def test_settings_that_are_wrong(diagnosis: Diagnosis, sandbox: Sandbox) -> None:
@@ -132,7 +136,8 @@ def test_settings_that_are_wrong(diagnosis: Diagnosis, sandbox: Sandbox) -> None
     assert code == 1
     assert [status for status, _ in checks.values()] == ["failed", "not checked", "not checked", "not checked"]
     assert diagnosis("--rate", "0")[1]["rate limit"][0] == "warning"
-    assert diagnosis("--rate", "500")[1]["rate limit"] == ("warning", "500 requests per second; the API documents 100")
+    words = "500 requests per second; the API documents 100; give --rate 100 or less"
+    assert diagnosis("--rate", "500")[1]["rate limit"] == ("warning", words)
 
 
 def test_a_proxy_that_cannot_be_used(
@@ -195,6 +200,7 @@ async def test_a_page_of_a_firewall_says_nothing_of_the_token(status: str) -> No
     assert ran.code == 1
     assert checks["access token"]["status"] == "failed"
     assert "posts could not be listed" in checks["access token"]["detail"]
+    assert checks["access token"]["detail"].endswith("; ask who runs the network or the proxy that refused it")
     assert checks["social-read-posts"]["detail"] == "listing posts failed, so nothing is known of the token"
 
 
@@ -208,6 +214,7 @@ def test_a_server_that_is_out_of_order(
     code, checks = diagnosis()
     assert (code, checks["access token"][0]) == (1, "failed")
     assert "posts could not be listed" in checks["access token"][1]
+    assert "; check the base URL" in checks["access token"][1] or fault == "html_502"
     assert checks["add-channels"] == ("not checked", "listing posts failed, so nothing is known of the token")
     assert sandbox.token not in str(checks)
     assert time.monotonic() - began < 30
