@@ -220,7 +220,7 @@ def report(
     ] = None,
     results: Results = None,
 ) -> None:
-    """Report on a run: for people, as JSON, as an HTML page, as CSV files of the rows that are not done."""
+    """Report on a run: for people, as JSON, as an HTML page, as CSV files of the rows that failed or are unknown."""
     from marketingblocks_async.bulk import (
         JournalReader,
         RowState,
