@@ -16,6 +16,7 @@ from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
 from marketingblocks_async.redis.connection import Connection, Exchange, UnreachableError
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.polling import until
+from tests.support.raw_server import listening
 
 
 class Gateway:
@@ -26,21 +27,12 @@ class Gateway:
         self._generation = 0
         self.connections = 0
         self.url = ""
-        self._handlers: set[asyncio.Task[None]] = set()
 
     def forget_connections(self) -> None:
         self._generation += 1
 
-    async def close(self) -> None:
-        for handler in self._handlers:
-            handler.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._handlers.add(asyncio.create_task(self._serve(reader, writer)))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._redis_port)
         generation = self._generation
 
@@ -63,11 +55,9 @@ class Gateway:
 @asynccontextmanager
 async def gateway_to(server: PrivateRedis) -> AsyncGenerator[Gateway]:
     gateway = Gateway(server.url)
-    listener = await asyncio.start_server(gateway.accept, "127.0.0.1", 0)
-    async with listener:
-        gateway.url = f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with listening(gateway.serve) as port:
+        gateway.url = f"redis://127.0.0.1:{port}"
         yield gateway
-        await gateway.close()
 
 
 async def use_and_rest(limiter: RedisRateLimiter) -> None:
@@ -117,8 +107,7 @@ async def test_an_exchange_that_got_no_reply_is_not_sent_again_by_redis_py() -> 
             writer.write(b"+OK\r\n" * len(re.findall(rb"^\*", data, re.MULTILINE)))
         writer.close()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
-        port = listener.sockets[0].getsockname()[1]
+    async with listening(hang_up) as port:
         connection = Connection(RedisRateLimit(f"redis://127.0.0.1:{port}", lease=10.0))
         with pytest.raises(UnreachableError, match="closed by server"):
             await connection.run([Exchange(("marker",), [""] * 6 + [100])])

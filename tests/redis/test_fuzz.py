@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from marketingblocks_async.redis.connection import Connection, Exchange, Unreach
 from tests.support.fuzzing import damaged, fuzz
 from tests.support.limits import use
 from tests.support.polling import until
+from tests.support.raw_server import listening
 
 KEYS = ("{p}:marker", "{p}:token")
 ARGUMENTS: list[str | int] = ["name", 1, 0, 0, 5, 0, 100, 10**6, 10**6, 10**6, 0, 0, 0, 0]
@@ -74,14 +75,11 @@ class FakeRedis:
 @pytest.fixture
 def fake(runner: asyncio.Runner) -> Iterator[FakeRedis]:
     fake = FakeRedis()
-    server = runner.run(_start(fake))
-    fake.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = AsyncExitStack()
+    port = runner.run(server.enter_async_context(listening(fake.serve)))
+    fake.url = f"redis://127.0.0.1:{port}"
     yield fake
-    server.close()
-
-
-async def _start(fake: FakeRedis) -> asyncio.Server:
-    return await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    runner.run(server.aclose())
 
 
 async def ask(fake: FakeRedis) -> list[list[int] | UnreachableError]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -65,30 +65,47 @@ def tls_of_client() -> ssl.SSLContext:
 @asynccontextmanager
 async def listening(handle: Handle, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
     """Listen on a port of this machine, and leave nothing open or running at the end."""
-    tasks: set[asyncio.Task[Any]] = set()
+    tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
+    is_over = False
 
     async def handle_until_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         try:
             await handle(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client has gone, or the test is over
         finally:
-            tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(handle_until_the_end, "127.0.0.1", port, ssl=tls)
+    # No coroutine: the task that asyncio would make of it closes nothing if it is cancelled before its first step.
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if is_over:
+            writer.transport.abort()
+            return
+        writers.append(writer)
+        task = asyncio.create_task(handle_until_the_end(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        # asyncio loses a connection that it has accepted and not yet set up when the server closes.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        # Until Python 3.12 it leaves its connections open.
         server.close()
+        is_over = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # The transports close in the loop's next turn.
-        await asyncio.sleep(0)
+        for writer in writers:
+            # It may still have something to write that nobody reads.
+            writer.transport.abort()
+        # A connection that was just accepted is handed over some turns of the loop later, and closes in one more.
+        for _ in range(10):
+            await asyncio.sleep(0)
 
 
 @dataclass
