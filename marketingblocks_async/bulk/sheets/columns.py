@@ -124,13 +124,14 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "date": (
         "date", "day", "post date", "posting date", "publish date", "published date", "publishing date",
-        "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post", "datum",
-        "veröffentlichungsdatum", "fecha", "fecha de publicación", "date de publication", "jour",
+        "publication date", "schedule date", "scheduled date", "schedule day", "go live date", "date to post",
+        "send date", "datum", "veröffentlichungsdatum", "fecha", "fecha de publicación", "date de publication", "jour",
         "data", "data de publicação", "data di pubblicazione",
     ),
     "time": (
         "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
-        "publication time", "schedule time", "scheduled time", "uhrzeit", "heure", "hora", "horário", "ora", "tijd",
+        "publication time", "schedule time", "scheduled time", "send time",
+        "uhrzeit", "heure", "hora", "horário", "ora", "tijd",
     ),
     "schedule_time": (
         "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",
@@ -200,6 +201,10 @@ def without_size(name: str) -> str | None:
     return head if _SIZE.search(bracket) else None
 
 
+_BESIDE_OTHERS = frozenset({"senddate", "sendtime"})
+"""Normal names of columns that hold something else beside a column with the usual name, such as a newsletter's."""
+
+
 @lru_cache(maxsize=4096)
 def usual_target(name: str) -> tuple[str | None, bool]:
     """Return what a column of this name holds in most files, and whether its whole name says so.
@@ -208,7 +213,7 @@ def usual_target(name: str) -> tuple[str | None, bool]:
     unless that makes another column of them: "Image (alt text)". "Facebook Copy" is the caption of one platform.
     """
     if (found := _usual(name) or _usual(without_signs(name)) or _of_one_platform(name)) is not None:
-        return found, True
+        return found, normal_name(without_signs(name)) not in _BESIDE_OTHERS
     head, bracket = without_bracket(name)
     found = (_usual(head) or _of_one_platform(head)) if bracket else None
     # The T of the German form "TT.MM.JJJJ" is no TikTok.

@@ -336,7 +336,13 @@ def checked_header(names: Sequence[str], line: int, info: SourceInfo, rules: Col
         for name in rules.missing_from(each.strip() for each in names)
     ]
     if problems:
-        raise header_error(problems, info, line, rules.advice(names), other_sheets(info, rules.words))
+        advice, more = rules.advice(names), other_sheets(info, rules.words)
+        if not advice and len(problems) > LISTED_IN_MESSAGES and len(problems) * 2 > len(names):
+            # To leave out each of them takes an option for each.
+            more = (
+                f"; to leave out all columns that hold no field, say {rules.words.option('recipe', 'calendar')}{more}"
+            )
+        raise header_error(problems, info, line, advice, more)
     return layout
 
 

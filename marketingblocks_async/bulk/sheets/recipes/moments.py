@@ -93,6 +93,10 @@ class Moments:
             return UnusableCell(readable(day), message, f"{text_of(day)} {shown_clock or text_of(clock)}")
         if shown_clock is None:
             message = f'"{readable(clock)}" is not a time of day; write it as HH:MM'
+            if isinstance(clock, str) and self._dates.is_date(clock):
+                days, times = (visible(self._sources.names[self._sources.single[each]]) for each in (DATE, TIME))
+                both, without = self._words.map(times, "schedule_time"), self._words.ignore(days)
+                message += f'; if "{times}" holds the date as well, say {both} and {without}'
             if isinstance(clock, UnusableCell):
                 message = clock.message
             return UnusableCell(readable(clock), message, f"{shown_day} {text_of(clock)}")

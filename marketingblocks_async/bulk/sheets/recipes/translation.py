@@ -60,6 +60,10 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]|[^\s.]\.[^\W\d_]{2,}|[0-9]\.[0-9
 """Something in a text that leads somewhere: ``https://…``, ``tel:…``, ``example.com/page``."""
 
 
+_BETWEEN_LINKS = re.compile(r"\s*[,;|]+\s*(?=https?://|$)|\s+(?=https?://)", re.IGNORECASE)
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+
+
 class Translation:
     """Makes rows of fields out of the rows below one header.
 
@@ -310,7 +314,7 @@ class Translation:
                     f"empty the cell, or leave the column out: {self._words.ignore(name)}"
                 )
                 return UnusableCell(readable(cell), message, "\n".join(links))
-        return links
+        return [each for link in links for each in _separate_links(link)]
 
     def _no_caption(self) -> object:
         if "caption_text" in self._sources.single or any(
@@ -447,6 +451,12 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
         for value in condition.values
     )
     return said is condition.wanted
+
+
+def _separate_links(text: str) -> list[str]:
+    """Return the addresses of a cell that has nothing else; together they would lead nowhere."""
+    parts = [part for part in _BETWEEN_LINKS.split(text.strip(BLANKS)) if part]
+    return parts if all(_LINK.fullmatch(part) for part in parts) else [text]
 
 
 def _may_be_caption(name: str) -> bool:

@@ -12,11 +12,12 @@ from marketingblocks_async.bulk.sheets.columns import ColumnRules, Header, numbe
 from marketingblocks_async.bulk.sheets.dates import DateColumn, needs_decision, read_clock
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import HeaderProblem, Layout, RawRow, Unreadable, header_error
+from marketingblocks_async.errors import ConfigurationError
 
 from .accounts import Seen
 from .known_columns import Columns
 from .moments import Moments
-from .recipe import DATE, Recipe
+from .recipe import DATE, Recipe, load_recipe, recipe_names
 from .translation import Translation
 
 _STANDARD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?!.*[ap]\.?m\.?$)", re.IGNORECASE | re.DOTALL)
@@ -38,6 +39,7 @@ class RecipeRules(ColumnRules):
         super().__init__(None, words=recipe.words)
         self.given: tuple[str, ...] = tuple(required)
         self._required = [name for name in self.given if "*" not in name]
+        _check_header(recipe, self.given)
         self.recipe = recipe
         self.header: int = recipe.header
         self.columns: Columns = Columns(recipe)
@@ -66,6 +68,27 @@ class RecipeRules(ColumnRules):
         """Return the columns that the caller names and no header has; those of a recipe need not be there."""
         header = Header(numbered(list(names)))
         return [name for name in self._required if not header.places(name)]
+
+
+def _check_header(recipe: Recipe, given: Iterable[str]) -> None:
+    """Refuse to read a file without a header by a recipe of the package that goes by the names of the columns.
+
+    Raises:
+        ConfigurationError: the recipe does so, and the caller does not say which column is which.
+
+    """
+    if recipe.header or recipe.name not in recipe_names():
+        return
+    shipped = load_recipe(recipe.name)
+    own = {*given, *recipe.columns} - shipped.columns.keys()
+    if shipped.header and not any(map(_column_of_letter, own)):
+        words = recipe.words
+        msg = (
+            f"{words.header(0)}: the recipe {recipe.name} takes the columns by their names, and without a header they "
+            f"have none; leave that out if the file has a header, otherwise say what each column holds, for example "
+            f"{words.map('A', 'schedule_time')} {words.map('B', 'caption_text')}"
+        )
+        raise ConfigurationError(msg)
 
 
 def _column_of_letter(name: str) -> int:

@@ -34,3 +34,17 @@ def test_what_is_no_address_is_not_published(file: Path, link: str) -> None:
 )
 def test_what_leads_somewhere_is(file: Path, link: str) -> None:
     assert read(file, link).values("caption_text") == [f"Tulips\n{link}"]
+
+
+ONE, TWO = "https://a.example/x", "https://b.example/y?z=1"
+
+
+@pytest.mark.parametrize("sign", [",", ", ", ";", " | ", "||", " ", "\n"])
+def test_several_addresses_of_one_cell_do_not_become_one(file: Path, sign: str) -> None:
+    assert read(file, f"{ONE}{sign}{TWO}").values("caption_text") == [f"Tulips\n{ONE}\n{TWO}"]
+    assert read(file, f"{ONE}{sign.rstrip()}").values("caption_text") == [f"Tulips\n{ONE}"]
+
+
+@pytest.mark.parametrize("link", ["https://a.example/x,y;z", "Shop: https://a.example, https://b.example"])
+def test_what_is_no_list_of_addresses_stays_as_it_is(file: Path, link: str) -> None:
+    assert read(file, link).values("caption_text") == [f"Tulips\n{link}"]

@@ -1,4 +1,4 @@
-"""Labels, and pictures and polls in columns that are not sent."""
+"""Exports of other programs: labels, pictures and polls that are not sent, and advice that leads to the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from marketingblocks_async import ConfigurationError
+from marketingblocks_async.bulk import Recipe, SourceError
 from marketingblocks_async.bulk.sheets.new_recipe import draft_columns
+from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from tests.bulk.sheets.recipes.test_translation import BERLIN, FACEBOOK, Read, options, table
 
 A, B = "https://cdn.example.com/a.jpg", "https://cdn.example.com/b.mp4?v=1"
@@ -125,3 +128,46 @@ def test_options_of_a_poll_are_enough_to_tell_one(file: Path) -> None:
     assert "a poll, which the API cannot publish" in read(file, {"Poll option 1": "Red"}).messages[0]
     assert read(file, {"Poll option 1": "", "Poll duration": "1440"}).values("caption_text") == ["Tulips"]
     assert read(file, {"Poll": "no"}).values("caption_text") == ["Tulips"]
+
+
+@pytest.mark.parametrize("recipe", ["publer", "calendar", "sprout"])
+def test_a_recipe_that_goes_by_names_needs_a_header(file: Path, recipe: str) -> None:
+    table(file, ["2027-03-14 09:05", "Tulips"])
+    given = options(recipe, channels=FACEBOOK, header=0)
+    with pytest.raises(ConfigurationError, match=r'--no-header: the recipe .*--map "A=schedule_time"'):
+        Read(file, given)
+    letters = {"A": "schedule_time", "B": "caption_text"}
+    assert Read(file, given, columns=letters).values("caption_text") == ["Tulips"]
+    assert Read(file, given.with_options(columns=letters)).values("caption_text") == ["Tulips"]
+
+
+def test_date_and_time_of_sendible_are_joined(file: Path) -> None:
+    names = ["Message", "Send Date", "Send Time"]
+    recipe = options(channels=FACEBOOK)
+    found = Read(table(file, names, ["Tulips", "2027-03-14", "09:05"]), recipe)
+    assert found.values("schedule_time") == ["2027-03-14 09:05"]
+    # Beside the date of the post it is that of something else.
+    table(file, [*names, "Date", "Time"], ["Tulips", "2027-03-20", "12:00", "2027-03-14", "09:05"])
+    found = Read(file, recipe)
+    assert found.values("schedule_time") == ["2027-03-14 09:05"]
+    assert found.plan.source.left_out == {"Send Date": 1, "Send Time": 1}
+
+
+META = {
+    "Post ID": "122", "Page ID": "101", "Page name": "Tulips", "Title": "Sale", "Description": "Spring sale",
+    "Duration (sec)": "0", "Publish time": "03/20/2027 09:00", "Caption type": "", "Permalink": "https://e.com/1",
+    "Is crosspost": "0", "Post type": "Photos", "Custom labels": "", "Date": "Lifetime", "Reach": "10",
+}  # fmt: skip
+
+
+def test_the_errors_about_an_export_of_meta_lead_to_the_end(file: Path) -> None:
+    table(file, [*META], [*META.values()])
+    with pytest.raises(SourceError, match="leave out all columns that hold no field, say --recipe calendar"):
+        Read(file, Recipe(words=COMMAND_LINE))
+    recipe = options(channels=FACEBOOK)
+    messages = " ".join(Read(file, recipe).messages)
+    assert '--map "Publish time=schedule_time" and --map "Date="' in messages
+    assert '--map "COLUMN=caption_text"' in messages
+    said = {"Publish time": "schedule_time", "Date": None, "Description": "caption_text"}
+    found = Read(file, recipe, columns=said)
+    assert found.values("caption_text", "schedule_time", "post_type") == [("Spring sale", "2027-03-20 09:00", "post")]
