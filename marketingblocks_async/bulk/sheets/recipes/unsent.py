@@ -27,6 +27,9 @@ _HOST = re.compile(
 """Addresses of hosts that have nothing but pictures and videos, whatever they end with."""
 
 _FILE = re.compile(rf"[^|;\n]{{1,200}}{_ENDING}", re.IGNORECASE)
+_ATTACHMENT = re.compile(rf"[^|;\n(]{{1,200}}{_ENDING} ?\(https?://\S+\).*", re.IGNORECASE | re.DOTALL)
+"""Files with their addresses, as Airtable writes them: "tulip.jpg (https://…)"."""
+
 _BETWEEN = re.compile(r"\s*[\n|;]\s*|,\s*(?=https?:)|,\s+|\s+(?=https?:)", re.IGNORECASE)
 _LONGEST = 4000
 
@@ -155,7 +158,7 @@ class Unsent:
 
 
 def _is_address(text: str) -> bool:
-    return (_ADDRESS.fullmatch(text) or _HOST.fullmatch(text)) is not None
+    return (_ADDRESS.fullmatch(text) or _HOST.fullmatch(text) or _ATTACHMENT.fullmatch(text)) is not None
 
 
 def _is_filled(cell: object) -> bool:

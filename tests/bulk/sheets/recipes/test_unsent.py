@@ -79,6 +79,12 @@ def test_a_picture_in_a_column_of_any_name_is_not_dropped(file: Path, name: str)
         assert read(file, {name: cell}, columns={name: None}).values("media_urls") == [[]]
 
 
+def test_attachments_of_airtable_are_told(file: Path) -> None:
+    address = "https://v5.airtableusercontent.com/v3/u/1"
+    for cell in (f"tulip.jpg ({address})", f"a b.jpg ({address}),c.png ({address})"):
+        assert '--map "Grafik=media_urls"' in read(file, {"Grafik": cell}).messages[0]
+
+
 def test_all_columns_of_pictures_are_told_at_once(file: Path) -> None:
     found = read(file, {"Slide 1": A, "Slide 2": B})
     assert '--map "Slide 1=media_urls" and --map "Slide 2=media_urls"' in found.messages[0]
