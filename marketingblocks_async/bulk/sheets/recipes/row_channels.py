@@ -241,7 +241,7 @@ class RowChannels:
         """Return the channels, platforms or unknown names that the row names; ``None`` if no column names any."""
         single = self._sources.single
         if self._sources.flags:
-            platforms = [_Named(each) for each in self._flagged(cells)]
+            platforms = self._flagged(cells)
         elif "channel_type" in single:
             platforms = [each for name in self._parts(cells, "channel_type") for each in self._resolved(name)]
         elif CHANNEL in single:
@@ -373,16 +373,24 @@ class RowChannels:
                 return UnusableCell(readable(cell), message, cell)
         return None
 
-    def _flagged(self, cells: Sequence[object]) -> list[object]:
-        found: list[object] = []
+    def _flagged(self, cells: Sequence[object]) -> list[_Named]:
+        found: list[_Named] = []
         for platform, index in self._sources.flags.items():
             cell = cell_at(cells, index)
             match truth(cell):
                 case True:
-                    found.append(platform)
+                    found.append(_Named(platform))
+                case None if isinstance(cell, str) and spelled(cell) in POST_TYPES:
+                    # "Story" below "Facebook" says where and what.
+                    found.append(_Named(platform, POST_TYPES[spelled(cell)].value))
                 case None:
                     name = visible(self._names[index])
                     message = f'"{readable(cell)}" says neither yes nor no; write yes or no'
+                    if isinstance(cell, str) and len(self._values.kinds(cell)) > 1:
+                        message = (
+                            f'"{readable(cell)}" says several kinds of posts; write one row for each, with one of '
+                            f"{', '.join(PostType)} here"
+                        )
                     if names_accounts(name):
                         message += (
                             f', or, if "{name}" names the accounts, say {self._words.map(name, CHANNEL)} and '
@@ -393,13 +401,13 @@ class RowChannels:
                         message += (
                             f', or, if "{name}" is a caption, say {self._words.map(name, f"{platform}.caption_text")}'
                         )
-                    found.append(UnusableCell(readable(cell), message, cell))
+                    found.append(_Named(UnusableCell(readable(cell), message, cell)))
                 case _:
                     pass
         if found:
             return found
         names = ", ".join(visible(self._names[index]) for index in self._sources.flags.values())
-        return [UnusableCell("", f"no platform is marked in {names}; mark one, or leave the row out")]
+        return [_Named(UnusableCell("", f"no platform is marked in {names}; mark one, or leave the row out"))]
 
     def _captioned(self, cells: Sequence[object]) -> list[object]:
         """Return the platforms that have a caption in this row."""

@@ -32,7 +32,7 @@ from marketingblocks_async.bulk.sheets.layout import (
     compile_layout,
     own_caption,
 )
-from marketingblocks_async.bulk.sheets.spellings import POST_TYPES, spelled, truth
+from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
 from marketingblocks_async.models import ChannelType, PostType, PublishMode
 
 from .accounts import Accounts, Seen
@@ -376,6 +376,19 @@ class Translation:
 
     def _kind_elsewhere(self, cells: Sequence[object], taken: object) -> UnusableCell | None:
         """Return what to do about a column that is not known and says another kind of post than the one ``taken``."""
+        # Rows chosen by "Story?=yes" are stories all the same.
+        chosen = [index for _, index in self._conditions if index is not None]
+        for index in (*self._sources.unknown, *chosen):
+            name, cell = self._sources.names[index], cell_at(cells, index)
+            kind = _kind_in_name(name)
+            if kind is not None and kind != taken and truth(cell) is True:
+                column, words = visible(name), self._words
+                message = (
+                    f'the column "{column}" says "{readable(cell)}", so this may be a {kind}; write {kind} into a '
+                    f'column "Post type", or send such rows alone, with {words.where(column, "=yes")} and '
+                    f"{words.set('post_type', kind)}; otherwise leave the column out: {words.ignore(column)}"
+                )
+                return UnusableCell(readable(cell), message, cell)
         if "post_type" in self._sources.single:
             return None
         for index in self._sources.unknown:
@@ -457,6 +470,22 @@ def _separate_links(text: str) -> list[str]:
     """Return the addresses of a cell that has nothing else; together they would lead nowhere."""
     parts = [part for part in _BETWEEN_LINKS.split(text.strip(BLANKS)) if part]
     return parts if all(_LINK.fullmatch(part) for part in parts) else [text]
+
+
+_KINDS_APART = {kind.value for kind in (PostType.STORY, PostType.REEL, PostType.THREAD)}
+_BESIDE_KINDS = frozenset({
+    "a", "also", "as", "for", "in", "is", "n", "no", "on", "or", "post", "share", "the", "to", "y", "yes", "als",
+    "auch", "en", "ja", "nein", "como", "come", "comme",
+})  # fmt: skip
+"""Words that leave the name of a column one for a kind of post, unlike those of "Story idea"."""
+
+
+def _kind_in_name(name: str) -> str | None:
+    """Return the kind of post that is all that the name of a column says: "Story?", "Instagram Reel"."""
+    words = set(map(spelled, re.findall(r"[^\W_]+", name[:200])))
+    kinds = {POST_TYPES[word].value for word in words if word in POST_TYPES} & _KINDS_APART
+    others = {word for word in words if word not in POST_TYPES and word not in PLATFORMS}
+    return next(iter(kinds)) if len(kinds) == 1 and others <= _BESIDE_KINDS else None
 
 
 def _may_be_caption(name: str) -> bool:

@@ -169,7 +169,6 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
         ("Approval needed", ["no", "yes"]),
         ("Approval date", ["2027-01-03", "no"]),
         ("Freigabedatum", ["2027-01-03", "2027-01-04"]),
-        ("Post to stories?", ["no", "yes"]),
         ("Send newsletter?", ["no", "yes"]),
         ("Post #", ["0", "1"]),
         ("Post no.", ["0", "2"]),
@@ -355,3 +354,32 @@ def test_a_condition_that_may_mean_either_of_two_columns_is_refused(file: Path) 
     with pytest.raises(SourceError, match='which may be "Status!" or "Status"'):
         planned(file, recipe(where=["Status*=Approved"]))
     assert planned(file, recipe(where=["Status!*=Approved"]), {"Status": None})[0] == ["a"]
+
+
+@pytest.mark.parametrize("column", ["Story?", "Instagram Story", "Also a story (y/n)", "Post to stories?"])
+def test_a_yes_below_story_is_no_feed_post(file: Path, column: str) -> None:
+    sheet(file, column, "yes", "no", "")
+    found, plan = planned(file, recipe())
+    assert [caption.strip() for caption in found] == ["post no", "post"]
+    [fault] = plan.faults
+    where, left_out = shlex.split(fault.message)[-3:], f"{column}="
+    assert left_out in where
+    assert len(planned(file, recipe(), {column: None})[0]) == 3
+    assert planned(file, recipe(where=[f"{column.replace('=', '*')}=yes"]))[1].invalid == 1
+    posts: list[str] = []
+    how = recipe(fixed={**NOW, "post_type": "story"}, where=[f"{column}=yes"])
+    make_plan(file, recipe=how, on_row=lambda row: posts.append(row.post.post_type.value))
+    assert posts == ["story"]
+
+
+@pytest.mark.parametrize("column", ["Story idea", "Reel cover done", "Story by"])
+def test_other_columns_about_stories_refuse_nothing(file: Path, column: str) -> None:
+    assert planned(sheet(file, column, "yes", "x"), recipe())[1].invalid == 0
+
+
+def test_a_kind_below_a_platform_is_understood(file: Path) -> None:
+    written(file, "Copy,FB\na,Story\nb,yes\nc,Reels\nd,Story + Reel\n")
+    kinds: list[str] = []
+    plan = make_plan(file, recipe=recipe(), on_row=lambda row: kinds.append(row.post.post_type.value))
+    assert kinds == ["story", "post", "reel"]
+    assert "one row for each" in plan.faults[0].message
