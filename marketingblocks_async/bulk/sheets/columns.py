@@ -116,6 +116,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "copy text", "original message", "generic message", "generic copy", "general copy", "main copy",
         "main caption", "default caption",
         "beitrag", "beitragstext", "inhalt", "texte", "contenu", "texto", "contenido", "testo", "legenda",
+        "légende", "légende du post", "texte du post", "texte de la publication", "texto del post", "texto do post",
+        "testo del post",
         "tekst",
     ),
     "link": (
@@ -130,8 +132,10 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "time": (
         "time", "hour", "time of day", "post time", "posting time", "publish time", "publishing time",
-        "publication time", "schedule time", "scheduled time", "send time",
-        "uhrzeit", "heure", "hora", "horário", "ora", "tijd",
+        "publication time", "schedule time", "scheduled time", "send time", "uhrzeit", "heure", "hora",
+        "horário", "ora", "tijd", "zeit", "tid", "klokkeslæt", "klokkeslett", "kellonaika", "godzina", "čas",
+        "saat", "horario", "время", "час", "时间", "時間", "時刻", "시간", "heure de publication",
+        "hora de publicación", "hora de publicação", "ora di pubblicazione",
     ),
     "schedule_time": (
         "date and time", "date & time", "date time", "date/time", "publish at", "publish on", "post at",

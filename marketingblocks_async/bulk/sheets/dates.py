@@ -77,8 +77,8 @@ _WEEKDAY_WORD = f"(?P<weekday>{'|'.join(sorted(_WEEKDAYS_OF, key=len, reverse=Tr
 _GAP = r"[\s\u00a0\u202f]"
 
 _CLOCK = (
-    rf"(?P<hour>[0-9]{{1,2}})(?:[:.h](?P<minute>[0-9]{{2}})(?:[:.](?P<second>[0-9]{{2}})(?:[.,](?P<fraction>[0-9]{{1,9}}))?)?)?"
-    rf"(?:{_GAP}*(?P<half>[ap])\.?{_GAP}?m\.?|{_GAP}*(?P<unit>uhr|uur|h))?"
+    rf"(?P<hour>[0-9]{{1,2}})(?:(?:[:.]|{_GAP}?h{_GAP}?)(?P<minute>[0-9]{{2}})(?:[:.](?P<second>[0-9]{{2}})(?:[.,](?P<fraction>[0-9]{{1,9}}))?)?)?"
+    rf"(?:{_GAP}*(?P<half>[ap])\.?{_GAP}?m\.?|{_GAP}*(?P<unit>uhr|uur|hs|h))?"
 )
 # "GMT+1" in brackets is how Notion writes it.
 _OFFSET = (
@@ -572,9 +572,34 @@ def _at(line: int | None) -> str:
     return "" if line is None else f" in line {line}"
 
 
+_SAID_BEFORE = re.compile(
+    rf"(?:(?P<of_24_hours>kl\.?|klo\.?|um|om|(?:alle{_GAP}+)?ore)|{_AT}){_GAP}*(?P<clock>[0-9].*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOON = re.compile(
+    rf"(?:12(?:[:.]00)?{_GAP}*)?(?:noon|midday|mittags?|midi|mediodia|meio[- ]dia|mezzogiorno)", re.IGNORECASE
+)
+
+
+def said_clock(text: str) -> str:
+    """Return a time of day as it is usually written: "kl. 10" and "ore 10" as "10 h", "noon" as "12:00 h"."""
+    text = text.strip(BLANKS)
+    if len(text) > LONGEST_DATE or not (text[:1].isalpha() or text[-1:].isalpha()):
+        return text
+    plain = _plain(text)
+    if _NOON.fullmatch(plain):
+        return "12:00 h"
+    found = _SAID_BEFORE.fullmatch(plain)
+    if found is None:
+        return text
+    clock = found["clock"]
+    is_bare = re.fullmatch(r"[0-9]{1,2}(?:[:.][0-9]{2})?", clock) is not None
+    return f"{clock} h" if is_bare and found["of_24_hours"] else clock
+
+
 def read_clock(text: str) -> str | None:
     """Return the time of day that a text says, as ``HH:MM`` with seconds if there are any; ``None`` if it says none."""
-    found = _CLOCK_ONLY.fullmatch(text.strip(BLANKS))
+    found = _CLOCK_ONLY.fullmatch(said_clock(text))
     clock = _clock(found) if found else None
     return clock[0] or None if clock else None
 

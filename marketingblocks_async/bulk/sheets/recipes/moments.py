@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, CellError, UnusableCell, cell_at
 from marketingblocks_async.bulk.sheets.columns import without_bracket
-from marketingblocks_async.bulk.sheets.dates import DateColumn, has_clock, joined, needs_decision, read_clock
+from marketingblocks_async.bulk.sheets.dates import (
+    DateColumn,
+    has_clock,
+    joined,
+    needs_decision,
+    read_clock,
+    said_clock,
+)
 from marketingblocks_async.bulk.sheets.display import readable, visible
 from marketingblocks_async.bulk.sheets.flat import text_of
 from marketingblocks_async.bulk.sheets.layout import RawRow, same_field
@@ -164,7 +171,7 @@ class Moments:
 
     def _default_clock(self, cells: Sequence[object]) -> str | None:
         """Return the default time of day, ``None`` if there is none or a column that is not known has another one."""
-        return None if self._others.has_named_clock(cells) else self._recipe.defaults.get(TIME)
+        return None if self._others.has_clock(cells) else self._recipe.defaults.get(TIME)
 
     def of(self, cells: Sequence[object], line: int | None) -> object:
         """Return the schedule time, as ``YYYY-MM-DD HH:MM`` where the file says it in another form."""
@@ -257,4 +264,4 @@ def _clock_text(cell: object) -> str | None:
         cell = cell.time()
     if isinstance(cell, time):
         return f"{cell:%H:%M}" if not cell.second else f"{cell:%H:%M:%S}"
-    return cell if isinstance(cell, str) and read_clock(cell) else None
+    return said_clock(cell) if isinstance(cell, str) and read_clock(cell) else None

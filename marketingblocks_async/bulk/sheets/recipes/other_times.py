@@ -22,6 +22,13 @@ from .recipe import DATE, TIME, Recipe
 _NAME_OF_TIME = re.compile(r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|\bora\b|\bore\b|tijd", re.IGNORECASE)
 """Names of columns that hold a time of day, and no duration or size."""
 
+_NAME_OF_DURATION = re.compile(
+    r"durat|durée|duraci|durata|duração|duur|dauer|length|runtime|laufzeit|länge|time ?code|minutes|spent|effort"
+    r"|aufwand|ratio|aspect|format|size|verhältnis",
+    re.IGNORECASE,
+)
+"""Names of columns whose cells look like times of day, and say how long or how wide something is."""
+
 _HALF = re.compile(r"([ap])\.?\s?m\.?", re.IGNORECASE)
 _HALF_IN_NAME = re.compile(r".*[\s(\[]([ap])\.?m\.?[)\]]?", re.IGNORECASE | re.DOTALL)
 _OWN_HALF = re.compile(r"([ap])\.?\s?m\.?$", re.IGNORECASE)
@@ -117,9 +124,11 @@ class OtherTimes:
             f"if not, {words.ignore(shown)}, and a time for all such rows: {words.default(TIME, '09:00')}"
         )
 
-    def has_named_clock(self, cells: Sequence[object]) -> bool:
-        """Tell whether a column that is not known and is called so holds the time of day."""
-        return any(_NAME_OF_TIME.search(self._names[index]) for index in self._filled(cells))
+    def has_clock(self, cells: Sequence[object]) -> bool:
+        """Tell whether a column that is not known may hold the time of day, and no duration."""
+        # "9:16" is the shape of a video.
+        found = (index for index in self._filled(cells) if cell_at(cells, index) != "9:16")
+        return any(not _NAME_OF_DURATION.search(self._names[index]) for index in found)
 
     def _filled(self, cells: Sequence[object]) -> list[int]:
         return [index for index in self._sources.unknown if _clocks(cell_at(cells, index))]

@@ -429,3 +429,53 @@ class TestWorkbooks:
     )
     def test_the_same_twice_is_fine(self, tmp_path: Path, day: object, clock: object) -> None:
         assert self.read(tmp_path, day, clock).values("schedule_time") == ["2027-03-14 09:05"]
+
+
+@pytest.mark.parametrize(
+    ("clock", "moment"),
+    [
+        ("9 h 30", "09:30"), ("9h30", "09:30"), ("10:00 hs", "10:00"), ("ore 10:00", "10:00"), ("Alle ore 9", "09:00"),
+        ("10 Uhr", "10:00"), ("um 10.30 Uhr", "10:30"), ("kl. 10", "10:00"), ("kl 9:05", "09:05"), ("klo 21", "21:00"),
+        ("noon", "12:00"), ("12:00 noon", "12:00"), ("mediod\u00eda", "12:00"), ("\u00e0s 10h", "10:00"),
+        ("at 9:05 pm", "21:05"),
+    ],
+)  # fmt: skip
+def test_a_time_of_day_as_people_write_it(file: Path, clock: str, moment: str) -> None:
+    assert read(file, ["Date", "Time"], ["2027-03-14", clock]).values("schedule_time") == [f"2027-03-14 {moment}"]
+
+
+@pytest.mark.parametrize("clock", ["midnight", "at 10", "a las 10", "kl", "um 25", "ore 10:75"])
+def test_what_is_no_clear_time_of_day_is_refused(file: Path, clock: str) -> None:
+    [message] = read(file, ["Date", "Time"], ["2027-03-14", clock]).messages
+    assert "is not a time of day; write it as HH:MM" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["Zeit", "Tid", "Godzina", "Uhrzeit", "Hora", "Heure", "Ora", "\u65f6\u95f4", "\u6642\u9593"]
+)
+def test_a_column_of_the_time_in_other_languages(file: Path, name: str) -> None:
+    assert read(file, ["Date", name], ["2027-03-14", "10:05"]).values("schedule_time") == ["2027-03-14 10:05"]
+
+
+@pytest.mark.parametrize("name", ["Slot", "Wann", "Termin"])
+def test_a_default_replaces_no_time_of_an_unknown_column(file: Path, name: str) -> None:
+    rows = [["2027-03-14", "10:05"], ["2027-03-15", ""]]
+    found = read(file, ["Date", name], *rows, defaults={"time": "08:00"})
+    assert found.values("schedule_time") == ["2027-03-15 08:00"]
+    assert f'say --map "{name}=time"' in found.messages[0]
+    mapped = read(file, ["Date", name], *rows, columns={name: "time"}, defaults={"time": "08:00"})
+    assert mapped.values("schedule_time") == ["2027-03-14 10:05", "2027-03-15 08:00"]
+    ignored = read(file, ["Date", name], *rows, columns={name: None}, defaults={"time": "08:00"})
+    assert ignored.values("schedule_time") == ["2027-03-14 08:00", "2027-03-15 08:00"]
+
+
+@pytest.mark.parametrize(("name", "cell"), [("Duration", "0:30"), ("Aspect ratio", "4:05"), ("Shape", "9:16")])
+def test_a_default_is_taken_beside_a_duration_and_a_ratio(file: Path, name: str, cell: str) -> None:
+    found = read(file, ["Date", name], ["2027-03-14", cell], defaults={"time": "08:00"})
+    assert found.values("schedule_time") == ["2027-03-14 08:00"]
+
+
+@pytest.mark.parametrize("name", ["L\u00e9gende", "Texte du post"])
+def test_a_caption_in_french(file: Path, name: str) -> None:
+    table(file, [name, "Date"], ["Bonjour", "2027-03-14 10:05"])
+    assert Read(file, options(channels=FACEBOOK)).values("caption_text") == ["Bonjour"]
