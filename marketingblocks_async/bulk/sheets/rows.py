@@ -297,7 +297,7 @@ def _refusals(raw: RawRow, values: Mapping[str, Any], known: AbstractSet[str]) -
                 yield CellProblem(target, None, _refusal_message(raw, error, target))
 
 
-_EXAMPLES = {"channel_type": "facebook", "channel_id": "11", "post_type": "post", "publish_mode": "now"}
+_EXAMPLES = {"channel_type": "facebook", "channel_id": "11", "post_type": "post"}
 """Values for the fields that are often the same in every row."""
 
 
@@ -306,6 +306,12 @@ def _missing(raw: RawRow, target: str) -> str:
         return f"it is empty; a post needs {visible(target)}"
     # The same words for every row: it is one fault of the file.
     words, example = raw.layout.words, _EXAMPLES.get(target)
+    if target == "publish_mode":
+        return (
+            f"no column holds publish_mode, so nothing says when posts go out; say {words.set(target, 'scheduled')} "
+            "(each at its schedule_time), queued (in the next free slots) or now (all at once), or say which column it "
+            f"is with {words.map('COLUMN', target)}"
+        )
     by_option = f"say it with {words.set(target, example)}, or " if example else ""
     return f"no column holds {target}; {by_option}say which column it is with {words.map('COLUMN', target)}"
 

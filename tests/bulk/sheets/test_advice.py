@@ -15,6 +15,7 @@ from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import MarketingBlocksError
+from marketingblocks_async.models import CreatePost
 from tests.support.workbooks import FIELDS, HEADER, LINE, failure, parsed, post, posts, workbook, written
 
 ZIP = b"PK\x05\x06" + bytes(18)
@@ -283,3 +284,28 @@ def test_the_name_of_a_channel_in_place_of_its_id(tmp_path: Path, column: str, n
     (option,) = shlex.split(advised[1])
     assert option == f"{name}=facebook:11"
     assert post(path, recipe=Recipe().with_options(channels=[option])).channel_id == 11
+
+
+def test_the_first_advice_does_not_publish_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text("caption_text,media_urls\nTulips,\n")
+    plan = make_plan(file, recipe=Recipe().with_options(words=COMMAND_LINE))
+    [message] = [fault.message for fault in plan.faults if fault.column == "publish_mode"]
+    assert "--set publish_mode=scheduled (each at its schedule_time), queued" in message
+    assert "publish_mode=now" not in message
+
+
+def test_tweets_without_a_caption_are_told_a_way_that_works(tmp_path: Path) -> None:
+    file = tmp_path / "thread.csv"
+    recipe = load_recipe("calendar").with_options(words=COMMAND_LINE, channels=["twitter:7"])
+    recipe = recipe.with_options(fixed={"publish_mode": "now"})
+    file.write_text("Tweet 1,Tweet 2,Tweet 3\nOne,Two,Three\n")
+    [fault] = make_plan(file, recipe=recipe).faults
+    assert 'add a column "Caption"' in fault.message
+    assert "--set post_type=thread" in fault.message
+    file.write_text("Caption,Tweet 1,Tweet 2,Tweet 3\nOne,One,Two,Three\n")
+    posts: list[CreatePost] = []
+    make_plan(
+        file, recipe=recipe.with_options(fixed={"post_type": "thread"}), on_row=lambda row: posts.append(row.post)
+    )
+    assert [len(post.twitter_threads or ()) for post in posts] == [3]

@@ -322,6 +322,13 @@ class Translation:
         ):
             return None
         every = self._words.map("COLUMN", "caption_text")
+        if any(field.startswith("twitter_threads") for field in self._sources.single):
+            message = (
+                "no column holds the caption, which a post needs beside the tweets of a thread; add a column "
+                '"Caption", for example with the text of the first tweet, and say '
+                f"{self._words.set('post_type', PostType.THREAD.value)}"
+            )
+            return UnusableCell("", message)
         names = [visible(self._sources.names[index]) for index in self._sources.unknown]
         own = " and ".join(self._words.map(name, own_caption(name)) for name in names if _may_be_caption(name))
         if own:
