@@ -33,7 +33,7 @@ from marketingblocks_async import ConfigurationError, MarketingBlocksError
 from marketingblocks_async.bulk import Counts, JournalError, JournalExistsError, Row, RowState, StoredRow
 from marketingblocks_async.bulk.journal.account import other_token
 from marketingblocks_async.bulk.journal.states import UndecidedError
-from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign, outage_reason
+from marketingblocks_async.bulk.run.signs import OUTAGE_AFTER, Sign, outage_reason
 
 from .durability import LIFE, check_settings, loss_at_restart, restarted_without_data
 

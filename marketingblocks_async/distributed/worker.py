@@ -11,8 +11,8 @@ from marketingblocks_async import ConfigurationError, CreatePost, MarketingBlock
 from marketingblocks_async.bulk import JournalError, OutagePolicy, RowState
 from marketingblocks_async.bulk.journal.account import check_api, token_hash
 from marketingblocks_async.bulk.journal.states import is_intact
-from marketingblocks_async.bulk.run.breaker import Sign, is_refused_token, may_be_own_fault, sign_of, way_on
 from marketingblocks_async.bulk.run.outcomes import state_after
+from marketingblocks_async.bulk.run.signs import Sign, is_refused_token, may_be_own_fault, sign_of, way_on
 from marketingblocks_async.resources.create_many import StoredPost
 
 from .journal import RowTakenError, SharedJournal

@@ -38,7 +38,7 @@ from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.bulk.numbers import listed_rows, rows_that
-from marketingblocks_async.bulk.run.breaker import is_refused_token, may_be_own_fault
+from marketingblocks_async.bulk.run.signs import is_refused_token, may_be_own_fault
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
 

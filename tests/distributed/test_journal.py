@@ -10,7 +10,7 @@ import pytest
 
 from marketingblocks_async import ConfigurationError
 from marketingblocks_async.bulk import JournalError, JournalExistsError, Row, RowState
-from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER, Sign
+from marketingblocks_async.bulk.run.signs import OUTAGE_AFTER, Sign
 from marketingblocks_async.distributed import RowTakenError, SharedJournal
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.distributed.conftest import rows

@@ -20,8 +20,8 @@ from marketingblocks_async import (
     Send,
 )
 from marketingblocks_async.bulk import Counts, JournalError, OtherTokenError, OutagePolicy, RowState
-from marketingblocks_async.bulk.run.breaker import OUTAGE_AFTER
 from marketingblocks_async.bulk.run.reconcile import Reconciliation, reconcile
+from marketingblocks_async.bulk.run.signs import OUTAGE_AFTER
 from marketingblocks_async.distributed import DistributedResult, DistributedRun, RowSender, SharedJournal
 from marketingblocks_async.distributed import run as run_module
 from marketingblocks_async.sandbox import Fault, Sandbox

@@ -24,8 +24,8 @@ from marketingblocks_async import (
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR, StoredRow
 from marketingblocks_async.bulk.threads import in_thread
 
-from .breaker import is_refused_token
 from .matching import NOT_SETTLED, ListedPost, SentRow, decide, settled_at
+from .signs import is_refused_token
 
 SETTLE_AFTER = 60.0
 """Seconds to wait before an unlisted post counts as not created, unless the client's timeout needs more."""

@@ -30,21 +30,11 @@ from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.observers import tell
 from marketingblocks_async.resources.create_many import StoredPost
 
-from .breaker import (
-    MOST_TRIALS,
-    Breaker,
-    OutagePolicy,
-    Sign,
-    is_refused_for_all,
-    is_refused_token,
-    may_be_own_fault,
-    outage_reason,
-    sign_of,
-    way_on,
-)
+from .breaker import MOST_TRIALS, Breaker, OutagePolicy
 from .outcomes import BulkResult, Ending, SkippedError, StoppingError, UnknownPolicy, state_after
 from .progress import BulkProgress, ProgressMeter
 from .reconcile import LISTING_DEADLINE, Reconciliation, note_highest_id, reconcile, settling_time
+from .signs import Sign, is_refused_for_all, is_refused_token, may_be_own_fault, outage_reason, sign_of, way_on
 
 T = TypeVar("T", bound=StrEnum)
 

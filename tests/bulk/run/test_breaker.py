@@ -14,32 +14,17 @@ from typing import Any
 import pytest
 
 from marketingblocks_async import (
-    APIError,
-    AuthenticationError,
     ConfigurationError,
     CreatePost,
     InvalidResponseError,
     NotFoundError,
-    NotSentError,
     OutcomeUnknownError,
-    PermissionDeniedError,
     PublishMode,
-    RateLimitError,
 )
 from marketingblocks_async.bulk import BulkResult, BulkRun, Ending, Journal, OutagePolicy, RowState, create_journal
 from marketingblocks_async.bulk.run import runner
-from marketingblocks_async.bulk.run.breaker import (
-    FIRST_ROWS,
-    MOST_TRIALS,
-    OUTAGE_AFTER,
-    SILENT_AFTER,
-    Breaker,
-    Sign,
-    is_refused_token,
-    may_be_own_fault,
-    outage_reason,
-    sign_of,
-)
+from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, MOST_TRIALS, SILENT_AFTER, Breaker
+from marketingblocks_async.bulk.run.signs import OUTAGE_AFTER
 from marketingblocks_async.errors import BadRequestError
 from tests.support.clients import client_at
 from tests.support.raw_server import RawRequest, RawServer, answer
@@ -347,49 +332,6 @@ async def test_rows_of_unknown_outcome_say_why_and_what_can_be_done(path: Path) 
     assert all("not looked for yet; 'bulk resume'" in error for error in set(errors) - set(looked_for))
 
 
-def refusal(status: int, kind: type[APIError] = APIError, *, in_front: bool = False) -> APIError:
-    error = kind("x", status_code=status)
-    error.made_in_front = in_front
-    return error
-
-
-@pytest.mark.parametrize(
-    ("sign", "errors"),
-    [
-        (Sign.WELL, [None, *map(refusal, (200, 400, 401, 409, 413, 422))]),
-        (Sign.REFUSED, [refusal(status) for status in (300, 307, 402, 403, 404, 405, 406, 410, 421, 426, 451)]),
-        (Sign.REFUSED, [refusal(status, in_front=True) for status in (400, 401, 403, 405, 409, 413, 422)]),
-        (Sign.DOWN, [OutcomeUnknownError("x"), InvalidResponseError("x"), NotSentError("x"), RateLimitError("x")]),
-        (Sign.NONE, [ConfigurationError("x"), ValueError("x")]),
-    ],
-)
-def test_what_an_outcome_says_of_the_api(sign: Sign, errors: list[Exception | None]) -> None:
-    assert [sign_of(error) for error in errors] == [sign] * len(errors)
-
-
-@pytest.mark.parametrize(
-    ("expected", "error"),
-    [
-        *((True, refusal(status)) for status in (402, 403, 404, 405, 410)),
-        *((False, refusal(status)) for status in (307, 401, 422)),
-        *((False, refusal(status, in_front=True)) for status in (400, 403, 404)),
-        (False, OutcomeUnknownError("x")),
-        (False, None),
-    ],
-)
-def test_which_refusals_may_be_the_fault_of_a_row(*, expected: bool, error: Exception | None) -> None:
-    assert may_be_own_fault(error) is expected
-
-
-@pytest.mark.parametrize("created", [True, False])
-def test_what_shows_that_the_token_is_refused(*, created: bool) -> None:
-    assert is_refused_token(refusal(401, AuthenticationError), created=created)
-    assert is_refused_token(refusal(403, PermissionDeniedError), created=created) is not created
-    for kind in (AuthenticationError, PermissionDeniedError):
-        assert not is_refused_token(refusal(403, kind, in_front=True), created=created)
-    assert not is_refused_token(refusal(404, NotFoundError), created=created)
-
-
 class TestBreaker:
     def test_failures_of_single_rows_prove_that_the_api_is_well(self) -> None:
         breaker = Breaker()
@@ -442,9 +384,3 @@ class TestBreaker:
         breaker.note(None, now - 10.0)
         now += 29.0
         assert not breaker.holds_back(1000)
-
-
-def test_a_limit_that_another_program_uses_up_is_no_api_that_is_down() -> None:
-    reason = outage_reason(RateLimitError("429"))
-    assert "Something else seems to use up the limit" in reason
-    assert "down" not in reason

@@ -32,8 +32,9 @@ from marketingblocks_async.bulk import (
     create_journal,
 )
 from marketingblocks_async.bulk.run import runner
-from marketingblocks_async.bulk.run.breaker import FIRST_ROWS, OUTAGE_AFTER
+from marketingblocks_async.bulk.run.breaker import FIRST_ROWS
 from marketingblocks_async.bulk.run.reconcile import LISTING_DEADLINE, settling_time
+from marketingblocks_async.bulk.run.signs import OUTAGE_AFTER
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.clients import client_of
 

@@ -135,7 +135,7 @@ class TestKindsOfFiles:
     def test_another_workbook_is_refused_with_what_to_do(self, name: str) -> None:
         assert ".xlsx" in failure(name).message
 
-    @pytest.mark.parametrize("name", ["posts", "posts.yaml", "posts.doc", ".csv", ""])
+    @pytest.mark.parametrize("name", ["posts", "posts.yaml", "posts.doc", ".csv"])
     def test_another_ending_is_refused_with_those_that_are_read(self, name: str) -> None:
         error = failure(name)
         assert ".csv, .tsv, .txt, .jsonl, .ndjson, .json, .xlsx" in error.message
