@@ -28,7 +28,8 @@ Inbox: TypeAlias = "queue.SimpleQueue[Callable[[], object] | asyncio.Task[Any]]"
 
 _ENDING = (
     "the program is ending, and its blocking clients are closed; call before that. A function for atexit must be "
-    "registered after marketingblocks_async.blocking was imported"
+    "registered after marketingblocks_async.blocking was imported. A thread that outlives the main thread must have "
+    "made a call before that ended"
 )
 
 
@@ -39,7 +40,10 @@ class Executor(ThreadPoolExecutor):
         """Run a function in a thread."""
         try:
             return super().submit(fn, *args, **kwargs)
-        except RuntimeError:
+        except RuntimeError as exc:
+            if "cannot schedule" not in str(exc):
+                # No thread could be started, and the work is in the queue already. It must not be done twice.
+                raise
             # Python has shut all pools down.
             return _run_outside(lambda: fn(*args, **kwargs))
 
@@ -60,7 +64,7 @@ def _run_outside(function: Callable[[], T]) -> Future[T]:
     try:
         threading.Thread(target=work, daemon=True).start()
     except RuntimeError:
-        # From Python 3.12 on, atexit functions cannot start one. Then the loop waits, which has nothing else to do.
+        # Python 3.12 starts none once the main thread has ended. Then the loop waits for the work.
         work()
     return future
 
@@ -77,8 +81,10 @@ class BackgroundLoop:
         try:
             self._thread.start()
         except RuntimeError as exc:
-            # From Python 3.12 on, atexit functions cannot start one.
             self._loop.close()
+            if "shutdown" not in str(exc):
+                raise
+            # Python 3.12 starts none once the main thread has ended.
             raise ConfigurationError(_ENDING) from exc
 
     def run(

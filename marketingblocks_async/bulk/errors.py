@@ -32,7 +32,7 @@ class JournalExistsError(JournalError):
 
 
 class JournalInUseError(JournalError):
-    """Another process is running this journal, or is about to begin a run in its folder for too long.
+    """Another process is running this journal, or has kept runs in its folder from beginning for over a minute.
 
     Attributes:
         holder: the process's id, if it is known.

@@ -155,6 +155,8 @@ class WriteJournal:
         self._highest_id: int | None = None
         # Time of the last intent of this server for each row whose outcome it has not recorded.
         self._intended: dict[int, float] = {}
+        # Of each row by its number. A row's request never changes, and a journal may have many.
+        self._likenesses: dict[int, str] = {}
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
@@ -235,8 +237,17 @@ class WriteJournal:
             return self._same_content(run, order)
 
     def _same_content(self, run: _Run, order: Order) -> StoredWrite | None:
-        rows = run("same_channel", tool=order.tool, channel=order.channel, request_key=order.request_key)
-        return next((row for row in map(self._stored, rows) if row.order.is_like(order)), None)
+        like = likeness_of(order.request)
+        for row in run("same_channel", tool=order.tool, channel=order.channel, request_key=order.request_key):
+            if row["hash"] == order.content_hash or self._likeness(row) == like:
+                return self._stored(row)
+        return None
+
+    def _likeness(self, row: _Row) -> str:
+        number = row["number"]
+        if number not in self._likenesses:
+            self._likenesses[number] = likeness_of(row["request"])
+        return self._likenesses[number]
 
     def last_other_update(self, automation: int, order: Order) -> int | None:
         """Return the row of the last update of an automation to other values than an order's, ``None`` without one."""
@@ -252,7 +263,7 @@ class WriteJournal:
         return [
             SentPost(
                 row["request_key"],
-                likeness_of(row["request"]),
+                self._likeness(row),
                 float("inf") if row["sent_at"] is None else row["sent_at"],
             )
             for row in rows

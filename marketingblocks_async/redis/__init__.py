@@ -37,10 +37,11 @@ lease.)
 differences: no wall clock of a process is ever read. Travel makes every duration longer, never shorter. Redis's clock
 should be slewed, not stepped. Set back, or set forward by more than ``grace``, it costs a quarantine (see below). A
 process notices the second in its next exchange: more time has passed for Redis than by the process's own clock. A
-process without a record in Redis cannot tell. So it waits for a quarantine if no exchange came for longer than
-``grace`` although a lease was left, as after the only process of a token was killed. Two things go unnoticed. A smaller
-step forward lets the permits in Redis's pool be used early by as much. And after one of more than a minute Redis's keys
-have expired. Then a process that begins before the next exchange of the others may get permits that they hold.
+process without a record in Redis cannot tell. So it waits for a quarantine if a lease ended longer than ``grace`` ago
+and its process has said nothing since, as after the only process of a token was killed. Two things go unnoticed. A
+smaller step forward, or one that ends no lease and comes just before a process joins, lets the permits in Redis's pool
+be used early by as much. And after one of more than a minute Redis's keys have expired. Then a process that begins
+before the next exchange of the others may get permits that they hold.
 
 **Lost data.** Redis may restart without its data or with old data, fail over to a replica that lags behind, or be
 flushed. A marker with the server's identity reveals that, and so does the claim in every exchange: the number of

@@ -94,9 +94,10 @@ local function may_have_jumped()
     -- Since its own last exchange, which was not later. Its clock says how much of that has really passed.
     return seq > known.seq and (now - known.ends + lease) - (clock - known.clock) > grace
   end
-  -- A process without a record cannot tell. Either all that had a lease are dead or cut off, or the clock has jumped.
+  -- A process without a record cannot tell. It trusts the clock as long as that ends nobody's lease: a process that has
+  -- little to do exchanges seldom. Else, either all that had a lease are dead or cut off, or the clock has jumped.
   for _, member in pairs(state.members) do
-    if not member.void then
+    if not member.void and now > member.ends + grace then
       return true
     end
   end

@@ -405,6 +405,24 @@ def test_where_no_thread_can_be_started_work_is_done_and_no_loop_begins(monkeypa
         BackgroundLoop()
 
 
+def test_where_too_many_threads_run_work_is_not_done_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    done: list[int] = []
+    executor = Executor(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            executor.submit(done.append, 1)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            BackgroundLoop()
+    executor.submit(done.append, 2).result()
+    executor.shutdown()
+    assert done == [1, 2]
+
+
 def test_the_end_of_a_call_is_seen_although_ctrl_c_has_thrown_its_notice_away() -> None:
     """It comes when the notice has been taken out of the queue and before anything is done with it."""
 

@@ -294,6 +294,14 @@ async def test_a_rest_is_not_taken_for_a_clock_set_forward(server: PrivateRedis,
     assert (await b.say(LIMIT)).held == LIMIT
 
 
+async def test_a_process_may_join_one_that_exchanges_seldom(server: PrivateRedis, a: Process, b: Process) -> None:
+    await a.say(5)
+    # As long as its lease lasts, it need not have said anything more.
+    await set_forward(server, LEASE / 2)
+    a.clock_ahead += LEASE / 2
+    assert (await b.say(LIMIT)).held == LIMIT - 5
+
+
 async def test_an_outage_is_not_taken_for_a_clock_set_forward(server: PrivateRedis, a: Process, b: Process) -> None:
     await a.say(5)
     await b.say(4)

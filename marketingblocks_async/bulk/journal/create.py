@@ -69,7 +69,7 @@ async def create_journal(
     Args:
         source: as for ``read_rows()``, or an async iterable.
         path: where to make the journal. Beside it there are a ``.lock`` and, while it is open, SQLite's files. While it
-            is made and ``allow_duplicates`` is false, so is ``.marketingblocks-bulk.lock``.
+            is made and ``allow_duplicates`` is false, so is ``.marketingblocks-bulk.lock``, which stays on Windows.
         skip_invalid: whether to leave out the rows that make no post. They count as failed.
         allow_past: whether to accept rows whose schedule time is past. The API may publish them at once.
         allow_duplicates: whether to accept rows that make exactly the same post as an earlier one; with ``base_url``,
@@ -91,7 +91,8 @@ async def create_journal(
         SourceError: the file cannot be read, or not to its end; its ``plan`` has what was found until then.
         JournalExistsError: there is a journal with rows already; the message says whether it was made from the same
             file, and what to do.
-        JournalInUseError: another process is making it, or is about to begin a run in the folder for too long.
+        JournalInUseError: another process is making it, or has kept runs in the folder from beginning for over a
+            minute.
         JournalError: it cannot be written.
         ConfigurationError: an option of reading cannot be meant.
         TypeError: ``source`` is none of these.

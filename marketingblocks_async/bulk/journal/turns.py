@@ -17,10 +17,10 @@ from marketingblocks_async.bulk.threads import in_thread
 from .files import FileLock, LockHeldError
 
 TURN_NAME = ".marketingblocks-bulk.lock"
-"""Name of the lock's file in a folder. It is removed with the lock; one that a killed process left locks nothing."""
+"""Name of the lock's file in a folder. It is removed with the lock, but for Windows; what is left locks nothing."""
 
 LONGEST_WAIT = 60.0
-"""Seconds to wait for a turn at most. One takes as long as it takes to read the journals of the folder."""
+"""Seconds for which one run may keep the turn while others wait: as long as it takes to read the folder's journals."""
 
 _PAUSE = 0.02
 
@@ -36,7 +36,7 @@ async def turn(path: Path, source: str) -> AsyncGenerator[None]:
         source: the file of its rows; empty if there is none.
 
     Raises:
-        JournalInUseError: another process has kept the turn for too long.
+        JournalInUseError: another run has kept the turn for more than ``LONGEST_WAIT``.
 
     """
     with ExitStack() as held:
@@ -49,21 +49,32 @@ async def turn(path: Path, source: str) -> AsyncGenerator[None]:
 
 
 async def _take(lock: FileLock, folder: Path) -> None:
-    until = asyncio.get_running_loop().time() + LONGEST_WAIT
+    now = asyncio.get_running_loop().time
+    since, holder = now(), 0
     while True:
         try:
             await in_thread(lock.acquire)
         except LockHeldError as error:
-            if asyncio.get_running_loop().time() >= until:
+            if (latest := _taken_at(folder)) != holder:
+                # Another one has it now, so they go on.
+                since, holder = now(), latest
+            if now() >= since + LONGEST_WAIT:
                 who = "another process" if error.holder is None else f"process {error.holder}"
                 msg = (
-                    f"{who} has been about to begin a run in {folder} for more than {LONGEST_WAIT:g} s; nothing was "
-                    "sent; let it begin or stop it, then start this run again"
+                    f"{who} has kept other runs in {folder} from beginning for more than {LONGEST_WAIT:g} s; nothing "
+                    "was sent; let it begin or stop it, then start this run again"
                 )
                 raise JournalInUseError(msg, holder=error.holder) from None
             await asyncio.sleep(_PAUSE)
         else:
             return
+
+
+def _taken_at(folder: Path) -> int:
+    """Return when the turn was taken: each holder writes its id into the file."""
+    with suppress(OSError):
+        return (folder / TURN_NAME).stat().st_mtime_ns
+    return 0
 
 
 def _folders(path: Path, source: str) -> list[Path]:

@@ -16,7 +16,7 @@ import pytest
 from marketingblocks_async.bulk import JournalInUseError, Plan, SentEarlier, UnconfirmedRowsError, create_journal
 from marketingblocks_async.bulk.journal import create, turns
 from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
-from marketingblocks_async.bulk.journal.files import FileLock
+from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
 from marketingblocks_async.bulk.journal.turns import TURN_NAME
 
 TEXT = "channel_type,channel_id,post_type,caption_text,media_urls,publish_mode\nfacebook,1,post,A,,now\n"
@@ -76,7 +76,9 @@ async def test_a_run_does_not_begin_while_another_one_keeps_the_turn(
     lock = FileLock(file.parent / folder / TURN_NAME)
     lock.acquire()
     try:
-        with pytest.raises(JournalInUseError, match=r"^process \d+ has been about to begin .*; nothing was sent; let"):
+        with pytest.raises(
+            JournalInUseError, match=r"^process \d+ has kept other runs in .* from beginning .*; nothing was sent; let"
+        ):
             await begin(file, journal)
         assert names(journal.parent) <= {TURN_NAME}
         # It does not look for others, so it needs no turn.
@@ -84,6 +86,25 @@ async def test_a_run_does_not_begin_while_another_one_keeps_the_turn(
     finally:
         lock.release()
     assert (await begin(file, journal)).valid == 1
+
+
+async def test_a_run_waits_as_long_as_others_take_their_turns(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = file.with_name(TURN_NAME)
+    acquire, held = FileLock.acquire, 0
+
+    def held_by_another_one_each_time(lock: FileLock) -> None:
+        nonlocal held
+        if held < 10:
+            held += 1
+            place.touch()
+            os.utime(place, (held, held))
+            raise LockHeldError(1)
+        acquire(lock)
+
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(FileLock, "acquire", held_by_another_one_each_time)
+    async with turns.turn(file.with_name("a.journal"), str(file)):
+        assert held == 10
 
 
 async def test_a_killed_process_keeps_no_turn(file: Path) -> None:
