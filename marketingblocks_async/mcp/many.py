@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shlex
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,25 +37,35 @@ from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
 from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.bulk.numbers import listed_rows, rows_that
-from marketingblocks_async.bulk.run.signs import is_refused_token, may_be_own_fault
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
 
 from .failures import advice_for, outcome_of, said_by
 from .journal import Order, SentPost
+from .many_results import (
+    ENDED_EARLIER,
+    LISTED_ERRORS,
+    being_stored,
+    file_changed,
+    is_repetition,
+    other_content,
+    other_numbers,
+    other_token,
+    planned,
+    question_before,
+    repetition,
+    shown,
+    steps_after,
+    still_running,
+    times_passed,
+)
 from .results import Outcome, ToolResult, key_of, result
-from .stored import KEY_NAME, LISTED_ROWS, Hashes, Stored, look, rows_not_done, runs_with
+from .stored import KEY_NAME, Hashes, Stored, look, rows_not_done, runs_with
 from .tools import CREATE_MANY
 from .writes import Writes
 
 ANSWER_AFTER = 40.0
 """Seconds after which a run that goes on is reported; clients give up on a call after 60."""
-
-LISTED_ERRORS = 5
-"""Errors of a plan that a result lists, warnings likewise."""
-
-LISTED = 10
-"""Channels, sheets, rows and the like that a result lists of a plan."""
 
 PROGRESS_EVERY = 1.0
 
@@ -166,7 +175,7 @@ class ManyPosts:
                 return await self._status(request_key)
             return await self._run(client, request_key, consent, report, can_ask=can_ask)
         except OtherTokenError:
-            return _other_token(request_key, path)
+            return other_token(request_key, path)
         except JournalError as error:
             return result(
                 Outcome.UNKNOWN,
@@ -215,7 +224,7 @@ class ManyPosts:
                 "Rows are not valid or missing. Nothing was sent. Correct what untrusted_data lists and plan again. "
                 f"{_OPTIONS}",
                 request_key=request_key,
-                data=_shown(plan),
+                data=shown(plan),
             )
         return await self._store(source, request_key, plan, hashes.digest(), base_url)
 
@@ -235,24 +244,24 @@ class ManyPosts:
             is_new = True
         except (JournalExistsError, JournalInUseError):
             if not path.is_file():
-                return _being_stored(request_key)
+                return being_stored(request_key)
         except (InvalidRowsError, SourceError):
-            return _changed(request_key)
+            return file_changed(request_key)
         stored = await asyncio.to_thread(look, path, base_url, await self._singles())
         if stored.digest == digest:
             return (
-                _still_running(request_key, stored.counts) if stored.is_running else _planned(request_key, plan, stored)
+                still_running(request_key, stored.counts) if stored.is_running else planned(request_key, plan, stored)
             )
         if not is_new:
-            return _other_content(request_key)
+            return other_content(request_key)
         # It holds what was in the file at the second reading, which no plan has shown.
         await asyncio.to_thread(_remove, path)
-        return _changed(request_key)
+        return file_changed(request_key)
 
     async def _singles(self) -> list[SentPost]:
         return await asyncio.to_thread(self.writes.journal.sent_posts)
 
-    async def _singles_beside(self, request_key: str) -> list[SentPost] | ToolResult:
+    async def _singles_or_refusal(self, request_key: str) -> list[SentPost] | ToolResult:
         """Return the posts of single calls, or why the run of a key does not begin."""
         try:
             return await self._refuse_key(request_key) or await self._singles()
@@ -298,7 +307,7 @@ class ManyPosts:
     async def _status(self, request_key: str) -> ToolResult:
         stored = await asyncio.to_thread(look, self._path(request_key))
         if stored.is_running:
-            return _still_running(request_key, stored.counts)
+            return still_running(request_key, stored.counts)
         stopped = self._stopped.get(request_key)
         if stopped is not None and stopped.counts != stored.counts:
             # Another process has gone on with it.
@@ -320,7 +329,7 @@ class ManyPosts:
             stored = await self._to_send(client, request_key, can_ask=can_ask)
             if not isinstance(stored, Stored):
                 return stored
-            question = _question(stored)
+            question = question_before(stored)
             # Consent counts for these numbers only.
             if (refusal := await consent(question, f"{request_key}\n{question}")) is not None:
                 return refusal
@@ -332,8 +341,8 @@ class ManyPosts:
                     again = await self._to_send(client, request_key, can_ask=can_ask)
                     if not isinstance(again, Stored):
                         return again
-                    if _question(again) != question:
-                        return _other_numbers(request_key)
+                    if question_before(again) != question:
+                        return other_numbers(request_key)
                     running = self._begin(client, request_key, asked_at if again.late else None)
                     with _stopped_if_cancelled(running):
                         await running.begun.wait()
@@ -341,18 +350,18 @@ class ManyPosts:
 
     async def _to_send(self, client: MarketingBlocks, request_key: str, *, can_ask: bool) -> Stored | ToolResult:
         """Return the run that a person is asked about, or why it does not begin."""
-        singles = await self._singles_beside(request_key)
+        singles = await self._singles_or_refusal(request_key)
         if not isinstance(singles, list):
             return singles
         stored = await asyncio.to_thread(look, self._path(request_key), client.base_url, singles)
         if stored.is_running:
-            return _still_running(request_key, stored.counts)
+            return still_running(request_key, stored.counts)
         if not stored.remaining:
             return await self._ended(request_key, stored.counts, repeated=True)
-        if _is_repetition(stored, request_key):
-            return _repetition(request_key, stored)
+        if is_repetition(stored, request_key):
+            return repetition(request_key, stored)
         if stored.late and not can_ask:
-            return _late(request_key, stored, self._path(request_key))
+            return times_passed(request_key, stored, self._path(request_key))
         return stored
 
     def _begin(self, client: MarketingBlocks, request_key: str, late_at: datetime | None) -> Running:
@@ -412,14 +421,14 @@ class ManyPosts:
                 if running.progress is not None:
                     await report(running.progress)
         if not running.task.done():
-            return _still_running(request_key, None if running.progress is None else running.progress.counts)
+            return still_running(request_key, None if running.progress is None else running.progress.counts)
         try:
             ended = running.task.result()
         except JournalInUseError:
             stored = await asyncio.to_thread(look, self._path(request_key))
-            return _still_running(request_key, stored.counts)
+            return still_running(request_key, stored.counts)
         except UnconfirmedRowsError:
-            return _other_numbers(request_key)
+            return other_numbers(request_key)
         return await self._ended(request_key, ended.counts, ended, remarks=running.remarks)
 
     async def _ended(
@@ -440,9 +449,9 @@ class ManyPosts:
             data["remarks"] = list(remarks)
         if counts.failed or counts.unknown:
             data["rows"] = await asyncio.to_thread(rows_not_done, path)
-        outcome, steps = _steps(counts, path, None if run is None else run.cause)
+        outcome, steps = steps_after(counts, path, None if run is None else run.cause)
         if repeated:
-            steps.insert(0, _ENDED_EARLIER)
+            steps.insert(0, ENDED_EARLIER)
         return result(outcome, " ".join(steps) or None, request_key=request_key, repeated=repeated, data=data)
 
     async def aclose(self, patience: float) -> None:
@@ -493,210 +502,3 @@ def _inside(folder: Path, name: str) -> Path | None:
         path = (folder / name).resolve()
         return path if path.is_relative_to(folder) and path.is_file() else None
     return None
-
-
-def _shown(plan: Plan) -> dict[str, Any]:
-    """Return what a person has to know of a plan: what is wrong first, since a long result is cut at its end."""
-    whole = plan.to_dict()
-    file, duplicates, schedule = whole["file"], whole["duplicates"], whole["schedule"]
-    facts = ("name", "sheet", "recipe", "dates", "hidden_rows")
-    lists = ("other_sheets", "hidden_columns", "notes")
-    read = {name: file[name] for name in facts} | {name: file[name][:LISTED] for name in lists}
-    read["left_out"] = dict(list(file["left_out"].items())[:LISTED])
-    numbers = ("rows", "valid", "invalid", "error_count", "errors", "warning_count")
-    return {name: whole[name] for name in numbers} | {
-        "warnings": whole["warnings"][:LISTED_ERRORS],
-        # Most of these facts are about files only.
-        "file": {name: value for name, value in read.items() if value},
-        "channel_count": len(plan.channels),
-        "channels": whole["channels"][:LISTED],
-        "duplicates": {
-            "rows": duplicates["rows"],
-            "groups": duplicates["groups"],
-            "listed": [each | {"rows": each["rows"][:LISTED]} for each in duplicates["listed"][:LISTED_ERRORS]],
-        },
-        "schedule": schedule | {"past_rows": schedule["past_rows"][:LISTED]},
-        "estimated_seconds": whole["estimated_seconds"],
-    }
-
-
-def _planned(request_key: str, plan: Plan, stored: Stored) -> ToolResult:
-    if _is_repetition(stored, request_key):
-        return _repetition(request_key, stored)
-    sent_earlier = {"sent_earlier": stored.sent_earlier} if stored.repeats else {}
-    return result(
-        Outcome.PLANNED,
-        _step_after_plan(stored),
-        request_key=request_key,
-        repeated=stored.counts.pending < stored.counts.total,
-        data={"counts": stored.counts.to_dict(), **sent_earlier, **_shown(plan)},
-    )
-
-
-def _is_repetition(stored: Stored, request_key: str) -> bool:
-    """Return whether a run would publish posts again without a key that the caller has chosen in view of them."""
-    return stored.new_repeats > 0 or (stored.repeats > 0 and request_key in stored.derived_keys)
-
-
-_BY_OTHERS = "were sent by other runs or calls, or may have been, or are pending there"
-
-
-def _repetition(request_key: str, stored: Stored) -> ToolResult:
-    return result(
-        Outcome.REFUSED,
-        f"{stored.repeats} of these posts {_BY_OTHERS}; sent_earlier in untrusted_data names their rows, the runs "
-        "and the calls. Nothing was sent now. Leave them out, and plan the others as a new run. A run that still has "
-        "posts to send goes on with action run and its own request_key. Only if the person wants them published once "
-        "more, plan them with a new request_key of your own.",
-        request_key=request_key,
-        data={"sent_earlier": stored.sent_earlier},
-    )
-
-
-def _step_after_plan(stored: Stored) -> str:
-    if not stored.remaining:
-        return (
-            "A run of this same plan has ended, so action run would send nothing. To publish these posts once more on "
-            "purpose, plan them with a new request_key."
-        )
-    if stored.repeats:
-        return (
-            f"{stored.repeats} of these posts {_BY_OTHERS}; sent_earlier in untrusted_data names them. Ask the "
-            "person whether to publish them once more. If so, call with action run and this request_key. If not, plan "
-            "the others alone with another request_key."
-        )
-    return "Show the plan to the person. If they agree, call with action run and this request_key."
-
-
-def _question(stored: Stored) -> str:
-    """Return what the person is asked before a run."""
-    counts = stored.counts
-    if counts.pending:
-        parts = [f"Publish {counts.pending} posts ({stored.now} of them now)?"]
-        if counts.unknown:
-            parts.append(
-                f"{counts.unknown} others may have been published: they are looked for, and sent if they do not exist."
-            )
-    else:
-        parts = [f"Look for {counts.unknown} posts that may have been published, and send those that do not exist?"]
-    if stored.repeats:
-        parts.append(f"{stored.repeats} of these posts {_BY_OTHERS}.")
-    if stored.late:
-        parts.append(f"{stored.late} have times that have passed since the plan, and may be published at once.")
-    if counts.done:
-        parts.append(f"{counts.done} of {counts.total} are done already.")
-    return " ".join(parts)
-
-
-def _other_content(request_key: str) -> ToolResult:
-    return result(
-        Outcome.REFUSED,
-        "This request_key belongs to a plan with other rows. Nothing was sent. Give a new request_key.",
-        request_key=request_key,
-    )
-
-
-def _changed(request_key: str) -> ToolResult:
-    return result(Outcome.REFUSED, "The file changed while it was read. Plan again.", request_key=request_key)
-
-
-def _being_stored(request_key: str) -> ToolResult:
-    return result(
-        Outcome.NOT_SENT,
-        "Another call is storing a plan with this request_key. Nothing was sent. Call with action plan again.",
-        request_key=request_key,
-    )
-
-
-def _late(request_key: str, stored: Stored, path: Path) -> ToolResult:
-    return result(
-        Outcome.REFUSED,
-        f"{stored.late} of these posts have schedule times that have passed since the plan, so the API may publish "
-        "them at once. A person has to agree, and this client has no way to ask (elicitation). Nothing was sent now. "
-        "If no post of this run is done, plan all of them again with new times and a new request_key. Otherwise the "
-        "person can send the rest as it is: marketingblocks bulk resume "
-        f"{shlex.quote(str(path.absolute()))} --allow-past",
-        request_key=request_key,
-    )
-
-
-def _other_numbers(request_key: str) -> ToolResult:
-    return result(
-        Outcome.NOT_SENT,
-        "The numbers of posts changed after the question. Nothing was sent. Call with action run again.",
-        request_key=request_key,
-    )
-
-
-def _other_token(request_key: str, path: Path) -> ToolResult:
-    return result(
-        Outcome.REFUSED,
-        "This run was begun with another access token, and this one may be that of another account. Nothing was sent "
-        "now. The person can restart this server with the former token. If the same account has got a new token, the "
-        "person can send the rest with it, and this run is known here as before: marketingblocks bulk resume "
-        f"{shlex.quote(str(path.absolute()))} --accept-new-token",
-        request_key=request_key,
-    )
-
-
-def _still_running(request_key: str, counts: Counts | None) -> ToolResult:
-    return result(
-        Outcome.RUNNING,
-        "It goes on. Call with action run or status and this request_key for news.",
-        request_key=request_key,
-        data=None if counts is None else {"counts": counts.to_dict()},
-    )
-
-
-_ENDED_EARLIER = (
-    "This run ended before; nothing was sent now. To publish the same posts once more on purpose, plan them with a new "
-    "request_key."
-)
-
-
-def _steps(counts: Counts, path: Path, cause: Exception | None) -> tuple[Outcome, list[str]]:
-    """Return the outcome of the worst rows, and what to do about each kind of rows that are not done."""
-    outcome, steps = Outcome.DONE, list[str]()
-    if counts.failed:
-        outcome = Outcome.REFUSED
-        steps.append(
-            f"The API refused {counts.failed} posts; rows in untrusted_data names them. Correct these and plan them "
-            "alone as a new run, without those that are done."
-        )
-    if counts.pending:
-        outcome = Outcome.NOT_SENT
-        steps.append(
-            f"{counts.pending} posts were not sent. {_way_on(counts, path, cause)} What is done is not sent again."
-        )
-    if counts.unknown:
-        outcome = Outcome.UNKNOWN
-        steps.append(
-            f"{counts.unknown} posts may have been published and were not sent again. Call with action run and this "
-            "request_key in a minute: it looks for them and never sends one twice. Otherwise look at the channels."
-        )
-    if counts.failed + counts.unknown > LISTED_ROWS:
-        steps.append(
-            f"The first {LISTED_ROWS} are listed. The person can get all in a file: marketingblocks bulk report "
-            f"{shlex.quote(str(path.absolute()))} --results results.csv"
-        )
-    return outcome, steps
-
-
-def _way_on(counts: Counts, path: Path, cause: Exception | None) -> str:
-    """Return what to do about pending posts, if an error has stopped the run."""
-    if cause is None:
-        return "Call with action run and this request_key to go on."
-    if not may_be_own_fault(cause):
-        return advice_for(cause)
-    if is_refused_token(cause, created=counts.done > 0):
-        way_on = advice_for(cause)
-    else:
-        way_on = (
-            "The last ones were refused for a reason that may concern all posts; reason in untrusted_data names it. "
-            "When the person has removed the cause, call with action run and this request_key."
-        )
-    return (
-        f"{way_on} If the posts are at fault themselves, for example because their channel is gone, the person can run "
-        f"marketingblocks bulk resume {shlex.quote(str(path.absolute()))} --on-outage fail (refused posts fail, and "
-        "the others are sent)."
-    )
