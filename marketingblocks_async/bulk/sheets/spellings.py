@@ -137,3 +137,18 @@ def truth(value: object) -> bool | None:
         # A green circle is not empty, and no question mark says no.
         return _SIGNS.get(signs)
     return True if word in _YES else False if word in _NO else None
+
+
+_CODE = re.compile(r"[a-z]{1,2}")
+"""What can be an initial, or the code of a language or a country: "ja" and "da", "NO" and "NE"."""
+
+
+def say_the_same(one: str, other: str) -> bool:
+    """Tell whether two words both say yes, or both say no, and cannot be two codes of other things."""
+    said = truth(one)
+    if said is None or said is not truth(other) or bool(one) is not bool(other):
+        return False
+    shorter, longer = sorted((spelled(one), spelled(other)), key=len)
+    if not (_CODE.fullmatch(shorter) and _CODE.fullmatch(longer)):
+        return True
+    return longer.startswith(shorter) or (shorter == "x" and len(longer) > 1)

@@ -32,7 +32,7 @@ from marketingblocks_async.bulk.sheets.layout import (
     compile_layout,
     own_caption,
 )
-from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, spelled, truth
+from marketingblocks_async.bulk.sheets.spellings import PLATFORMS, POST_TYPES, say_the_same, spelled, truth
 from marketingblocks_async.models import ChannelType, PostType, PublishMode
 
 from .accounts import Accounts, Seen
@@ -465,11 +465,7 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
         # "Approved" that is struck through says the opposite.
         return False
     text = readable(getattr(cell, "value", cell)).strip(BLANKS)
-    said = any(
-        text.casefold() == value.casefold()
-        or (truth(text) is not None and truth(text) is truth(value) and bool(text) is bool(value))
-        for value in condition.values
-    )
+    said = any(text.casefold() == value.casefold() or say_the_same(text, value) for value in condition.values)
     return said is condition.wanted
 
 

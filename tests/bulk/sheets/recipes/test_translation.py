@@ -603,6 +603,30 @@ class TestRows:
         assert found.plan.source.filtered_rows == 3
         assert found.plan.source.left_out == {}
 
+    @pytest.mark.parametrize(
+        ("condition", "cells", "taken"),
+        [
+            ("Language=ja", ["ja", "da", "JA", "en"], [1, 3]),
+            ("Language!=ja", ["ja", "da", "en"], [2, 3]),
+            ("Country=NO", ["NO", "NE", "EI", "DE"], [1]),
+            ("Country!=NO", ["NO", "NE", "DE"], [2, 3]),
+            ("Country=CO|DE", ["CO", "DA", "YA", "SI", "DE"], [1, 5]),
+            ("Variant=X", ["X", "Y", "J"], [1]),
+            ("Approved=ja", ["ja", "\u2713", "yes", "J", "x", "nein", ""], [1, 2, 3, 4, 5]),
+            ("Approved=yes", ["ja", "da", "Y", "TRUE", "1", "\u2705", "s\u00ed", "no"], [1, 2, 3, 4, 5, 6, 7]),
+            ("Approved=x", ["yes", "ja", "\u2713", "no"], [1, 2, 3]),
+            ("Approved=no", ["n", "nein", "0", "\u274c", "", "yes"], [1, 2, 3, 4]),
+            ("Approved!=no", ["n", "nein", "", "yes"], [3, 4]),
+        ],
+    )
+    def test_other_words_for_yes_are_taken_and_no_other_codes(
+        self, file: Path, condition: str, cells: list[str], taken: list[int]
+    ) -> None:
+        column = re.split("!?=", condition)[0]
+        table(file, ["Text", column], *([f"post {number}", cell] for number, cell in enumerate(cells)))
+        found = Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"}, where=[condition]))
+        assert [row.number for row in found.rows] == taken
+
     def test_a_column_that_is_not_there_is_one_fault(self, file: Path) -> None:
         table(file, ["Text"], *(["A"] for _ in range(20)))
         with pytest.raises(
