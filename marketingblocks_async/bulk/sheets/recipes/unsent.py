@@ -9,22 +9,22 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
-from marketingblocks_async.bulk.sheets.columns import is_note
+from marketingblocks_async.bulk.sheets.columns import is_note, usual_target
 from marketingblocks_async.bulk.sheets.display import visible
 from marketingblocks_async.bulk.sheets.layout import Unreadable, column_letter
 from marketingblocks_async.bulk.sheets.spellings import truth
 
 from .known_columns import Sources
-from .recipe import Recipe, load_recipe, recipe_names
+from .recipe import LINK, Recipe, load_recipe, recipe_names
 
 _ENDING = r"\.(?:jpe?g|png|gif|webp|heic|heif|bmp|tiff?|avif|mp4|mov|m4v|avi|webm|mkv)"
 _ADDRESS = re.compile(rf"https?://\S+?(?:{_ENDING}(?:[?#]\S*)?|[?&]\w+=[^\s&]*{_ENDING}(?:&\S*)?)", re.IGNORECASE)
 _HOST = re.compile(
-    r"https?://(?:[\w-]+\.googleusercontent\.com|[\w.-]+\.airtableusercontent\.com|images\.unsplash\.com"
+    r"https?://(?:[\w-]+\.googleusercontent\.com|[\w.-]+\.airtableusercontent\.com|images\.unsplash\.com(?!/@)"
     r"|res\.cloudinary\.com)/\S+",
     re.IGNORECASE,
 )
-"""Addresses of hosts that have nothing but pictures and videos, whatever they end with."""
+"""Addresses of hosts that have nothing but pictures and videos, whatever they end with; "/@anna" is a person."""
 
 _FILE = re.compile(rf"[^|;\n]{{1,200}}{_ENDING}", re.IGNORECASE)
 _ATTACHMENT = re.compile(rf"[^|;\n(]{{1,200}}{_ENDING} ?\(https?://\S+\).*", re.IGNORECASE | re.DOTALL)
@@ -34,14 +34,22 @@ _BETWEEN = re.compile(r"\s*[\n|;]\s*|,\s*(?=https?:)|,\s+|\s+(?=https?:)", re.IG
 _LONGEST = 4000
 
 _NOT_OF_THE_POST = frozenset({
-    "alt", "assignee", "author", "avatar", "backup", "bio", "blog", "bluesky", "brief", "comment", "comments", "cover",
-    "discord", "draft", "drafts", "email", "example", "examples", "gbp", "gmb", "google", "icon", "idea", "ideas",
-    "inspiration", "inspo", "internal", "logo", "mail", "mastodon", "mood", "moodboard", "newsletter", "note", "notes",
-    "old", "original", "originals", "overlay", "owner", "pinterest", "poster", "preview", "raw", "reddit", "ref",
-    "reference", "references", "screenshot", "screenshots", "snapchat", "telegram", "template", "thumb", "thumbnail",
-    "thumbnails", "tumblr", "website", "whatsapp",
+    "alt", "assignee", "author", "avatar", "backup", "bildnachweis", "bio", "blog", "bluesky", "brief", "comment",
+    "comments", "copyright", "cover", "credit", "credits", "discord", "draft", "drafts", "email", "example", "examples",
+    "gbp", "gmb", "google", "icon", "idea", "ideas", "inspiration", "inspo", "internal", "licence", "license", "logo",
+    "mail", "mastodon", "mood", "moodboard", "newsletter", "note", "notes", "og", "old", "original", "originals",
+    "overlay", "owner", "pinterest", "poster", "preview", "raw", "reddit", "ref", "reference", "references",
+    "screenshot", "screenshots", "snapchat", "telegram", "template", "thumb", "thumbnail", "thumbnails", "tumblr",
+    "website", "whatsapp",
 })  # fmt: skip
 """Words of the names of columns whose pictures are of another thing; the plan lists them among the columns not sent."""
+
+_ORIGINS = frozenset({"source", "sources", "quelle", "quellen", "bildquelle"})
+"""Words of the names of columns that say where a picture is from; "Image source" may also have the picture itself."""
+
+_OF_PAGES = re.compile(r"\blanding[ _-]?page\b", re.IGNORECASE)
+_OF_LINKS = re.compile(r"link[ _-]?(?:image|picture|photo)", re.IGNORECASE)
+"""The picture of a page that a post links to, unlike "Image link"."""
 
 _WORD = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+")
 """A word of a name; "thumbnailUrl" has two."""
@@ -76,6 +84,9 @@ class Unsent:
         said = {place for name in places if name in given or name not in shipped for place in places[name]}
         left_out = [place for place in sources.left_out if not is_note(sources.names[place])]
         self._media = [place for place in left_out if place not in named and not self._is_of_another_thing(place)]
+        # The picture itself, in a row that has no other one.
+        self._beside = {place for place in self._media if self._says_origin(place)}
+        self._of_links = {place for place in self._media if _OF_LINKS.fullmatch(self._names[place])}
         self._kinds = [place for place in left_out if place not in said and _KIND.search(self._names[place])]
         self._polls = [
             place
@@ -84,8 +95,16 @@ class Unsent:
         ]
 
     def _is_of_another_thing(self, place: int) -> bool:
-        words = {word.casefold() for word in _WORD.findall(self._names[place][:200])}
-        return bool(words & _NOT_OF_THE_POST)
+        name = self._names[place][:200]
+        words = {word.casefold() for word in _WORD.findall(name)}
+        is_origin = words & _ORIGINS and not self._says_origin(place)
+        return bool(words & _NOT_OF_THE_POST or is_origin or _OF_PAGES.search(name))
+
+    def _says_origin(self, place: int) -> bool:
+        """Tell whether a column is called "Image source", which has the picture or says where it is from."""
+        words = _WORD.findall(self._names[place][:200])
+        rest = [word for word in words if word.casefold() not in _ORIGINS]
+        return len(rest) < len(words) and usual_target(" ".join(rest))[0] == "media_urls"
 
     def doubt(self, cells: Sequence[object]) -> Unreadable | None:
         """Return what to do about a row with a picture or a poll that would not be sent; else ``None``."""
@@ -116,10 +135,13 @@ class Unsent:
         several = self._sources.several
         media = [place for target, each in several.items() if target.endswith("media_urls") for place in each]
         sent = "\n".join(str(cell) for place in media if (cell := cell_at(cells, place)) is not None)
+        has_link = any(cell_at(cells, place) is not None for place in several.get(LINK, ()))
         # Cells behind the last name of the header belong to columns without a name.
         for place in (*self._media, *range(len(self._names), len(cells))):
             cell = cell_at(cells, place)
             if not isinstance(cell, str) or len(cell) > _LONGEST or "." not in cell:
+                continue
+            if (place in self._beside and sent) or (place in self._of_links and (sent or has_link)):
                 continue
             parts = [part for part in _BETWEEN.split(cell.strip(BLANKS)) if part]
             if parts and all(map(_is_address, parts)):

@@ -110,6 +110,29 @@ def test_what_is_no_picture_of_the_post_is_left_out_as_before(file: Path, name: 
     assert read(file, {name: cell}).values("media_urls") == [[]]
 
 
+@pytest.mark.parametrize("name", ["Source", "Photo credit", "OG image", "ogImage", "Copyright", "Landing page image"])
+def test_pictures_of_a_source_or_of_a_page_are_left_out(file: Path, name: str) -> None:
+    assert read(file, {"Image": A, name: B}).values("media_urls") == [[A]]
+    assert read(file, {name: B}).values("media_urls") == [[]]
+
+
+@pytest.mark.parametrize("name", ["Image source", "Source image", "Quelle Bild", "Link image"])
+def test_what_may_be_the_picture_itself_is_told_if_the_row_has_no_other(file: Path, name: str) -> None:
+    assert read(file, {"Image": A, name: B}).values("media_urls") == [[A]]
+    assert f'--map "{name}=media_urls"' in read(file, {"Image": "", name: B}).messages[0]
+
+
+def test_the_picture_of_a_page_is_left_out_beside_its_link(file: Path) -> None:
+    assert read(file, {"Link": "https://e.com/a", "Link image": A}).values("media_urls") == [[]]
+    assert '--map "Link image=media_urls"' in read(file, {"Link": "", "Link image": A}).messages[0]
+    assert read(file, {"Image link": A}).values("media_urls") == [[A]]
+
+
+def test_the_page_of_a_person_is_no_picture(file: Path) -> None:
+    assert read(file, {"Grafik": "https://images.unsplash.com/@anna"}).values("media_urls") == [[]]
+    assert read(file, {"Grafik": "https://images.unsplash.com/photo-1"}).messages
+
+
 def test_a_picture_that_is_sent_may_stand_twice(file: Path) -> None:
     assert read(file, {"Image": A, "Final": A}).values("media_urls") == [[A]]
     assert '"Final"' in read(file, {"Image": A, "Final": B}).messages[0]
