@@ -173,8 +173,9 @@ def decide(
     groups = _by_content(unknown)
     # These may own a listed post, too: rows in flight, and rows that are done whose response did not tell the id.
     rivals = _by_content([row for row in done if row.post_id is None])
-    for content in groups.keys() | rivals.keys():
-        groups[content].sort(key=lambda row: row.number)
+    for content in rivals:
+        # What only they may have sent is compared with the listed posts as well.
+        groups.setdefault(content, [])
     requests = {_content(row.post): row.post for row in (*unknown, *done)}
     candidates = _candidates(groups, requests, free, times_compare=controls.times_compare)
     explained = {post.post_id for each in candidates.values() for post in each}
