@@ -115,20 +115,28 @@ class Unsent:
         if not found:
             return None
         shown = [self._shown(place) for place in found]
-        if nameless := [place for place in found if not self._name(place)]:
+        # Names of files alone are no addresses.
+        usable = [self._shown(place) for place in found if _are_addresses(_parts(cell_at(cells, place)))]
+        media = self._sources.several.get("media_urls")
+        upload = f'upload them and write their addresses into a column "{self._shown(media[0]) if media else "Image"}"'
+        if nameless := [self._shown(place) for place in found if not self._name(place)]:
+            advice = 'name it, for example "Image"' if nameless[0] in usable else upload
             message = (
-                f"{self._shown(nameless[0])} has no name in the header and holds pictures or videos, which would not "
-                'be published; name it, for example "Image", or delete what is in it'
+                f"{nameless[0]} has no name in the header and holds pictures or videos, which would not be published; "
+                f"{advice}, or delete what is in it"
             )
             return Unreadable(message, shown[0])
-        what = f'the column "{shown[0]}" holds' if len(shown) == 1 else f"the columns {_quoted(shown)} hold"
-        use = " and ".join(self._words.map(name, "media_urls") for name in shown)
-        leave = " and ".join(self._words.ignore(name) for name in shown)
-        message = (
-            f"{what} pictures or videos, which would not be published; if they belong to the post, say {use}; "
-            f"otherwise leave {'it' if len(shown) == 1 else 'them'} out: {leave}"
-        )
-        return Unreadable(message, shown[0])
+        is_one = len(shown) == 1
+        what = f'the column "{shown[0]}"' if is_one else f"the columns {_quoted(shown)}"
+        leave = f"leave {'it' if is_one else 'them'} out: {' and '.join(map(self._words.ignore, shown))}"
+        if usable:
+            use = " and ".join(self._words.map(name, "media_urls") for name in usable)
+            what += f" hold{'s' * is_one}"
+            advice = f"if they belong to the post, say {use}; otherwise {leave}"
+        else:
+            what += f" name{'s' * is_one}"
+            advice = f"{upload}, or {leave}"
+        return Unreadable(f"{what} pictures or videos, which would not be published; {advice}", shown[0])
 
     def _pictures(self, cells: Sequence[object]) -> Iterator[int]:
         """Yield the columns with addresses of pictures, and those with names of files in a row without media."""
@@ -143,8 +151,8 @@ class Unsent:
                 continue
             if (place in self._beside and sent) or (place in self._of_links and (sent or has_link)):
                 continue
-            parts = [part for part in _BETWEEN.split(cell.strip(BLANKS)) if part]
-            if parts and all(map(_is_address, parts)):
+            parts = _parts(cell)
+            if _are_addresses(parts):
                 # A column whose name differs from that of the media in signs alone was left out on purpose.
                 is_unknown = place not in self._sources.left_out or place in self._sources.unknown
                 if not sent or (is_unknown and not all(part in sent for part in parts)):
@@ -177,6 +185,14 @@ class Unsent:
 
     def _shown(self, place: int) -> str:
         return visible(self._name(place)) or f"column {column_letter(place)}"
+
+
+def _parts(cell: object) -> list[str]:
+    return [part for part in _BETWEEN.split(cell.strip(BLANKS)) if part] if isinstance(cell, str) else []
+
+
+def _are_addresses(parts: Sequence[str]) -> bool:
+    return bool(parts) and all(map(_is_address, parts))
 
 
 def _is_address(text: str) -> bool:

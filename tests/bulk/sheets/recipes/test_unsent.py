@@ -91,8 +91,19 @@ def test_all_columns_of_pictures_are_told_at_once(file: Path) -> None:
 
 
 def test_names_of_files_are_told_if_the_row_has_no_media(file: Path) -> None:
-    assert '--map "Grafik=media_urls"' in read(file, {"Grafik": "Tulips 1.JPG"}).messages[0]
+    [message] = read(file, {"Grafik": "Tulips 1.JPG"}).messages
+    assert 'upload them and write their addresses into a column "Image", or leave it out: --map "Grafik="' in message
+    # A name of a file is no address.
+    assert "=media_urls" not in message
+    assert 'into a column "Foto"' in read(file, {"Grafik": "a.jpg", "Foto": ""}).messages[0]
+    assert "upload them" in read(file, {"": "a.jpg"}).messages[0]
     assert read(file, {"Grafik": "Tulips 1.JPG", "Image": A}).values("media_urls") == [[A]]
+
+
+def test_only_columns_of_addresses_can_be_used_as_media(file: Path) -> None:
+    [message] = read(file, {"Grafik": "a.jpg", "Final": A, "Mixed": f"{A}; b.jpg"}).messages
+    assert 'say --map "Final=media_urls"; otherwise leave them out: --map "Grafik=" and --map "Final="' in message
+    assert read(file, {"Grafik": "a.jpg", "Final": A}, columns={"Final": "media_urls"}).values("media_urls") == [[A]]
 
 
 def test_pictures_in_a_column_without_a_name_are_told(file: Path) -> None:
