@@ -56,11 +56,12 @@ _OWNERS = {"post_extra": ChannelType.YOUTUBE.value, "twitter_threads": ChannelTy
 
 _END_OF_ADDRESS = r"(?=[.,;:!?)\]}'\"\u201d\u2019\u00bb]*(?:\s|$))"
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[^\s]|[^\s.]\.[^\W\d_]{2,}|[0-9]\.[0-9]", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{0,40}:[^\s]|[^\s.]\.[^\W\d_]{2,}|[0-9]\.[0-9]", re.IGNORECASE)
 """Something in a text that leads somewhere: ``https://…``, ``tel:…``, ``example.com/page``."""
 
 
-_BETWEEN_LINKS = re.compile(r"\s*[,;|]+\s*(?=https?://|$)|\s+(?=https?://)", re.IGNORECASE)
+_BETWEEN_LINKS = re.compile(r"(?<![\s,;|])[\s,;|]+(?=https?://)", re.IGNORECASE)
+"""What stands between two links; it begins at one place only, since a cell may have thousands of blanks."""
 _LINK = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -471,7 +472,7 @@ def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:
 
 def _separate_links(text: str) -> list[str]:
     """Return the addresses of a cell that has nothing else; together they would lead nowhere."""
-    parts = [part for part in _BETWEEN_LINKS.split(text.strip(BLANKS)) if part]
+    parts = _BETWEEN_LINKS.split(text.strip(f"{BLANKS},;|"))
     return parts if all(_LINK.fullmatch(part) for part in parts) else [text]
 
 

@@ -30,7 +30,8 @@ _FILE = re.compile(rf"[^|;\n]{{1,200}}{_ENDING}", re.IGNORECASE)
 _ATTACHMENT = re.compile(rf"[^|;\n(]{{1,200}}{_ENDING} ?\(https?://\S+\).*", re.IGNORECASE | re.DOTALL)
 """Files with their addresses, as Airtable writes them: "tulip.jpg (https://…)"."""
 
-_BETWEEN = re.compile(r"\s*[\n|;]\s*|,\s*(?=https?:)|,\s+|\s+(?=https?:)", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\n|;]|,(?=\s|https?:)|\s(?=https?:)", re.IGNORECASE)
+"""What stands between two files, besides blanks; a cell may have thousands of them."""
 _LONGEST = 4000
 
 _NOT_OF_THE_POST = frozenset({
@@ -188,7 +189,8 @@ class Unsent:
 
 
 def _parts(cell: object) -> list[str]:
-    return [part for part in _BETWEEN.split(cell.strip(BLANKS)) if part] if isinstance(cell, str) else []
+    text = cell.strip(BLANKS) if isinstance(cell, str) else ""
+    return [part for each in _BETWEEN.split(text) if (part := each.strip())]
 
 
 def _are_addresses(parts: Sequence[str]) -> bool:

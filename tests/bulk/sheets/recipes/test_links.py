@@ -48,3 +48,13 @@ def test_several_addresses_of_one_cell_do_not_become_one(file: Path, sign: str) 
 @pytest.mark.parametrize("link", ["https://a.example/x,y;z", "Shop: https://a.example, https://b.example"])
 def test_what_is_no_list_of_addresses_stays_as_it_is(file: Path, link: str) -> None:
     assert read(file, link).values("caption_text") == [f"Tulips\n{link}"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("link", [ONE + " " * 60_000 + "x", "a" * 200_000, f"{ONE} , ,,\n" * 5_000 + "x"])
+def test_a_long_cell_takes_no_minutes(file: Path, link: str) -> None:
+    read(file, link)
+
+
+def test_several_signs_between_addresses_are_one(file: Path) -> None:
+    assert read(file, f",{ONE},,\n ; {TWO} |,").values("caption_text") == [f"Tulips\n{ONE}\n{TWO}"]

@@ -79,6 +79,12 @@ def test_a_picture_in_a_column_of_any_name_is_not_dropped(file: Path, name: str)
         assert read(file, {name: cell}, columns={name: None}).values("media_urls") == [[]]
 
 
+@pytest.mark.timeout(20)
+def test_cells_of_thousands_of_blanks_take_no_minutes(file: Path) -> None:
+    cell = "tulip.jpg" + " " * 3_900 + "x"
+    assert read(file, {f"Column {number}": cell for number in range(200)}).values("caption_text") == ["Tulips"]
+
+
 def test_attachments_of_airtable_are_told(file: Path) -> None:
     address = "https://v5.airtableusercontent.com/v3/u/1"
     for cell in (f"tulip.jpg ({address})", f"a b.jpg ({address}),c.png ({address})"):
