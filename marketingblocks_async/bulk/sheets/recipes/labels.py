@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, cast
 
+from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
 from marketingblocks_async.bulk.sheets.cells import BLANKS, UnusableCell, cell_at
 from marketingblocks_async.bulk.sheets.columns import ALIASES, normal_name, without_bracket, without_signs
 from marketingblocks_async.bulk.sheets.display import readable, visible
@@ -78,7 +79,7 @@ class Labels:
         cell = cell_at(cells, self.place)
         if cell is None or are_hash_tags(cell):
             return None
-        if self._is_of_program:
+        if self._is_of_program or (isinstance(cell, str) and stands_for_nothing(cell)):
             return "left out"
         use, leave_out = self._words.map(self._name, "hash_tags"), self._words.ignore(self._name)
         message = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from marketingblocks_async.bulk.sheets.captions import stands_for_nothing
 from marketingblocks_async.bulk.sheets.cells import BLANKS, cell_at
 from marketingblocks_async.bulk.sheets.columns import is_note, usual_target
 from marketingblocks_async.bulk.sheets.display import visible
@@ -43,7 +44,10 @@ _NOT_OF_THE_POST = frozenset({
     "screenshot", "screenshots", "snapchat", "telegram", "template", "thumb", "thumbnail", "thumbnails", "tumblr",
     "website", "whatsapp",
 })  # fmt: skip
-"""Words of the names of columns whose pictures are of another thing; the plan lists them among the columns not sent."""
+"""Words of the names of columns whose pictures are of another thing; the plan lists them among the columns not sent.
+
+A poll of such a name is another thing, too: "Poll idea".
+"""
 
 _ORIGINS = frozenset({"source", "sources", "quelle", "quellen", "bildquelle"})
 """Words of the names of columns that say where a picture is from; "Image source" may also have the picture itself."""
@@ -92,7 +96,10 @@ class Unsent:
         self._polls = [
             place
             for place in left_out
-            if place not in said and _POLL.search(self._names[place]) and not _SIZE_OF_POLL.search(self._names[place])
+            if place not in said
+            and _POLL.search(self._names[place])
+            and not _SIZE_OF_POLL.search(self._names[place])
+            and not self._is_of_another_thing(place)
         ]
 
     def _is_of_another_thing(self, place: int) -> bool:
@@ -202,7 +209,8 @@ def _is_address(text: str) -> bool:
 
 
 def _is_filled(cell: object) -> bool:
-    return cell is not None and truth(cell) is not False
+    is_nothing = cell is None or (isinstance(cell, str) and stands_for_nothing(cell))
+    return not is_nothing and truth(cell) is not False
 
 
 def _quoted(names: Sequence[str]) -> str:

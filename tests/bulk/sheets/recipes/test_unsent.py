@@ -45,6 +45,13 @@ def test_what_may_be_labels_is_not_published(file: Path, tags: str) -> None:
     assert left_out.plan.source.left_out == {"Tags": 1}
 
 
+@pytest.mark.parametrize("tags", ["-", "n/a"])
+def test_what_stands_for_no_tags_is_left_out(file: Path, tags: str) -> None:
+    found = read(file, {"Tags": tags})
+    assert found.values("caption_text", "hash_tags") == [("Tulips", None)]
+    assert found.plan.source.left_out == {"Tags": 1}
+
+
 @pytest.mark.parametrize("header", [NOTION, ASANA, CLICK_UP, SPROUT])
 def test_labels_of_a_program_are_left_out(file: Path, header: list[str]) -> None:
     found = read(file, {"Tags": "urgent"}, tuple(header))
@@ -173,7 +180,8 @@ def test_a_poll_is_not_published_as_a_plain_text(file: Path) -> None:
 def test_options_of_a_poll_are_enough_to_tell_one(file: Path) -> None:
     assert "a poll, which the API cannot publish" in read(file, {"Poll option 1": "Red"}).messages[0]
     assert read(file, {"Poll option 1": "", "Poll duration": "1440"}).values("caption_text") == ["Tulips"]
-    assert read(file, {"Poll": "no"}).values("caption_text") == ["Tulips"]
+    for name, cell in (("Poll", "no"), ("Poll", "n/a"), ("Poll", "-"), ("Poll idea", "Which?"), ("Poll ideas", "a, b")):
+        assert read(file, {name: cell}).values("caption_text") == ["Tulips"]
 
 
 @pytest.mark.parametrize("recipe", ["publer", "calendar", "sprout"])
