@@ -19,7 +19,11 @@ from marketingblocks_async.models.schedule import zones_of_label
 from .known_columns import Sources
 from .recipe import DATE, TIME, Recipe
 
-_NAME_OF_TIME = re.compile(r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|\bora\b|\bore\b|tijd", re.IGNORECASE)
+_NAME_OF_TIME = re.compile(
+    r"time|clock|hour|uhr|zeit|heure|\bhora|hor\u00e1rio|orario|\bora\b|\bore\b|tijd|\btids?\b|\btids?punkt|klok|klock"
+    r"|kello|\baika|godzin|\bjam\b|slot|\bwhen\b|\bwann\b|\bquand\b|\bcu\u00e1ndo\b|\bquando\b",
+    re.IGNORECASE,
+)
 """Names of columns that hold a time of day, and no duration or size."""
 
 _NAME_OF_DURATION = re.compile(
@@ -83,6 +87,11 @@ def _clocks(cell: object) -> list[str]:
     return found if len(found) == len(parts) else []
 
 
+def _is_amount(cell: object) -> bool:
+    """Tell whether a time of day may be an amount, since it has a dot, and neither a colon nor a word."""
+    return isinstance(cell, str) and not any(sign == ":" or sign.isalpha() for sign in cell)
+
+
 class OtherTimes:
     """Looks for times in the columns that are not known.
 
@@ -131,7 +140,13 @@ class OtherTimes:
         return any(not _NAME_OF_DURATION.search(self._names[index]) for index in found)
 
     def _filled(self, cells: Sequence[object]) -> list[int]:
-        return [index for index in self._sources.unknown if _clocks(cell_at(cells, index))]
+        """Return the columns with times of day; "12.50" is an amount of money, unless the name says that it is one."""
+        return [
+            index
+            for index in self._sources.unknown
+            if _clocks(cell := cell_at(cells, index))
+            and (not _is_amount(cell) or _NAME_OF_TIME.search(self._names[index]))
+        ]
 
     def _one_row_each(self, indexes: Sequence[int], what: str) -> str:
         shown = [visible(self._names[index]) for index in indexes]

@@ -108,6 +108,26 @@ class TestTimesElsewhere:
         [message] = read(file, self.NAMES, self.ROW, defaults=defaults).messages
         assert '--map "EST time=time" and --set time_zone=America/New_York; if not, --map "EST time="' in message
 
+    @pytest.mark.parametrize("name", ["Budget", "Prix", "Ad spend", "Costs"])
+    def test_an_amount_of_money_is_no_time_of_day(self, file: Path, name: str) -> None:
+        for amount in ("12.50", "10.00", "12.50 / 20.00"):
+            found = read(file, ["Date", name], ["2027-03-14", amount], defaults={"time": "09:00"})
+            assert found.values("schedule_time") == ["2027-03-14 09:00"]
+        [message] = read(file, ["Date", name], ["2027-03-14", "12.50"]).messages
+        assert "--default time=09:00" in message
+        assert name not in message
+
+    @pytest.mark.parametrize(
+        ("name", "clock"),
+        [
+            ("Slot", "9.30"), ("Our time", "12.50"), ("Orario post", "9.30"), ("Klokkeslett FB", "09.30"),
+            ("Budget", "9:30"), ("Budget", "9h30"), ("Budget", "9.30 Uhr"), ("Budget", "9.30 am"),
+        ],
+    )  # fmt: skip
+    def test_no_default_in_place_of_a_time_of_another_column(self, file: Path, name: str, clock: str) -> None:
+        [message] = read(file, ["Date", name], ["2027-03-14", clock], defaults={"time": "09:00"}).messages
+        assert f'--map "{name}=' in message
+
     @pytest.mark.parametrize(
         ("name", "zone"), [("Hora de Bras\u00edlia", "America/Sao_Paulo"), ("Time UK", "Europe/London")]
     )
