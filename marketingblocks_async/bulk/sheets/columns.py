@@ -205,8 +205,15 @@ def without_size(name: str) -> str | None:
     return head if _SIZE.search(bracket) else None
 
 
-_BESIDE_OTHERS = frozenset({"senddate", "sendtime"})
-"""Normal names of columns that hold something else beside a column with the usual name, such as a newsletter's."""
+_BESIDE_OTHERS = frozenset(map(normal_name, (
+    "send date", "send time",
+    "zeit", "tid", "klokkeslæt", "klokkeslett", "kellonaika", "godzina", "čas", "saat", "horario", "время", "час",
+    "时间", "時間", "時刻", "시간",
+    "heure de publication", "hora de publicación", "hora de publicação", "ora di pubblicazione",
+    "légende", "légende du post", "texte du post", "texte de la publication", "texto del post", "texto do post",
+    "testo del post",
+)))  # fmt: skip
+"""Columns that may hold something else beside one with a more usual name: the time of a newsletter, opening hours."""
 
 
 @lru_cache(maxsize=4096)

@@ -84,6 +84,9 @@ _VAGUE = re.compile(
 
 _NUMBER = re.compile(r"v(?:ersion)?[2-9]")
 _LONG = 30
+_OF_PUBLISHING = re.compile(r"\bpubb?li", re.IGNORECASE)
+"""In names of times that say more than the time beside them: "Heure de publication"."""
+
 _MOMENT = frozenset({DATE, TIME, "schedule_time"})
 _OF_VIDEOS = re.compile(r"video(?:description|caption|text|copy)")
 
@@ -182,7 +185,8 @@ def _beside(name: str) -> str | None:
     is_other = "version" in words or all(
         _is_newer(word) or word in _LANGUAGES | _VARIANTS or word.isdecimal() for word in words
     )
-    return target if target == "caption_text" and not is_whole and is_other else None
+    is_meant = target == "caption_text" or (target == TIME and _OF_PUBLISHING.search(name[:200]))
+    return target if is_meant and not is_whole and is_other else None
 
 
 def _least_words(name: str, target: str) -> int:

@@ -499,3 +499,32 @@ def test_a_default_is_taken_beside_a_duration_and_a_ratio(file: Path, name: str,
 def test_a_caption_in_french(file: Path, name: str) -> None:
     table(file, [name, "Date"], ["Bonjour", "2027-03-14 10:05"])
     assert Read(file, options(channels=FACEBOOK)).values("caption_text") == ["Bonjour"]
+
+
+class TestTimesBesideTheUsualOne:
+    @pytest.mark.parametrize(
+        ("usual", "other"),
+        [
+            ("Heure", "Heure de publication"), ("Hora", "Hora de publicación"), ("HORA", "Hora de Publicação"),
+            ("Ora", "Ora di pubblicazione"), ("Hora", "Horario"), ("Uhrzeit", "Zeit"), ("Time", "時間"),
+        ],
+    )  # fmt: skip
+    def test_the_usual_name_wins(self, file: Path, usual: str, other: str) -> None:
+        for names in ([usual, other], [other, usual]):
+            found = read(file, ["Date", *names], ["2027-03-14", "09:05", "09:05"])
+            assert found.values("schedule_time") == ["2027-03-14 09:05"]
+            assert found.plan.source.left_out == {other: 1}
+        assert read(file, ["Date", other], ["2027-03-14", "09:05"]).values("schedule_time") == ["2027-03-14 09:05"]
+
+    def test_another_time_of_publishing_is_refused_with_both_ways_out(self, file: Path) -> None:
+        names, row = ["Date", "Heure", "Heure de publication"], ["2027-03-14", "12:00", "09:05"]
+        [message] = read(file, names, row).messages
+        assert '--map "Heure=" and --map "Heure de publication=time"' in message
+        columns = {"Heure": None, "Heure de publication": "time"}
+        assert read(file, names, row, columns=columns).values("schedule_time") == ["2027-03-14 09:05"]
+        ignored = {"Heure de publication": None}
+        assert read(file, names, row, columns=ignored).values("schedule_time") == ["2027-03-14 12:00"]
+
+    def test_opening_hours_are_left_out(self, file: Path) -> None:
+        found = read(file, ["Date", "Hora", "Horario"], ["2027-03-14", "09:05", "10:00-20:00"])
+        assert found.values("schedule_time") == ["2027-03-14 09:05"]

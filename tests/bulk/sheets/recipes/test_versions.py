@@ -41,7 +41,7 @@ def sheet(file: Path, column: str, *rows: str, platform: str = "Facebook") -> Pa
         "Final caption", "Revised caption", "Copy (approved)", "Approved copy", "Caption (final)", "Caption v2",
         "Caption (new version)", "Caption (DE)", "Texte final", "Neuer Text", "Texto revisado", "NEW Caption \u2705",
         "Caption (English)", "Caption (translation)", "Caption (short)", "Copy (option 2)",
-        "Text (in English)", "Copy (client version)",
+        "Text (in English)", "Copy (client version)", "L\u00e9gende", "Texto del post",
     ],
 )  # fmt: skip
 def test_another_text_is_not_left_out(file: Path, column: str) -> None:
