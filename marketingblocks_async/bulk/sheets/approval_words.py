@@ -57,7 +57,7 @@ def _signs_left_out(name: str) -> str:
 _SAYS: dict[str, Says] = {_signs_left_out(name): says for says, names in _COLUMNS.items() for name in names}
 
 _APPROVING_NAMES = frozenset(map(spelled, (
-    "approve", "approved", "approval", "ok", "signoff", "freigabe", "freigegeben", "genehmigt", "genehmigung",
+    "approve", "approved", "approval", "signoff", "freigabe", "freigegeben", "genehmigt", "genehmigung",
     "aprobado", "aprobada", "aprobación", "aprovado", "aprovada", "aprovação", "approuvé", "approbation", "validé",
     "validation", "valid", "approvato", "approvazione", "goedgekeurd", "goedkeuring", "akkoord", "zatwierdzone",
     "zatwierdzony", "akceptacja", "godkänd", "godkjent", "godkendt", "hyväksytty", "schváleno", "jóváhagyva",
@@ -79,6 +79,19 @@ _BESIDE_PUBLISHING = frozenset({
     "now", "it", "this", "to", "the", "jetzt", "maintenant", "ahora", "agora", "adesso", "ora", "nu", "teraz",
 })  # fmt: skip
 """Words beside those that do not make another column of it, unlike those of "Post to stories"."""
+
+_BESIDE_OK = frozenset(map(spelled, (
+    "ok", "okay", "posting", "publishing", "publication", "schedule", "scheduling", "y", "n", "yes", "no", "ja",
+    "nein", "is", "all", "final", "go", "live", "by", "from", "for", "of", "von", "vom", "für", "der", "des", "durch",
+    "du", "de", "del", "da", "do", "par", "por", "client", "clients", "customer", "customers", "chef", "chefin",
+    "boss", "manager", "ceo", "owner", "editor", "team", "management", "redaktion", "kunde", "kunden", "kundin",
+    "leitung", "geschäftsführung", "cliente", "clientes", "jefe", "jefa", "chefe", "capo", "responsable", "klant",
+    "klient", "kund",
+)))  # fmt: skip
+"""Words beside "OK" that do not make another column of it, unlike those of "OK to boost" and "Rights OK"."""
+
+_PERSONS = frozenset({"by", "von", "vom", "durch", "par", "por", "da", "door", "przez", "av", "af"})
+"""Words of names whose columns say who approved a row."""
 
 _STATUS_NAMES = frozenset(map(spelled, (
     "status", "stage", "phase", "state", "statut", "stato", "estado", "situação", "situation", "zustand", "stan",
@@ -122,6 +135,10 @@ def _asks_to_publish(words: set[str]) -> bool:
     return bool(words & _PUBLISHING_NAMES) and words <= _PUBLISHING_NAMES | _BESIDE_PUBLISHING
 
 
+def _asks_for_ok(words: set[str]) -> bool:
+    return "ok" in words and words <= _BESIDE_OK | _PUBLISHING_NAMES | _BESIDE_PUBLISHING
+
+
 @lru_cache(maxsize=1024)
 def approval_in(name: str) -> Says | None:
     """Return how a column of this name says whether a row is to be sent; ``None`` if it is no such column."""
@@ -146,11 +163,18 @@ def approval_hint(name: str) -> Says | None:
     is_approval = words & _APPROVING_NAMES or {"sign", "off"} <= words or any("freigabe" in word for word in words)
     if (
         is_approval
+        or _asks_for_ok(words)
         or words - {"y", "n", "yes", "no"} == {"go", "live"}
         or (_asks_to_publish(words) and "#" not in name)
     ):
         return "approved"
     return "status" if words & _STATUS_NAMES or any(word.endswith("status") for word in words) else None
+
+
+@lru_cache(maxsize=1024)
+def names_persons(name: str) -> bool:
+    """Tell whether a column of this name says who approved a row: "J" and "N" may be persons."""
+    return not _PERSONS.isdisjoint(_words_of(name))
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ a row is not to be sent. Such a row is refused, unless the options choose rows b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,8 +23,9 @@ from marketingblocks_async.bulk.sheets.approval_words import (
     is_live,
     is_status,
     is_stopping,
+    names_persons,
 )
-from marketingblocks_async.bulk.sheets.cells import UnusableCell, cell_at
+from marketingblocks_async.bulk.sheets.cells import BLANKS, UnusableCell, cell_at
 from marketingblocks_async.bulk.sheets.columns import is_note, normal_name
 from marketingblocks_async.bulk.sheets.dates import is_to_come
 from marketingblocks_async.bulk.sheets.display import readable, visible
@@ -42,6 +44,9 @@ _LONGEST_WORDS = 80
 _LONGEST_STATE = 40
 """Characters of a cell that may be a word for the state of a post."""
 
+_INITIALS = re.compile(r"[A-WYZ]|[a-wyz]|[A-Z]{2}")
+"""Words for yes and no that can be persons; a single X is a tick."""
+
 _MOST_WORDS = 20
 """Words of one column that are remembered."""
 
@@ -59,6 +64,7 @@ class _Column:
         fitting: those of them with a word for the state of a post, or with yes and no in a column of approvals.
         states: such words, until there are two.
         truths: whether they say yes, and no.
+        is_plain: whether one of the words for yes and no is no initials of a person, unlike "J" and "NE".
         decides: whether one of these words is said of posts only.
         approving: what the column says of rows that are to be sent.
         stopping: what it says of rows that are refused by one word.
@@ -76,6 +82,7 @@ class _Column:
     fitting: int = 0
     states: set[str] = field(default_factory=set[str])
     truths: set[bool] = field(default_factory=set[bool])
+    is_plain: bool = False
     decides: bool = False
     approving: dict[str, str] = field(default_factory=dict[str, str])
     stopping: dict[str, str] = field(default_factory=dict[str, str])
@@ -97,6 +104,7 @@ class _Column:
             self.stopping.setdefault(_text(cell).casefold(), _text(cell))
         if fits and (said := truth(cell)) is not None:
             self.truths.add(said)
+            self.is_plain = self.is_plain or not _INITIALS.fullmatch(_text(cell).strip(BLANKS))
         if fits:
             self.decides = self.decides or decides(_text(cell))
             if len(self.states) < 2:
@@ -121,7 +129,8 @@ class _Column:
             return True
         if self.says == "status" and self.hint == "likely":
             return self.fitting * 2 > self.filled and not all(map(is_live, self.states))
-        if self.says == "approved" and self.hint == "likely" and self.truths == {True, False}:
+        says_both = self.says == "approved" and self.hint == "likely" and self.truths == {True, False}
+        if says_both and (self.is_plain or not names_persons(self.name)):
             return True
         # An approval of its own name, such as "Approved by", has names more often.
         return self.fitting >= self.filled * 0.8 > 0 and (

@@ -92,6 +92,17 @@ def advice(plan: Plan) -> tuple[str, str]:
         ("Approved", ["evet", "hayır", "いいえ", "はい", "否", "是", "لا", "нет"], ["evet", "はい", "是"]),
         # One no beside a yes is enough.
         ("Client approved?", ["yes", "no", "ask", "hm", "later", "Anna"], ["yes"]),
+        ("Approved by client?", ["yes", "no", "ask", "hm", "later", "Anna"], ["yes"]),
+        ("Client approval (y/n)", ["Y", "N", "ask"], ["Y"]),
+        ("Approved by", ["x", "no", "ask"], ["x"]),
+        ("Approved by", ["Y", "N"], ["Y"]),
+        ("Aprobado por el cliente", ["sí", "no", "luego", "hm", "Ana"], ["sí"]),
+        ("Aprobación", ["Si", "No", "luego", "hm", "Ana"], ["Si"]),
+        ("Approval", ["Y", "N", "ask", "hm", "later"], ["Y"]),
+        ("OK to publish (client)", ["yes", "no", "ask"], ["yes"]),
+        ("OK vom Chef", ["ja", "nein", ""], ["ja"]),
+        ("Kunden-OK", ["ja", "nein", ""], ["ja"]),
+        ("OK (y/n)", ["y", "n", ""], ["y"]),
         # What was sent already, or is not to be sent.
         ("Posted", ["yes", "no", "not yet"], ["no", "not yet"]),
         ("Posted?", ["✓", ""], [""]),
@@ -189,6 +200,9 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
         ("Mood", ["Paused", "Happy"]),
         ("Stage", ["Live", "Live"]),
         ("Label", ["Live", "LIVE"]),
+        ("OK to boost?", ["yes", "no"]),
+        ("OK for stories", ["x", ""]),
+        ("Rechte ok", ["ja", "nein"]),
         # Dates and texts.
         ("Published", ["2999-01-03", "3 Jan 2999"]),
         ("Live", ["31/12/2999", "no"]),
@@ -200,6 +214,17 @@ def test_words_that_are_not_known_have_to_be_chosen(file: Path) -> None:
 def test_a_column_that_says_nothing_against_a_row_refuses_none(file: Path, column: str, cells: list[str]) -> None:
     found, plan = planned(sheet(file, column, *cells), recipe())
     assert (len(found), plan.invalid) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("Approved by", ["J", "N", "K"]), ("Freigabe durch", ["JA", "NE", "KW"]), ("Validé par", ["j", "n", "k", "JA"]),
+    ],
+)  # fmt: skip
+def test_initials_are_no_yes_and_no(file: Path, column: str, cells: list[str]) -> None:
+    found, plan = planned(sheet(file, column, *cells), recipe())
+    assert (len(found), plan.invalid) == (len(cells), 0)
 
 
 def test_dates_and_texts_are_not_left_out_as_advised(file: Path) -> None:
