@@ -171,6 +171,19 @@ def approval_hint(name: str) -> Says | None:
     return "status" if words & _STATUS_NAMES or any(word.endswith("status") for word in words) else None
 
 
+_OF_POSTS = tuple(map(spelled, (
+    "beitrag", "bericht", "content", "inlägg", "innlegg", "opslag", "post", "publi", "social", "veröffentlich",
+)))  # fmt: skip
+"""Beginnings of words for the status of a post, such as "Beitragsstatus"."""
+
+
+@lru_cache(maxsize=1024)
+def may_be_status_of_other(name: str) -> bool:
+    """Tell whether a column of a status may say that of a project or a picture, as "Projektstatus" does."""
+    words = _words_of(name)
+    return not words & _STATUS_NAMES and not any(word.startswith(_OF_POSTS) for word in words)
+
+
 @lru_cache(maxsize=1024)
 def names_persons(name: str) -> bool:
     """Tell whether a column of this name says who approved a row: "J" and "N" may be persons."""

@@ -23,6 +23,7 @@ from marketingblocks_async.bulk.sheets.approval_words import (
     is_live,
     is_status,
     is_stopping,
+    may_be_status_of_other,
     names_persons,
 )
 from marketingblocks_async.bulk.sheets.cells import BLANKS, UnusableCell, cell_at
@@ -128,7 +129,8 @@ class _Column:
         if self.hint == "name":
             return True
         if self.says == "status" and self.hint == "likely":
-            return self.fitting * 2 > self.filled and not all(map(is_live, self.states))
+            is_of_post = self.decides or not may_be_status_of_other(self.name)
+            return self.fitting * 2 > self.filled and not all(map(is_live, self.states)) and is_of_post
         says_both = self.says == "approved" and self.hint == "likely" and self.truths == {True, False}
         if says_both and (self.is_plain or not names_persons(self.name)):
             return True
