@@ -309,3 +309,28 @@ def test_tweets_without_a_caption_are_told_a_way_that_works(tmp_path: Path) -> N
         file, recipe=recipe.with_options(fixed={"post_type": "thread"}), on_row=lambda row: posts.append(row.post)
     )
     assert [len(post.twitter_threads or ()) for post in posts] == [3]
+
+
+def test_a_title_between_the_rows_is_to_be_deleted(tmp_path: Path) -> None:
+    file = tmp_path / "calendar.csv"
+    lines = ["Copy,Date,Time", "Content calendar December,,", "Tulips,2099-03-01,10:00", ",Week three,"]
+    recipe = load_recipe("calendar").with_options(words=COMMAND_LINE, channels=["facebook:11"])
+    recipe = recipe.with_options(fixed={"time_zone": "Europe/Berlin"})
+    file.write_text("\n".join(lines))
+    plan = make_plan(file, recipe=recipe)
+    assert (plan.valid, plan.invalid) == (1, 2)
+    assert all("delete the row" in error.message for error in plan.errors)
+    assert [error.column for error in plan.errors] == ["Copy", "Date"]
+    # Only what would be sent in the next free slot is told so.
+    assert ["publish_mode=queued" in error.message for error in plan.errors] == [True, False]
+    file.write_text("\n".join([lines[0], lines[2]]))
+    assert (make_plan(file, recipe=recipe).valid, make_plan(file, recipe=recipe).invalid) == (1, 0)
+    file.write_text("\n".join([f"{lines[0]},,Owner", lines[2], ",,,Week three", ",,,,,Week four"]))
+    named = [(error.column, "delete the row" in error.message) for error in make_plan(file, recipe=recipe).errors]
+    assert named == [("column D", True), ("column F", False)]
+    # A date alone, and a row with more, are told what is missing.
+    file.write_text("\n".join([lines[0], ",2099-03-01,", "Tulips,,10:00"]))
+    assert not any("delete the row" in error.message for error in make_plan(file, recipe=recipe).errors)
+    file.write_text("\n".join(lines[:3]))
+    queued = recipe.with_options(defaults={"publish_mode": "queued"})
+    assert make_plan(file, recipe=queued).valid == 2

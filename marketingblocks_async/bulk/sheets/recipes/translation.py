@@ -29,6 +29,7 @@ from marketingblocks_async.bulk.sheets.layout import (
     HeaderProblem,
     RawRow,
     Unreadable,
+    column_letter,
     compile_layout,
     own_caption,
 )
@@ -139,7 +140,28 @@ class Translation:
         """Return what to do about a row if a column that fills no field speaks against sending it; else ``None``."""
         section = self._channels.section(cells)
         other = section or self._approval.doubt(cells) or self._accounts.doubt(cells)
-        return other or self._versions.doubt(cells) or self._unsent.doubt(cells)
+        return other or self._versions.doubt(cells) or self._unsent.doubt(cells) or self._title(cells)
+
+    def _title(self, cells: Sequence[object]) -> Unreadable | None:
+        """Return what to do about a row with one text alone, and no date, as a title between rows has."""
+        filled = [index for index in range(len(cells)) if cell_at(cells, index) is not None]
+        text = cells[filled[0]] if len(filled) == 1 and len(self._sources.names) > 2 else None
+        dates = self._sources.single.keys() & {DATE, TIME, "schedule_time"}
+        said = {*self._recipe.fixed, *self._recipe.defaults}
+        if not isinstance(text, str) or not dates or said & {DATE, "schedule_time"}:
+            return None
+        is_date = filled[0] in (self._sources.single[field] for field in dates)
+        if (is_date and any(map(str.isdecimal, text))) or self._mode(cells, None) != PublishMode.SCHEDULED.value:
+            return None
+        message = (
+            "no other cell of the row is filled; if it is a title or a note, delete the row; if it is a post, fill in "
+            "the others, such as the time"
+        )
+        if filled[0] == self._sources.single.get("caption_text") and "publish_mode" not in self._recipe.fixed:
+            queued = self._words.default("publish_mode", PublishMode.QUEUED.value)
+            message += f", or, if posts without a date go out in the next free slot, say {queued}"
+        name = self._sources.names[filled[0]] if filled[0] < len(self._sources.names) else ""
+        return Unreadable(message, visible(name) or f"column {column_letter(filled[0])}", readable(text))
 
     def selects(self, raw: RawRow) -> bool:
         """Tell whether a row is taken."""
