@@ -236,13 +236,17 @@ async def test_what_comes_on_an_idle_connection_is_not_the_answer_to_the_next_po
     kind: str, close: bool, given: bool
 ) -> None:
     """It would say that a post was created which the server has never seen."""
-    usual = numbered()
+    usual, has_more = numbered(), asyncio.Event()
 
     async def and_more(request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         await usual(request, writer)
-        if request.connection == 1:
+        if request.connection == 1 and not has_more.is_set():
             await asyncio.sleep(0.02)
             writer.write(UNSOLICITED[kind])
+            if close:
+                writer.close()
+                await writer.wait_closed()
+            has_more.set()
             return not close
         return True
 
@@ -250,7 +254,9 @@ async def test_what_comes_on_an_idle_connection_is_not_the_answer_to_the_next_po
         session = await stack.enter_async_context(aiohttp.ClientSession()) if given else None
         client = await stack.enter_async_context(client_at(server.base_url, session=session))
         results = [await create(client, "1")]
-        await asyncio.sleep(0.05)
+        await has_more.wait()
+        # Until the client has read it.
+        await asyncio.sleep(0.03)
         results += [await create(client, "2"), await create(client, "3")]
         # The pool of a session that was handed in hands out such a connection.
         spoils = given and not close and kind != "garbage"

@@ -23,6 +23,7 @@ from marketingblocks_async.bulk.planning import make_plan
 from marketingblocks_async.bulk.sheets.cells import BLANKS, SPREADSHEET_ERRORS
 from marketingblocks_async.bulk.sheets.columns import ALIASES
 from marketingblocks_async.bulk.sheets.flat import FLAT_COLUMNS, flatten_post
+from marketingblocks_async.bulk.sheets.placeholders import instruction_in
 from marketingblocks_async.bulk.sheets.rows import Row, parse_row
 from marketingblocks_async.bulk.sheets.sources import SyncSource, read_rows
 from marketingblocks_async.models import ChannelType, CreatePost, PostType, PrivacyStatus, PublishMode
@@ -277,6 +278,8 @@ def any_post(draw: st.DrawFn) -> CreatePost:
             "privacyStatus": draw(st.sampled_from(PrivacyStatus)),
         }
     assume(not SPREADSHEET_ERRORS & {item["caption_text"], item["hash_tags"]})
+    # Hypothesis also draws texts that stand in the code.
+    assume(instruction_in(item["caption_text"]) is None)
     return CreatePost.model_validate(item)
 
 
