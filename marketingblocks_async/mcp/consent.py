@@ -83,7 +83,7 @@ class Consent:
             try:
                 answer = await form(clean(question), _NO_FIELDS, related_request_id=context.request_id)
             except (MCPError, ValidationError):
-                # The client can ask, but did not: it does not know the method after all, or nobody was there in time.
+                # The client claims that it can ask, but it does not know the method, or nobody answered in time.
                 return result(
                     Outcome.REFUSED,
                     "The client did not put the question to the person, or got no answer. Nothing was sent. The person "

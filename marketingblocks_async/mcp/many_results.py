@@ -46,7 +46,7 @@ def shown(plan: Plan) -> dict[str, Any]:
 
 
 def planned(request_key: str, plan: Plan, stored: Stored) -> ToolResult:
-    """Tell a plan, what to do next, or that its posts were sent before."""
+    """Return a plan with its next step, or refuse it if its posts were sent before."""
     if is_repetition(stored, request_key):
         return repetition(request_key, stored)
     sent_earlier = {"sent_earlier": stored.sent_earlier} if stored.repeats else {}
@@ -125,12 +125,12 @@ def other_content(request_key: str) -> ToolResult:
 
 
 def file_changed(request_key: str) -> ToolResult:
-    """Refuse a plan of a file that was written to meanwhile."""
+    """Refuse a plan whose file changed while it was read."""
     return result(Outcome.REFUSED, "The file changed while it was read. Plan again.", request_key=request_key)
 
 
 def being_stored(request_key: str) -> ToolResult:
-    """Tell that another call is storing a plan with the key."""
+    """Say that another call is storing a plan with the same key."""
     return result(
         Outcome.NOT_SENT,
         "Another call is storing a plan with this request_key. Nothing was sent. Call with action plan again.",
@@ -139,7 +139,7 @@ def being_stored(request_key: str) -> ToolResult:
 
 
 def times_passed(request_key: str, stored: Stored, path: Path) -> ToolResult:
-    """Refuse a run whose schedule times have passed, since nobody can be asked."""
+    """Refuse a run whose schedule times have passed: this client cannot ask the person."""
     return result(
         Outcome.REFUSED,
         f"{stored.late} of these posts have schedule times that have passed since the plan, so the API may publish "
@@ -152,7 +152,7 @@ def times_passed(request_key: str, stored: Stored, path: Path) -> ToolResult:
 
 
 def other_numbers(request_key: str) -> ToolResult:
-    """Tell that the person has agreed to something else."""
+    """Refuse a run whose numbers have changed since the person agreed."""
     return result(
         Outcome.NOT_SENT,
         "The numbers of posts changed after the question. Nothing was sent. Call with action run again.",
@@ -173,7 +173,7 @@ def other_token(request_key: str, path: Path) -> ToolResult:
 
 
 def still_running(request_key: str, counts: Counts | None) -> ToolResult:
-    """Tell how far a run is that goes on."""
+    """Report the progress of a run that is still going on."""
     return result(
         Outcome.RUNNING,
         "It goes on. Call with action run or status and this request_key for news.",

@@ -140,7 +140,7 @@ class OtherTimes:
         return any(not _NAME_OF_DURATION.search(self._names[index]) for index in found)
 
     def _filled(self, cells: Sequence[object]) -> list[int]:
-        """Return the columns with times of day; "12.50" is an amount of money, unless the name says that it is one."""
+        """Return the columns with times of day. "12.50" counts only if the column is named after a time."""
         return [
             index
             for index in self._sources.unknown

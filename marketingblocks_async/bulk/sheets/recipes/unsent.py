@@ -85,7 +85,7 @@ class Unsent:
         shipped: Mapping[str, str | None] = load_recipe(recipe.name).columns if recipe.name in recipe_names() else {}
         places = {name: sources.header.places(name) for name in recipe.columns}
         named = {place for each in places.values() for place in each}
-        # Who names a column knows that it is left out.
+        # The user has named these columns, so leaving them out is deliberate.
         said = {place for name in places if name in given or name not in shipped for place in places[name]}
         left_out = [place for place in sources.left_out if not is_note(sources.names[place])]
         self._media = [place for place in left_out if place not in named and not self._is_of_another_thing(place)]
