@@ -46,6 +46,7 @@ from marketingblocks_async import (
 from marketingblocks_async.sandbox import Sandbox
 from marketingblocks_async.transport import keepalive
 from tests.support.clients import CALLS, client_at, client_of, post
+from tests.support.ports import free_port
 from tests.support.raw_server import RawRequest, RawServer, Respond, always, answer, listening
 
 pytestmark = pytest.mark.usefixtures("own_limiters")
@@ -502,8 +503,7 @@ async def _make_unreachable(kind: str, stack: contextlib.AsyncExitStack) -> str:
     if kind == "DNS":
         return "https://nowhere.invalid"
     if kind == "refused":
-        with socket.create_server(("127.0.0.1", 0)) as reserved:
-            return f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        return f"http://127.0.0.1:{free_port()}"
 
     async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)

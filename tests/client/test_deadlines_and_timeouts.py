@@ -110,8 +110,8 @@ async def test_no_complete_answer_in_time_is_an_unknown_outcome(server: str) -> 
         assert isinstance(error, OutcomeUnknownError)
         assert isinstance(read, APITimeoutError)
         assert error.request == post()
-        assert (error.attempts, read.attempts) == (1, 2)
-        # Fewer where the server had no time to read one before it was given up.
+        assert read.attempts == 2
+        # The post is sent once. Fewer come where a busy machine has no time to write or to read one before its end.
         assert Counter(request.line.split()[0] for request in raw.requests) <= Counter(POST=1, GET=2)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,6 +41,7 @@ from marketingblocks_async.limits.registry import LimiterRegistry
 from marketingblocks_async.sandbox import Fault, Sandbox
 from tests.support.clients import CALLS, WRITES_NOT_RESENT, client_at, client_of, post
 from tests.support.polling import until
+from tests.support.ports import free_port
 from tests.support.raw_server import RawRequest, RawServer, always, answer
 from tests.support.virtual_time import run
 
@@ -197,8 +197,7 @@ def test_resend_of_a_generic_call_is_the_callers_decision(monkeypatch: pytest.Mo
 
 
 async def test_a_connection_that_is_refused_at_first_is_tried_until_it_is_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
 
     async def succeed(_request: RawRequest, writer: asyncio.StreamWriter) -> bool:
         writer.write(answer())
@@ -224,8 +223,7 @@ async def test_a_connection_that_is_refused_at_first_is_tried_until_it_is_there(
 
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_what_was_never_sent_says_so_and_counts_its_attempts(attempts: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     retry = RetryPolicy(max_attempts=attempts, initial_backoff=0.001, max_backoff=0.001)
     for root in (f"http://127.0.0.1:{port}", "https://nowhere.invalid"):
         async with client_at(root, retry=retry) as client:

@@ -51,7 +51,8 @@ async def test_a_response_counts_whatever_becomes_of_its_connection(at: ClientAt
             assert [each.post_id for each in created] == [1] * 20
             assert await client.request("GET", "x") == {"status": True, "post_id": 1}
         assert len(server.requests) == 42
-        assert server.connections <= 20 if keep else server.connections == 42
+        # Those that are kept are used again; not all, where a machine is so busy that some have become too old.
+        assert server.connections < 42 if keep else server.connections == 42
 
 
 async def test_a_429_whose_connection_is_closed_pauses_the_token(at: ClientAt) -> None:

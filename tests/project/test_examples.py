@@ -11,7 +11,6 @@ import os
 import re
 import runpy
 import shutil
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from typer.core import TyperGroup
 from marketingblocks_async.cli.entry import make_app
 from marketingblocks_async.sandbox import Sandbox
 from tests.support.command import environment
+from tests.support.ports import free_port
 from tests.support.redis_server import private_redis
 from tests.support.tools import need
 
@@ -154,13 +154,6 @@ async def listens(port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 async def test_the_service_publishes_and_passes_errors_on() -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -25,6 +24,7 @@ from marketingblocks_async.bulk.run.breaker import FIRST_ROWS
 from marketingblocks_async.endpoints import CREATE_POST
 from marketingblocks_async.sandbox import SandboxProcess
 from marketingblocks_async.sandbox.state.tokens import DEFAULT_TOKEN
+from tests.support.ports import free_port
 from tests.torture.audit import Verdict, audit
 from tests.torture.forkserver import Child, ForkServer, Job
 from tests.torture.limit import LimitWatch
@@ -351,7 +351,7 @@ class Case:
         if outage is not None:
             words += ["--timeout", str(_TIMEOUT)]
         if outage == "refused":
-            environment["MARKETINGBLOCKS_BASE_URL"] = f"http://127.0.0.1:{_closed_port()}/api/v1"
+            environment["MARKETINGBLOCKS_BASE_URL"] = f"http://127.0.0.1:{free_port()}/api/v1"
         job = Job(words, environment, str(output), str(errors), kill)
         async with self._setup.processes:
             self.outcome.processes += 1
@@ -470,12 +470,6 @@ async def _start_cold(job: Job) -> asyncio.subprocess.Process:
     finally:
         os.close(output)
         os.close(errors)
-
-
-def _closed_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def _signal(process: Process, number: signal.Signals) -> bool:

@@ -26,7 +26,7 @@ if sys.platform == "win32":
 @pytest.mark.slow
 async def test_killed_runs_lose_nothing_and_publish_nothing_twice(tmp_path: Path) -> None:
     said: list[str] = []
-    campaign = Campaign(Options(kills=16, rows=12, workers=4, seed=5, folder=tmp_path), say=said.append)
+    campaign = Campaign(Options(kills=16, rows=12, workers=2, seed=5, folder=tmp_path), say=said.append)
     await campaign.run()
     assert campaign.violating == [], "\n".join(said)
     assert campaign.kills.total() >= 16

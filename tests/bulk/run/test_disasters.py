@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 import time
@@ -24,6 +23,7 @@ from marketingblocks_async.bulk import BulkRun, Journal, JournalReader
 from marketingblocks_async.bulk.journal.create import JournalBuilder
 from marketingblocks_async.bulk.journal.files import mark
 from marketingblocks_async.sandbox import SandboxProcess
+from tests.support.ports import free_port
 from tests.torture.audit import audit
 from tests.torture.limit import LimitWatch
 from tests.torture.rows import make_rows, request_of, write_csv
@@ -129,8 +129,7 @@ async def test_a_missing_permission_stops_the_run_and_fails_no_row(tmp_path: Pat
 
 @pytest.mark.slow
 async def test_a_server_that_dies_and_comes_back_with_nothing(tmp_path: Path) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     async with a_sandbox(port=port, latency=0.2) as sandbox:
         run = Run(tmp_path, sandbox, 60)
         process = await run.start("run", "--rate", "0", "--concurrency", "25")

@@ -100,11 +100,16 @@ def recognise_cp1252(path: Path) -> Recognised | None:
             except UnicodeDecodeError:
                 return None
             letters.update(text)
-            has_third = has_third or _THIRD.search(text) is not None
-            if UNLIKELY_IN_CP1252.search(text) or any(sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters):
+            # What the patterns find is not ASCII, and to look for it takes half a second a megabyte.
+            foreign = not text.isascii()
+            if (foreign and UNLIKELY_IN_CP1252.search(text)) or any(
+                sign < " " and sign not in "\t\r\n\x0b\x0c" for sign in letters
+            ):
                 return None
-            if found is None and (word := _WORD.search(text)):
-                found = Recognised(word[0], line + text.count("\n", 0, word.start()))
+            if foreign:
+                has_third = has_third or _THIRD.search(text) is not None
+                if found is None and (word := _WORD.search(text)):
+                    found = Recognised(word[0], line + text.count("\n", 0, word.start()))
             # A word may lie across two chunks.
             rest = text[-3:]
             line += text.count("\n") - rest.count("\n")
