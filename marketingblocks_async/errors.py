@@ -121,7 +121,8 @@ STATUS_RULES: dict[str, StatusRule] = {
         Outcome.FINAL, "The server is not responsible for this host (RFC 9110 15.5.20); check base_url and proxies."
     ),
     "425": StatusRule(
-        Outcome.REFUSED, "The server declines to process a request that might be a replay (RFC 8470 5.2)."
+        Outcome.REFUSED,
+        "The server declines to process a request that might be a replay (RFC 8470 5.2). Unknown as with 429.",
     ),
     "429": StatusRule(
         Outcome.REFUSED,

@@ -120,17 +120,15 @@ def classify(status: int, *, may_have_arrived: bool = False) -> Outcome:
 
     Args:
         status: HTTP status; 2xx if the body says that the call failed.
-        may_have_arrived: whether the request may have reached the API although a 429 says that it was refused:
-            something in front of the API made the response, or sent the request several times.
+        may_have_arrived: whether the request may have reached the API although the status says that it was rejected
+            before processing: something in front of the API made the response, or sent the request several times.
 
     """
     if 200 <= status < 300:
         return Outcome.FINAL
-    if status == 429 and may_have_arrived:
-        return Outcome.UNKNOWN
     # Others are no final answer (1XX), or in no standard (beyond 599), so nothing is known of what happened.
     rule = STATUS_RULES.get(f"{status}") or STATUS_RULES.get(f"{status // 100}XX", STATUS_RULES["5XX"])
-    return rule.outcome
+    return Outcome.UNKNOWN if may_have_arrived and rule.outcome is Outcome.REFUSED else rule.outcome
 
 
 def pauses_token(status: int, retry_after: float | None) -> bool:

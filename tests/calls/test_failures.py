@@ -265,6 +265,10 @@ class TestClassify:
         if status >= 500:
             assert classify(status) is Outcome.UNKNOWN
 
+    @given(status=st.integers(300, 999))
+    def test_nothing_that_may_have_arrived_was_rejected_before_processing(self, status: int) -> None:
+        assert classify(status, may_have_arrived=True) is not Outcome.REFUSED
+
     def test_every_rule_has_a_reason(self) -> None:
         assert all(re.fullmatch(r"[2-5](\d\d|XX)", status) for status in STATUS_RULES)
         assert all(rule.reason.endswith(".") for rule in STATUS_RULES.values())
@@ -344,7 +348,7 @@ class TestWrites:
         assert error.made_in_front
         assert "base_url" in str(error)
 
-    @pytest.mark.parametrize("status", [200, 400, 404, 409, 422])
+    @pytest.mark.parametrize("status", [200, 307, 400, 404, 409, 421, 422, 425, 429])
     def test_a_refusal_of_a_create_behind_a_proxy_that_tried_twice_proves_nothing(self, status: int) -> None:
         """It may have been refused as a repetition of the first try, which was carried out."""
         failed = self.failed(status, DOCUMENTED_ERROR, x_envoy_attempt_count="2")
