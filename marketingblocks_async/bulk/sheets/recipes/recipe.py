@@ -471,9 +471,11 @@ def _checked_values(given: Mapping[str, str], option: str) -> Iterator[tuple[str
         platform, _, rest = name.partition(".")
         prefix = f"{platform}." if rest and platform in _PLATFORM_NAMES else ""
         target = name if name == TIME else target_of(rest if prefix else name)
+        if target == TIME and option == "set":
+            _refuse("set time: it would not win over the time of a row; give it as a default, for rows without one")
         if target not in _FIXED or (prefix and target != "post_type"):
-            near = _did_you_mean(name, _FIXED)
-            _refuse(f"{option} {name}: this cannot be the same for every row{near}; give {_either(_FIXED)}")
+            near, known = _did_you_mean(name, _FIXED), [each for each in _FIXED if each != TIME or option != "set"]
+            _refuse(f"{option} {name}: this cannot be the same for every row{near}; give {_either(known)}")
         yield f"{prefix}{target}", checked_value(str(target), value, f"{option} {name}")
 
 

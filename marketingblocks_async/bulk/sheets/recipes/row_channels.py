@@ -200,6 +200,23 @@ class RowChannels:
             f"no column holds the caption for {', '.join(missing)}, so nothing is sent there; if one does, say {said}"
         )
 
+    def note_of_own(self, column: str, platform: str) -> str:
+        """Return what to tell about a column for one platform if the file goes to all channels, and none is there."""
+        if not self._everywhere_on or platform in self._everywhere_on:
+            return ""
+        say = self._words.channel(f"{platform}:ID")
+        return (
+            f'"{column}" is for {platform}, and goes to no {platform} channel; say {say}, or leave the column out: '
+            f"{self._words.ignore(column)}"
+        )
+
+    def elsewhere(self, platform: str) -> str:
+        """Return how to send a row only to ``platform``, if the file goes to all channels; empty if it names them."""
+        if not self._everywhere_on:
+            return ""
+        channel = "" if platform in self._everywhere_on else f" and say {self._words.channel(f'{platform}:ID')}"
+        return f', or, if it goes to {platform} alone, name the platforms of each row in a column "Platform"{channel}'
+
     def _cell(self, cells: Sequence[object], field: str) -> object:
         """Return the value of a field's cell. A cell that is neither text, nor a number, nor a list is unusable."""
         cell = cell_at(cells, self._sources.single.get(field))

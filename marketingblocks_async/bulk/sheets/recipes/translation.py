@@ -38,7 +38,7 @@ from marketingblocks_async.models import ChannelType, PostType, PublishMode
 
 from .accounts import Accounts, Seen
 from .approval import Approval
-from .known_columns import PLATFORM_NAMES, assign
+from .known_columns import PLATFORM_NAMES, Sources, assign
 from .labels import Labels
 from .moments import Moments
 from .recipe import CHANNEL, DATE, LINK, TIME, Condition, Recipe
@@ -103,14 +103,12 @@ class Translation:
         if (note := self._channels.note()) not in ("", *info.notes):
             info.notes.append(note)
         self._addresses_split = _address_splitter(recipe)
-        # A fixed value wins over the column of its field, which is then not sent.
-        fixed = {*recipe.fixed, *([CHANNEL] if "channel_type" in recipe.fixed else [])}
-        self._unused = (
-            *self._sources.left_out, *(index for field, index in self._sources.single.items() if field in fixed)
-        )  # fmt: skip
+        self._unused = tuple(dict.fromkeys((*self._sources.left_out, *_replaced(self._sources, recipe))))
         known = (*self._sources.single, *recipe.fixed, *recipe.defaults)
         self._extra = tuple(dict.fromkeys(name for name in known if name.startswith(("post_extra", "twitter_threads"))))
         fields = (*_FIELDS, *self._extra)
+        own = {platform: _own_columns(self._sources, platform, self._extra) for platform in sorted(PLATFORM_NAMES)}
+        self._own = {platform: indexes for platform, indexes in own.items() if indexes}
         self._place = {field: index for index, field in enumerate(fields)}
         layout = compile_layout(fields, ColumnRules(None, rules.list_separator, rules.words))
         of_sheet = self._channels.of_sheet(info.sheet)
@@ -187,6 +185,8 @@ class Translation:
             if kind is not None:
                 self._take_kind(row, cells, kind)
             self._adapt(row, cells, str(platform))
+            if row[self._place["caption_text"]] is None and str(platform) in PLATFORM_NAMES:
+                row[self._place["caption_text"]] = self._caption_of_others(cells, str(platform))
             is_said = "post_type" in self._recipe.fixed or f"{platform}.post_type" in self._recipe.fixed
             if not is_said and (stray := self._kind_elsewhere(cells, row[self._place["post_type"]])) is not None:
                 row[self._place["post_type"]] = stray
@@ -203,13 +203,22 @@ class Translation:
                 counts[name] = counts.get(name, 0) + 1
 
     def _count_unused(self, raw: RawRow, platforms: AbstractSet[str]) -> None:
-        """Count the tweets and titles of a row that goes to no platform which has them."""
+        """Count the texts, media, tweets and titles that are for platforms which a row does not go to."""
         if not platforms <= PLATFORM_NAMES:
             return
-        for field in self._extra:
-            if _OWNERS[field.partition(".")[0]] not in platforms and self._cell(raw.cells, field) is not None:
-                name = raw.layout.name_of(self._sources.single[field])
+        for platform, indexes in self._own.items():
+            for index in indexes if platform not in platforms else ():
+                cell = cell_at(raw.cells, index)
+                is_nothing = truth(cell) is False or (isinstance(cell, str) and stands_for_nothing(cell))
+                if cell is None or is_nothing or index in self._unused:
+                    continue
+                name = raw.layout.name_of(index)
                 self._info.left_out[name] = self._info.left_out.get(name, 0) + 1
+                # A "Title" is often the name of the row in the calendar.
+                is_said = index in self._sources.single.values()
+                note = "" if is_said else self._channels.note_of_own(visible(name), platform)
+                if note not in ("", *self._info.notes):
+                    self._info.notes.append(note)
 
     def _cell(self, cells: Sequence[object], field: str) -> object:
         return cell_at(cells, self._sources.single.get(field))
@@ -363,6 +372,21 @@ class Translation:
             )
         return UnusableCell("", message)
 
+    def _caption_of_others(self, cells: Sequence[object], platform: str) -> UnusableCell | None:
+        """Return what to do about a row whose only captions are for other platforms; ``None`` if it has none."""
+        for other, fields in self._sources.overrides.items():
+            index = fields.get("caption_text")
+            cell = cell_at(cells, index)
+            if index is None or cell is None or (isinstance(cell, str) and stands_for_nothing(cell)):
+                continue
+            name = visible(self._sources.names[index].strip(BLANKS))
+            message = (
+                f'it is empty, and "{name}" is for {other} alone; write the caption for {platform}'
+                f"{self._channels.elsewhere(other)}"
+            )
+            return UnusableCell("", message)
+        return None
+
     def _texts(self, cells: Sequence[object], indexes: Sequence[int], sign: str) -> list[str] | UnusableCell:
         """Return the texts of some cells; one that is none becomes a cell with all of them, ``sign`` between them."""
         found: list[str] = []
@@ -480,6 +504,31 @@ class Translation:
             f"otherwise leave it out: {words.ignore(column)}"
         )
         return UnusableCell(shown, message, cell)
+
+
+def _replaced(sources: Sources, recipe: Recipe) -> Iterator[int]:
+    """Yield the columns of which a fixed value takes the place, so that they are not sent."""
+    fixed = {*recipe.fixed}
+    if "channel_type" in fixed:
+        fixed.add(CHANNEL)
+        yield from sources.flags.values()
+    if "schedule_time" in fixed:
+        fixed |= {DATE, TIME}
+        yield from () if sources.half is None else (sources.half,)
+    yield from (index for field, index in sources.single.items() if field in fixed)
+    for platform, fields in sources.overrides.items():
+        replaced = {"caption_text"} & fixed
+        yield from (index for field, index in fields.items() if field in replaced or f"{platform}.{field}" in fixed)
+
+
+def _own_columns(sources: Sources, platform: str, extra: Sequence[str]) -> tuple[int, ...]:
+    """Return the columns whose cells only posts on one platform take."""
+    fields = (field for field in extra if _OWNERS[field.partition(".")[0]] == platform)
+    return (
+        *sources.overrides.get(platform, {}).values(),
+        *sources.several.get(f"{platform}.media_urls", ()),
+        *(sources.single[field] for field in fields if field in sources.single),
+    )
 
 
 def _fulfils(raw: RawRow, condition: Condition, index: int | None) -> bool:

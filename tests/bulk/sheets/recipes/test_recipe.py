@@ -143,6 +143,7 @@ class TestFile:
             ('[set]\nchannel_id = "eleven"', "set channel_id = 'eleven': \"eleven\" is not a whole number"),
             ('[set]\nchannel = "facebook"', None),
             ('[set]\nmedia_urls = "https://x.example/a.jpg"', "set media_urls: this cannot be the same for every row"),
+            ('[set]\ntime = "09:00"', "give it as a default, for rows without one"),
             ('[default]\ntime_zone = "EST5"', "default time_zone = 'EST5'"),
             ('[default]\ntime = "9"', "default time: it is empty"),
             ('[default]\npost_type = ""', "default post_type: it is empty"),

@@ -657,6 +657,55 @@ class TestRows:
         assert not found.messages
         assert found.plan.source.left_out == {"Tweet 1": 1}
 
+    @pytest.mark.parametrize(
+        ("where", "row"),
+        [
+            ({"Platform": "Facebook"}, ["Only for X!", "https://x.example/ig.jpg"]),
+            ({"Facebook": "x", "Instagram": ""}, ["Only for X!", "https://x.example/ig.jpg"]),
+        ],
+    )
+    def test_texts_and_media_of_platforms_that_a_row_does_not_go_to_are_told(
+        self, file: Path, where: dict[str, str], row: list[str]
+    ) -> None:
+        names = ["Text", "Date", *where, "Caption (X)", "Instagram Image"]
+        base = ["A", "2027-03-14 09:05", *where.values()]
+        table(file, names, [*base, *row], [*base, "", ""], [*base, "n/a", "no"])
+        found = Read(file, options(channels=["facebook:11", "instagram:12", "twitter:13"]))
+        assert not found.messages
+        assert found.values("channel_type", "caption_text") == [("facebook", "A")] * 3
+        assert found.plan.source.left_out == {"Caption (X)": 1, "Instagram Image": 1}
+        assert found.plan.source.notes == []
+
+    def test_a_text_for_a_platform_without_a_channel_is_told_with_the_option_for_it(self, file: Path) -> None:
+        row = ["Generic", "2027-03-14 09:05", "Short one for X", "Long one for LinkedIn"]
+        table(file, ["Copy", "Date", "X Copy", "LinkedIn Copy"], row, row[:3], row)
+        channels = ["facebook:11", "twitter:12"]
+        found = Read(file, options("loomly", channels=channels))
+        assert found.values("caption_text")[:2] == ["Generic", "Short one for X"]
+        assert found.plan.source.left_out == {"LinkedIn Copy": 2}
+        (note,) = found.plan.source.notes
+        assert note.startswith('"LinkedIn Copy" is for linkedin, and goes to no linkedin channel; say --channel')
+        assert note.endswith('or leave the column out: --map "LinkedIn Copy="')
+        (as_advised,) = advised([note.replace(",", ";")])
+        found = Read(file, options("loomly", channels=[*channels, as_advised]))
+        assert found.values("caption_text")[:3] == ["Generic", "Short one for X", "Long one for LinkedIn"]
+        left_out = Read(file, options("loomly", channels=channels), columns={"LinkedIn Copy": None}).plan.source
+        assert (left_out.left_out, left_out.notes) == ({"LinkedIn Copy": 2}, [])
+
+    def test_a_row_with_the_caption_of_another_platform_alone_says_so(self, file: Path) -> None:
+        table(
+            file, ["Caption", "Date", "X Copy"], ["", "2027-03-14 09:05", "Only for X"], ["A", "2027-03-14 10:05", ""]
+        )
+        beginning = 'Caption: it is empty, and "X Copy" is for twitter alone; write the caption for facebook'
+        column = ', or, if it goes to twitter alone, name the platforms of each row in a column "Platform"'
+        without = Read(file, options(channels=FACEBOOK))
+        assert without.messages == [f"{beginning}{column} and say --channel twitter:ID"]
+        assert Read(file, options(channels=[*FACEBOOK, "twitter:12"])).messages == [beginning + column]
+        header = ["Caption", "Date", "X Copy", "Platform"]
+        table(file, header, ["", "2027-03-14 09:05", "Only for X", "Facebook"], ["", "2027-03-14 10:05", "B", "X"])
+        found = Read(file, options(channels=[*FACEBOOK, "twitter:12"]))
+        assert (found.messages, found.values("caption_text")) == ([beginning], ["B"])
+
     def test_a_mode_of_the_file_wins_over_that_of_the_calendar(self, file: Path) -> None:
         table(file, ["Text", "Date", "Mode"], ["A", "2027-03-14 09:05", ""], ["B", "", "now"], ["C", "", "no"])
         found = Read(file, options(channels=FACEBOOK, defaults={"publish_mode": "queued"}))
@@ -669,6 +718,25 @@ class TestRows:
         found = Read(file, options(fixed=fixed))
         assert found.values("channel_id", "publish_mode") == [(11, "queued")]
         assert found.plan.source.left_out == {"Network": 1, "Channel id": 1, "Mode": 1}
+
+    @pytest.mark.parametrize(
+        ("column", "cell", "fixed", "columns"),
+        [
+            ("Instagram", "x", {"channel_type": "facebook", "channel_id": "11"}, {}),
+            ("Time", "10:00", {"schedule_time": "2027-03-20 10:00"}, {}),
+            ("Facebook copy", "Come by!", {"caption_text": "A"}, {}),
+            ("Kind", "reel", {"facebook.post_type": "post"}, {"Kind": "facebook.post_type"}),
+        ],
+    )
+    def test_a_column_for_a_part_or_a_platform_that_a_fixed_value_wins_over_is_told(
+        self, file: Path, column: str, cell: str, fixed: dict[str, str], columns: dict[str, str]
+    ) -> None:
+        table(file, ["Text", column], ["A", cell])
+        always = {"publish_mode": "scheduled", "schedule_time": "2027-03-14 09:05", **BERLIN}
+        recipe = options(channels=FACEBOOK, fixed=always | fixed, columns=columns)
+        found = Read(file, recipe)
+        assert found.values("channel_type", "post_type", "caption_text") == [("facebook", "post", "A")]
+        assert found.plan.source.left_out.pop(column) == 1
 
     def test_a_file_without_a_column_for_the_date_names_the_option(self, file: Path) -> None:
         table(file, ["Text", "Send on"], ["A", "2027-03-14 09:05"])
