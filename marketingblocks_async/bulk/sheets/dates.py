@@ -655,6 +655,11 @@ def compile_form(text: str) -> DateForm:
     given = _plain(text.strip(BLANKS))
     for directive, token in _DIRECTIVES.items():
         given = given.replace(directive, token)
+    if "%" in given:
+        # A directive that is not known, such as "%-d"; no date has that sign.
+        sign = given[given.index("%") :][:2]
+        msg = f"the date format {text!r} has {sign!r}, which is not known; write for example '{FORM_EXAMPLE}'"
+        raise ConfigurationError(msg)
     parts: dict[str, str] = {}
     pattern = ""
     after_hour = False

@@ -29,6 +29,7 @@ from marketingblocks_async.errors import ConfigurationError
 from marketingblocks_async.models import CreatePost
 
 from .columns import LIST_SEPARATOR, ColumnMapping, ColumnRules, Hidden, target_of
+from .display import visible
 from .formats.csv_file import read_csv
 from .formats.jsonl_file import Layouts, read_json, read_jsonl, row_of_object, unreadable_row
 from .formats.xlsx_file import read_xlsx
@@ -221,6 +222,7 @@ class _Reading:
         encoding = how.get("encoding")
         self._encoding = recipe.encoding if encoding is None else encoding
         self._sheet = how.get("sheet") or recipe.sheet
+        self._is_sheet_given = bool(how.get("sheet")) or not recipe.name
         self._format = how.get("format")
         self._name = how.get("name")
 
@@ -268,6 +270,11 @@ class _Reading:
             return lambda taken: read_xlsx(path, taken, rules, sheet)
         if sheet is not None:
             msg = f"{rules.words.option('sheet', sheet)} is for XLSX files only; this file has no sheets"
+            if not self._is_sheet_given:
+                msg = (
+                    f'the recipe {self._recipe.name} has sheet = "{visible(sheet)}", which is for XLSX files only; '
+                    "this file has no sheets, so take that line out of the recipe"
+                )
             raise SourceError(msg, file=info.file)
         read = {"csv": read_csv, "jsonl": read_jsonl, "json": read_json}[info.kind]
         return lambda taken: read(path, taken, rules, encoding)

@@ -247,6 +247,17 @@ def test_options_are_called_as_the_command_line_calls_them(file: Path, how: dict
         parsed(file, recipe=Recipe(words=COMMAND_LINE), **how)
 
 
+def test_a_sheet_that_a_recipe_names_is_told_as_the_recipe_s(file: Path, tmp_path: Path) -> None:
+    written(file, f"{HEADER}\n{LINE}\n")
+    path = tmp_path / "mine.toml"
+    path.write_text('[file]\nsheet = "March"\n', encoding="utf-8")
+    recipe = load_recipe(path).with_options(words=COMMAND_LINE)
+    with pytest.raises(MarketingBlocksError, match=r'mine\.toml has sheet = "March", .* take that line out'):
+        parsed(file, recipe=recipe)
+    with pytest.raises(MarketingBlocksError, match="--sheet April is for XLSX files only"):
+        parsed(file, recipe=recipe, sheet="April")
+
+
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [

@@ -312,7 +312,9 @@ class TestForms:
         assert not dates.is_given
         assert "AM or PM" in refusal(dates, "15/03/2027 9:05")
 
-    @pytest.mark.parametrize("form", ["", "foo", "DD/MM", "DD/DD/YYYY", "YYYY-MM-DD HH", "HH:mm"])
+    @pytest.mark.parametrize(
+        "form", ["", "foo", "DD/MM", "DD/DD/YYYY", "YYYY-MM-DD HH", "HH:mm", "%D/%M/%Y", "%-d/%m/%Y"]
+    )
     def test_a_form_that_is_none_is_refused_with_an_example(self, form: str) -> None:
         with pytest.raises(ConfigurationError, match=re.escape("DD/MM/YYYY HH:mm")):
             compile_form(form)
