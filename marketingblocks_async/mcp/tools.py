@@ -77,7 +77,7 @@ _HINTS: Mapping[str, Mapping[str, str]] = {
     "create-post": {
         "channel_id": "Connected account",
         "media_urls": "May be empty",
-        "schedule_time": "YYYY-MM-DD HH:MM, for scheduled",
+        "schedule_time": "YYYY-MM-DD HH:MM in time_zone, or ISO 8601 with offset; for scheduled",
         "time_zone": "IANA name, for scheduled",
         "twitter_threads": "For thread",
         "post_extra": "For youtube",

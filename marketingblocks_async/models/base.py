@@ -46,10 +46,7 @@ _PLAIN_WORDS = (
 
 
 # What only a program can give.
-_OF_PROGRAMS = re.compile(
-    ", or pass an aware datetime| unless it is an aware datetime|an aware datetime, or |, or a datetime with fold=1"
-    "|, or a YouTubeCategory"
-)
+_OF_PROGRAMS = re.compile(", or a datetime with fold=1|, or a YouTubeCategory")
 
 
 class InvalidRequestError(InvalidArgumentError, ValidationError):

@@ -43,7 +43,7 @@ from .enums import (
     YouTubeCategory,
 )
 from .media import check_media_url
-from .schedule import moment_of, name_of, parse_schedule_text, split_moment, split_text, zone_of
+from .schedule import WITH_OFFSET, moment_of, name_of, parse_schedule_text, split_moment, split_text, zone_of
 
 _LARGEST_CATEGORY = 10**30
 
@@ -146,15 +146,26 @@ class CreatePost(RequestModel):
     list is sent."""
     publish_mode: PublishMode
     """``now``, ``scheduled``, ``queued`` or ``share_next``."""
-    schedule_time: str | None = None
-    """For ``scheduled`` only: the time in whole minutes (seconds are cut).
+    schedule_time: str | None = Field(
+        default=None,
+        description="For publish_mode scheduled: YYYY-MM-DD HH:MM, local to time_zone; or ISO 8601 with an offset. "
+        "Whole minutes.",
+        examples=["2027-01-08 14:30", "2027-01-08T14:30+01:00"],
+    )
+    """For ``scheduled`` only: the time in whole minutes.
 
     An aware ``datetime`` (its zone becomes ``time_zone``; an offset without a name becomes UTC), or a naive one or the
-    documented string ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``. Of a time that the clocks show twice, ``fold``
-    says which one is meant.
+    documented string ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``. A string may also be ISO 8601; with an offset,
+    such as ``"2027-01-08T14:30+01:00"``, it is like an aware ``datetime``. Seconds of a ``datetime`` are cut, those of
+    a string refused. Of a time that the clocks show twice, ``fold`` says which one is meant. The field then has the
+    documented form.
     """
-    time_zone: str | None = None
-    """IANA name, for example ``"Africa/Lagos"``. With an aware datetime, the zone to express it in."""
+    time_zone: str | None = Field(
+        default=None,
+        description="IANA name. Needed if schedule_time has no offset; otherwise the zone to express it in.",
+        examples=["Africa/Lagos"],
+    )
+    """IANA name, for example ``"Africa/Lagos"``. With an aware datetime or an offset, the zone to express it in."""
     hash_tags: HashTags = None
     """One string, or a list of tags."""
     twitter_threads: list[TwitterThreadItem] | None = None
@@ -190,6 +201,9 @@ class CreatePost(RequestModel):
     def _split_schedule_time(cls, data: Any) -> Any:
         if not is_object(data):
             return data
+        # As in a file, an empty text is no value.
+        if "" in (data.get("schedule_time"), data.get("time_zone")):
+            data = {**data, **{name: None for name in ("schedule_time", "time_zone") if data.get(name) == ""}}
         zone, moment = data.get("time_zone"), data.get("schedule_time")
         if isinstance(zone, ZoneInfo):
             if isinstance(moment, datetime) and name_of(zone) is None:
@@ -204,7 +218,7 @@ class CreatePost(RequestModel):
                 raise ValueError(msg)
             schedule_time, time_zone = split_moment(moment, zone)
             return {**data, "schedule_time": schedule_time, "time_zone": time_zone}
-        if isinstance(moment, str) and isinstance(zone, str):
+        if isinstance(moment, str) and isinstance(zone, str | None):
             try:
                 schedule_time, time_zone = split_text(moment, zone)
             except ValueError:
@@ -216,7 +230,9 @@ class CreatePost(RequestModel):
     @field_validator("schedule_time")
     @classmethod
     def _check_schedule_time(cls, value: str | None) -> str | None:
-        return None if value is None else parse_schedule_text(value)
+        if value is not None:
+            parse_schedule_text(value)
+        return value
 
     @field_validator("time_zone")
     @classmethod
@@ -229,12 +245,7 @@ class CreatePost(RequestModel):
     def _check_fields_together(self) -> Self:
         if self.publish_mode is PublishMode.SCHEDULED:
             if self.schedule_time is None:
-                msg = "publish_mode 'scheduled' needs schedule_time (an aware datetime, or 'YYYY-MM-DD HH:MM')"
-                raise ValueError(msg)
-            if self.time_zone is None:
-                msg = (
-                    "schedule_time needs time_zone (an IANA name such as 'Africa/Lagos') unless it is an aware datetime"
-                )
+                msg = f"publish_mode 'scheduled' needs schedule_time: 'YYYY-MM-DD HH:MM', or {WITH_OFFSET}"
                 raise ValueError(msg)
             split_text(self.schedule_time, self.time_zone)
         elif self.schedule_time is not None:

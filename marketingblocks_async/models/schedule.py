@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -121,6 +121,13 @@ _HALF_HOURS = {"+5": ("Asia/Kolkata",), "+9": ("Australia/Darwin", "Australia/Ad
 
 _SCHEDULE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ \u00a0\u202f]+|[Tt])([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
+    r"(?:[ \u00a0\u202f]?(?:([Zz])|([+\u2212-])([0-9]{2}):?([0-9]{2})?))?"
+)
+
+WITH_OFFSET = "with an offset, such as '2027-01-08T14:30+01:00'"
+
 SCHEDULE_FORMAT = "%Y-%m-%d %H:%M"
 """The documented format (``Y-m-d H:i``): whole minutes, local to ``time_zone``."""
 
@@ -225,20 +232,51 @@ def name_of(zone: ZoneInfo) -> str | None:
     return zone.key
 
 
-def parse_schedule_text(text: str) -> str:
-    """Return ``text`` if it has the documented form and names a real date, else raise ``ValueError``."""
-    _local_time(text)
-    return text
+def read_moment(text: str) -> str | datetime | None:
+    """Return a point in time that is written as in ISO 8601, with a blank or ``T``.
 
+    Returns:
+        The documented text if it has no offset, else an aware ``datetime``; ``None`` if the form is another one.
 
-def _local_time(text: str) -> datetime:
+    Raises:
+        ValueError: it has seconds other than 0, which the API cannot take, or the date is not real.
+
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return None
+    day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = found.groups()
+    if (second or "00") != "00" or (fraction or "0").strip("0"):
+        msg = "posts go out at whole minutes; write no seconds, as in YYYY-MM-DD HH:MM"
+        raise ValueError(msg)
+    local = f"{day} {hour:0>2}:{minute}"
     try:
-        if _SCHEDULE_TEXT.fullmatch(text):
-            return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(local)
+        if zulu is None and sign is None:
+            return local
+        # Through a time of day, which refuses minutes above 59.
+        offset = time(int(offset_hours or 0), int(offset_minutes or 0))
+        distance = timedelta(hours=offset.hour, minutes=offset.minute)
+        return moment.replace(tzinfo=timezone(distance if sign == "+" else -distance))
     except ValueError:
-        pass
-    msg = f"{text!r:.80} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or pass an aware datetime"
-    raise ValueError(msg)
+        msg = "it is no real date and time; check day, month, hour, minute and offset"
+        raise ValueError(msg) from None
+
+
+def parse_schedule_text(text: str) -> str | datetime:
+    """Return what ``read_moment()`` does.
+
+    Raises:
+        ValueError: the form is another one, or the time cannot be sent, whatever its zone.
+
+    """
+    moment = read_moment(text)
+    if moment is None:
+        msg = f"{text!r:.80} is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or {WITH_OFFSET}"
+        raise ValueError(msg)
+    if isinstance(moment, datetime):
+        split_moment(moment, None)
+    return moment
 
 
 def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
@@ -270,27 +308,37 @@ def split_moment(moment: datetime, time_zone: str | None) -> tuple[str, str]:
             _refuse_skipped(moment)
         return _express(moment, time_zone)
     except OverflowError as exc:
-        msg = f"schedule_time {moment!r} has no date in that zone; give a year from 1 to 9999"
+        msg = f"schedule_time {moment} has no date in that zone; give a year from 1 to 9999"
         raise ValueError(msg) from exc
 
 
-def split_text(text: str, time_zone: str) -> tuple[str, str]:
-    """Return (``schedule_time``, ``time_zone``) for a text in the documented form; also the texts themselves.
+def split_text(text: str, time_zone: str | None) -> tuple[str, str]:
+    """Return (``schedule_time``, ``time_zone``) for a text.
 
     Args:
-        text: local to ``time_zone``; returned as it is unless the clocks show it twice.
-        time_zone: IANA name.
+        text: local to ``time_zone`` if it has no offset.
+        time_zone: IANA name; ``None`` for a text with an offset, which then goes out in UTC.
 
     Raises:
-        ValueError: the form is another one, the date is not real, the zone is not known, or the clocks skip the time.
+        ValueError: the form is another one, the date is not real, the zone is missing or not known, or the clocks skip
+            the time.
 
     """
-    if plain_moment(text, time_zone) is not None:
+    if time_zone is not None and plain_moment(text, time_zone) is not None:
         return text, time_zone
-    moment = _local_time(text).replace(tzinfo=zone_of(time_zone))
+    local = parse_schedule_text(text)
+    if isinstance(local, datetime):
+        return split_moment(local, time_zone)
+    if time_zone is None:
+        msg = (
+            "schedule_time needs time_zone (an IANA name such as 'Africa/Lagos') or an offset, such as "
+            "'2027-01-08T14:30+01:00'"
+        )
+        raise ValueError(msg)
+    moment = datetime.fromisoformat(local).replace(tzinfo=zone_of(time_zone))
     if not isinstance(moment.tzinfo, ZoneInfo) or is_unique(moment):
-        # At the ends of the calendar.
-        return text, time_zone
+        # Not in the documented form, or at the ends of the calendar.
+        return local, time_zone
     _refuse_skipped(moment)
     warn_if_ambiguous(moment, time_zone)
     return _express(moment, None)
@@ -303,8 +351,10 @@ def plain_moment(text: str, time_zone: str) -> datetime | None:
 
     ``None`` for all other texts and zones.
     """
+    if not _SCHEDULE_TEXT.fullmatch(text):
+        return None
     try:
-        local = _local_time(text).replace(tzinfo=zone_of(time_zone))
+        local = datetime.fromisoformat(text).replace(tzinfo=zone_of(time_zone))
         if isinstance(local.tzinfo, ZoneInfo) and not is_unique(local):
             return None
         return local.astimezone(UTC)

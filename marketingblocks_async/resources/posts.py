@@ -99,8 +99,8 @@ class Posts(Resource):
             caption_text: the text.
             media_urls: addresses of the media; may be empty as far as is known.
             publish_mode: ``now``, ``scheduled``, ``queued`` or ``share_next``.
-            schedule_time: for ``scheduled``: an aware ``datetime``, or a naive one or ``"YYYY-MM-DD HH:MM"`` together
-                with ``time_zone``.
+            schedule_time: for ``scheduled``: an aware ``datetime`` or a string with an offset (ISO 8601), or a naive
+                ``datetime`` or ``"YYYY-MM-DD HH:MM"`` together with ``time_zone``.
             time_zone: IANA name.
             hash_tags: one string, or a list of tags.
             twitter_threads: required for ``post_type="thread"``.

@@ -25,7 +25,7 @@ CREATE = ("posts", "create", "--channel-type", "facebook", "--channel-id", "1", 
         ((*CREATE, "--post-extra", '{"title": "a", "title": "b"}'), 1, '"title" is there twice'),
         ((*CREATE, "--from-json", "list.json"), 1, "must hold a JSON object"),
         ((*CREATE, "--from-json", "binary.json"), 1, "binary.json: this is not JSON: it is not text"),
-        ((*CREATE, "--publish-mode", "scheduled"), 1, "'scheduled' needs --schedule-time ('YYYY-MM-DD HH:MM')"),
+        ((*CREATE, "--publish-mode", "scheduled"), 1, "'scheduled' needs --schedule-time: 'YYYY-MM-DD HH:MM', or"),
         ((*CREATE, "--schedule-time", "tomorrow", "--time-zone", "UTC"), 1, "write it as 'YYYY-MM-DD HH:MM'"),
         (
             (*CREATE, "--schedule-time", "2099-01-08 14:30"),

@@ -57,12 +57,18 @@ def test_a_refusal_in_front_of_the_api_says_nothing_of_the_token(kind: type[APIE
         (
             {"publish_mode": "scheduled"},
             "request",
-            "publish_mode 'scheduled' needs schedule_time ('YYYY-MM-DD HH:MM')",
+            (
+                "publish_mode 'scheduled' needs schedule_time: 'YYYY-MM-DD HH:MM', or with an offset, "
+                "such as '2027-01-08T14:30+01:00'"
+            ),
         ),
         (
             {"publish_mode": "scheduled", "schedule_time": "soon", "time_zone": "UTC"},
             "schedule_time",
-            "'soon' is not a schedule time; write it as 'YYYY-MM-DD HH:MM'",
+            (
+                "'soon' is not a schedule time; write it as 'YYYY-MM-DD HH:MM', or with an offset, "
+                "such as '2027-01-08T14:30+01:00'"
+            ),
         ),
         (
             {"post_type": "thread"},

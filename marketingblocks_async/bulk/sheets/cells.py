@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel
 
 from marketingblocks_async.models import ChannelType, PostType
+from marketingblocks_async.models.schedule import read_moment
 
 from .display import readable, visible
 from .json_text import JsonError, load_json
@@ -74,10 +75,6 @@ _LONGEST_NUMBER = 13_000
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,3999})(?:\.0{1,20})?")
 _GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[.,'\u2019\s][0-9]{2,3})+(?:[.,][0-9]+)?")
 _SCIENTIFIC_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
-_MOMENT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ \u00a0\u202f]+|[Tt])([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
-    r"[ \u00a0\u202f]?(?:([Zz])|([+\u2212-])([0-9]{2}):?([0-9]{2})?)?"
-)
 _DAY_ONLY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_OR_MONTH_FIRST = re.compile(r"[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:[0-9]{4}|[0-9]{2})\b.*", re.DOTALL)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -419,25 +416,13 @@ def read_schedule_time(value: object) -> str | datetime | None:
 
 
 def _moment_of(text: str) -> str | datetime:
-    found = _MOMENT.fullmatch(text)
-    if found is None:
-        raise CellError(_moment_message(text))
-    day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = found.groups()
-    if (second or "00") != "00" or (fraction or "0").strip("0"):
-        msg = f"posts go out at whole minutes; {_WRITE_TIME_AS}"
-        raise CellError(msg)
-    local = f"{day} {hour:0>2}:{minute}"
     try:
-        moment = datetime.fromisoformat(local)
-        if zulu is None and sign is None:
-            return local
-        # Through a time of day, which refuses minutes above 59.
-        offset = time(int(offset_hours or 0), int(offset_minutes or 0))
-        distance = timedelta(hours=offset.hour, minutes=offset.minute)
-        return moment.replace(tzinfo=timezone(distance if sign == "+" else -distance))
-    except ValueError:
-        msg = f'"{visible(text)}" is no real date and time; check day, month, hour, minute and offset'
-        raise CellError(msg) from None
+        moment = read_moment(text)
+    except ValueError as exc:
+        raise CellError(str(exc)) from None
+    if moment is None:
+        raise CellError(_moment_message(text))
+    return moment
 
 
 def _moment_message(text: str) -> str:

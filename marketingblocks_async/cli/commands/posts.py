@@ -44,7 +44,12 @@ def create(
             "(published at once)."
         ),
     ] = None,
-    schedule_time: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD HH:MM", help="When, in --time-zone.")] = None,
+    schedule_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM-DD HH:MM", help="When, in --time-zone; or with an offset, such as 2099-01-08T14:30+01:00."
+        ),
+    ] = None,
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for example Africa/Lagos.")] = None,
     hash_tag: Annotated[list[str] | None, typer.Option(help="A hash tag; may be repeated.")] = None,
     twitter_threads: Annotated[str | None, typer.Option(metavar="JSON", help="Tweets of a thread; or @FILE.")] = None,
