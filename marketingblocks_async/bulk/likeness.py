@@ -1,4 +1,8 @@
-"""Compare posts by what their readers see: white space at the ends of texts makes no other post."""
+"""Compare posts by what their readers see.
+
+White space at the ends of texts makes no other post. Neither does an empty text or list in place of a field that may be
+left out, nor the time zone of a post without a time, nor whether commas or spaces separate the hash tags.
+"""
 
 from __future__ import annotations
 
@@ -7,40 +11,84 @@ import json
 import re
 from typing import Any
 
+from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.base import is_array, is_object
 
 from .sheets.cells import BLANKS
 from .sheets.rows import canonical_text
 
+_REQUIRED = frozenset(name for name, field in CreatePost.model_fields.items() if field.is_required())
+
 _BLANK = f"(?:[{BLANKS}]|\\\\[nrt])"
 # It begins with the quote, since a search for one character is about ten times as fast.
-_MAY_BE_PADDED = re.compile(f'"(?:{_BLANK}|(?<=[{BLANKS}]")|(?<=\\\\[nrt]"))')
-"""A blank beside a quote, as in the JSON of a text with white space at an end."""
+_MAY_HAVE_MORE = re.compile(
+    f'"(?:{_BLANK}|(?<=[{BLANKS}]")|(?<=\\\\[nrt]")'
+    # Names are sorted. Most posts without media have an empty list of them, which is required and stands before these.
+    '|:""|:\\[\\](?!,"post_)|publish_mode":"\\w*","time_zone"|hash_tags":"(?:,|[^"]*(?:[\\s\\\\]|,[,"])))'
+)
+"""What the canonical JSON of a post may have beside what ``content_of()`` returns.
+
+These are a blank beside a quote, as in a text with white space at an end; an empty text or list; a time zone that does
+not follow a time; and hash tags that not only single commas separate.
+"""
+
+_BETWEEN_TAGS = re.compile(r"[,\s]+")
 
 
-def without_ends(value: Any) -> Any:
-    """Return parsed JSON without the white space at the ends of its texts."""
+def content_of(request: str, *, is_post: bool = True) -> Any:
+    """Return what a request asks for, as parsed JSON: equal for those that are the same.
+
+    Args:
+        request: its JSON text.
+        is_post: whether it creates a post. In the others an empty field may have a meaning: an update may delete one.
+
+    """
+    content = _without_ends(json.loads(request))
+    if not is_post or not is_object(content):
+        return content
+    if not content.get("schedule_time"):
+        content.pop("time_zone", None)
+    if isinstance(tags := content.get("hash_tags"), str):
+        # Documented: commas or spaces separate them. Lists are sent with commas.
+        content["hash_tags"] = _BETWEEN_TAGS.sub(",", tags).strip(",")
+    return {name: _without_empty(value) for name, value in content.items() if name in _REQUIRED or not _is_empty(value)}
+
+
+def _without_ends(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip(BLANKS)
     if is_array(value):
-        return [without_ends(each) for each in value]
+        return [_without_ends(each) for each in value]
     if is_object(value):
-        return {name: without_ends(each) for name, each in value.items()}
+        return {name: _without_ends(each) for name, each in value.items()}
     return value
 
 
+def _without_empty(value: Any) -> Any:
+    if is_array(value):
+        # A tweet without a text is still one of the thread.
+        return [_without_empty(each) for each in value]
+    if is_object(value):
+        return {name: _without_empty(each) for name, each in value.items() if not _is_empty(each)}
+    return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value in ("", [])
+
+
 def likeness(content_hash: str, request: str) -> str:
-    """Return a hash that is the same for posts which differ in white space at the ends of texts only.
+    """Return a hash that is the same for posts that are the same for their readers, see ``content_of()``.
 
     Args:
         content_hash: of the request.
         request: its canonical JSON text, as rows and journals have it.
 
     Returns:
-        ``content_hash`` itself, unless the request has such white space.
+        ``content_hash`` itself, unless the request has more than its content.
 
     """
-    if not content_hash or _MAY_BE_PADDED.search(request) is None:
+    if not content_hash or _MAY_HAVE_MORE.search(request) is None:
         return content_hash
     try:
         return likeness_of(request)
@@ -49,6 +97,6 @@ def likeness(content_hash: str, request: str) -> str:
         return content_hash
 
 
-def likeness_of(request: str) -> str:
-    """Return the ``likeness()`` of a post from its request, whatever the form of that JSON text."""
-    return hashlib.sha256(canonical_text(without_ends(json.loads(request))).encode()).hexdigest()
+def likeness_of(request: str, *, is_post: bool = True) -> str:
+    """Return the ``likeness()`` of a request, whatever the form of its JSON text. See ``content_of()``."""
+    return hashlib.sha256(canonical_text(content_of(request, is_post=is_post)).encode()).hexdigest()

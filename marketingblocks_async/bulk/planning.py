@@ -239,7 +239,7 @@ class PlanBuilder:
 
 
 class _Duplicates:
-    """Finds rows that make the same post, or one that differs in white space at the ends of texts only."""
+    """Finds rows that make the same post, by its ``likeness()``."""
 
     def __init__(self) -> None:
         self.rows = 0

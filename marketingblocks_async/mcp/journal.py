@@ -68,14 +68,19 @@ class Order:
 
     @property
     def former_key(self) -> str:
-        """The key that earlier versions derived: for them white space at the ends of texts was content."""
+        """The key that the first versions derived: for them the whole request was content."""
         return derived_key(hash_of(self.tool, json.loads(self.request)))
+
+    @property
+    def likeness(self) -> str:
+        """A hash that is the same for orders of one tool that ask for the same; for a post its ``likeness()``."""
+        return likeness_of(self.request, is_post=self.channel is not None)
 
     def is_like(self, other: Order) -> bool:
         """Whether another order asks for the same; its hash may be that of an earlier version."""
         if self.content_hash == other.content_hash:
             return True
-        return self.tool == other.tool and likeness_of(self.request) == likeness_of(other.request)
+        return self.tool == other.tool and self.likeness == other.likeness
 
 
 def hash_of(tool: str, content: Any) -> str:
@@ -237,7 +242,7 @@ class WriteJournal:
             return self._same_content(run, order)
 
     def _same_content(self, run: _Run, order: Order) -> StoredWrite | None:
-        like = likeness_of(order.request)
+        like = order.likeness
         for row in run("same_channel", tool=order.tool, channel=order.channel, request_key=order.request_key):
             if row["hash"] == order.content_hash or self._likeness(row) == like:
                 return self._stored(row)
@@ -246,7 +251,7 @@ class WriteJournal:
     def _likeness(self, row: _Row) -> str:
         number = row["number"]
         if number not in self._likenesses:
-            self._likenesses[number] = likeness_of(row["request"])
+            self._likenesses[number] = likeness_of(row["request"], is_post=row["channel"] is not None)
         return self._likenesses[number]
 
     def last_other_update(self, automation: int, order: Order) -> int | None:

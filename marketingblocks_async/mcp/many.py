@@ -35,7 +35,6 @@ from marketingblocks_async.bulk import (
 )
 from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
-from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
@@ -291,8 +290,7 @@ class ManyPosts:
             )
         if order.channel is None or not order.has_derived_key:
             return None
-        like = likeness_of(order.request)
-        runs = await asyncio.to_thread(runs_with, self.journals, base_url, like)
+        runs = await asyncio.to_thread(runs_with, self.journals, base_url, order.likeness)
         if not runs:
             return None
         return result(

@@ -55,7 +55,7 @@ ORDER BY sent_at LIMIT 10000
 
 -- name: sent_posts
 -- Those that were sent, or may have been, or that a server has in hand.
-SELECT number, request_key, request, CASE state WHEN 0 THEN NULL ELSE sent_at END AS sent_at FROM writes
+SELECT number, request_key, request, channel, CASE state WHEN 0 THEN NULL ELSE sent_at END AS sent_at FROM writes
 WHERE channel IS NOT NULL AND (state IN (1, 2, 4) OR owner IS NOT NULL)
 
 -- name: claimed

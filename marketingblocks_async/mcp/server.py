@@ -32,7 +32,7 @@ from marketingblocks_async import (
     __version__,
 )
 from marketingblocks_async.bulk import BulkProgress, RowState
-from marketingblocks_async.bulk.likeness import without_ends
+from marketingblocks_async.bulk.likeness import content_of
 from marketingblocks_async.bulk.sheets.cells import CellError, check_characters
 from marketingblocks_async.models import RequestModel
 
@@ -46,8 +46,6 @@ from .tools import ASK, CREATE_MANY, INSTRUCTIONS, KEY_FIELD, ToolSpec, all_tool
 from .writes import Writes
 
 _NOT_VALID = "The arguments are not valid. Nothing was sent. Correct the fields that untrusted_data names."
-
-_REQUIRED = {name for name, each in CreatePost.model_fields.items() if each.is_required()}
 
 LONGEST_QUESTION = 2_000
 """Characters of a post's texts that the person is shown; enough for most posts and threads."""
@@ -226,12 +224,7 @@ class MarketingBlocksServer:
 def _order(tool: str, request: RequestModel, request_key: str | None) -> Order:
     """Return the write that a call asks for; its key is made from the content if the call has none."""
     body = request.wire_json().decode()
-    # White space at the ends of texts makes no other request.
-    content = without_ends(json.loads(body))
-    if isinstance(request, CreatePost):
-        # Neither does an empty text or list in place of a field that may be left out. In an update it may delete one.
-        content = {name: value for name, value in content.items() if name in _REQUIRED or value not in ("", [])}
-    content_hash = hash_of(tool, content)
+    content_hash = hash_of(tool, content_of(body, is_post=isinstance(request, CreatePost)))
     request_key = derived_key(content_hash) if request_key is None else request_key
     channel = f"{request.channel_type.value}:{request.channel_id}" if isinstance(request, CreatePost) else None
     return Order(request_key, tool, content_hash, body, channel)

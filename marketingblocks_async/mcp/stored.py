@@ -54,9 +54,9 @@ class Hashes:
         return self._hash.hexdigest()
 
     def derived_keys(self) -> list[str]:
-        """Return the keys of a plan to which the caller gives none: that of this version, and that of earlier ones.
+        """Return the keys of a plan to which the caller gives none: that of this version, and that of the first ones.
 
-        For those, white space at the ends of texts was content.
+        For those, the whole request was content.
         """
         return [f"many-{each.hexdigest()[:16]}" for each in (self._hash, self._former)]
 

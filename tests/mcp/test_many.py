@@ -297,6 +297,27 @@ async def test_posts_that_another_run_began_to_send_after_the_plan_are_not_sent(
     assert [look(path, url).new_repeats for path in (two, three)] == [3, 0]
 
 
+@pytest.mark.parametrize("first", ["single", "run"])
+@pytest.mark.parametrize("more", [{"hash_tags": ""}, {"twitter_threads": []}, {"time_zone": "UTC"}])
+async def test_what_readers_do_not_see_makes_no_other_post_for_runs_and_calls(
+    sandbox: Sandbox, tmp_path: Path, first: str, more: dict[str, Any]
+) -> None:
+    one, two = POST, POST | more
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        if first == "single":
+            assert (await call(client, "create_post", one))["outcome"] == "done"
+            told = await call(client, CREATE_MANY, action="plan", posts=[two])
+        else:
+            key = (await call(client, CREATE_MANY, action="plan", posts=[one]))["request_key"]
+            assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == "done"
+            again = await call(client, CREATE_MANY, action="plan", posts=[two])
+            assert again["request_key"] == key
+            told = await call(client, "create_post", two)
+        assert told["outcome"] == "refused"
+        assert "sent_earlier" in told["untrusted_data"]
+    assert len(sandbox.posts) == 1
+
+
 async def test_a_run_sends_no_post_that_a_single_call_has_sent_or_may_have_sent(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import threading
@@ -21,7 +22,6 @@ from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
 from marketingblocks_async.mcp.journal import Order, StoredWrite
 from marketingblocks_async.mcp.tools import CREATE_MANY
-from marketingblocks_async.models import CreatePost
 from marketingblocks_async.sandbox import CreatePostShape, Fault, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
@@ -94,7 +94,7 @@ async def test_what_an_earlier_version_sent_with_white_space_is_not_sent_again(
     if fault is not None:
         sandbox.faults.add(fault)
     with monkeypatch.context() as former:
-        former.setattr("marketingblocks_async.mcp.server.without_ends", _with_ends)
+        former.setattr("marketingblocks_async.mcp.server.content_of", _whole)
         first = await tools("create_post", padded, **more)
     again = await tools("create_post", padded, **more)
     by_key = await tools("create_post", padded, request_key=first["request_key"])
@@ -112,7 +112,7 @@ async def test_what_an_earlier_version_did_not_send_is_sent_under_its_key(
     sandbox.faults.add("too_many_requests:endpoint=create-post,times=1,retry_after=90")
     with monkeypatch.context() as former:
         former.setattr("marketingblocks_async.mcp.serving.DEADLINE", 0.5)
-        former.setattr("marketingblocks_async.mcp.server.without_ends", _with_ends)
+        former.setattr("marketingblocks_async.mcp.server.content_of", _whole)
         async with connected(sandbox, tmp_path) as (client, _):
             first = await call(client, "create_post", padded)
     assert first["outcome"] == "not_sent"
@@ -123,9 +123,9 @@ async def test_what_an_earlier_version_did_not_send_is_sent_under_its_key(
     assert carried_out(sandbox, "create_post") == 1
 
 
-def _with_ends(content: object) -> object:
-    """Return a request as earlier versions compared it."""
-    return content
+def _whole(request: str, **_: object) -> object:
+    """Return the content of a request as the first versions compared it."""
+    return json.loads(request)
 
 
 async def test_a_key_of_its_own_publishes_the_same_content_again(sandbox: Sandbox, tools: Tools) -> None:
@@ -203,7 +203,9 @@ async def test_what_cannot_be_a_key_is_refused(sandbox: Sandbox, tools: Tools, k
     assert not sandbox.posts
 
 
-@pytest.mark.parametrize("empty", [{"hash_tags": ""}, {"hash_tags": " "}, {"twitter_threads": []}])
+@pytest.mark.parametrize(
+    "empty", [{"hash_tags": ""}, {"hash_tags": " "}, {"twitter_threads": []}, {"time_zone": "Africa/Lagos"}]
+)
 async def test_an_empty_field_in_place_of_none_makes_no_other_post(
     sandbox: Sandbox, tools: Tools, empty: dict[str, Any]
 ) -> None:
@@ -220,12 +222,25 @@ async def test_what_an_earlier_version_sent_with_an_empty_field_is_not_sent_agai
 ) -> None:
     more = {"hash_tags": ""} if key is None else {"hash_tags": "", "request_key": key}
     with monkeypatch.context() as former:
-        # For it, every field was content.
-        former.setattr("marketingblocks_async.mcp.server._REQUIRED", CreatePost.model_fields)
+        former.setattr("marketingblocks_async.mcp.server.content_of", _whole)
         first = await tools("create_post", POST, **more)
     again = await tools("create_post", POST, **more)
     assert again["repeated"]
     assert again["request_key"] == first["request_key"]
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_thread_that_another_version_sent_is_not_sent_again_with_an_empty_list_of_media(
+    sandbox: Sandbox, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = POST | {"channel_type": "twitter", "post_type": "thread"}
+    plain = thread | {"twitter_threads": [{"message": "One"}]}
+    empty = thread | {"twitter_threads": [{"message": "One", "media_urls": list[str]()}]}
+    with monkeypatch.context() as former:
+        former.setattr("marketingblocks_async.mcp.server.content_of", _whole)
+        first = await tools("create_post", empty)
+    told = [await tools("create_post", post) for post in (plain, empty)]
+    assert [each["request_key"] for each in told] == [first["request_key"]] * 2
     assert len(sandbox.posts) == 1
 
 
