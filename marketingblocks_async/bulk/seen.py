@@ -44,13 +44,20 @@ class Seen:
         try:
             return self._add(digest, row)
         except sqlite3.Error as exc:
-            msg = f"cannot look for repetitions, which takes a temporary file of 25 bytes a row: {exc}; set TMPDIR"
-            raise BulkError(msg) from exc
+            raise _unusable(exc) from exc
 
     def first(self, digest: int) -> int | None:
-        """Return the first row that had a digest; ``None`` if none had it."""
+        """Return the first row that had a digest; ``None`` if none had it.
+
+        Raises:
+            BulkError: the temporary file cannot be read.
+
+        """
         found = self._recent.get(digest)
-        found = self._stored(digest) if found is None else found
+        try:
+            found = self._stored(digest) if found is None else found
+        except sqlite3.Error as exc:
+            raise _unusable(exc) from exc
         return None if found is None else abs(found)
 
     def _add(self, digest: int, row: int) -> tuple[int, bool] | None:
@@ -98,6 +105,11 @@ class Seen:
         lines = sorted((_signed(digest), first) for digest, first in self._recent.items())
         self._table.executemany("INSERT INTO seen VALUES (?, ?)", lines)
         self._recent.clear()
+
+
+def _unusable(error: sqlite3.Error) -> BulkError:
+    msg = f"cannot look for repetitions, which takes a temporary file of 25 bytes a row: {error}; set TMPDIR"
+    return BulkError(msg)
 
 
 def digest_of(content_hash: str) -> int:

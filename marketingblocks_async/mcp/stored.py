@@ -16,7 +16,7 @@ from typing import Any
 
 from marketingblocks_async import PublishMode
 from marketingblocks_async.bulk import Counts, JournalError, JournalReader, Row, RowState, SentEarlier, StoredRow
-from marketingblocks_async.bulk.journal.earlier import find_sent_earlier
+from marketingblocks_async.bulk.journal.earlier import find_sent_earlier, sources_of
 from marketingblocks_async.bulk.journal.journal import PLANNED_AT
 from marketingblocks_async.bulk.likeness import likeness
 from marketingblocks_async.bulk.seen import Seen, digest_of
@@ -125,7 +125,7 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
             base_url,
             singles,
             remaining,
-            source=meta.get("source", ""),
+            sources=sources_of(meta),
             pending="base_url" not in meta,
         )
         sent = find(since=0.0)
@@ -168,13 +168,13 @@ def _find_sent(
     singles: Sequence[SentPost],
     remaining: Seen,
     *,
-    source: str,
+    sources: Sequence[Path],
     since: float,
     pending: bool,
 ) -> _Sent:
     """Return which of the remaining rows of a run others have sent since a time, or have pending.
 
-    Others are also runs of the command line from the file ``source``, whose journal is beside it.
+    Others are also runs of the command line from the file that ``sources`` name, whose journal is beside it.
     """
     rows = set[int]()
 
@@ -183,7 +183,7 @@ def _find_sent(
             rows.add(row)
         return row
 
-    runs = find_sent_earlier(path, base_url, row_with, source=source, since=since, pending=pending)
+    runs = find_sent_earlier(path, base_url, row_with, sources=sources, since=since, pending=pending)
     calls = [each.request_key for each in singles if each.sent_at >= since and row_with(each.like) is not None]
     return _Sent(rows, runs, calls)
 

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import starmap
@@ -36,9 +36,19 @@ from marketingblocks_async.bulk.sheets.sources import AsyncRowStream, ReadOption
 from marketingblocks_async.bulk.threads import in_thread
 
 from .account import BASE_URL
-from .earlier import find_sent_earlier
-from .files import APPLICATION_ID, SCHEMA_VERSION, lock_journal, mark, meta_line, partial_path, sync, wal_path
-from .journal import PLANNED_AT, JournalReader
+from .earlier import find_sent_earlier, sources_of
+from .files import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    lock_journal,
+    mark,
+    meta_line,
+    partial_path,
+    real_path,
+    sync,
+    wal_path,
+)
+from .journal import PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
 from .next_steps import bulk_command, name_for_failures
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
@@ -117,8 +127,9 @@ async def create_journal(
         async with AsyncExitStack() as until_made:
             if base_url is not None and not allow_duplicates:
                 # Until the journal is there, since another run that begins has to see its rows.
-                await until_made.enter_async_context(turn(path, rows.info.file))
-                find_sent = partial(find_sent_earlier, source=rows.info.file)
+                sources = sources_of({"source": rows.info.file})
+                await until_made.enter_async_context(turn(path, sources))
+                find_sent = partial(find_sent_earlier, sources=sources)
                 sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
                 plan_builder.add_sent_earlier(sent)
             plan = plan_builder.finish(rows.info)
@@ -275,7 +286,13 @@ def _add_invalid(builder: JournalBuilder, raw: RawRow, errors: list[RowError]) -
 
 
 def _meta(info: SourceInfo) -> dict[str, str]:
-    return {"source": escape(info.file), "source_kind": info.kind, "source_sha256": info.sha256 or ""}
+    facts = {"source": escape(info.file), "source_kind": info.kind, "source_sha256": info.sha256 or ""}
+    # The source may be no more than a name.
+    with suppress(OSError, ValueError):
+        if info.file:
+            path = Path(info.file)
+            facts |= {SOURCE_PATH: escape(str(path.absolute())), SOURCE_TARGET: escape(str(real_path(path)))}
+    return facts
 
 
 class JournalBuilder:

@@ -7,8 +7,9 @@ looks, too: its pending rows may have been sent from another file meanwhile.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from marketingblocks_async.bulk.plan import SentEarlier
 from marketingblocks_async.bulk.seen import Seen, digest_of
 
 from .account import BASE_URL
-from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, wal_path
-from .journal import PLANNED_AT, JournalReader
+from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, folders_of, real_path, wal_path
+from .journal import PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
 from .sql import QUERIES
 from .states import RowState
 
@@ -33,56 +34,61 @@ def find_sent_earlier(
     base_url: str,
     row_with: Callable[[str], int | None],
     *,
-    source: str = "",
+    sources: Iterable[Path] = (),
     since: float = 0.0,
     pending: bool = True,
 ) -> list[SentEarlier]:
     """Return what other runs have sent, or may have sent: their ``*.journal`` is beside that of a run or its file.
 
+    Where a name is a link, it is also looked beside what that leads to.
+
     Args:
         path: the run's journal.
         base_url: API root; runs at another one do not count.
         row_with: returns the run's first row whose request has a ``likeness()``.
-        source: the file of the run's rows, beside which there may be journals, too; empty if there is none.
+        sources: names of the file of the run's rows, beside which there may be journals, too.
         since: Unix time; what was sent before does not count, nor what is pending in a run that began before.
         pending: whether to return also what is pending in other runs that have begun or are about to.
 
     """
-    found: list[SentEarlier] = []
-    for journal in _others(path, source):
-        count, rows = 0, list[int]()
-        try:
-            for like in _sent(journal, base_url, since, pending=pending):
-                if (row := row_with(like)) is not None:
-                    count += 1
-                    rows += [row] if len(rows) < LISTED_ROWS else []
-        except (JournalError, sqlite3.Error):
-            # What cannot be read is no reason to refuse rows; its own run says what is wrong with it.
-            continue
-        if count:
-            found.append(SentEarlier(str(journal), count, tuple(sorted(rows))))
-    return found
+    others = _others(path, sources)
+    found = [_repeated(each, _sent(each, base_url, since, pending=pending), row_with) for each in others]
+    return [each for each in found if each.count]
 
 
-def _others(path: Path, source: str) -> list[Path]:
+def sources_of(meta: Mapping[str, str]) -> list[Path]:
+    """Return the names of the file of a run's rows, by the facts of its journal; those of earlier versions have one."""
+    names = (meta.get(fact) for fact in ("source", SOURCE_PATH, SOURCE_TARGET))
+    return [Path(name) for name in names if name]
+
+
+def _repeated(journal: Path, likes: Iterable[str], row_with: Callable[[str], int | None]) -> SentEarlier:
+    """Return how many posts of another journal a run has, too."""
+    count, rows = 0, list[int]()
+    for like in likes:
+        if (row := row_with(like)) is not None:
+            count += 1
+            rows += [row] if len(rows) < LISTED_ROWS else []
+    return SentEarlier(str(journal), count, tuple(sorted(rows)))
+
+
+def _others(path: Path, sources: Iterable[Path]) -> list[Path]:
     """Return the journals beside one and beside the file of its rows, without that one."""
-    found = _journals_in(path.parent)
-    # The source may be no more than a name.
-    with suppress(OSError, ValueError):
-        found = (_journals_in(Path(source).parent) if source else {}) | found
-    found.pop(path.resolve(), None)
+    found: dict[Path, Path] = {}
+    for folder in folders_of([path, *sources]).values():
+        for journal in sorted(folder.glob("*.journal")):
+            # Not what is no file, such as a link that leads to itself.
+            if os.path.isfile(journal):  # noqa: PTH113 - Path's raises for a link to where nothing may be seen
+                found.setdefault(real_path(journal), journal)
+    found.pop(real_path(path), None)
     return list(found.values())
 
 
-def _journals_in(folder: Path) -> dict[Path, Path]:
-    return {journal.resolve(): journal for journal in sorted(folder.glob("*.journal"))}
-
-
 def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
-    """Refuse to go on with a run if other runs have sent, or may have sent, its rows since it was planned.
+    """Refuse to go on with a run if others have sent, or may have sent, its rows since it was planned.
 
-    What they had sent before was allowed when it was planned. What they have pending does not count: two stopped runs
-    would block each other.
+    What they had sent before was
+    allowed when it was planned. What they have pending does not count: two stopped runs would block each other.
 
     Args:
         journal: the run.
@@ -106,12 +112,13 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
                 remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
         return remaining.first(digest_of(like))
 
-    planned_at = float(journal.meta.get(PLANNED_AT, 0.0))
-    source = journal.meta.get("source", "")
-    if sent := find_sent_earlier(journal.path, base_url, row_with, source=source, since=planned_at, pending=False):
+    meta = journal.meta
+    since = float(meta.get(PLANNED_AT, 0.0))
+    runs = find_sent_earlier(journal.path, base_url, row_with, sources=sources_of(meta), since=since, pending=False)
+    if runs:
         msg = (
-            "nothing was sent: since this run was planned, other runs have sent some of its pending rows, or may have "
-            f"sent them ({by_runs(sent)}); send them once more (allow_duplicates), or put the other pending rows "
+            "nothing was sent: since this run was planned, others have sent some of its pending rows, or may have "
+            f"sent them ({by_runs(runs)}); send them once more (allow_duplicates), or put the other pending rows "
             "('bulk report --results' shows which) into a new file, send that file (allow_duplicates), and do not "
             "resume this run"
         )
@@ -119,6 +126,13 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
 
 
 def _sent(journal: Path, base_url: str, since: float, *, pending: bool) -> Iterator[str]:
+    # What cannot be read is no reason to refuse rows; its own run says what is wrong with it. Here, and not around what
+    # compares the rows: an error about the run's own journal has to be told.
+    with suppress(JournalError, sqlite3.Error):
+        yield from _read(journal, base_url, since, pending=pending)
+
+
+def _read(journal: Path, base_url: str, since: float, *, pending: bool) -> Iterator[str]:
     with closing(connect_for_reading(journal, read_only=wal_path(journal).exists())) as connection:
         kind = [connection.execute(QUERIES[query]).fetchone()[0] for query in ("application", "version")]
         if kind != [APPLICATION_ID, SCHEMA_VERSION]:

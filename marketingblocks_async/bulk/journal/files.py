@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -223,6 +224,26 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
+def real_path(path: Path) -> Path:
+    """Return where a name leads through symbolic links; ``Path.resolve()`` raises for links in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def folders_of(files: Iterable[Path]) -> dict[tuple[int, int], Path]:
+    """Return the folders in which files are named and those where their links lead to, by what identifies a folder.
+
+    A folder that has two names, or cannot be seen, is there once or not at all.
+    """
+    found: dict[tuple[int, int], Path] = {}
+    for file in files:
+        # The source may be no more than a name.
+        with contextlib.suppress(OSError, ValueError):
+            for folder in (file.parent, real_path(file).parent):
+                status = folder.stat()
+                found.setdefault((status.st_ino, status.st_dev), folder)
+    return found
+
+
 def partial_path(path: Path) -> Path:
     """Return the file in which a journal is made before it is complete."""
     return path.with_name(f"{path.name}.importing")
@@ -231,14 +252,14 @@ def partial_path(path: Path) -> Path:
 def wal_path(path: Path) -> Path:
     """Return the write-ahead log of a journal."""
     # SQLite follows symbolic links, too.
-    path = path.resolve()
+    path = real_path(path)
     return path.with_name(f"{path.name}-wal")
 
 
 def lock_path(path: Path) -> Path:
     """Return the file of a journal's lock."""
     # Two names of one journal are one journal.
-    path = path.resolve()
+    path = real_path(path)
     return path.with_name(f"{path.name}.lock")
 
 
@@ -345,7 +366,7 @@ def connect_for_reading(path: Path, *, read_only: bool) -> ReadingConnection:
         JournalError: it cannot be read, or is not a database.
 
     """
-    path = path.resolve()
+    path = real_path(path)
     try:
         try:
             return _open_to_read(path, "mode=ro" if read_only else "mode=rw")

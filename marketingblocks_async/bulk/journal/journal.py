@@ -81,6 +81,10 @@ _NOT_OPEN = "the journal is not open; use 'async with Journal(path)', or open()"
 PLANNED_AT = "planned_at"
 """Name of the fact when the rows were checked, as Unix time: those whose time was past then were allowed."""
 
+SOURCE_PATH, SOURCE_TARGET = "source_path", "source_target"
+"""Names of the facts where the file of the rows was named, as an absolute path, and where that led through links. The
+fact ``source`` is for people: a relative name leads elsewhere from another folder."""
+
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
 

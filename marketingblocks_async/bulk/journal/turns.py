@@ -7,14 +7,14 @@ look before the other one's journal is there, and both would send the same rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalInUseError
 from marketingblocks_async.bulk.threads import in_thread
 
-from .files import FileLock, LockHeldError
+from .files import FileLock, LockHeldError, folders_of
 
 TURN_NAME = ".marketingblocks-bulk.lock"
 """Name of the lock's file in a folder. It is removed with the lock, but for Windows; what is left locks nothing."""
@@ -26,21 +26,22 @@ _PAUSE = 0.02
 
 
 @asynccontextmanager
-async def turn(path: Path, source: str) -> AsyncGenerator[None]:
-    """Hold the turn in the folders where a run looks for other runs: that of its journal, and that of its file.
+async def turn(path: Path, sources: Iterable[Path]) -> AsyncGenerator[None]:
+    """Hold the turn in the folders where a run looks for other runs: those of its journal, and those of its file.
 
     A folder that cannot be written to, or whose file system has no locks, is left out: a run works there all the same.
 
     Args:
         path: the run's journal.
-        source: the file of its rows; empty if there is none.
+        sources: the names of the file of its rows.
 
     Raises:
         JournalInUseError: another run has kept the turn for more than ``LONGEST_WAIT``.
 
     """
     with ExitStack() as held:
-        for folder in _folders(path, source):
+        # In an order that is the same for all processes, so none waits for one that waits for it.
+        for _, folder in sorted(folders_of([path, *sources]).items()):
             lock = FileLock(folder / TURN_NAME)
             held.callback(lock.release)
             with suppress(OSError):
@@ -75,17 +76,3 @@ def _taken_at(folder: Path) -> int:
     with suppress(OSError):
         return (folder / TURN_NAME).stat().st_mtime_ns
     return 0
-
-
-def _folders(path: Path, source: str) -> list[Path]:
-    """Return the folders in an order that is the same for all processes, so none waits for one that waits for it.
-
-    A folder that has two names is there once: a process would wait for its own lock.
-    """
-    found: dict[tuple[int, int], Path] = {}
-    for file in (Path(source), path) if source else (path,):
-        # The source may be no more than a name.
-        with suppress(OSError, ValueError):
-            status = file.parent.stat()
-            found[status.st_ino, status.st_dev] = file.parent
-    return [folder for _, folder in sorted(found.items())]

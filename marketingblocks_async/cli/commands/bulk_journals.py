@@ -67,7 +67,7 @@ def find_sent(file: Path, base_url: str | None) -> FindSent | None:
     if str(file) == STANDARD_INPUT:
         return None
     try:
-        return partial(find_sent_earlier, beside(file), resolve_base_url(base_url))
+        return partial(find_sent_earlier, beside(file), resolve_base_url(base_url), sources=[file])
     except ConfigurationError:
         # A plan sends nothing, so it needs no address that can be used.
         return None

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -123,7 +124,7 @@ def send(
     async def run() -> tuple[BulkResult, str]:
         async with client, Journal(path) as journal:
             source = journal.meta.get("source", "")
-            if resumed and _has_changed(Path(source), journal.meta):
+            if resumed and _has_changed(journal.meta):
                 settings.output.note(f"Warning: {source} has changed since the plan; its rows are sent as planned.")
             if how.results is not None:
                 check_target(how.results, path, journal.meta)
@@ -199,10 +200,15 @@ def _resume_command(settings: Settings, path: Path, how: Sending) -> str:
     return " ".join([bulk_command("resume", path), *options])
 
 
-def _has_changed(source: Path, meta: Mapping[str, str]) -> bool:
+def _has_changed(meta: Mapping[str, str]) -> bool:
     """Return whether the file that a run was planned from is there and holds something else now."""
-    planned = meta.get("source_sha256")
-    return bool(planned) and source.is_file() and _sha256(source) != planned
+    from marketingblocks_async.bulk.journal.journal import SOURCE_PATH
+
+    planned, source = meta.get("source_sha256"), Path(meta.get(SOURCE_PATH, meta.get("source", "")))
+    # It may be where this account may not look.
+    with suppress(OSError):
+        return bool(planned) and source.is_file() and _sha256(source) != planned
+    return False
 
 
 def _is_written(settings: Settings, path: Path, results: Path) -> bool:
@@ -228,15 +234,13 @@ def check_target(path: Path, journal: Path, meta: Mapping[str, str]) -> None:
         ValueError: ``path`` is such a file, or cannot be written.
 
     """
-    source = meta.get("source", "")
-    # The file's name in the journal may lead elsewhere from this folder; its place beside the journal, and what is in
-    # it, do not change.
-    precious = (journal, journal.parent / journal.name.removesuffix(".journal"), *([Path(source)] if source else []))
-    is_precious = any(
-        path.absolute() == each.absolute() or (path.exists() and each.exists() and path.samefile(each))
-        for each in precious
-    )
-    if is_precious or (path.is_file() and _sha256(path) == meta.get("source_sha256")):
+    from marketingblocks_async.bulk.journal.earlier import sources_of
+
+    # The file may have been moved since; its place beside the journal, and what is in it, do not change.
+    precious = (journal, journal.parent / journal.name.removesuffix(".journal"), *sources_of(meta))
+    if any(_is_same(path, each) for each in precious) or (
+        path.is_file() and _sha256(path) == meta.get("source_sha256")
+    ):
         msg = f"{path} would be written over, and the run needs it; give another name"
         raise ValueError(msg)
     if path.is_dir():
@@ -248,6 +252,13 @@ def check_target(path: Path, journal: Path, meta: Mapping[str, str]) -> None:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         msg = f"{path} may not be written; give a name in another folder"
         raise ValueError(msg)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    # One of them may not be there, or be no more than a name.
+    with suppress(OSError, ValueError):
+        return path.absolute() == other.absolute() or path.samefile(other)
+    return False
 
 
 def _sha256(path: Path) -> str:

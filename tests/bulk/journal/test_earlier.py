@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from marketingblocks_async import CreatePost
-from marketingblocks_async.bulk import Journal, JournalReader, RowState, UnconfirmedRowsError, create_journal
+from marketingblocks_async.bulk import (
+    BulkError,
+    Journal,
+    JournalError,
+    JournalReader,
+    RowState,
+    UnconfirmedRowsError,
+    create_journal,
+)
 from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
+from marketingblocks_async.bulk.seen import Seen
 
 URL = "https://one.example/api/v1"
 FILE = "channel_type,channel_id,post_type,caption_text,media_urls,publish_mode\nfacebook,1,post,A,,now\n"
@@ -80,17 +94,94 @@ async def test_a_run_goes_on_if_no_other_one_has_sent_its_rows_since_its_plan(
         refuse_sent_meanwhile(journal, URL, unknown=True)
 
 
-async def test_a_run_that_goes_on_looks_beside_its_file_too(tmp_path: Path) -> None:
-    (tmp_path / "journals").mkdir()
-    file, path = tmp_path / "posts.csv", tmp_path / "journals" / "run.journal"
-    file.write_text(FILE)
-    await create_journal(file, path, now=LONG_AGO)
-    await create_journal(file, tmp_path / "other.journal")
-    async with Journal(tmp_path / "other.journal") as journal:
-        await journal.noted("base_url", URL)
-        await journal.intend(1)
+def check_refused(path: Path) -> None:
     with JournalReader(path) as reader, pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other"):
         refuse_sent_meanwhile(reader, URL, unknown=True)
+
+
+async def test_a_run_that_goes_on_looks_beside_its_file_too_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("journals", "data", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "data")
+    (tmp_path / "data" / "posts.csv").write_text(FILE)
+    path = tmp_path / "journals" / "run.journal"
+    await create_journal("posts.csv", path, now=LONG_AGO)
+    await other(tmp_path / "data" / "run.journal", "A", state=RowState.SENDING)
+    check_refused(path)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    check_refused(path)
+    with JournalReader(path) as reader:
+        assert reader.meta["source"] == "posts.csv"
+
+
+@pytest.mark.parametrize("beside", ["link", "file"])
+async def test_a_link_to_the_file_hides_no_journal(tmp_path: Path, beside: str) -> None:
+    for name in ("journals", "link", "file", "later"):
+        (tmp_path / name).mkdir()
+    file, link, path = tmp_path / "file" / "posts.csv", tmp_path / "link" / "now.csv", tmp_path / "journals" / "run"
+    file.write_text(FILE)
+    link.symlink_to(file)
+    await other(tmp_path / beside / "run.journal", "A", state=RowState.DONE)
+    with pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other"):
+        await create_journal(link, path, allow_duplicates=False, base_url=URL)
+    await create_journal(link, path, now=LONG_AGO)
+    # Where it leads now does not matter, but where it led then.
+    link.unlink()
+    link.symlink_to(tmp_path / "later" / "posts.csv")
+    check_refused(path)
+
+
+@pytest.mark.parametrize("beside", [".", "link"])
+async def test_a_link_to_the_journal_hides_no_journal(path: Path, beside: str) -> None:
+    await create_journal(posts("A"), path, now=LONG_AGO)
+    link = path.parent / "link" / "now.journal"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    await other(path.parent / beside / "run.journal", "A", state=RowState.DONE)
+    check_refused(link)
+
+
+async def test_what_is_no_file_is_no_journal(path: Path) -> None:
+    for name in ("loop.journal", "dangling.journal"):
+        path.with_name(name).symlink_to(name if name == "loop.journal" else "nowhere")
+    path.with_name("folder.journal").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path.with_name("pipe.journal"))
+    await other(path, "A", state=RowState.DONE)
+    with pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other\.journal\)"):
+        await create_journal(posts("A"), path, allow_duplicates=False, base_url=URL)
+
+
+def test_where_a_link_leads_to_itself_is_no_journal_and_one_can_be_made(path: Path) -> None:
+    path.symlink_to(path.name)
+    with pytest.raises(JournalError, match="there is no journal at"):
+        JournalReader(path)
+    asyncio.run(create_journal(posts("A"), path))
+    assert path.is_file()
+
+
+async def test_an_error_about_the_own_journal_is_not_taken_for_one_about_another(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create_journal(posts("A"), path, now=LONG_AGO)
+    await other(path, "A", state=RowState.DONE)
+    with JournalReader(path) as reader:
+        monkeypatch.setattr(Seen, "_stored", Mock(side_effect=sqlite3.OperationalError("disk I/O error")))
+        with pytest.raises(BulkError, match="set TMPDIR"):
+            refuse_sent_meanwhile(reader, URL, unknown=True)
+        monkeypatch.setattr(reader, "rows", Mock(side_effect=JournalError("cannot read this one")))
+        with pytest.raises(JournalError, match="cannot read this one"):
+            refuse_sent_meanwhile(reader, URL, unknown=True)
+
+
+async def test_of_a_damaged_journal_counts_what_can_be_read(path: Path) -> None:
+    await create_journal(posts("A", "B", "C"), path, now=LONG_AGO)
+    await other(path, "A", "B", "C", state=RowState.DONE)
+    with closing(sqlite3.connect(path.with_name("other.journal"))) as damaged, damaged:
+        damaged.execute("UPDATE requests SET request = x'ff20', hash = x'ff20' WHERE number = 3")
+    check_refused(path)
 
 
 @pytest.mark.parametrize("name", ["a\0b/c", f"{'a' * 300}/b"])

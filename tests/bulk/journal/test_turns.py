@@ -103,7 +103,7 @@ async def test_a_run_waits_as_long_as_others_take_their_turns(file: Path, monkey
 
     monkeypatch.setattr(turns, "LONGEST_WAIT", 0.1)
     monkeypatch.setattr(FileLock, "acquire", held_by_another_one_each_time)
-    async with turns.turn(file.with_name("a.journal"), str(file)):
+    async with turns.turn(file.with_name("a.journal"), [file]):
         assert held == 10
 
 

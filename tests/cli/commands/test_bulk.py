@@ -12,12 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import create_journal
 from marketingblocks_async.bulk.journal.files import FileLock
+from marketingblocks_async.cli.commands import bulk_sending
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 from tests.support.command import (
@@ -614,6 +616,17 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert created(sandbox) == 5
 
 
+def test_plan_and_run_look_where_a_link_leads(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    for name in ("data", "today"):
+        (tmp_path / name).mkdir()
+    posts_file(tmp_path / "data" / "posts.csv", 2)
+    assert command("bulk", "run", "data/posts.csv", *LIFTED).code == 0
+    (tmp_path / "today" / "today.csv").symlink_to(tmp_path / "data" / "posts.csv")
+    assert command("bulk", "plan", "today/today.csv", "--json").json["sent_earlier"]
+    assert command("bulk", "run", "today/today.csv", *LIFTED).code == 2
+    assert created(sandbox) == 2
+
+
 def test_a_run_with_a_named_journal_looks_for_others_beside_it_and_beside_the_file(
     command: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -716,6 +729,27 @@ def test_the_file_of_posts_is_not_written_over_from_another_folder(
     assert (both.code, "name of two files" in both.words) == (1, True)
     assert file.read_bytes() == before
     assert created(sandbox) == 2
+
+
+def test_a_run_knows_its_file_from_another_folder_too(
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("journals", "elsewhere"):
+        (tmp_path / name).mkdir()
+    file, journal = posts_file(tmp_path / "posts.csv", 1), tmp_path / "journals" / "j"
+    assert command("bulk", "run", "posts.csv", "--journal", journal, *LIFTED).code == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    posts_file(tmp_path / "elsewhere" / "posts.csv", 2)
+    told = "posts.csv has changed since the plan"
+    assert told not in command("bulk", "resume", journal, *LIFTED).words
+    posts_file(file, 3)
+    assert told in command("bulk", "resume", journal, *LIFTED).words
+    refused = command("bulk", "report", journal, "--results", file)
+    assert (refused.code, "would be written over" in refused.words) == (1, True)
+    monkeypatch.setattr(bulk_sending, "_sha256", Mock(side_effect=PermissionError))
+    unseen = command("bulk", "resume", journal, *LIFTED)
+    assert (unseen.code, told in unseen.words) == (0, False)
+    assert created(sandbox) == 1
 
 
 @pytest.mark.parametrize("results", ["nowhere/r.csv", ".", "posts.csv", "posts.csv.journal"])
