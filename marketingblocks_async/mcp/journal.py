@@ -28,15 +28,11 @@ from typing import Any, TypeAlias
 
 from marketingblocks_async.bulk import JournalError, RowState, StoredRow
 from marketingblocks_async.bulk.journal.files import FileLock, LockHeldError
+from marketingblocks_async.bulk.journal.singles import WRITES_ID, WRITES_VERSION
 from marketingblocks_async.bulk.journal.sql import read_queries, read_schema
 from marketingblocks_async.bulk.journal.states import LOOKED_FOR
 from marketingblocks_async.bulk.likeness import likeness_of
 from marketingblocks_async.clock import CalendarClock
-
-APPLICATION_ID = 0x4D424D43
-"""Marks an SQLite file as a journal of this server."""
-
-SCHEMA_VERSION = 1
 
 BUSY_FOR = 10.0
 """Seconds to wait for the file while another program, or another call, has it locked."""
@@ -189,7 +185,7 @@ class WriteJournal:
             application = execute("PRAGMA application_id").fetchone()[0]
             version = execute("PRAGMA user_version").fetchone()[0]
             is_empty = not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not is_empty and (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+            if not is_empty and (application, version) != (WRITES_ID, WRITES_VERSION):
                 msg = f"{self.path} is no journal of this version of the MCP server; give another file (--journal)"
                 raise JournalError(msg)
             execute("PRAGMA journal_mode = DELETE")
@@ -197,8 +193,8 @@ class WriteJournal:
         with self._transaction():
             for statement in _SCHEMA.split(";"):
                 execute(statement)
-            execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            execute(f"PRAGMA application_id = {WRITES_ID}")
+            execute(f"PRAGMA user_version = {WRITES_VERSION}")
             execute("INSERT OR IGNORE INTO meta VALUES ('base_url', ?)", (base_url,))
             begun = execute("SELECT value FROM meta WHERE name = 'base_url'").fetchone()[0]
         if begun != base_url:

@@ -14,6 +14,7 @@ import uvicorn
 from mcp.server.stdio import stdio_server
 
 from marketingblocks_async import ConfigurationError, MarketingBlocks
+from marketingblocks_async.bulk.journal.singles import runs_folder
 from marketingblocks_async.configuration import DEFAULT_DOCS_URL, resolve_base_url
 
 from .journal import WriteJournal
@@ -70,7 +71,7 @@ async def open_server(token: str, settings: ServerSettings) -> AsyncGenerator[Ma
         )
         # Crash reports show local variables.
         del token
-        many = ManyPosts(settings.journal.with_name(f"{settings.journal.name}.bulk"), settings.folder, writes)
+        many = ManyPosts(runs_folder(settings.journal), settings.folder, writes)
         server = MarketingBlocksServer(settings, client, writes, many)
         async with client:
             try:

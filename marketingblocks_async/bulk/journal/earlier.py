@@ -15,13 +15,14 @@ from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
 from marketingblocks_async.bulk.likeness import likeness
-from marketingblocks_async.bulk.numbers import by_runs
+from marketingblocks_async.bulk.numbers import by_runs, listed_rows
 from marketingblocks_async.bulk.plan import SentEarlier
 from marketingblocks_async.bulk.seen import Seen, digest_of
 
 from .account import BASE_URL
 from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, folders_of, real_path, wal_path
 from .journal import PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
+from .singles import single_posts, writes_of
 from .sql import QUERIES
 from .states import RowState
 
@@ -87,7 +88,7 @@ def _others(path: Path, sources: Iterable[Path]) -> list[Path]:
 def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
     """Refuse to go on with a run if others have sent, or may have sent, its rows since it was planned.
 
-    What they had sent before was
+    Others are runs, and for a run of an MCP server also the single calls of that server. What they had sent before was
     allowed when it was planned. What they have pending does not count: two stopped runs would block each other.
 
     Args:
@@ -115,10 +116,17 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
     meta = journal.meta
     since = float(meta.get(PLANNED_AT, 0.0))
     runs = find_sent_earlier(journal.path, base_url, row_with, sources=sources_of(meta), since=since, pending=False)
-    if runs:
+    singles = (_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(journal.path))
+    found = [by_runs(runs)] if runs else []
+    found += [
+        f"{listed_rows(each.rows, each.count)} by single calls of the MCP server with the journal {each.journal}"
+        for each in singles
+        if each.count
+    ]
+    if found:
         msg = (
             "nothing was sent: since this run was planned, others have sent some of its pending rows, or may have "
-            f"sent them ({by_runs(runs)}); send them once more (allow_duplicates), or put the other pending rows "
+            f"sent them ({'; '.join(found)}); send them once more (allow_duplicates), or put the other pending rows "
             "('bulk report --results' shows which) into a new file, send that file (allow_duplicates), and do not "
             "resume this run"
         )

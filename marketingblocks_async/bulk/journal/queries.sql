@@ -73,6 +73,14 @@ WHERE r.hash <> '' AND (
     OR (coalesce(s.state, 0) = 0 AND ?)
 )
 
+-- name: single_posts
+-- Of the journal of an MCP server's single writes at an API, those since a time; with a server that has it in hand if it
+-- was not sent yet.
+SELECT likeness_of(request), CASE state WHEN 0 THEN owner END FROM writes
+WHERE EXISTS (SELECT 1 FROM meta WHERE name = 'base_url' AND rtrim(value, '/') = ?) AND channel IS NOT NULL AND (
+    (state IN (1, 2, 4) AND coalesce(sent_at, 1e99) >= ?) OR (state = 0 AND owner IS NOT NULL)
+)
+
 -- name: pending
 -- In one piece: for each row that SQLite hands over, a thread has to get Python's lock back from the event loop.
 SELECT json_group_array(json_array(number, hash, request)) FROM (

@@ -171,6 +171,7 @@ def resume(
     sent, and the others stay unknown.
     If the schedule time of a row has passed since the file was checked, nothing is sent without --allow-past.
     If another run in the folder has sent one of its rows since then, nothing is sent without --allow-duplicates.
+    For a run of the MCP server, that holds for what its tool create_post has sent, too.
     """
     journal = find_journal(journal)
     client = settings.client(timeout=sending.timeout)
