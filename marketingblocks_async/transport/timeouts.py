@@ -59,6 +59,11 @@ class AttemptTimer:
         for attempt in self._attempts:
             attempt.interrupt("the client was closed")
 
+    def abandon(self) -> None:
+        """Give back what the attempts hold, since their event loop was closed: nothing can interrupt them there."""
+        for attempt in self._attempts:
+            attempt.end()
+
     def _interrupt_late(self, turns: int = TURNS_TO_READ) -> None:
         self._handle = None
         now, look_again = self._loop.time(), math.inf

@@ -190,6 +190,9 @@ class Transport:
 
     def _abandon(self) -> None:
         """Close what was left open when its event loop was closed; nothing of it works any more."""
+        for timer in self._timers.values():
+            # Whatever keeps their tasks would keep their permits.
+            timer.abandon()
         for user in list(self.users):
             user.transport_closed(self)
         self._forget_loop()

@@ -124,6 +124,37 @@ def test_a_client_whose_loop_was_closed_while_it_was_in_use_begins_anew(closes: 
     assert told == []
 
 
+# As above.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_calls_of_a_closed_loop_hold_no_permits_even_if_their_tasks_are_kept() -> None:
+    """They held them for ever, so that the client had fewer permits on each next loop."""
+    loop = asyncio.new_event_loop()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        root = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        client = MarketingBlocks("kept-tasks", base_url=root, rate_limit=RateLimit(3))
+
+        async def leave() -> list[asyncio.Task[Any]]:
+            await client.open()
+            calls = [asyncio.create_task(client.posts.upcoming()) for _ in range(3)]
+            await until(lambda: in_use() == 3)
+            return calls
+
+        def in_use() -> int:
+            assert client.rate_limiter is not None
+            return client.rate_limiter.snapshot().in_use
+
+        async def again() -> None:
+            async with client:
+                await until(lambda: in_use() == 0)
+
+        calls = loop.run_until_complete(leave())
+        loop.close()
+        asyncio.run(again())
+        assert not any(call.done() for call in calls)
+        del calls
+        gc.collect()
+
+
 async def test_a_call_that_is_destroyed_gives_back_what_it_has_and_tells_nothing() -> None:
     """As the garbage collector does it, in another context than the call's."""
     told: list[object] = []
