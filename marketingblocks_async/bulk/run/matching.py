@@ -59,7 +59,9 @@ NOT_LISTED = "it is not listed, but the listing does not reach far enough to pro
 
 _UNREAD = "a listing could not be read, or not in full, so it is not proven that it was not published"
 
-_CHANGED = "its text is not listed, but posts {} of its channel belong to no row, and one could be it with another text"
+_CHANGED = (
+    "its text is not listed, but posts {} of its channel are not known here, and one could be it with another text"
+)
 
 _ContentT = TypeVar("_ContentT")
 
@@ -338,11 +340,11 @@ def _ids(posts: Sequence[ListedPost]) -> str:
 def _why_unclear(posts: Sequence[ListedPost], expected: int, *, is_ambiguous: bool) -> str:
     ids = _ids(posts)
     if is_ambiguous:
-        return f"posts {ids} could be this row or another one: the listing does not show what tells them apart"
+        return f"posts {ids} could be this one or another: the listing does not show what tells them apart"
     if len(posts) > expected:
-        return f"{len(posts)} posts could be this row ({ids}), more than there are rows like it"
+        return f"{len(posts)} posts could be this one ({ids}), more than were sent like it"
     which, of_it = ("post", "it") if len(posts) == 1 else ("posts", "them")
-    return f"{which} {ids} could be this row, but the listing shows too little of {of_it} to be sure"
+    return f"{which} {ids} could be this one, but the listing shows too little of {of_it} to be sure"
 
 
 def could_be(post: ListedPost, sent: CreatePost, rows: Sequence[SentRow], *, times_compare: bool) -> bool:

@@ -155,7 +155,7 @@ def test_a_row_is_not_absent_if_a_new_post_of_its_channel_belongs_to_no_row(stra
     row = sent(5, post("A long text with https://example.com/some/page"))
     verdicts = judge([row], [*ENCLOSING, stranger], [BEFORE, AFTER])
     assert verdicts == Verdicts(undecided=(5,))
-    assert f"posts {stranger.post_id} of its channel belong to no row" in verdicts.reasons[5]
+    assert f"posts {stranger.post_id} of its channel are not known here" in verdicts.reasons[5]
 
 
 @pytest.mark.parametrize("other", [listed(99, "An older one"), listed(105, "Elsewhere", channel_id="2")])
@@ -407,7 +407,7 @@ def test_rows_that_only_differ_in_a_hidden_text_are_not_taken_for_each_other() -
     rows = [sent(5, at_nine("one")), sent(6, at_nine("two"))]
     verdicts = judge(rows, [CONTROL_LISTED, hidden(105)], [CONTROL])
     assert verdicts == Verdicts(undecided=(5, 6))
-    assert all("105 could be this row or another one" in reason for reason in verdicts.reasons.values())
+    assert all("105 could be this one or another" in reason for reason in verdicts.reasons.values())
 
 
 def test_rows_that_only_differ_in_a_hidden_text_are_found_if_there_is_a_post_for_each() -> None:
@@ -435,11 +435,11 @@ def test_every_row_that_stays_unknown_has_a_reason() -> None:
     young = sent(5, post(), ago=1.0)
     assert "may still publish it" in judge([young], []).reasons[5]
     assert "does not reach far enough" in judge([sent(5, post())], []).reasons[5]
-    assert "2 posts could be this row (105, 106)" in judge([sent(5, post())], [listed(105), listed(106)]).reasons[5]
+    assert "2 posts could be this one (105, 106)" in judge([sent(5, post())], [listed(105), listed(106)]).reasons[5]
     hidden_posts = [listed(105, None), listed(106, None)]
-    one = "post 105 could be this row, but the listing shows too little of it to be sure"
+    one = "post 105 could be this one, but the listing shows too little of it to be sure"
     assert judge([sent(5, post())], hidden_posts[:1]).reasons[5] == one
-    two = "posts 105, 106 could be this row, but the listing shows too little of them to be sure"
+    two = "posts 105, 106 could be this one, but the listing shows too little of them to be sure"
     assert judge([sent(5, post()), sent(6, post())], hidden_posts).reasons[5] == two
 
 
