@@ -104,10 +104,12 @@ class Consent:
         held_back = self.confirm is Confirm.WRITES or (self.confirm is Confirm.BULK and is_bulk)
         if not held_back:
             return None
+        # Only those that let this call pass.
+        others = Confirm.NEVER if is_bulk else f"{Confirm.BULK} or {Confirm.NEVER}"
         return result(
             Outcome.REFUSED,
             "This needs a person's consent, and this client has no way to ask for it (elicitation). Nothing was sent. "
-            "The person can use another client, or restart the server with another --confirm (never, bulk, writes).",
+            f"The person can use another client, or restart the server with --confirm {others}.",
         )
 
     def _answer_of(self, params: CallToolRequestParams, question: str, content: str) -> ElicitResult:

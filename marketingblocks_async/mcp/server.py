@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +36,7 @@ from marketingblocks_async.bulk import BulkProgress, RowState
 from marketingblocks_async.bulk.likeness import content_of
 from marketingblocks_async.bulk.sheets.cells import CellError, check_characters
 from marketingblocks_async.models import RequestModel
+from marketingblocks_async.models.schedule import explain_ambiguity, explain_past, read_moment
 
 from .calls import read, write
 from .consent import Confirm, Consent, InputRequired, can_ask
@@ -187,6 +189,7 @@ class MarketingBlocksServer:
         request = model.model_validate(arguments)
         if isinstance(request, CreatePost) and (problems := _forbidden_characters(request)):
             return result(Outcome.REFUSED, _NOT_VALID, data={"problems": problems})
+        remarks = _remarks(request, arguments) if isinstance(request, CreatePost) else []
         order = _order(tool, request, request_key)
         if request_key is None and isinstance(request, UpdateCommentAutomation):
             # What was set before another update can be meant again after it.
@@ -203,7 +206,10 @@ class MarketingBlocksServer:
             # Check first: a person is only asked about what can be sent.
             return await check() or await ask(question, order.content_hash, is_bulk=False)
 
-        return await self.writes.once(self.client, order, partial(write, request=request), consent, check)
+        found = await self.writes.once(self.client, order, partial(write, request=request), consent, check)
+        if found["outcome"] == Outcome.DONE and not found.get("repeated") and remarks:
+            found["what_to_do"] = f"It was sent. Tell the person: {' '.join(remarks)}"
+        return found
 
     def _why_not(self, name: str) -> str:
         """Return why there is no such tool; its name is not repeated, since it comes from outside."""
@@ -239,6 +245,21 @@ def _forbidden_characters(post: CreatePost) -> dict[str, str]:
         except CellError as error:
             problems[name] = str(error)
     return problems
+
+
+def _remarks(post: CreatePost, arguments: Mapping[str, Any]) -> list[str]:
+    """Return what a program is warned of: a time that is past, and one that the clocks show twice."""
+    remarks: list[str] = []
+    if (past := explain_past(post.scheduled_at)) is not None:
+        remarks.append(f"{past}.")
+    text, time_zone = arguments.get("schedule_time"), arguments.get("time_zone")
+    local = read_moment(text) if isinstance(text, str) and text else None
+    if isinstance(local, str) and isinstance(time_zone, str):
+        # At the ends of the calendar no zone changes its clocks.
+        with suppress(OverflowError):
+            twice = explain_ambiguity(datetime.fromisoformat(local), time_zone)
+            remarks += [] if twice is None else [f"schedule_time {twice}."]
+    return remarks
 
 
 def _question(post: CreatePost) -> str | None:

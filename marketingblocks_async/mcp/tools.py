@@ -154,6 +154,9 @@ def choose_tools(names: Sequence[str] | None, *, read_only: bool) -> tuple[ToolS
     """
     tools = all_tools()
     known = {spec.name for spec in tools}
+    if names is not None and not names:
+        msg = f"no tool is named; name at least one (--tools), or leave it out for all: {', '.join(sorted(known))}"
+        raise ConfigurationError(msg)
     if names is not None and (unknown := set(names) - known):
         msg = f"no such tool: {', '.join(sorted(unknown))}; the tools are {', '.join(sorted(known))}"
         raise ConfigurationError(msg)

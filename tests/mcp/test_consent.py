@@ -73,6 +73,33 @@ async def test_a_scheduled_post_whose_time_is_past_needs_consent(tmp_path: Path)
     assert "2020-01-08 14:30 Africa/Lagos, is past" in person.questions[0]
 
 
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("2020-01-08 14:30", "schedule_time 2020-01-08 14:30 (Europe/Berlin) is past by "),
+        ("2020-01-08T14:30:00+01:00", "schedule_time 2020-01-08 14:30 (Europe/Berlin) is past by "),
+        ("2099-10-25T02:30", "schedule_time 2099-10-25 02:30 is there twice in Europe/Berlin, "),
+        ("2099-10-25T02:30+01:00", None),
+        ("2099-01-08 14:30", None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::marketingblocks_async.PastTimeWarning")
+@pytest.mark.filterwarnings("ignore::marketingblocks_async.AmbiguousTimeWarning")
+async def test_the_result_says_what_a_program_is_warned_of(tmp_path: Path, when: str, words: str | None) -> None:
+    post = POST | {"publish_mode": "scheduled", "schedule_time": when, "time_zone": "Europe/Berlin"}
+    async with Sandbox() as sandbox, connected(sandbox, tmp_path) as (client, _):
+        found = await call(client, "create_post", post)
+        again = await call(client, "create_post", post)
+        assert len(sandbox.posts) == 1
+    assert found["outcome"] == again["outcome"] == "done"
+    if words is None:
+        assert "what_to_do" not in found
+    else:
+        assert f"Tell the person: {words}" in found["what_to_do"]
+    # It may not have been past when it was sent.
+    assert "Tell the person" not in again["what_to_do"]
+
+
 async def test_the_question_shows_all_that_is_published(tmp_path: Path) -> None:
     person = Person("decline")
     options: dict[str, Any] = {"elicitation_callback": person}
@@ -173,11 +200,18 @@ async def test_where_the_client_cannot_ask_the_setting_decides(
         Sandbox() as sandbox,
         connected(sandbox, tmp_path, client={"mode": mode}, confirm=confirm) as (client, _),
     ):
-        assert (await call(client, "create_post", NOW))["outcome"] == single
+        of_one = await call(client, "create_post", NOW)
+        assert of_one["outcome"] == single
         assert (await call(client, "create_post", POST))["outcome"] == "done"
         posts = [POST | {"caption_text": "Other"}]
         key = (await call(client, CREATE_MANY, action="plan", posts=posts))["request_key"]
-        assert (await call(client, CREATE_MANY, action="run", request_key=key))["outcome"] == bulk
+        of_many = await call(client, CREATE_MANY, action="run", request_key=key)
+        assert of_many["outcome"] == bulk
+    # A setting that changes nothing is no advice.
+    if single == "refused":
+        assert of_one["what_to_do"].endswith("--confirm bulk or never.")
+    if bulk == "refused":
+        assert of_many["what_to_do"].endswith("--confirm never.")
 
 
 async def test_an_agreement_counts_for_what_was_asked_and_for_nothing_else(tmp_path: Path) -> None:

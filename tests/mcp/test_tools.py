@@ -102,6 +102,11 @@ def test_a_choice_that_cannot_be_meant_is_refused(names: list[str], word: str) -
         choose_tools(names, read_only=True)
 
 
+def test_an_empty_choice_is_refused_as_such() -> None:
+    with pytest.raises(ConfigurationError, match="no tool is named"):
+        choose_tools([], read_only=False)
+
+
 async def test_a_tool_that_is_not_offered_is_not_called(tmp_path: Path) -> None:
     async with Sandbox() as sandbox, connected(sandbox, tmp_path, read_only=True) as (client, _):
         answer = await client.call_tool("create_post", POST)

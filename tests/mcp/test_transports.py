@@ -149,6 +149,8 @@ async def test_a_signal_ends_the_server_over_http_in_order(tmp_path: Path) -> No
     [
         ([], "MARKETINGBLOCKS_API_TOKEN", "access token"),
         (["--tools", "publish"], None, "no such tool"),
+        (["--tools", ""], None, "no tool is named"),
+        (["--port", "1234"], None, "give --http too"),
         (["--read-only", "--tools", "create_post"], None, "read-only"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,8 @@ from marketingblocks_async.cli.command import command, new_app
 from marketingblocks_async.cli.settings import Settings
 
 app: typer.Typer = new_app()
+
+_PORT = 8787
 
 
 class Confirm(StrEnum):
@@ -42,7 +45,9 @@ def mcp(
     http: Annotated[
         bool, typer.Option("--http", help="Serve streamable HTTP on 127.0.0.1 instead of standard input and output.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where --http listens; 0 for any free port.")] = 8787,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where --http listens; 8787 by default, 0 for any free port.")
+    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Offer only the tools that change nothing.")] = False,
     tools: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="Offer only these tools; all by default.")
@@ -68,7 +73,7 @@ def mcp(
 
     A client that starts the server itself needs no --http. The package's extra "mcp" has to be installed.
     """
-    from marketingblocks_async import ConfigurationError
+    from marketingblocks_async import AmbiguousTimeWarning, ConfigurationError, PastTimeWarning
     from marketingblocks_async.configuration import resolve_base_url
 
     try:
@@ -78,6 +83,13 @@ def mcp(
             raise
         msg = "the MCP server needs another package: pip install 'marketingblocks-async[mcp,cli]'"
         raise ConfigurationError(msg) from None
+    if port is not None and not http:
+        msg = "--port is where --http listens; give --http too, or leave --port out"
+        raise ConfigurationError(msg)
+    port = _PORT if port is None else port
+    # The results of the tools say it to the agent, which does not read the standard error.
+    warnings.simplefilter("ignore", PastTimeWarning)
+    warnings.simplefilter("ignore", AmbiguousTimeWarning)
     base_url = resolve_base_url(settings.base_url)
     chosen = server.ServerSettings(
         journal=journal or _default_journal(base_url),
