@@ -10,8 +10,12 @@ class JsonError(ValueError):
     """Text that is not JSON, or JSON with two meanings."""
 
 
-def load_json(text: str) -> Any:
+def load_json(text: str, *, extra: str = "it must be one value, with nothing behind it") -> Any:
     """Return the value of a JSON text.
+
+    Args:
+        text: the text.
+        extra: what to change if there is more behind the value.
 
     Raises:
         JsonError: it is not JSON, names a field twice, holds NaN or Infinity, is nested too deeply, or has a number of
@@ -26,7 +30,7 @@ def load_json(text: str) -> Any:
         place = f"character {exc.pos + 1}" if exc.lineno == 1 else f"its line {exc.lineno}, character {exc.colno}"
         hint = "; straight quotes are needed, not typographic ones" if "“" in text or "”" in text else ""
         if exc.msg == "Extra data":
-            hint = "; delete the comma at its end" if text[exc.pos :].strip() == "," else "; write one object a line"
+            hint = "; delete the comma at its end" if text[exc.pos :].strip() == "," else f"; {extra}"
         msg = f"this is not JSON: {exc.msg} at {place}{hint}"
         raise JsonError(msg) from None
     except RecursionError:

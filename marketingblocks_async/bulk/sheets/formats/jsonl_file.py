@@ -77,7 +77,7 @@ def read_jsonl(path: Path, info: SourceInfo, rules: ColumnRules, encoding: str |
             if number == 1:
                 _check_form(text, file, line)
             try:
-                item = load_json(text.rstrip())
+                item = load_json(text.rstrip(), extra="write one object a line")
             except JsonError as exc:
                 yield unreadable_row(number, str(exc), text, layouts, file=file, line=line)
                 continue
