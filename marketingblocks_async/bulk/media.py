@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
+from .numbers import place_of
 from .plan import RowWarning, SourceInfo
 from .sheets.display import visible
 from .sheets.rows import Row
@@ -18,17 +19,17 @@ class MediaCheck:
 
     def __init__(self, info: SourceInfo) -> None:
         self._info = info
-        self._first_rows: dict[str, int] = {}
+        self._first_rows: dict[str, tuple[int, int | None]] = {}
         self._left_out = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, line: int | None) -> None:
         """Take the addresses of a valid row."""
         tweets = row.post.twitter_threads or ()
         for address in (*row.post.media_urls, *(each for tweet in tweets for each in tweet.media_urls or ())):
             if address in self._first_rows:
                 continue
             if len(self._first_rows) < MOST_ADDRESSES:
-                self._first_rows[address] = row.number
+                self._first_rows[address] = row.number, line
             else:
                 self._left_out += 1
 
@@ -38,8 +39,10 @@ class MediaCheck:
 
         problems = await check_media(self._first_rows)
         found = [
-            RowWarning(row, "media_urls", visible(address), f"{visible(address)}: {problems[address]}", self._info.file)
-            for address, row in self._first_rows.items()
+            RowWarning(
+                row, "media_urls", visible(address), f"{visible(address)}: {problems[address]}", self._info.file, line
+            )
+            for address, (row, line) in self._first_rows.items()
             if address in problems
         ]
         if self._left_out:
@@ -50,4 +53,4 @@ class MediaCheck:
 
 def listed(warnings: Iterable[RowWarning], most: int = 3) -> str:
     """Return the first warnings as one text."""
-    return "; ".join(f"row {each.row}: {each.message}" for each in islice(warnings, most))
+    return "; ".join(f"{place_of(each.row or 0, each.line)}: {each.message}" for each in islice(warnings, most))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .plan import SentEarlier
+from .plan import Lines, Plan, SentEarlier
 
 _MOST_LISTED = 5
 
@@ -22,26 +22,44 @@ def post_number(row: int, part: int) -> int:
     return row + _FIRST_OTHER * max(part - 1, 0)
 
 
-def rows_that(count: int, one: str, many: str) -> str:
+def rows_that(count: int, one: str, many: str, noun: str = "row") -> str:
     """Return ``1 row is`` or ``2 rows are`` for the verbs ``is`` and ``are``."""
-    return f"1 row {one}" if count == 1 else f"{count:,} rows {many}"
+    return f"1 {noun} {one}" if count == 1 else f"{count:,} {noun}s {many}"
 
 
-def listed_rows(rows: Sequence[int], count: int) -> str:
-    """Return ``row 3`` or ``rows 1, 2, ...`` for the first of ``count`` rows."""
-    shown = rows[:_MOST_LISTED]
-    more = ", ..." if count > len(shown) else ""
-    return f"{'row' if count == 1 else 'rows'} {', '.join(map(str, shown))}{more}"
+def listed_rows(rows: Sequence[int], count: int, lines: Lines | None = None) -> str:
+    """Return ``row 3`` or ``rows 1, 2, ...`` for the first of ``count`` posts, with their lines as far as known."""
+    # A row that goes to several channels makes several posts.
+    different = list(dict.fromkeys(rows))
+    shown = different[:_MOST_LISTED]
+    more = ", ..." if len(different) > len(shown) or count > len(rows) else ""
+    are_many = len(different) > 1 or bool(more)
+    listed = f"{'rows' if are_many else 'row'} {', '.join(map(str, shown))}{more}"
+    found = [None if lines is None else lines.of(row) for row in shown]
+    if not found or None in found:
+        return listed
+    return f"{listed} in {'lines' if are_many else 'line'} {', '.join(map(str, found))}{more}"
 
 
-def sent_already(sent: Sequence[SentEarlier]) -> str:
+def noun_of(plan: Plan) -> str:
+    """Return what a plan counts: rows, or posts if a row of the file makes several."""
+    return "row" if plan.rows == plan.source_rows else "post"
+
+
+def place_of(row: int, line: int | None) -> str:
+    """Return ``row 3 in line 8``, or the row alone if its line is not known."""
+    return f"row {row}" if line is None else f"row {row} in line {line}"
+
+
+def sent_already(sent: Sequence[SentEarlier], lines: Lines) -> str:
     """Return in words what other runs have sent, or have pending."""
-    return f"posts of this file were sent already, may have been, or are pending in another run ({by_runs(sent)})"
+    by = by_runs(sent, lines)
+    return f"posts of this file were sent already, may have been, or are pending in another run ({by})"
 
 
-def by_runs(sent: Sequence[SentEarlier]) -> str:
-    """Return ``row 3 by the run of posts.csv.journal``, for each run."""
-    return "; ".join(f"{listed_rows(each.rows, each.count)} by the run of {each.journal}" for each in sent)
+def by_runs(sent: Sequence[SentEarlier], lines: Lines) -> str:
+    """Return ``row 3 in line 8 by the run of posts.csv.journal``, for each run."""
+    return "; ".join(f"{listed_rows(each.rows, each.count, lines)} by the run of {each.journal}" for each in sent)
 
 
 def row_of(number: int) -> int:

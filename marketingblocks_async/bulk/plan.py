@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect_right
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,6 +13,52 @@ FAULTS_LIMIT = 1000
 
 GROUPS_LIMIT = 1000
 """Groups of equal posts that a plan lists, and rows that it lists of each; all are counted."""
+
+_LINES_LIMIT = 20_000
+"""Places in a file at which ``Lines`` remembers that a row takes several lines, or that there is an empty one."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """The line of each row of a file, in bounded memory.
+
+    Attributes:
+        last: the last row whose line is known; 0 if none is.
+        starts: the rows at which the distance between row and line changes.
+        distances: how far the line is below the row, from each of ``starts`` on.
+
+    """
+
+    last: int = 0
+    starts: list[int] = field(default_factory=list[int])
+    distances: list[int] = field(default_factory=list[int])
+
+    def add(self, row: int, line: int | None) -> None:
+        """Note the line of a row; rows come in their order."""
+        if line is None:
+            return
+        if not self.starts or self.distances[-1] != line - row:
+            if len(self.starts) > _LINES_LIMIT:
+                return
+            self.starts.append(row)
+            self.distances.append(line - row)
+        # The lines of the rows behind a place for which there was no room are not known.
+        if len(self.starts) <= _LINES_LIMIT:
+            self.last = row
+
+    def of(self, row: int) -> int | None:
+        """Return the line of the text file or row of the sheet, from 1; ``None`` if it is not known."""
+        place = bisect_right(self.starts, row) - 1
+        return None if place < 0 or row > self.last else row + self.distances[place]
+
+    def to_text(self) -> str:
+        """Return it as text; empty if there is nothing to tell."""
+        return json.dumps([self.last, self.starts, self.distances]) if self.last else ""
+
+    @classmethod
+    def from_text(cls, text: str) -> Lines:
+        """Return what ``to_text()`` wrote."""
+        return cls(*json.loads(text)) if text else cls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +274,7 @@ class Plan:
             ``FAULTS_LIMIT`` the first ones that were met.
         sent_earlier: posts that other runs have sent, may have sent, or have pending, run by run; empty if that was not
             looked up.
+        lines: the lines of the rows in the file; ``lines.of(3)`` is that of row 3, ``None`` if it is not known.
 
     """
 
@@ -253,6 +302,7 @@ class Plan:
     source_rows: int = 0
     faults: tuple[Fault, ...] = ()
     sent_earlier: tuple[SentEarlier, ...] = ()
+    lines: Lines = field(default_factory=Lines, repr=False)
 
     @property
     def ok(self) -> bool:

@@ -24,12 +24,14 @@ from marketingblocks_async.models.schedule import is_past, utc_moment
 from .errors import SourceError
 from .likeness import likeness
 from .media import MediaCheck
+from .numbers import listed_rows
 from .plan import (
     FAULTS_LIMIT,
     GROUPS_LIMIT,
     ChannelCount,
     DuplicateGroup,
     Fault,
+    Lines,
     Plan,
     RowError,
     RowWarning,
@@ -90,9 +92,11 @@ class PlanBuilder:
         self._invalid = 0
         self._error_count = 0
         self._errors: list[RowError] = []
-        self._faults: dict[tuple[str, str], tuple[int, RowError]] = {}
+        # Rows that it stops, the last of them, and its first error.
+        self._faults: dict[tuple[str, str], tuple[int, int | None, RowError]] = {}
         self._source_rows = 0
         self._last_row = 0
+        self._lines = Lines()
         self._sent_earlier: tuple[SentEarlier, ...] = ()
         self._warning_count = 0
         self._warnings: list[RowWarning] = []
@@ -118,12 +122,13 @@ class PlanBuilder:
         self._rows += 1
         self._source_rows += raw.number != self._last_row
         self._last_row = raw.number
+        self._lines.add(raw.number, raw.line)
         row = parse_row(raw)
         errors = [] if isinstance(row, Row) else row
         # The key of a bad row counts too: otherwise correcting that row would make another one a repetition.
         key = key_of(raw)
         if (first := self._earlier_row_with(key, raw.number)) is not None:
-            errors.append(_same_key(raw, key, first))
+            errors.append(_same_key(raw, key, listed_rows((first, raw.number), 2, self._lines)))
         if errors or not isinstance(row, Row):
             self._invalid += 1
             self._error_count += len(errors)
@@ -148,9 +153,12 @@ class PlanBuilder:
     def _add_faults(self, errors: Sequence[RowError]) -> None:
         for error in errors:
             fault = error.column, error.message
-            rows, first = self._faults.get(fault, (0, error))
+            rows, last, first = self._faults.get(fault, (0, None, error))
+            if rows and last == error.row:
+                # Of another post of the same row.
+                continue
             if rows or len(self._faults) < FAULTS_LIMIT:
-                self._faults[fault] = rows + 1, first
+                self._faults[fault] = rows + 1, error.row, first
 
     def _earlier_row_with(self, key: str | None, number: int) -> int | None:
         """Return the earlier row that has this key; ``None`` if the key is new. A row without a key has its number."""
@@ -232,9 +240,10 @@ class PlanBuilder:
             faults=tuple(
                 Fault(message, column, rows, first)
                 # Sorting keeps the order of the file among equals.
-                for (column, message), (rows, first) in sorted(self._faults.items(), key=lambda each: -each[1][0])
+                for (column, message), (rows, _, first) in sorted(self._faults.items(), key=lambda each: -each[1][0])
             ),
             sent_earlier=self._sent_earlier,
+            lines=self._lines,
         )
 
 
@@ -307,11 +316,11 @@ def _scheduled_row(found: tuple[datetime, int, CreatePost] | None) -> ScheduledR
     return ScheduledRow(row, post.schedule_time or "", post.time_zone or "", f"{moment:%Y-%m-%dT%H:%M}Z")
 
 
-def _same_key(raw: RawRow, key: str | None, first: int) -> RowError:
+def _same_key(raw: RawRow, key: str | None, rows: str) -> RowError:
     step = raw.layout.key
     column = "key" if step is None else raw.layout.name_of(step.cell)
     shown = readable(key)
-    message = f'rows {first} and {raw.number} have the same key "{shown}"; give each row its own'
+    message = f'{rows} have the same key "{shown}"; give each row its own'
     return RowError(raw.number, column, shown, message, raw.file, raw.line)
 
 
@@ -403,7 +412,7 @@ async def amake_plan(
             async for raw in stream:
                 row = builder.add(raw)
                 if check_media and isinstance(row, Row):
-                    media.add(row)
+                    media.add(row, raw.line)
                 if isinstance(row, Row) and on_row is not None:
                     waiting = on_row(row)
                     if inspect.isawaitable(waiting):

@@ -400,7 +400,8 @@ class ManyPosts:
                 count, first = await asyncio.to_thread(journal.past_rows, late_at)
                 running.remarks.append(
                     f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
-                    f"({listed_rows(first, count)}), as the question said, and the API may publish such posts at once"
+                    f"({listed_rows(first, count, journal.lines)}), as the question said, and the API may publish such "
+                    "posts at once"
                 )
                 journal.allow_late(late_at)
             running.begun.set()

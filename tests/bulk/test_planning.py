@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import pickle
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import planning
 from marketingblocks_async.bulk.errors import SourceError
-from marketingblocks_async.bulk.plan import Plan
+from marketingblocks_async.bulk.plan import Lines, Plan
 from marketingblocks_async.bulk.planning import PlanBuilder, amake_plan, make_plan
 from marketingblocks_async.bulk.sheets.rows import Row
 from marketingblocks_async.bulk.sheets.sources import read_rows
@@ -194,14 +195,39 @@ class TestErrors:
             assert caught.value.plan.to_dict()["file"]["name"] == name
 
 
+class TestLines:
+    def test_each_row_has_its_line(self) -> None:
+        lines, found = Lines(), {1: 3, 2: 4, 3: 7, 4: 8, 6: 20}
+        assert lines.of(1) is None
+        for row, line in found.items():
+            lines.add(row, line)
+            lines.add(row, line)
+        for each in (lines, Lines.from_text(lines.to_text()), pickle.loads(pickle.dumps(lines))):  # noqa: S301 - our own
+            assert {row: each.of(row) for row in found} == found
+            assert (each.of(0), each.of(7)) == (None, None)
+
+    def test_rows_without_lines_have_none(self) -> None:
+        lines = make_plan([cells(), cells()]).lines
+        assert (lines.of(1), lines.to_text(), Lines.from_text("")) == (None, "", lines)
+
+    def test_beyond_the_limit_no_line_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("marketingblocks_async.bulk.plan._LINES_LIMIT", 3)
+        lines = Lines()
+        for row in range(1, 9):
+            lines.add(row, 2 * row)
+        lines.add(9, 17)
+        assert [lines.of(row) for row in range(1, 10)] == [2, 4, 6, *([None] * 6)]
+        assert len(lines.starts) == 4
+
+
 class TestKeys:
     def test_a_key_that_is_there_twice_names_both_rows(self, file: Path) -> None:
         taken: list[int] = []
         rows = [cells(key=key) for key in ("a", "b", "a", "A", "a")]
         found = make_plan(written(file, as_csv(*rows)), on_row=lambda row: taken.append(row.number))
         assert [str(error) for error in found.errors] == [
-            f'{file}, line 4, row 3, column key: rows 1 and 3 have the same key "a"; give each row its own',
-            f'{file}, line 6, row 5, column key: rows 1 and 5 have the same key "a"; give each row its own',
+            f'{file}, line 4, row 3, column key: rows 1, 3 in lines 2, 4 have the same key "a"; give each row its own',
+            f'{file}, line 6, row 5, column key: rows 1, 5 in lines 2, 6 have the same key "a"; give each row its own',
         ]
         assert taken == [1, 2, 4]
 
@@ -238,7 +264,7 @@ class TestKeys:
             (number, names.index(name) + 1) for number, name in enumerate(names, 1) if names.index(name) + 1 < number
         ]
         errors = make_plan([fields(key=key) for key in keys]).errors
-        assert [(error.row, int(error.message.split()[1])) for error in errors] == expected
+        assert [(error.row, int(error.message.split()[1].strip(","))) for error in errors] == expected
 
 
 class TestDuplicates:

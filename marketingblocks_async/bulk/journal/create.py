@@ -25,7 +25,13 @@ from marketingblocks_async.bulk.errors import (
     UnconfirmedRowsError,
 )
 from marketingblocks_async.bulk.media import MediaCheck, listed
-from marketingblocks_async.bulk.numbers import listed_rows, post_number, rows_that, sent_already
+from marketingblocks_async.bulk.numbers import (
+    listed_rows,
+    noun_of,
+    post_number,
+    rows_that,
+    sent_already,
+)
 from marketingblocks_async.bulk.plan import Plan, RowError, RowWarning, SourceInfo
 from marketingblocks_async.bulk.planning import MAX_ERRORS, RATE, PlanBuilder
 from marketingblocks_async.bulk.sheets.flat import copy_of_row, escape
@@ -48,7 +54,7 @@ from .files import (
     sync,
     wal_path,
 )
-from .journal import PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
+from .journal import LINES, PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
 from .next_steps import bulk_command, name_for_failures
 from .sql import QUERIES, SCHEMA
 from .states import INVALID_ROW, Counts, RowState
@@ -134,13 +140,14 @@ async def create_journal(
                 plan_builder.add_sent_earlier(sent)
             plan = plan_builder.finish(rows.info)
             if plan.invalid and not skip_invalid:
+                rows_are = rows_that(plan.invalid, "is", "are", noun_of(plan))
                 msg = (
-                    f"{rows_that(plan.invalid, 'is', 'are')} not valid (the first: {plan.errors[0]}); nothing was "
-                    "sent; correct the file, or send the valid rows only (skip_invalid)"
+                    f"{rows_are} not valid (the first: {plan.errors[0]}); nothing was sent; correct the file, or "
+                    "send the valid rows only (skip_invalid)"
                 )
                 raise InvalidRowsError(msg, plan)
             _refuse_unconfirmed(plan, broken_media, allow_past=allow_past, allow_duplicates=allow_duplicates)
-            facts = _meta(rows.info) | {PLANNED_AT: repr(now.timestamp())}
+            facts = _meta(rows.info) | {PLANNED_AT: repr(now.timestamp()), LINES: plan.lines.to_text()}
             await in_thread(builder.finish, facts | ({} if base_url is None else {BASE_URL: base_url}))
     return plan
 
@@ -160,7 +167,7 @@ async def _store(
             if isinstance(found, Row):
                 builder.add(found.post_number, found.key, found.content_hash, found.request)
                 if media is not None:
-                    media.add(found)
+                    media.add(found, raw.line)
             elif skip_invalid:
                 _add_invalid(builder, raw, found)
 
@@ -180,22 +187,23 @@ def _refuse_unconfirmed(
     """
     faults: list[str] = []
     if plan.past_count and not allow_past:
-        rows, which = rows_that(plan.past_count, "has", "have"), listed_rows(plan.past_rows, plan.past_count)
+        rows = rows_that(plan.past_count, "has", "have", noun_of(plan))
+        which = listed_rows(plan.past_rows, plan.past_count, plan.lines)
         faults.append(
             f"{rows} a schedule time that is past ({which}); correct the times, or "
             "allow them (allow_past): the API may publish such posts at once"
         )
     if plan.duplicate_rows and not allow_duplicates:
-        rows = rows_that(plan.duplicate_rows, "repeats", "repeat")
+        rows = rows_that(plan.duplicate_rows, "repeats", "repeat", noun_of(plan))
         group = plan.duplicate_groups[0]
         faults.append(
-            f"{rows} the post of an earlier row (for example {listed_rows(group.rows, group.count)}); remove the "
-            "repetitions, or allow them (allow_duplicates)"
+            f"{rows} the post of an earlier row (for example {listed_rows(group.rows, group.count, plan.lines)}); "
+            "remove the repetitions, or allow them (allow_duplicates)"
         )
     if plan.sent_earlier:
         faults.append(
-            f"{sent_already(plan.sent_earlier)}; remove those rows, and resume a run that has them pending, "
-            "or allow them (allow_duplicates)"
+            f"{sent_already(plan.sent_earlier, plan.lines)}; remove those rows, and resume a run that has them "
+            "pending, or allow them (allow_duplicates)"
         )
     if broken_media:
         faults.append(

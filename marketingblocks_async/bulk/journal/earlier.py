@@ -117,9 +117,10 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
     since = float(meta.get(PLANNED_AT, 0.0))
     runs = find_sent_earlier(journal.path, base_url, row_with, sources=sources_of(meta), since=since, pending=False)
     singles = (_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(journal.path))
-    found = [by_runs(runs)] if runs else []
+    lines = journal.lines
+    found = [by_runs(runs, lines)] if runs else []
     found += [
-        f"{listed_rows(each.rows, each.count)} by single calls of the MCP server with the journal {each.journal}"
+        f"{listed_rows(each.rows, each.count, lines)} by single calls of the MCP server with the journal {each.journal}"
         for each in singles
         if each.count
     ]

@@ -31,6 +31,7 @@ from typing import Any, Self
 
 from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
 from marketingblocks_async.bulk.numbers import row_of
+from marketingblocks_async.bulk.plan import Lines
 from marketingblocks_async.bulk.threads import in_thread
 from marketingblocks_async.clock import CalendarClock
 from marketingblocks_async.models.schedule import is_past, utc_moment
@@ -84,6 +85,9 @@ PLANNED_AT = "planned_at"
 SOURCE_PATH, SOURCE_TARGET = "source_path", "source_target"
 """Names of the facts where the file of the rows was named, as an absolute path, and where that led through links. The
 fact ``source`` is for people: a relative name leads elsewhere from another folder."""
+
+LINES = "lines"
+"""Name of the fact where the rows stand in the file, as ``Lines.to_text()``; runs of older versions have none."""
 
 _INSTANT = 1e-6
 """Seconds between two times in a journal at least; a float that holds today's Unix time cannot hold less."""
@@ -211,6 +215,11 @@ class JournalReader:
     def meta(self) -> dict[str, str]:
         """Facts about the run, by name."""
         return dict(self._all("meta"))
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lines of the rows in the file that they came from, as far as they are known."""
+        return Lines.from_text(self.meta.get(LINES, ""))
 
     def counts(self) -> Counts:
         """Return the number of rows in each state."""

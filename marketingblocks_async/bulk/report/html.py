@@ -97,13 +97,14 @@ def _rows(report: BulkReport) -> str:
     total = report.counts.failed + report.counts.unknown
     heading = "Rows to look at" if total <= len(report.rows) else f"Rows to look at (the first {len(report.rows)})"
     return _table("Errors", ("error", "rows"), kinds) + _table(
-        heading, ("row", "key", "state", "what happened"), (_row(row) for row in report.rows)
+        heading, ("row", "line", "key", "state", "what happened"), (_row(row) for row in report.rows)
     )
 
 
 def _row(row: ReportedRow) -> str:
     return (
-        f'<tr><td class="number">{row.row}</td><td>{escape(row.key)}</td><td>{escape(row.state)}</td>'
+        f'<tr><td class="number">{row.row}</td><td class="number">{row.line or ""}</td>'
+        f"<td>{escape(row.key)}</td><td>{escape(row.state)}</td>"
         f'<td class="words">{escape(row.error)}</td></tr>'
     )
 

@@ -66,13 +66,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRow:
-    """A row that is not done."""
+    """A row that is not done; its line in the file is ``None`` if it is not known."""
 
     row: int
     key: str
     state: str
     error: str
     error_type: str
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def make_report(journal: JournalReader) -> BulkReport:
         errors[kind] += 1
         if len(shown) < SHOWN_ROWS:
             word, why = row.told(running=running)
-            shown.append(ReportedRow(row.row, row.key, word, why or "", kind))
+            shown.append(ReportedRow(row.row, row.key, word, why or "", kind, journal.lines.of(row.row)))
     bins = make_timeline(journal.seconds())
     return BulkReport(
         journal=str(journal.path),

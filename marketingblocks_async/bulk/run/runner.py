@@ -283,7 +283,7 @@ class BulkRun:
             return None
         return (
             f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
-            f"({listed_rows(first, count)}), and the API may publish such posts at once"
+            f"({listed_rows(first, count, self._journal.lines)}), and the API may publish such posts at once"
         )
 
     def _remark(self, text: str) -> None:

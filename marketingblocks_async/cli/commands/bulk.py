@@ -108,7 +108,7 @@ def run(
     do the same.
     """
     from marketingblocks_async.bulk import InvalidRowsError, UnconfirmedRowsError, create_journal
-    from marketingblocks_async.bulk.numbers import rows_that
+    from marketingblocks_async.bulk.numbers import noun_of, rows_that
 
     from .bulk_screens import show_plan
 
@@ -138,7 +138,8 @@ def run(
     if not settings.output.as_json:
         show_plan(settings.output, made)
     if made.invalid:
-        settings.output.note(f"{rows_that(made.invalid, 'is', 'are')} not valid and left out; counted as failed.")
+        rows = rows_that(made.invalid, "is", "are", noun_of(made))
+        settings.output.note(f"{rows} not valid and left out; counted as failed.")
     return send(settings, client, made_at, sending, allow_past=allow_past)
 
 

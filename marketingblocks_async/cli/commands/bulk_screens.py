@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from marketingblocks_async.bulk.journal.next_steps import bulk_command
-from marketingblocks_async.bulk.numbers import listed_rows, rows_that, sent_already
+from marketingblocks_async.bulk.numbers import listed_rows, noun_of, place_of, rows_that, sent_already
 from marketingblocks_async.cli.output import Output
 
 from .bulk_progress import duration
@@ -48,14 +48,15 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.table("Channels", ("platform", "channel", "mode", "rows"), channels, right=("channel", "rows"))
         _more(output, len(plan.channels) - SHOWN_CHANNELS, "channel")
     if plan.past_count:
-        rows, which = rows_that(plan.past_count, "is", "are"), listed_rows(plan.past_rows, plan.past_count)
+        rows = rows_that(plan.past_count, "is", "are", noun_of(plan))
+        which = listed_rows(plan.past_rows, plan.past_count, plan.lines)
         output.note(f"Warning: {rows} scheduled in the past ({which}); 'run' needs --allow-past for them.")
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
-        which = listed_rows(group.rows, group.count)
+        which = listed_rows(group.rows, group.count, plan.lines)
         output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "group", " of equal posts")
     if plan.sent_earlier:
-        output.note(f"Warning: {sent_already(plan.sent_earlier)}; 'run' needs --allow-duplicates for them.")
+        output.note(f"Warning: {sent_already(plan.sent_earlier, plan.lines)}; 'run' needs --allow-duplicates for them.")
     if plan.warnings:
         doubts = _doubts(plan.warnings)
         # Not a table: it would break the addresses that some of them end with.
@@ -94,7 +95,7 @@ def _places(warnings: Sequence[RowWarning]) -> str:
     if first.row is None:
         # About the file.
         return ""
-    place = f"row {first.row}" if first.line is None else f"line {first.line}"
+    place = place_of(first.row, first.line)
     return f" ({place})" if len(warnings) == 1 else f" ({number_of_rows(len(warnings))}; the first is {place})"
 
 
@@ -108,7 +109,7 @@ def _rows_and_posts(plan: Plan) -> str:
 def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
     """Return what was understood of the file, and what of it is not sent."""
     source = plan.source
-    left_out = [f"{name} ({number_of_rows(rows)})" for name, rows in source.left_out.items()]
+    left_out = [f"{name} (filled in {number_of_rows(rows)})" for name, rows in source.left_out.items()]
     delimiter = {"\t": "tab"}.get(source.delimiter or "", source.delimiter)
     return [
         ("recipe", source.recipe or None),
@@ -123,7 +124,7 @@ def _how_it_was_read(plan: Plan) -> list[tuple[str, object]]:
         ("dates", source.dates),
         ("encoding", source.encoding if source.encoding not in (None, "utf-8") else None),
         ("delimiter", delimiter if delimiter not in (None, ",") else None),
-        ("left out", f"{', '.join(left_out)}; not sent" if left_out else None),
+        ("columns not sent", ", ".join(left_out) or None),
         *(("note", note) for note in source.notes),
     ]
 
@@ -227,22 +228,29 @@ def show_report(output: Output, report: BulkReport) -> None:
         [(each.began, each.ended or "", each.ending or "killed, or running") for each in report.sessions],
     )
     if report.rows:
-        output.table("Rows that are not done", ("row", "key", "state", "why"), _by_reason(report), right=("row",))
+        columns = ("row", *(("line",) if _has_lines(report) else ()), "key", "state", "why")
+        output.table("Rows that are not done", columns, _by_reason(report), right=("row", "line"))
         rest = report.counts.failed + report.counts.unknown - len(report.rows)
         _more(output, rest, "row", " (--failures and --unknowns write all)")
         _more(output, len({(each.state, each.error) for each in report.rows}) - SHOWN_ERRORS, "reason")
 
 
-def _by_reason(report: BulkReport) -> list[tuple[str, str, str, str]]:
+def _has_lines(report: BulkReport) -> bool:
+    return any(each.line is not None for each in report.rows)
+
+
+def _by_reason(report: BulkReport) -> list[tuple[str, ...]]:
     """Return the lines of the table of rows that are not done, equal reasons in one line."""
-    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    has_lines = _has_lines(report)
     for each in report.rows:
-        groups.setdefault((each.state, each.error), []).append((str(each.row), each.key))
-    lines: list[tuple[str, str, str, str]] = []
+        line = (str(each.line or ""),) if has_lines else ()
+        groups.setdefault((each.state, each.error), []).append((str(each.row), *line, each.key))
+    lines: list[tuple[str, ...]] = []
     for (state, why), rows in list(groups.items())[:SHOWN_ERRORS]:
         more = f"\nand {len(rows) - SHOWN_GROUPS} more" if len(rows) > SHOWN_GROUPS else ""
-        numbers, keys = ("\n".join(column[:SHOWN_GROUPS]) for column in zip(*rows, strict=True))
-        lines.append((numbers, f"{keys}{more}", state, why))
+        *numbers, keys = ("\n".join(column[:SHOWN_GROUPS]) for column in zip(*rows, strict=True))
+        lines.append((*numbers, f"{keys}{more}", state, why))
     return lines
 
 
@@ -266,7 +274,9 @@ def _length(seconds: float) -> str:
 
 def _moment(plan: Plan, *, last: bool) -> str | None:
     found = plan.last_scheduled if last else plan.first_scheduled
-    return None if found is None else f"{found.schedule_time} {found.time_zone} (row {found.row})"
+    if found is None:
+        return None
+    return f"{found.schedule_time} {found.time_zone} ({place_of(found.row, plan.lines.of(found.row))})"
 
 
 def _more(output: Output, count: int, noun: str, rest: str = "") -> None:

@@ -95,7 +95,10 @@ async def test_a_run_goes_on_if_no_other_one_has_sent_its_rows_since_its_plan(
 
 
 def check_refused(path: Path) -> None:
-    with JournalReader(path) as reader, pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other"):
+    with (
+        JournalReader(path) as reader,
+        pytest.raises(UnconfirmedRowsError, match=r"\(row 1( in line 2)? by the run of .*other"),
+    ):
         refuse_sent_meanwhile(reader, URL, unknown=True)
 
 

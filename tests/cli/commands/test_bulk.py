@@ -59,7 +59,8 @@ def test_the_plan_for_people(command: Command, tmp_path: Path) -> None:
     ran = command("bulk", "plan", file)
     assert ran.code == 2
     for words in ("rows 4: 3 valid, 1 not valid", "less than a second at 100 per second", "social create post",
-                  "1 row is scheduled in the past (row 3)", "2 rows are the same post (rows 1, 2)", "x9"):  # fmt: skip
+                  "1 row is scheduled in the past (row 3 in line 4)",
+                  "2 rows are the same post (rows 1, 2 in lines 2, 3)", "x9"):  # fmt: skip
         assert words in ran.words, words
 
 
@@ -73,8 +74,47 @@ def test_the_plan_says_once_what_several_rows_have(command: Command, tmp_path: P
     assert [line.partition(" (http")[0] for line in doubts] == [
         f"media_urls  it is empty, and {platform} takes only posts with media" for platform in ("tiktok", "instagram")
     ]
-    assert [line.rpartition(") (")[2] for line in doubts] == ["21 rows; the first is line 2)", "line 23)"]
+    assert [line.rpartition(") (")[2] for line in doubts] == [
+        "21 rows; the first is row 1 in line 2)",
+        "row 22 in line 23)",
+    ]
     assert "and 2 more channels\n" in ran.err
+
+
+def test_rows_are_named_with_the_lines_that_a_spreadsheet_shows(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    good = "facebook,1,post,Twice,,now,,"
+    past = "facebook,1,post,Late,,scheduled,2020-01-08 14:30,Africa/Lagos"
+    texts = 'facebook,1,post,"Two\nlines",,now,,\nfacebook,x9,post,Bad,,now,,\n'
+    (tmp_path / "posts.csv").write_text(
+        f"Our posts,,,,,,,\n\n{HEADER},schedule_time,time_zone\n{good}\n\n{texts}{past}\n{good}\n"
+    )
+    how = ("posts.csv", "--header-row", "2")
+    planned = command("bulk", "plan", *how)
+    for words in ("(row 4 in line 9)", "(rows 1, 5 in lines 4, 10)", "Africa/Lagos (row 4 in line 9)"):
+        assert words in planned.words, words
+    allowed = ("--skip-invalid", "--allow-past")
+    refused = command("bulk", "run", *how, "--skip-invalid", *LIFTED)
+    for words in ("is past (row 4 in line 9)", "for example rows 1, 5 in lines 4, 10"):
+        assert words in refused.words, words
+    command("bulk", "run", *how, *allowed, "--allow-duplicates", *LIFTED)
+    report = command("bulk", "report", "posts.csv", "--html", "report.html")
+    assert "row line key state why" in report.words
+    assert "3 8 3 failed" in report.words
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<td class="number">3</td><td class="number">8</td>' in page
+    assert created(sandbox) == 4
+
+
+def test_posts_are_not_counted_as_rows(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("Text,Date\nGood,2099-01-01 10:00\nLate,2020-01-01 10:00\nBad,someday\n")
+    how = ("--recipe", "calendar", "--channel", "facebook:1", "--channel", "linkedin:2", "--set", "time_zone=UTC")
+    ran = command("bulk", "plan", "posts.csv", *how)
+    assert "rows 3, which make 6 posts: 4 valid, 2 not valid" in ran.words
+    assert "2 posts are scheduled in the past (row 2 in line 3)" in ran.words
+    faults = command("bulk", "plan", "posts.csv", *how, "--json").json["faults"]
+    assert [fault["rows"] for fault in faults] == [1]
 
 
 def test_the_plan_counts_one_more_in_the_singular(command: Command, tmp_path: Path) -> None:
@@ -508,12 +548,12 @@ def test_past_times_and_repetitions_stop_a_run_unless_they_are_allowed(
         assert refused.code == 2
         assert words in refused.words
         # What "plan" shows, too.
-        assert "are the same post (rows 2, 3)" in refused.words
+        assert "are the same post (rows 2, 3 in lines 3, 4)" in refused.words
         assert created(sandbox) == 0
         assert not (tmp_path / "j").exists()
     ran = command(*run, "--allow-past", "--allow-duplicates")
     assert (ran.code, created(sandbox)) == (0, 3)
-    assert "scheduled in the past (row 1)" in ran.words
+    assert "scheduled in the past (row 1 in line 2)" in ran.words
 
 
 def test_a_resume_sends_no_row_whose_time_has_passed_meanwhile_unless_it_is_allowed(
@@ -599,8 +639,8 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     header, *rows = file.read_text().splitlines()
     (tmp_path / "again.csv").write_text("\n".join([header, rows[1], "facebook,1,post,New,,now", rows[0], ""]))
     told = (
-        "posts of this file were sent already, may have been, or are pending in another run (rows 1, 3 by the run of "
-        "posts.csv.journal)"
+        "posts of this file were sent already, may have been, or are pending in another run (rows 1, 3 in lines "
+        "2, 4 by the run of posts.csv.journal)"
     )
     planned = command("bulk", "plan", "again.csv")
     assert planned.code == 0
@@ -636,13 +676,13 @@ def test_a_run_with_a_named_journal_looks_for_others_beside_it_and_beside_the_fi
     named = ("bulk", "run", "posts.csv", *LIFTED, "--journal", "journals/a.journal")
     refused = command(*named)
     assert refused.code == 2
-    assert "rows 1, 2 by the run of posts.csv.journal" in refused.words
+    assert "rows 1, 2 in lines 2, 3 by the run of posts.csv.journal" in refused.words
     assert not (tmp_path / "journals" / "a.journal").exists()
     assert command(*named, "--allow-duplicates").code == 0
     (tmp_path / "posts.csv.journal").unlink()
     beside = command("bulk", "run", "posts.csv", *LIFTED, "--journal", "journals/b.journal")
     assert beside.code == 2
-    assert "rows 1, 2 by the run of journals/a.journal" in beside.words
+    assert "rows 1, 2 in lines 2, 3 by the run of journals/a.journal" in beside.words
     assert created(sandbox) == 4
 
 
@@ -694,7 +734,7 @@ def test_a_run_that_invalid_rows_stop_tells_what_was_sent_too(
     posts_file(tmp_path / "again.csv", 2, BAD_LINE)
     refused = command("bulk", "run", "again.csv", *LIFTED)
     assert refused.code == 2
-    assert "rows 1, 2 by the run of posts.csv.journal" in refused.words
+    assert "rows 1, 2 in lines 2, 3 by the run of posts.csv.journal" in refused.words
     assert created(sandbox) == 2
 
 

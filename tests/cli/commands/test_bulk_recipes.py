@@ -37,7 +37,7 @@ def test_what_was_understood_of_the_file_is_shown(command: Command, sprout: Path
         "rows 2, which make 4 posts: 4 valid, 0 not valid",
         "recipe sprout",
         "dates DD/MM/YYYY: `14/03/2099 09:05` in line 2 only fits day first",
-        "left out tags (1 row); not sent",
+        "columns not sent tags (filled in 1 row)",
     ):
         assert words in ran.words, words
 

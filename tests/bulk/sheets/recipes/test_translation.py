@@ -638,7 +638,7 @@ class TestRows:
         table(file, ["Text", "Row ID"], ["A", "k1"], ["B", "k2"], ["C", "k1"])
         found = Read(file, options(channels=["facebook:11", "x:12"], fixed={"publish_mode": "now"}))
         assert [row.key for row in found.rows] == ["k1/1", "k1/2", "k2/1", "k2/2"]
-        assert 'rows 1 and 3 have the same key "k1/1"' in found.messages[0]
+        assert 'rows 1, 3 in lines 2, 4 have the same key "k1/1"' in found.messages[0]
 
     def test_a_row_without_a_time_takes_the_default_mode(self, file: Path) -> None:
         table(file, ["Text", "Date"], ["A", "2027-03-14 09:05"], ["B", ""])
