@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +17,11 @@ from marketingblocks_async.cli.signals import ended_like_ctrl_c
 from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
-from .bulk_sending import AllowPast, NewToken, Results, Sending, check_target, send, takes_sending
+from .bulk_sending import AllowPast, NewToken, Results, Sending, send, takes_sending
+from .bulk_targets import check_page, check_results, check_rows, check_target
 
 if TYPE_CHECKING:
-    from marketingblocks_async.bulk import JournalReader, Plan
+    from marketingblocks_async.bulk import BulkReport, JournalReader, Plan
 
 app: typer.Typer = new_app("Post a spreadsheet: plan it, run it, and resume it after a crash or a stop.")
 app.add_typer(recipe_app, name="recipe")
@@ -116,6 +119,7 @@ def run(
     client = settings.client(timeout=sending.timeout)
     if sending.results is not None:
         check_target(sending.results, journal or beside(file), {"source": str(file)})
+        check_results(sending.results)
     try:
         with (
             ended_like_ctrl_c(),
@@ -226,7 +230,6 @@ def report(
     from marketingblocks_async.bulk import (
         JournalReader,
         RowState,
-        html_report,
         make_report,
         write_failures,
         write_results,
@@ -237,21 +240,31 @@ def report(
     journal = find_journal(journal)
     with JournalReader(journal) as reader:
         made = make_report(reader)
-        targets = [path for path in (html, failures, unknowns, results) if path is not None]
-        for number, path in enumerate(targets):
+        failed = partial(write_failures, reader)
+        unknown = partial(write_failures, reader, states=[RowState.UNKNOWN, RowState.SENDING])
+        files: tuple[tuple[Path | None, Callable[[Path], object], Callable[[Path], object]], ...] = (
+            (html, check_page, partial(_write_page, report=made)),
+            (failures, partial(check_rows, write=failed), failed),
+            (unknowns, partial(check_rows, write=unknown), unknown),
+            (results, check_results, partial(write_results, reader)),
+        )
+        targets = [(path, check, write) for path, check, write in files if path is not None]
+        for number, (path, check, _) in enumerate(targets):
             check_target(path, journal, reader.meta)
-            if path in targets[:number]:
+            if path in (other for other, _, _ in targets[:number]):
                 msg = f"{path} is the name of two files; give each its own"
                 raise ValueError(msg)
-        if html is not None:
-            html.write_text(html_report(made), encoding="utf-8", errors="backslashreplace")
-        if failures is not None:
-            write_failures(reader, failures)
-        if unknowns is not None:
-            write_failures(reader, unknowns, [RowState.UNKNOWN, RowState.SENDING])
-        if results is not None:
-            write_results(reader, results)
+            check(path)
+        # Nothing is written before all of them are checked.
+        for path, _, write in targets:
+            write(path)
     settings.output.result(made.to_dict(), lambda: show_report(settings.output, made))
+
+
+def _write_page(path: Path, report: BulkReport) -> None:
+    from marketingblocks_async.bulk import html_report
+
+    path.write_text(html_report(report), encoding="utf-8", errors="backslashreplace")
 
 
 def _state_of(reader: JournalReader) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +18,8 @@ from marketingblocks_async.cli import signals
 from marketingblocks_async.cli.command import TakesOptions, takes_options
 from marketingblocks_async.cli.errors import ExitCode, code_of, with_options
 from marketingblocks_async.cli.settings import BASE_URL_VARIABLE, Settings
+
+from .bulk_targets import check_results, check_target, sha256_of
 
 if TYPE_CHECKING:
     from marketingblocks_async import MarketingBlocks
@@ -128,6 +129,7 @@ def send(
                 settings.output.note(f"Warning: {source} has changed since the plan; its rows are sent as planned.")
             if how.results is not None:
                 check_target(how.results, path, journal.meta)
+                check_results(how.results)
             if not allow_duplicates:
                 # A row that is only looked for is not sent as long as the other run's post is listed.
                 resends = how.unknown is Unknown.RESEND
@@ -207,7 +209,7 @@ def _has_changed(meta: Mapping[str, str]) -> bool:
     planned, source = meta.get("source_sha256"), Path(meta.get(SOURCE_PATH, meta.get("source", "")))
     # It may be where this account may not look.
     with suppress(OSError):
-        return bool(planned) and source.is_file() and _sha256(source) != planned
+        return bool(planned) and source.is_file() and sha256_of(source) != planned
     return False
 
 
@@ -225,42 +227,3 @@ def _is_written(settings: Settings, path: Path, results: Path) -> bool:
         )
         return False
     return True
-
-
-def check_target(path: Path, journal: Path, meta: Mapping[str, str]) -> None:
-    """Refuse to write over the journal or the file that its rows came from, and where nothing can be written.
-
-    Raises:
-        ValueError: ``path`` is such a file, or cannot be written.
-
-    """
-    from marketingblocks_async.bulk.journal.earlier import sources_of
-
-    # The file may have been moved since; its place beside the journal, and what is in it, do not change.
-    precious = (journal, journal.parent / journal.name.removesuffix(".journal"), *sources_of(meta))
-    if any(_is_same(path, each) for each in precious) or (
-        path.is_file() and _sha256(path) == meta.get("source_sha256")
-    ):
-        msg = f"{path} would be written over, and the run needs it; give another name"
-        raise ValueError(msg)
-    if path.is_dir():
-        msg = f"{path} is a folder; give the name of a file"
-        raise ValueError(msg)
-    if not path.parent.is_dir():
-        msg = f"{path} cannot be written: there is no folder {path.parent}; make it, or give another name"
-        raise ValueError(msg)
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        msg = f"{path} may not be written; give a name in another folder"
-        raise ValueError(msg)
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    # One of them may not be there, or be no more than a name.
-    with suppress(OSError, ValueError):
-        return path.absolute() == other.absolute() or path.samefile(other)
-    return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -127,7 +127,7 @@ async def test_a_link_to_the_file_hides_no_journal(tmp_path: Path, beside: str) 
     file.write_text(FILE)
     link.symlink_to(file)
     await other(tmp_path / beside / "run.journal", "A", state=RowState.DONE)
-    with pytest.raises(UnconfirmedRowsError, match=r"\(row 1 by the run of .*other"):
+    with pytest.raises(UnconfirmedRowsError, match=r"\(row 1 in line 2 by the run of .*other"):
         await create_journal(link, path, allow_duplicates=False, base_url=URL)
     await create_journal(link, path, now=LONG_AGO)
     # Where it leads now does not matter, but where it led then.

@@ -410,6 +410,55 @@ def test_a_report_does_not_write_over_what_the_run_needs(
     assert (finished / target).read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["--html", "--failures", "--unknowns", "--results"])
+def test_a_report_does_not_write_over_corrections_or_a_file_of_another_kind(
+    command: Command, finished: Path, option: str
+) -> None:
+    assert command("bulk", "report", "j", "--failures", "failed.csv").code == 0
+    corrected = (finished / "failed.csv").read_text(encoding="utf-8").replace("x9", "9")
+    (finished / "failed.csv").write_text(corrected, encoding="utf-8")
+    refused = command("bulk", "report", "j", option, "failed.csv", "--html" if option != "--html" else "--results", "r")
+    assert refused.code == 1
+    assert "failed.csv is there already and " in refused.words
+    assert (finished / "failed.csv").read_text(encoding="utf-8") == corrected
+    assert not (finished / "r").exists()
+
+
+@pytest.mark.parametrize("option", ["--html", "--failures", "--unknowns", "--results"])
+def test_a_report_can_be_written_again(command: Command, finished: Path, option: str) -> None:
+    (finished / "file").touch()
+    for _ in range(2):
+        assert command("bulk", "report", "j", option, "file").code == 0
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.json"])
+def test_older_results_are_written_over(command: Command, sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+    posts_file(tmp_path / "posts.csv", 3, BAD_LINE)
+    sandbox.faults.add("unprocessable:times=2,endpoint=create-post")
+    stopped = ("--skip-invalid", "--max-failures", "2", "--concurrency", "1")
+    command("bulk", "run", "posts.csv", "--results", name, *stopped, *LIFTED)
+    command("bulk", "report", "posts.csv", "--html", "report.html")
+    older = (tmp_path / name).read_text(encoding="utf-8-sig")
+    # As a spreadsheet saves it.
+    (tmp_path / name).write_text(older.replace(",", ";") if name.endswith(".csv") else older, encoding="utf-8")
+    resumed = command("bulk", "resume", "posts.csv", "--results", name, "--json", *LIFTED)
+    assert resumed.json["done"] == 1
+    assert (tmp_path / name).read_text(encoding="utf-8-sig") != older
+    assert command("bulk", "report", "posts.csv", "--html", "report.html").code == 0
+
+
+def test_a_run_does_not_write_its_results_over_posts(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    other = posts_file(tmp_path / "other.csv", 2).read_bytes()
+    posts_file(tmp_path / "posts.csv", 1)
+    for name in ("other.csv", "other.json"):
+        (tmp_path / name).write_bytes(other)
+        refused = command("bulk", "run", "posts.csv", "--results", name, *LIFTED)
+        assert (refused.code, f"{name} is there already" in refused.words) == (1, True)
+        assert (tmp_path / name).read_bytes() == other
+    assert created(sandbox) == 0
+    assert not (tmp_path / "posts.csv.journal").exists()
+
+
 def test_a_report_into_a_folder_is_refused(command: Command, finished: Path) -> None:
     for option in ("--html", "--failures"):
         ran = command("bulk", "report", "j", option, finished)
@@ -786,7 +835,7 @@ def test_a_run_knows_its_file_from_another_folder_too(
     assert told in command("bulk", "resume", journal, *LIFTED).words
     refused = command("bulk", "report", journal, "--results", file)
     assert (refused.code, "would be written over" in refused.words) == (1, True)
-    monkeypatch.setattr(bulk_sending, "_sha256", Mock(side_effect=PermissionError))
+    monkeypatch.setattr(bulk_sending, "sha256_of", Mock(side_effect=PermissionError))
     unseen = command("bulk", "resume", journal, *LIFTED)
     assert (unseen.code, told in unseen.words) == (0, False)
     assert created(sandbox) == 1
