@@ -279,6 +279,14 @@ class MarketingBlocks:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    if not TYPE_CHECKING:
+        # Type checkers report it by themselves; Python's own message has no way out.
+        def __enter__(self) -> NoReturn:
+            msg = "MarketingBlocks needs 'async with'; without asyncio, take that of marketingblocks_async.blocking"
+            raise TypeError(msg)
+
+        __exit__ = __enter__
+
     @property
     def is_open(self) -> bool:
         """Whether it was opened, and not closed since."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Self, cast
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from .calls.retry import RetryPolicy
 from .client import DEFAULT_MAX_RESPONSE_BYTES, MarketingBlocks, check_rate_limit
@@ -146,6 +146,14 @@ class TokenFleet:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    if not TYPE_CHECKING:
+        # Type checkers report it by themselves.
+        def __enter__(self) -> NoReturn:
+            msg = "TokenFleet needs 'async with'"
+            raise TypeError(msg)
+
+        __exit__ = __enter__
 
     def __len__(self) -> int:
         """Return the number of clients."""

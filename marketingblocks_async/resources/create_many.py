@@ -22,7 +22,7 @@ from collections.abc import (
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, cast
 
 from marketingblocks_async.calls.call import Call
 from marketingblocks_async.calls.executor import Executor
@@ -170,6 +170,23 @@ class CreateMany(AsyncIterator[PostOutcome]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:
+        # Type checkers report all three by themselves; Python's own messages have no way out.
+        def __iter__(self) -> NoReturn:
+            msg = (
+                "create_many() needs 'async for'; to wait for all outcomes, [each async for each in create_many(posts)]"
+            )
+            raise TypeError(msg)
+
+        def __await__(self) -> NoReturn:
+            iter(self)
+
+        def __enter__(self) -> NoReturn:
+            msg = "create_many() needs 'async with'"
+            raise TypeError(msg)
+
+        __exit__ = __enter__
 
 
 def _default_concurrency(executor: Executor) -> int:

@@ -22,6 +22,7 @@ from marketingblocks_async import (
     OutcomeUnknownError,
     RateLimit,
     RetryPolicy,
+    TokenFleet,
 )
 from marketingblocks_async.sandbox import Fault, Sandbox
 from marketingblocks_async.transport.attempt import Attempt
@@ -41,6 +42,15 @@ async def test_use_outside_async_with_says_what_to_do() -> None:
             await client.posts.create(post())
         with pytest.raises(ConfigurationError, match="async with"):
             await client.posts.create(post())
+
+
+def test_with_instead_of_async_with_says_what_to_write() -> None:
+    client: Any = MarketingBlocks("token")
+    with pytest.raises(TypeError, match=r"'async with'; .* marketingblocks_async\.blocking"), client:
+        pass
+    fleet: Any = TokenFleet()
+    with pytest.raises(TypeError, match="'async with'"), fleet:
+        pass
 
 
 async def test_closing_twice_and_closing_what_was_never_open_does_nothing() -> None:

@@ -173,6 +173,18 @@ async def test_no_items_make_no_outcomes() -> None:
         assert await drain(client.posts.create_many([])) == []
 
 
+async def test_for_await_and_with_instead_of_their_async_forms_say_what_to_write() -> None:
+    async with client_at("http://127.0.0.1:9") as client:
+        many: Any = client.posts.create_many([])
+        with pytest.raises(TypeError, match="needs 'async for'"):
+            list(many)
+        with pytest.raises(TypeError, match="needs 'async for'"):
+            await many
+        with pytest.raises(TypeError, match="needs 'async with'"), many:
+            pass
+        assert [each async for each in many] == []
+
+
 async def test_an_outcome_holds_the_item_that_the_input_had() -> None:
     items: list[CreatePost | dict[str, Any]] = [post("0"), post("1").wire(), post("2")]
     async with Sandbox() as sandbox, client_of(sandbox) as client:
