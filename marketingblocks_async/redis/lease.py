@@ -117,7 +117,8 @@ class Lease:
             return
         elif self._has_news or now >= pool.usable_until:
             self.due = min(self.due, max(now, self._began + MIN_INTERVAL))
-        elif pool.held < pool.share:
+        elif pool.held < pool.share or self.due == math.inf:
+            # Infinity: it rests, perhaps with a lease that is still valid, since Redis denied access.
             interval = MIN_INTERVAL if self._more_available else MIN_INTERVAL_WHEN_EMPTY
             self.due = min(self.due, max(now, self._began + interval))
 
@@ -227,6 +228,10 @@ class Lease:
         self.due = math.inf
         # Nothing is retried until a call wakes the worker.
         self.is_failing = self.is_signalled = False
+        if self.falls_back:
+            # Redis answers, so other processes may have the whole limit again.
+            self.falls_back = False
+            self._pool.renew(0, target=0, share=self._pool.limit, usable_until=-math.inf)
         self._limiter.fail_waiters(lambda: ConfigurationError(message))
 
 

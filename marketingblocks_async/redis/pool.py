@@ -94,7 +94,11 @@ class LeasedPool(PermitPool):
         """
         with self._lock:
             self._collect()
-            return self._capacity - self._in_use + len(self._unsent) if self.clock() < self._usable_until else 0
+            if self.clock() < self._usable_until:
+                return self._capacity - self._in_use + len(self._unsent)
+        # A lease may rest although a granted request waits: after a failure that its call was not there to hear of.
+        self._request_refill()
+        return 0
 
     def take(self) -> PooledPermit | None:
         """Take a permit if one is free; request more before they run out."""
@@ -149,7 +153,8 @@ class LeasedPool(PermitPool):
                 # Not worth moving.
                 surplus = 0
             returned = [] if keep_all else self._return(surplus, coming_back)
-            return Offer(self._capacity, wanted, returned, idle and self._capacity == 0)
+            # After a lease was lost, a granted request may still wait for a permit to be written with.
+            return Offer(self._capacity, wanted, returned, idle and self._capacity == 0 and not self._unsent)
 
     def _coming_back(self) -> list[tuple[float, PermitState]]:
         """Return the permits whose time for other processes is known, the earliest first. The lock is held."""

@@ -338,6 +338,43 @@ async def test_a_call_after_a_denial_wakes_the_worker_again(make: MakeLease) -> 
     waiting.cancel()
 
 
+EVENTS: dict[str, Callable[[Lease], None]] = {
+    "denial": lambda lease: lease.on_denied(OSError("no permissions")),
+    "conflict": lambda lease: lease.accept([2, 50, 1_000_000]),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_call_after_a_failure_within_a_valid_lease_wakes_the_worker_again(make: MakeLease, event: str) -> None:
+    """The call took one of the permits left and set the flag; no exchange followed, and calls waited for ever."""
+    lease, pool, _ = make()
+    for _ in range(2):
+        lease.prepare()
+        lease.accept(reply(5, target=5, share=5))
+        assert pool.take() is not None
+    lease.prepare()
+    began = time.monotonic()
+    EVENTS[event](lease)
+    assert pool.take() is not None
+    lease.schedule_exchange()
+    # Not at once, so that many calls do not make many exchanges.
+    assert lease.due - began == pytest.approx(MIN_INTERVAL_WHEN_EMPTY)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_fixed_share_ends_when_redis_answers_whatever_it_says(make: MakeLease, event: str) -> None:
+    """A process that Redis denied access, or told of other settings, kept its share beside the others' limit."""
+    lease, pool, _ = make(share=2)
+    lease.prepare()
+    lease.on_unreachable(lease.settings.recovery, OSError())
+    assert pool.take() is not None
+    lease.prepare()
+    EVENTS[event](lease)
+    assert (lease.falls_back, pool.held, pool.take(), pool.writable) == (False, 0, None, 0)
+    # Nor does it tell Redis that it has permits, when it is asked again.
+    assert lease.prepare()[3] == 0
+
+
 def test_a_lease_that_rests_after_an_outage_can_be_woken(make: MakeLease) -> None:
     lease, _, _ = make(on_failure="fail")
     lease.prepare()

@@ -51,6 +51,21 @@ def setting(fake_time: FakeTime) -> Setting:
     return Setting(fake_time)
 
 
+def test_a_granted_request_without_a_lease_asks_for_one(setting: Setting) -> None:
+    """After an outage, a call that got its permit before it and opened its connection after it waited for ever."""
+    setting.lease(5)
+    permit = setting.take()
+    assert (setting.pool.writable, setting.asked) == (5, 0)
+    setting.fake_time.advance(5.0)
+    assert (setting.pool.writable, setting.asked) == (0, 1)
+    setting.pool.expire()
+    setting.pool.offer(0)
+    offer = setting.pool.offer(0)
+    assert (offer.held, offer.wanted, offer.idle) == (0, 1, False)
+    permit.sending()
+    assert setting.pool.offer(0).idle
+
+
 def test_no_grant_without_a_lease(setting: Setting) -> None:
     assert setting.pool.take() is None
     # It would tell Redis that it holds them.
@@ -60,8 +75,8 @@ def test_no_grant_without_a_lease(setting: Setting) -> None:
     setting.fake_time.advance(5.0)
     assert setting.pool.take() is None
     assert not setting.pool.writable
-    # When there was nothing, and when there was no lease; three at hand were enough.
-    assert setting.asked == 2
+    # When there was nothing, and twice when there was no lease; three at hand were enough.
+    assert setting.asked == 3
 
 
 def test_no_more_is_granted_than_is_held(setting: Setting) -> None:
