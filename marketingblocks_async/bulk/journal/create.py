@@ -248,7 +248,7 @@ def _exists(path: Path, file: str) -> JournalExistsError:
     rest = [f"{counts.pending:,} pending"] if counts.pending else []
     rest += [f"{counts.unknown:,} unknown"] if counts.unknown else []
     rest += [f"{counts.failed:,} failed"] if counts.failed else []
-    next_step = _next_step(path, counts, name_for_failures(made_from), is_same=is_same)
+    next_step = _next_step(path, counts, name_for_failures(made_from), file=file, is_same=is_same)
     state = f"{path} exists already, with {counts.done} of {counts.total} rows done"
     return JournalExistsError(f"{', '.join([state, *rest])}; {relation}; {next_step}")
 
@@ -265,7 +265,7 @@ def _has_no_rows(path: Path) -> bool:
         return False
 
 
-def _next_step(path: Path, counts: Counts, failed: str, *, is_same: bool) -> str:
+def _next_step(path: Path, counts: Counts, failed: str, *, file: str, is_same: bool) -> str:
     """Return the step that goes on with a journal which exists."""
     if counts.pending or counts.unknown:
         step = f"go on with it: {bulk_command('resume', path)} (rows that are done are never sent again)"
@@ -275,7 +275,10 @@ def _next_step(path: Path, counts: Counts, failed: str, *, is_same: bool) -> str
     else:
         step = "it has nothing left to send"
     if not is_same:
-        return f"{step}; to send other rows, put them alone into a file and name another journal for it (--journal)"
+        # A file of another name gets a journal of its own, unless one was named.
+        own = path.absolute() == Path(f"{file}.journal").absolute()
+        where = "a file with another name" if own else "a file and name another journal for it (--journal)"
+        return f"{step}; to send other rows, put them alone into {where}"
     return f"{step}; to send all of it once more, name another journal (--journal) and allow that (allow_duplicates)"
 
 

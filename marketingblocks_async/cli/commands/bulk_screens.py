@@ -20,6 +20,9 @@ SHOWN_ERRORS = 20
 SHOWN_GROUPS = 5
 SHOWN_CHANNELS = 20
 
+MIXED = "If only some of them were published"
+"""Heading in the page about reconciliation."""
+
 
 def show_plan(output: Output, plan: Plan) -> None:
     """Print what a run would do, and everything that is wrong."""
@@ -195,6 +198,8 @@ def _advise_on_unknown(
         output.note(f"{may} The API's lists do not settle it. See why, and look at the posts by hand: {by_hand}")
         output.note(f"If none of them was published, send them: {resume} --unknown resend")
         output.note(f"If they need not be sent, leave them out: {resume} --unknown skip")
+        if result.counts.unknown > 1:
+            output.note(f"{MIXED}, see the section of that name in docs/concepts/reconciliation.md")
 
 
 def _clock_time(moment: datetime) -> str:

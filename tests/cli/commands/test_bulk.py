@@ -20,6 +20,7 @@ from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import create_journal
 from marketingblocks_async.bulk.journal.files import FileLock
 from marketingblocks_async.cli.commands import bulk_sending
+from marketingblocks_async.cli.commands.bulk_screens import MIXED
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 from tests.support.command import (
@@ -32,7 +33,8 @@ from tests.support.command import (
     process,
 )
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "bulk.md"
+DOCS = Path(__file__).parents[3] / "docs"
+GUIDE = DOCS / "guides" / "bulk.md"
 LIFTED = ("--rate", "0", "--timeout", "5")
 
 
@@ -303,6 +305,33 @@ def test_a_refused_token_stops_it_and_fails_no_row(command: Command, sandbox: Sa
     assert command("bulk", "status", "j", "--json").json["failed"] == 0
 
 
+def test_if_only_some_unknown_rows_were_published_the_others_can_be_sent(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.faults.add("drop_before:times=1,after=1,endpoint=create-post")
+    sandbox.faults.add("commit_then_drop:times=1,endpoint=create-post")
+    # No listing shows the media, so it does not settle which of them was published.
+    rows = [f"facebook,1,post,Sale,https://e.com/{name}.jpg,now" for name in "ab"]
+    (tmp_path / "posts.csv").write_text("\n".join([HEADER, *rows, ""]))
+    how = ("--settle-after", "0", *LIFTED)
+    command("bulk", "run", "posts.csv", "--concurrency", "1", *how)
+    shown = command("bulk", "resume", "posts.csv", *how)
+    assert f"{MIXED}, see the section of that name in docs/concepts/reconciliation.md" in shown.words
+    page = (DOCS / "concepts" / "reconciliation.md").read_text(encoding="utf-8")
+    steps = page.partition(f"### {MIXED}\n")[2].partition("```console\n")[2].partition("```")[0]
+    for step in steps.splitlines():
+        words = step.removeprefix("$ marketingblocks ").split()
+        if words[1] == "plan":
+            failed = (tmp_path / "failed.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+            (tmp_path / "failed.csv").write_text("".join(line for line in failed if "a.jpg" not in line))
+        ran = command(*words, *(LIFTED if words[1] in ("run", "resume") else ()))
+        assert ran.code == (2 if words[1] == "resume" else 0)
+    assert [commit.request["media_urls"] for commit in sandbox.ledger.commits] == [
+        ["https://e.com/a.jpg"],
+        ["https://e.com/b.jpg"],
+    ]
+
+
 def test_the_same_file_again_is_recognised(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
     posts_file(tmp_path / "posts.csv", 3)
     command("bulk", "run", "posts.csv", "--journal", "j", *LIFTED)
@@ -313,7 +342,13 @@ def test_the_same_file_again_is_recognised(command: Command, sandbox: Sandbox, t
     changed = command("bulk", "run", "posts.csv", "--journal", "j", "--json", *LIFTED).json["error"]
     assert changed["type"] == "JournalExistsError"
     assert "posts.csv has changed since the journal was made from it" in changed["message"]
-    assert created(sandbox) == 3
+    assert "alone into a file and name another journal for it (--journal)" in changed["message"]
+    # A file of another name has a journal of its own.
+    command("bulk", "run", "posts.csv", "--allow-duplicates", *LIFTED)
+    posts_file(tmp_path / "posts.csv", 5)
+    own = command("bulk", "run", "posts.csv", "--json", *LIFTED).json["error"]
+    assert own["message"].endswith("to send other rows, put them alone into a file with another name")
+    assert created(sandbox) == 7
 
 
 def test_columns_are_mapped_and_lists_separated(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
