@@ -109,7 +109,7 @@ class Writes:
         """Record the intent to send before each attempt of a write; it is a middleware of the client."""
         sending = _current.get()
         if sending is not None and request.method != "GET":
-            await asyncio.to_thread(self.journal.intend, sending.number)
+            await in_thread(self.journal.intend, sending.number)
             sending.may_have_left = True
         return await send(request)
 
@@ -204,7 +204,10 @@ class Writes:
             if found is not None and (found.elsewhere or found.state not in (RowState.PENDING, RowState.FAILED)):
                 return found
             # It was in hand and was not sent. If that is not on the disk yet, it has to be before the next look.
-            await self._save_all([row.order.request_key])
+            key = row.order.request_key
+            if found is not None and key not in self.jobs:
+                self._unsaved.setdefault(key, found)
+            await self._save_all([key])
         return None
 
     async def _look_for(self, client: MarketingBlocks, row: StoredWrite) -> StoredWrite:
@@ -272,7 +275,7 @@ class Writes:
             ended = replace(row, state=state, answer=kept)
         except (Exception, asyncio.CancelledError):
             state = RowState.UNKNOWN if sending.may_have_left else RowState.PENDING
-            await asyncio.shield(self._record(replace(row, state=state)))
+            await self._record(replace(row, state=state))
             raise
         return await self._record(ended)
 
@@ -288,29 +291,36 @@ class Writes:
             await in_thread(bind)
         except asyncio.CancelledError:
             for row in bound:
-                await asyncio.shield(self._record(replace(row, state=RowState.PENDING)))
+                await self._record(replace(row, state=RowState.PENDING))
             raise
         return bound[0] if bound else None
 
     async def _record(self, row: StoredWrite) -> StoredWrite:
-        try:
-            await asyncio.to_thread(self._save, row)
-        except JournalError as error:
-            # The disk may be full. What is known is written before the journal is asked the next time; if this process
-            # dies before, the row is unknown.
-            logger.warning("the outcome of the write %s is not on the disk yet: %s", row.order.request_key, error)
-            self._unsaved[row.order.request_key] = row
+        """Record what became of a row. A cancellation arrives afterwards, since the row may be sent again then."""
+        key = row.order.request_key
+        self._unsaved[key] = row
+
+        def save() -> None:
+            try:
+                self._save(key)
+            except JournalError as error:
+                # The disk may be full. What is known is written before the journal is asked the next time; if this
+                # process dies before, the row is unknown.
+                logger.warning("the outcome of the write %s is not on the disk yet: %s", key, error)
+
+        await in_thread(save)
         return row
 
     async def _save_all(self, request_keys: Iterable[str]) -> None:
         async with self._saving:
             for key in request_keys:
-                if (row := self._unsaved.get(key)) is not None:
-                    await asyncio.to_thread(self._save, row)
-                    del self._unsaved[key]
+                if key in self._unsaved:
+                    await in_thread(self._save, key)
 
-    def _save(self, row: StoredWrite) -> None:
-        self.journal.end(row.number, row.state, post_id=row.post_id, answer=row.answer)
+    def _save(self, request_key: str) -> None:
+        if (row := self._unsaved.get(request_key)) is not None:
+            self.journal.end(row.number, row.state, post_id=row.post_id, answer=row.answer)
+            self._unsaved.pop(request_key, None)
 
     async def _note_what_is_listed(self, client: MarketingBlocks) -> None:
         """Ask for the listings before a post, so that it can be told from older ones should its outcome be unknown."""

@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from marketingblocks_async import ConfigurationError, RateLimit, clock
+from marketingblocks_async import ConfigurationError, MarketingBlocks, NotSentError, RateLimit, clock
 from marketingblocks_async.mcp import MarketingBlocksServer, open_server
 from marketingblocks_async.mcp import journal as journal_module
 from marketingblocks_async.mcp import writes as writes_module
-from marketingblocks_async.mcp.journal import Order, StoredWrite
+from marketingblocks_async.mcp.journal import Order, StoredWrite, derived_key, hash_of
+from marketingblocks_async.mcp.results import ToolResult
 from marketingblocks_async.mcp.tools import CREATE_MANY
+from marketingblocks_async.models import CreatedPost, CreatePost
 from marketingblocks_async.sandbox import CreatePostShape, Fault, Sandbox, TokenSpec, Variants
 from tests.support.mcp import POST, call, connected, settings_of
 from tests.support.polling import until
@@ -652,6 +654,77 @@ async def test_cancelled_while_its_key_is_bound_it_is_in_no_hand(
     assert not sandbox.posts
 
 
+@pytest.mark.parametrize("step", ["intend", "end"])
+async def test_cancelled_while_the_journal_is_written_the_next_call_waits_for_that(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Written later, it would be taken for what became of the next request."""
+    begun, may_end = threading.Event(), threading.Event()
+    async with open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server:
+        write = getattr(server.writes.journal, step)
+
+        def write_slowly(*values: Any, **more: Any) -> None:
+            begun.set()
+            assert may_end.wait(10)
+            write(*values, **more)
+
+        monkeypatch.setattr(server.writes.journal, step, write_slowly)
+        task = asyncio.create_task(_send(server, "monday", _publish if step == "intend" else _leave))
+        await until(begun.is_set)
+        await _cancel(task)
+        (job,) = _jobs(server)
+        again = asyncio.create_task(_send(server, "monday", _publish))
+        # Nothing tells that it does not end meanwhile.
+        await asyncio.wait([job.task], timeout=0.2)
+        assert _jobs(server) == [job]
+        may_end.set()
+        assert (await again)["outcome"] == "done"
+        assert (await _send(server, "monday", _publish)).get("repeated")
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_cancelled_while_the_journal_is_locked_it_is_written_later(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server:
+        is_locked, begun, ended = asyncio.Event(), threading.Event(), threading.Event()
+        end = server.writes.journal.end
+
+        def end_and_tell(*values: Any, **more: Any) -> None:
+            begun.set()
+            try:
+                end(*values, **more)
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(server.writes.journal, "end", end_and_tell)
+
+        async def leave(client: MarketingBlocks) -> CreatedPost:
+            await is_locked.wait()
+            return await _leave(client)
+
+        task = asyncio.create_task(_send(server, "monday", leave))
+        await until(lambda: any(job.sending for job in _jobs(server)))
+        with locked(tmp_path / "writes.mcp"):
+            is_locked.set()
+            await until(begun.is_set)
+            await _cancel(task)
+            await until(lambda: ended.is_set() and not _jobs(server))
+        async with asyncio.timeout(20):
+            assert (await _send(server, None, _publish))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_row_that_no_call_has_in_hand_stops_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with open_server(sandbox.token, settings_of(sandbox, tmp_path)) as server:
+        # As after an error of the disk behind which the row was bound all the same.
+        assert server.writes.journal.bind(_order_of("monday")) is not None
+        async with asyncio.timeout(20):
+            assert (await _send(server, None, _publish))["outcome"] == "done"
+    assert len(sandbox.posts) == 1
+
+
 async def test_cancelled_while_it_is_on_the_way_its_outcome_is_kept(sandbox: Sandbox, tmp_path: Path) -> None:
     async with connected(sandbox, tmp_path) as (client, server):
         sandbox.faults.add("slow_answer:endpoint=create-post,delay=0.3")
@@ -685,6 +758,29 @@ async def test_a_server_that_ends_records_what_is_on_the_way(
 
 def _jobs(server: MarketingBlocksServer) -> list[Any]:
     return list(server.writes.jobs.values())
+
+
+def _order_of(request_key: str | None) -> Order:
+    content_hash = hash_of("create_post", POST)
+    return Order(request_key or derived_key(content_hash), "create_post", content_hash, json.dumps(POST), "facebook:1")
+
+
+async def _send(server: MarketingBlocksServer, request_key: str | None, call: writes_module.Call) -> ToolResult:
+    """Send a post as a tool call does."""
+
+    async def agree() -> None:
+        pass
+
+    return await server.writes.once(server.client, _order_of(request_key), call, agree)
+
+
+async def _publish(client: MarketingBlocks) -> CreatedPost:
+    return await client.posts.create(CreatePost.checked(POST))
+
+
+async def _leave(_: MarketingBlocks) -> CreatedPost:
+    msg = "the queue is longer than the deadline"
+    raise NotSentError(msg, endpoint="create-post")
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
