@@ -51,6 +51,9 @@ from .columns import (
 from .display import visible
 from .words import PYTHON, Words
 
+DELIMITERS = (",", ";", "\t", "|")
+"""The delimiters of CSV files that are detected; a first line ``sep=…`` can name another one."""
+
 HINT_ROWS = 10
 """Rows below a first row without known names that are searched for one that looks like the header."""
 
@@ -553,6 +556,14 @@ def _other_header(first: str, found: int, row: int, rules: ColumnRules) -> str:
     )
 
 
+def _is_row_in_a_cell(names: Sequence[str], rules: ColumnRules) -> bool:
+    """Return whether the only cell of a row holds the names of several columns."""
+    cells = _distinct(names)
+    return len(cells) == 1 and any(
+        _known([name.strip(f'"{BLANKS}') for name in cells[0].split(sign)], rules) > 1 for sign in DELIMITERS
+    )
+
+
 def no_header(
     names: Sequence[str],
     line: int,
@@ -577,6 +588,12 @@ def no_header(
         )
     elif known > 1:
         msg = _other_header(first, found, row, rules)
+    elif _is_row_in_a_cell(names, rules):
+        quoted = ", in double quotes" if info.kind == "csv" else ""
+        msg = (
+            f'each row is one single cell{quoted} ("{first}"); open the file in a spreadsheet, split the first column '
+            "(in Excel: Data, Text to Columns, Delimited), and save it again"
+        )
     else:
         msg = (
             f'the first row ("{first}") has no known column name; its cells must be the names of the columns: '

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -247,6 +248,12 @@ class _Reading:
     def _reader(self, path: Path, info: SourceInfo) -> Callable[[SourceInfo], Iterator[RawRow]]:
         kind = (self._format or path.suffix).lower().removeprefix(".")
         info.kind = _KINDS.get(kind, "")
+        if _ADDRESS.match(str(path)):
+            msg = (
+                "this is an address, not a file; download it as CSV or XLSX (in Google Sheets: File, Download), and "
+                "give that file"
+            )
+            raise SourceError(msg, file=info.file)
         if path.name.startswith(_LOCK_FILES):
             msg = (
                 "this only says who has the file open; give the file itself, without that at the beginning of its name"
@@ -279,6 +286,9 @@ class _Reading:
         read = {"csv": read_csv, "jsonl": read_jsonl, "json": read_json}[info.kind]
         return lambda taken: read(path, taken, rules, encoding)
 
+
+_ADDRESS = re.compile(r"https?:[/\\]", re.IGNORECASE)
+"""Beginning of an address; a ``Path`` has one of its two slashes."""
 
 _LOCK_FILES = ("~$", ".~lock.")
 """Beginnings of the names of the files that Excel and LibreOffice make beside one that is open."""

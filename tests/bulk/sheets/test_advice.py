@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,22 @@ def test_the_recipe_of_a_header_of_two_rows(tmp_path: Path, name: str, above: st
     assert post(path, recipe=how).post_type == "reel"
 
 
+def test_rows_in_single_cells_of_a_sheet(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "posts.xlsx", [HEADER], [LINE])
+    assert failure(path).message.startswith('each row is one single cell ("channel_type,')
+
+
+def test_a_title_that_names_columns_is_no_row_in_a_cell(file: Path) -> None:
+    message = failure(written(file, f'"Our plan: date, text, media",,\n{HEADER}\n{LINE}\n')).message
+    assert "line 2 looks like" in message
+
+
+@pytest.mark.parametrize("address", ["https://docs.google.com/spreadsheets/d/1/edit", "http://e.com/posts.csv"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_no_file(address: str, kind: Callable[[str], str | Path]) -> None:
+    assert "download it as CSV or XLSX" in failure(kind(address)).message
+
+
 def test_a_header_in_the_middle_of_files_put_together(file: Path) -> None:
     written(file, f"\ufeff{HEADER}\n{LINE}\n\ufeff{HEADER}\n{LINE}\n")
     first, again, last = parsed(file)
@@ -218,6 +235,8 @@ def test_a_header_in_another_language_is_told_column_by_column(file: Path) -> No
         ("posts.json", b'[{"channel_type": "facebook"},]', "a comma behind the last entry of the list; delete it"),
         ("posts.jsonl", b'{"channel_type": "facebook"}{"channel_type": "facebook"}', "write one object a line"),
         ("posts.jsonl", b'{"channel_type": "facebook"},', "delete the comma at its end"),
+        ("posts.csv", f'"{HEADER}"\n"{LINE}"\n'.encode(), "each row is one single cell, in double quotes"),
+        ("posts.csv", b'"""Text"";""Date"""\n"""Hi"";""2027-03-14"""\n', "split the first column"),
         ("posts.csv.gz", b"\x1f\x8b", "unpack it first"),
         ("Export.zip", b"PK\x03\x04", "unpack it first"),
         ("posts.csv", b"PK\x03\x04", "unpack it first"),

@@ -17,12 +17,17 @@ from marketingblocks_async.bulk.plan import SourceInfo
 from marketingblocks_async.bulk.sheets.cells import is_blank
 from marketingblocks_async.bulk.sheets.columns import ColumnRules
 from marketingblocks_async.bulk.sheets.display import readable
-from marketingblocks_async.bulk.sheets.layout import HINT_ROWS, JSON_FOUND, Header, Layout, RawRow, Unreadable
+from marketingblocks_async.bulk.sheets.layout import (
+    DELIMITERS,
+    HINT_ROWS,
+    JSON_FOUND,
+    Header,
+    Layout,
+    RawRow,
+    Unreadable,
+)
 
 from .text_files import LINE_LIMIT, open_lines
-
-DELIMITERS = (",", ";", "\t", "|")
-"""The delimiters that are detected; a first line ``sep=…`` can name another one."""
 
 CELL_LIMIT = 16 * 2**20
 """Characters in one cell; a larger cell has a quote that is never closed."""
