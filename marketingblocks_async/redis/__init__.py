@@ -41,7 +41,8 @@ process without a record in Redis cannot tell. So it waits for a quarantine if a
 and its process has said nothing since, as after the only process of a token was killed. Two things go unnoticed. A
 smaller step forward, or one that ends no lease and comes just before a process joins, lets the permits in Redis's pool
 be used early by as much. And after one of more than a minute Redis's keys have expired. Then a process that begins
-before the next exchange of the others may get permits that they hold.
+before the next exchange of the others may get permits that they hold. A pause
+keeps the time that was left of it.
 
 **Lost data.** Redis may restart without its data or with old data, fail over to a replica that lags behind, or be
 flushed. A marker with the server's identity reveals that, and so does the claim in every exchange: the number of
@@ -49,7 +50,8 @@ permits that the process believes to hold. Then all permits are in *quarantine* 
 processes with a valid lease get what they claim, since that is where those permits are. So running processes do not
 notice a flush or a quick restart, and new ones wait. A server that starts for the first time looks like one that has
 lost its data, so it grants nothing in its first ``recovery`` seconds. Eviction of single keys would be a loss of data
-as well: use ``maxmemory-policy noeviction`` (keys of idle tokens expire by themselves, after a minute).
+as well: use ``maxmemory-policy noeviction`` (keys of idle tokens expire by themselves, after a minute or with a
+longer pause).
 
 **Lost and late messages.** Exchanges are numbered. If the reply to an exchange does not arrive, its permits go back at
 once, since the process says which reply it got last. An exchange that Redis runs after a later one of the same process

@@ -45,7 +45,7 @@ if not marked or marker.run ~= run then
   local promoted = not string.find(redis.call('INFO', 'replication'), 'second_repl_offset:-1', 1, true)
   if not flushed and not promoted then
     -- Nothing was lost since it started. The uptime is in whole seconds and up to one too long.
-    born = math.min(now, now - (tonumber(string.match(info, 'uptime_in_seconds:(%d+)')) - 1) * 1000000)
+    born = math.min(now, now - (tonumber(string.match(info, 'uptime_in_seconds:(%-?%d+)')) - 1) * 1000000)
   end
   marker = {run = run, born = born, seen = now}
   marked = false
@@ -68,10 +68,15 @@ end
 
 local state = load(KEYS[2])
 
+-- By how much the clock was certainly set forward.
+local jump = 0
+
 local function quarantine(from)
+  -- A pause ends when it would have by an even clock, as far as that is known, and never later than was left of it.
+  local paused = state and math.min(state.paused + jump, now + math.max(0, state.paused - state.at)) or 0
   state = {limit = limit, per = per, born = marker.born, at = now, free = 0, pool = {}, members = {},
     quarantined = limit, quarantine_ends = from + recovery,
-    paused = state and state.paused or 0, refusals = state and state.refusals or 0}
+    paused = paused, refusals = state and state.refusals or 0}
 end
 
 local function others()
@@ -92,7 +97,11 @@ local function may_have_jumped()
   local known = state.members[id]
   if known and known.clock then
     -- Since its own last exchange, which was not later. Its clock says how much of that has really passed.
-    return seq > known.seq and (now - known.ends + lease) - (clock - known.clock) > grace
+    local ahead = (now - known.ends + lease) - (clock - known.clock)
+    if seq > known.seq and ahead > grace then
+      jump = ahead
+    end
+    return jump > 0
   end
   -- A process without a record cannot tell. It trusts the clock as long as that ends nobody's lease: a process that has
   -- little to do exchanges seldom. Else, either all that had a lease are dead or cut off, or the clock has jumped.
@@ -105,13 +114,14 @@ local function may_have_jumped()
 end
 
 if not state then
-  quarantine(marker.born)
+  -- The clock may have been set back since.
+  quarantine(math.min(now, marker.born))
 elseif state.limit ~= limit or state.per ~= per then
   if others() then
     return {2, state.limit, state.per}
   end
   quarantine(now)
-elseif state.born ~= marker.born or now < state.at - 50000 or may_have_jumped() then
+elseif may_have_jumped() or state.born ~= marker.born or now < state.at - 50000 then
   quarantine(now)
 end
 now = math.max(now, state.at)
@@ -232,7 +242,8 @@ if leaving and member.held == 0 then
   member.void = true
 end
 
-redis.call('SET', KEYS[2], cmsgpack.pack(state), 'PX', math.ceil(recovery / 1000) + 61000)
+redis.call('SET', KEYS[2], cmsgpack.pack(state), 'PX',
+  math.ceil(math.max(recovery, state.paused - now) / 1000) + 61000)
 
 local reply = {0, member.held, target, share, math.max(0, state.paused - now), state.refusals, state.free + #state.pool,
   state.quarantined > 0 and math.max(0, state.quarantine_ends - now) or 0}

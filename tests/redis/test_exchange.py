@@ -253,7 +253,7 @@ async def set_forward(server: PrivateRedis, seconds: float) -> None:
     """Put all instants of the account so far into the past as if Redis's clock had been set forward."""
     script = """
         local s, by = cmsgpack.unpack(redis.call('GET', KEYS[1])), tonumber(ARGV[1])
-        s.at, s.quarantine_ends = s.at - by, s.quarantine_ends - by
+        s.at, s.quarantine_ends, s.paused = s.at - by, s.quarantine_ends - by, s.paused - by
         for _, member in pairs(s.members) do member.ends = member.ends - by end
         for index, when in ipairs(s.pool) do s.pool[index] = when - by end
         redis.call('SET', KEYS[1], cmsgpack.pack(s))
@@ -271,6 +271,46 @@ async def test_a_clock_set_forward_causes_a_quarantine(server: PrivateRedis, a: 
         assert reply.held == 5
         assert 0 < reply.quarantine <= RECOVERY
         assert (await b.say(LIMIT)).held == 4
+
+
+@pytest.mark.parametrize("step", [10, 600, -10, -600])
+async def test_a_clock_that_was_set_does_not_change_a_pause(
+    server: PrivateRedis, a: Process, b: Process, step: float
+) -> None:
+    """Set back, it paused all processes for as long, although no pause was left."""
+    await a.say(5)
+    await set_forward(server, step)
+    assert (await a.say(5)).paused == 0.0
+    await a.say(5, pause=30.0)
+    await set_forward(server, step)
+    assert 20 < (await a.say(5)).paused <= 30
+    assert 20 < (await b.say(5)).paused <= 30
+
+
+async def test_a_rest_does_not_make_a_pause_longer(server: PrivateRedis, a: Process, b: Process, c: Process) -> None:
+    await a.say(5, pause=100.0)
+    await set_forward(server, 50)
+    a.clock_ahead += 50
+    assert 40 < (await a.say(5)).paused <= 50
+    # It ends without leaving. A program that starts now and then must not begin the pause anew each time.
+    for process, left in (b, 30), (c, 10):
+        await set_forward(server, 20)
+        reply = await process.say(5)
+        assert (reply.held, left - 10 < reply.paused <= left) == (0, True)
+
+
+async def test_a_clock_set_back_does_not_make_a_new_token_wait(server: PrivateRedis, a: Process) -> None:
+    await a.say(5)
+    later = "local m = cmsgpack.unpack(redis.call('GET', KEYS[1])); m.born = m.seen + 600000000; "
+    await server.command("EVAL", later + "redis.call('SET', KEYS[1], cmsgpack.pack(m))", 1, KEYS[0])
+    await server.command("DEL", KEYS[1])
+    assert 0 < (await a.say(5)).quarantine <= RECOVERY
+
+
+async def test_a_long_pause_outlasts_a_rest(server: PrivateRedis, a: Process) -> None:
+    """Redis forgot it a minute after the last exchange, and a process that began later ran into it."""
+    await a.say(0, pause=600.0, leaving=True)
+    assert 600 < await server.command("TTL", KEYS[1]) <= 661
 
 
 async def test_a_new_process_gets_nothing_after_the_clock_was_set_forward(

@@ -13,6 +13,8 @@ pytest.importorskip("lupa", reason="needs lupa (make test REQUIRE_ALL_TOOLS=1)")
 from benchmarks.fleet_simulation import redis_server
 from benchmarks.fleet_simulation.__main__ import main
 from benchmarks.fleet_simulation.fleet import Costs, Figures, Fleet, Layout
+from marketingblocks_async.redis import RedisRateLimit
+from marketingblocks_async.redis.connection import Exchange
 
 
 def troubled(seed: int) -> Figures:
@@ -45,6 +47,19 @@ def troubled(seed: int) -> Figures:
 @pytest.mark.parametrize("seed", range(12))
 def test_no_trouble_breaks_the_limit(seed: int) -> None:
     assert troubled(seed).worst <= 100
+
+
+def test_a_clock_set_back_to_before_the_start_does_not_stop_the_script() -> None:
+    """Redis then tells a negative uptime, on which the script failed."""
+    server = redis_server.RedisServer(lambda: 10_000.0, 0.0)
+    server.restart()
+    server.set_clock_forward(-600.0)
+    settings = RedisRateLimit("redis://x")
+    micro = [round(seconds * 1e6) for seconds in (settings.per, settings.lease, settings.grace, 0.0)]
+    words: list[str | int] = ["a", 1, 0, 0, 5, 0, settings.limit, *micro, 0, 0, 0]
+    ((reply,), _) = server.run([Exchange(("marker", "token"), words)])
+    quarantine = reply[7] / 1e6
+    assert 0 < quarantine <= settings.recovery
 
 
 @pytest.mark.parametrize("seed", range(6))
