@@ -69,6 +69,14 @@ def _signals_reach_children() -> None:  # pyright: ignore[reportUnusedFunction] 
             signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_state_of_the_user(  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # Runs look at what agents have sent.
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
     """Answers to a client of the documented address, without a socket."""

@@ -58,8 +58,13 @@ def sent_already(sent: Sequence[SentEarlier], lines: Lines) -> str:
 
 
 def by_runs(sent: Sequence[SentEarlier], lines: Lines) -> str:
-    """Return ``row 3 in line 8 by the run of posts.csv.journal``, for each run."""
-    return "; ".join(f"{listed_rows(each.rows, each.count, lines)} by the run of {each.journal}" for each in sent)
+    """Return ``row 3 in line 8 by the run of posts.csv.journal``, for each run and for the calls of each MCP server."""
+    return "; ".join(
+        f"{listed_rows(each.rows, each.count, lines)} by "
+        f"{'the run of' if each.journal.endswith('.journal') else 'single calls of the MCP server with the journal'} "
+        f"{each.journal}"
+        for each in sent
+    )
 
 
 def row_of(number: int) -> int:

@@ -211,10 +211,10 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class SentEarlier:
-    """Posts that another run has sent, may have sent, or has pending since it began.
+    """Posts that another run, or an MCP server, has sent, may have sent, or has pending since it began.
 
     Attributes:
-        journal: path of that run's journal.
+        journal: path of that run's journal, or of the server's.
         count: number of posts.
         rows: numbers of the first rows that make them.
 

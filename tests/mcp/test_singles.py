@@ -106,6 +106,18 @@ async def test_other_posts_do_not_count(
         check(run)
 
 
+async def test_a_new_run_is_told_where_servers_keep_theirs(tmp_path: Path) -> None:
+    posts = [CreatePost.model_validate(POST)]
+    folder = tmp_path / "state" / "writes.mcp.bulk"
+    with closing(WriteJournal(tmp_path / "state" / "writes.mcp", API)) as journal:
+        write_single(journal, RowState.DONE)
+    with pytest.raises(
+        UnconfirmedRowsError, match=r"\(row 1 by single calls of the MCP server with the journal .*mcp\)"
+    ):
+        await create_journal(posts, tmp_path / "j", allow_duplicates=False, base_url=API, also_in=[folder])
+    await create_journal(posts, tmp_path / "j", allow_duplicates=True, base_url=API, also_in=[folder])
+
+
 async def test_what_a_dead_server_had_in_hand_was_not_sent(tmp_path: Path) -> None:
     run = await make_run(tmp_path)
     with closing(WriteJournal(tmp_path / "writes.mcp", API)) as journal:

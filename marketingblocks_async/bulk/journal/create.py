@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -72,6 +72,7 @@ async def create_journal(
     allow_duplicates: bool = True,
     check_media: bool = False,
     base_url: str | None = None,
+    also_in: Iterable[str | PathLike[str]] = (),
     now: datetime | None = None,
     rate: float | None = RATE,
     max_errors: int = MAX_ERRORS,
@@ -93,6 +94,8 @@ async def create_journal(
             one or beside the file.
         check_media: whether to request the addresses of media, and refuse rows whose file is not there.
         base_url: API root that the posts will go to, and to no other. ``None`` if other runs are no concern.
+        also_in: folders of MCP servers (the name of a server's journal with ``.bulk`` behind it). What these have sent,
+            by runs and by single calls, counts for ``allow_duplicates``, too.
         now: an aware datetime; schedule times a minute or more before it are past. ``None`` for the present.
         rate: requests per second for the estimate; ``None`` for no limit.
         max_errors: number of errors that the plan lists; all are counted.
@@ -135,7 +138,7 @@ async def create_journal(
                 # Until the journal is there, since another run that begins has to see its rows.
                 sources = sources_of({"source": rows.info.file})
                 await until_made.enter_async_context(turn(path, sources))
-                find_sent = partial(find_sent_earlier, sources=sources)
+                find_sent = partial(find_sent_earlier, sources=sources, folders=list(map(Path, also_in)))
                 sent = await in_thread(find_sent, path, base_url, plan_builder.row_with)
                 plan_builder.add_sent_earlier(sent)
             plan = plan_builder.finish(rows.info)

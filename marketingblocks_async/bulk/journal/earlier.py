@@ -7,7 +7,6 @@ looks, too: its pending rows may have been sent from another file meanwhile.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -15,12 +14,12 @@ from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
 from marketingblocks_async.bulk.likeness import likeness
-from marketingblocks_async.bulk.numbers import by_runs, listed_rows
+from marketingblocks_async.bulk.numbers import by_runs
 from marketingblocks_async.bulk.plan import SentEarlier
 from marketingblocks_async.bulk.seen import Seen, digest_of
 
 from .account import BASE_URL
-from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, folders_of, real_path, wal_path
+from .files import APPLICATION_ID, SCHEMA_VERSION, connect_for_reading, folders_of, is_file, real_path, wal_path
 from .journal import PLANNED_AT, SOURCE_PATH, SOURCE_TARGET, JournalReader
 from .singles import single_posts, writes_of
 from .sql import QUERIES
@@ -36,6 +35,7 @@ def find_sent_earlier(
     row_with: Callable[[str], int | None],
     *,
     sources: Iterable[Path] = (),
+    folders: Iterable[Path] = (),
     since: float = 0.0,
     pending: bool = True,
 ) -> list[SentEarlier]:
@@ -48,12 +48,15 @@ def find_sent_earlier(
         base_url: API root; runs at another one do not count.
         row_with: returns the run's first row whose request has a ``likeness()``.
         sources: names of the file of the run's rows, beside which there may be journals, too.
+        folders: where MCP servers keep their runs, which count, too, as do the single calls of those servers.
         since: Unix time; what was sent before does not count, nor what is pending in a run that began before.
         pending: whether to return also what is pending in other runs that have begun or are about to.
 
     """
-    others = _others(path, sources)
+    folders = list(folders)
+    others = _others([path, *sources, *(folder / "none" for folder in folders)], path)
     found = [_repeated(each, _sent(each, base_url, since, pending=pending), row_with) for each in others]
+    found += [_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(folders)]
     return [each for each in found if each.count]
 
 
@@ -73,19 +76,21 @@ def _repeated(journal: Path, likes: Iterable[str], row_with: Callable[[str], int
     return SentEarlier(str(journal), count, tuple(sorted(rows)))
 
 
-def _others(path: Path, sources: Iterable[Path]) -> list[Path]:
-    """Return the journals beside one and beside the file of its rows, without that one."""
+def _others(files: Iterable[Path], path: Path) -> list[Path]:
+    """Return the journals beside files, without one of them."""
     found: dict[Path, Path] = {}
-    for folder in folders_of([path, *sources]).values():
+    for folder in folders_of(files).values():
         for journal in sorted(folder.glob("*.journal")):
             # Not what is no file, such as a link that leads to itself.
-            if os.path.isfile(journal):  # noqa: PTH113 - Path's raises for a link to where nothing may be seen
+            if is_file(journal):
                 found.setdefault(real_path(journal), journal)
     found.pop(real_path(path), None)
     return list(found.values())
 
 
-def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: bool) -> None:
+def refuse_sent_meanwhile(
+    journal: JournalReader, base_url: str, *, unknown: bool, folders: Iterable[Path] = ()
+) -> None:
     """Refuse to go on with a run if others have sent, or may have sent, its rows since it was planned.
 
     Others are runs, and for a run of an MCP server also the single calls of that server. What they had sent before was
@@ -95,6 +100,7 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
         journal: the run.
         base_url: API root that it posts to.
         unknown: whether rows of unknown outcome are sent again, too.
+        folders: where MCP servers keep their runs, which count, too, as do the single calls of those servers.
 
     Raises:
         UnconfirmedRowsError: there are such rows.
@@ -113,23 +119,23 @@ def refuse_sent_meanwhile(journal: JournalReader, base_url: str, *, unknown: boo
                 remaining.add(digest_of(likeness(row.content_hash, row.request)), row.row)
         return remaining.first(digest_of(like))
 
-    meta = journal.meta
-    since = float(meta.get(PLANNED_AT, 0.0))
-    runs = find_sent_earlier(journal.path, base_url, row_with, sources=sources_of(meta), since=since, pending=False)
-    singles = (_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(journal.path))
-    lines = journal.lines
-    found = [by_runs(runs, lines)] if runs else []
-    found += [
-        f"{listed_rows(each.rows, each.count, lines)} by single calls of the MCP server with the journal {each.journal}"
-        for each in singles
-        if each.count
-    ]
-    if found:
+    meta, path = journal.meta, journal.path
+    sent = find_sent_earlier(
+        path,
+        base_url,
+        row_with,
+        sources=sources_of(meta),
+        # A relative name may have no folder in it.
+        folders=[*folders, path.absolute().parent, real_path(path).parent],
+        since=float(meta.get(PLANNED_AT, 0.0)),
+        pending=False,
+    )
+    if sent:
         msg = (
             "nothing was sent: since this run was planned, others have sent some of its pending rows, or may have "
-            f"sent them ({'; '.join(found)}); send them once more (allow_duplicates), or put the other pending rows "
-            "('bulk report --results' shows which) into a new file, send that file (allow_duplicates), and do not "
-            "resume this run"
+            f"sent them ({by_runs(sent, journal.lines)}); send them once more (allow_duplicates), or put the other "
+            "pending rows ('bulk report --results' shows which) into a new file, send that file (allow_duplicates), "
+            "and do not resume this run"
         )
         raise UnconfirmedRowsError(msg)
 

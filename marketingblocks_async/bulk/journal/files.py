@@ -229,6 +229,11 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; ``Path.is_file()`` raises where nothing may be seen."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
 def folders_of(files: Iterable[Path]) -> dict[tuple[int, int], Path]:
     """Return the folders in which files are named and those where their links lead to, by what identifies a folder.
 

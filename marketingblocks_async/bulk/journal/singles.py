@@ -6,14 +6,14 @@ A person can go on with such a run from the command line, where the server does 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError
 from marketingblocks_async.bulk.likeness import likeness_of
 
-from .files import connect_for_reading, is_locked, real_path
+from .files import connect_for_reading, is_file, is_locked, real_path
 from .sql import QUERIES
 
 WRITES_ID = 0x4D424D43
@@ -34,12 +34,10 @@ def runs_folder(writes: Path) -> Path:
     return writes.with_name(f"{writes.name}{_RUNS_SUFFIX}")
 
 
-def writes_of(path: Path) -> list[Path]:
-    """Return the journals of single writes of the servers whose run a journal may be."""
-    # Also where a link to the journal leads. A relative name may have no folder in it.
-    folders = {path.absolute().parent, real_path(path).parent}
+def writes_of(folders: Iterable[Path]) -> list[Path]:
+    """Return the journals of single writes of the servers whose runs may be in some folders."""
     found = sorted(folder.parent / folder.name.removesuffix(_RUNS_SUFFIX) for folder in folders)
-    return list({real_path(each): each for each in found if each.is_file()}.values())
+    return list({real_path(each): each for each in found if is_file(each)}.values())
 
 
 def single_posts(writes: Path, base_url: str, since: float) -> Iterator[str]:

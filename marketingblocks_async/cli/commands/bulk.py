@@ -14,7 +14,7 @@ from marketingblocks_async.cli.errors import ExitCode, Interrupted
 from marketingblocks_async.cli.settings import Settings, run_async
 from marketingblocks_async.cli.signals import ended_like_ctrl_c
 
-from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal
+from .bulk_journals import JournalOption, JournalPath, beside, find_journal, find_sent, new_journal, runs_of_agents
 from .bulk_reading import File, Reading, opened, takes_reading
 from .bulk_recipes import app as recipe_app
 from .bulk_sending import AllowPast, NewToken, Results, Sending, send, takes_sending
@@ -98,7 +98,8 @@ def run(
         bool,
         typer.Option(
             "--allow-duplicates",
-            help="Send rows that are the same post as an earlier one, or as one of another run in the folder.",
+            help="Send rows that are the same post as an earlier one, or as one of another run in the folder or of an "
+            "agent.",
         ),
     ] = False,
     check_media: CheckMedia = False,
@@ -129,7 +130,8 @@ def run(
             made: Plan = run_async(
                 create_journal(
                     path, made_at, skip_invalid=skip_invalid, allow_past=allow_past, allow_duplicates=allow_duplicates,
-                    base_url=client.base_url, check_media=check_media, rate=settings.rate, **how,
+                    base_url=client.base_url, also_in=runs_of_agents(client.base_url), check_media=check_media,
+                    rate=settings.rate, **how,
                 )
             )  # fmt: skip
     except (InvalidRowsError, UnconfirmedRowsError) as error:
@@ -165,7 +167,8 @@ def resume(
     allow_duplicates: Annotated[
         bool,
         typer.Option(
-            "--allow-duplicates", help="Send rows that another run in the folder has sent since this one was planned."
+            "--allow-duplicates",
+            help="Send rows that another run in the folder, or an agent, has sent since this one was planned.",
         ),
     ] = False,
     accept_new_token: NewToken = False,
@@ -176,7 +179,7 @@ def resume(
     sent, and the others stay unknown.
     If the schedule time of a row has passed since the file was checked, nothing is sent without --allow-past.
     If another run in the folder has sent one of its rows since then, nothing is sent without --allow-duplicates.
-    For a run of the MCP server, that holds for what its tool create_post has sent, too.
+    That holds for what agents have sent by 'marketingblocks mcp', too.
     """
     journal = find_journal(journal)
     client = settings.client(timeout=sending.timeout)

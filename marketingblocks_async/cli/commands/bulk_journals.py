@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -67,10 +67,23 @@ def find_sent(file: Path, base_url: str | None) -> FindSent | None:
     if str(file) == STANDARD_INPUT:
         return None
     try:
-        return partial(find_sent_earlier, beside(file), resolve_base_url(base_url), sources=[file])
+        root = resolve_base_url(base_url)
     except ConfigurationError:
         # A plan sends nothing, so it needs no address that can be used.
         return None
+    return partial(find_sent_earlier, beside(file), root, sources=[file], folders=runs_of_agents(root))
+
+
+def runs_of_agents(base_url: str) -> list[Path]:
+    """Return the folder in which ``marketingblocks mcp`` keeps its runs, unless it has a journal of its own."""
+    from marketingblocks_async.bulk.journal.singles import runs_folder
+
+    from .mcp import default_journal
+
+    # The account may have no home.
+    with suppress(RuntimeError):
+        return [runs_folder(default_journal(base_url))]
+    return []
 
 
 def find_journal(given: Path) -> Path:

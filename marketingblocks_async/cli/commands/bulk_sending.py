@@ -119,6 +119,7 @@ def send(
     from marketingblocks_async.bulk.journal.earlier import refuse_sent_meanwhile
     from marketingblocks_async.bulk.journal.next_steps import name_for_failures
 
+    from .bulk_journals import runs_of_agents
     from .bulk_progress import shown_progress
     from .bulk_screens import show_result
 
@@ -133,7 +134,10 @@ def send(
             if not allow_duplicates:
                 # A row that is only looked for is not sent as long as the other run's post is listed.
                 resends = how.unknown is Unknown.RESEND
-                await asyncio.to_thread(refuse_sent_meanwhile, journal, client.base_url, unknown=resends)
+                folders = runs_of_agents(client.base_url)
+                await asyncio.to_thread(
+                    refuse_sent_meanwhile, journal, client.base_url, unknown=resends, folders=folders
+                )
             with shown_progress(settings.output) as show:
                 bulk_run = BulkRun(
                     client,

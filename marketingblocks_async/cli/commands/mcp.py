@@ -92,7 +92,7 @@ def mcp(
     warnings.simplefilter("ignore", AmbiguousTimeWarning)
     base_url = resolve_base_url(settings.base_url)
     chosen = server.ServerSettings(
-        journal=journal or _default_journal(base_url),
+        journal=journal or default_journal(base_url),
         base_url=base_url,
         docs_url=docs_url,
         rate_limit=settings.rate_limit,
@@ -111,7 +111,7 @@ def mcp(
         raise ConfigurationError(msg) from None
 
 
-def _default_journal(base_url: str) -> Path:
+def default_journal(base_url: str) -> Path:
     """Return the journal of an API: its post ids and keys mean nothing at another."""
     state = os.environ.get("XDG_STATE_HOME")
     home = Path(state) if state else Path.home() / ".local" / "state"

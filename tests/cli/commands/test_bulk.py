@@ -19,8 +19,11 @@ import pytest
 from marketingblocks_async import CreatePost
 from marketingblocks_async.bulk import create_journal
 from marketingblocks_async.bulk.journal.files import FileLock
+from marketingblocks_async.bulk.journal.singles import runs_folder
 from marketingblocks_async.cli.commands import bulk_sending
+from marketingblocks_async.cli.commands.bulk_journals import runs_of_agents
 from marketingblocks_async.cli.commands.bulk_screens import MIXED
+from marketingblocks_async.cli.commands.mcp import default_journal
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 from tests.support.command import (
@@ -749,6 +752,34 @@ def test_plan_and_run_look_where_a_link_leads(command: Command, sandbox: Sandbox
     assert command("bulk", "plan", "today/today.csv", "--json").json["sent_earlier"]
     assert command("bulk", "run", "today/today.csv", *LIFTED).code == 2
     assert created(sandbox) == 2
+
+
+def test_what_an_agent_has_sent_is_not_sent_again(
+    command: Command, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = posts_file(tmp_path / "posts.csv", 2)
+    assert command("bulk", "run", "posts.csv", *LIFTED).code == 0
+    of_agents = runs_folder(default_journal(sandbox.base_url)) / "run.journal"
+    of_agents.parent.mkdir(parents=True)
+    # Planned before an agent has sent the same.
+    asyncio.run(create_journal(file, tmp_path / "late", now=datetime(2020, 1, 8, tzinfo=UTC)))
+    (tmp_path / "posts.csv.journal").rename(of_agents)
+    [found] = command("bulk", "plan", "posts.csv", "--json").json["sent_earlier"]
+    assert found["journal"] == str(of_agents)
+    for words in (("run", "posts.csv"), ("resume", "late")):
+        refused = command("bulk", *words, "--json", *LIFTED)
+        assert refused.code == 2
+        assert re.search(rf"\(rows 1, 2 .*by the run of {of_agents}\)", refused.out)
+    assert created(sandbox) == 2
+    assert command("bulk", "run", "posts.csv", "--allow-duplicates", *LIFTED).code == 0
+    assert created(sandbox) == 4
+
+
+def test_an_account_without_a_home_has_no_runs_of_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError))
+    assert runs_of_agents("https://one.example/api/v1") == []
 
 
 def test_a_run_with_a_named_journal_looks_for_others_beside_it_and_beside_the_file(
