@@ -59,12 +59,12 @@ does nothing. So it does not matter what a connection did before it broke, and t
 
 **While Redis is out of reach**, a process goes on until its lease runs out. Then ``on_failure`` decides: *wait* (calls
 wait, their ``deadline`` counts), *fail* (``NotSentError``), or *share*. With *share*, ``recovery`` seconds after the
-first failed exchange no lease can have an effect any more, and each process goes on with ``limit // share`` permits.
-Its first exchange after that tells Redis (processes with shares send a heartbeat every half second while they can, so
-Redis notices a gap), and all permits are in quarantine again except the shares, which are claimed. A share ends
-with any response of Redis, also one that denies access or tells of other settings. This holds when
-Redis is out of reach for all processes alike. A single process that is cut off while the others are not would add its
-share to their limit; where that can happen, use *wait*.
+first failed exchange (denials do not count) no lease can have an effect any more, and each process goes on with ``limit
+// share`` permits. Its first exchange after that tells Redis (processes with shares send a heartbeat every half second
+while they can, so Redis notices a gap), and all permits are in quarantine again except the shares, which are claimed. A
+share ends with any response of Redis, also one that denies access or tells of other settings. This holds when Redis is
+out of reach for all processes alike. A single process that is cut off while the others are not would add its share to
+their limit; where that can happen, use *wait*.
 
 **A 429** seen by one process pauses all. Processes in use hear of it in their next exchange, within 0.3 s, the others
 before they send anything. All slow down as the local limiter does.

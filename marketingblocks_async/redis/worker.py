@@ -46,6 +46,8 @@ class LeaseWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._failing_since: float | None = None
+        # The same without denials. They are no outage: other processes may have leases meanwhile.
+        self._out_of_reach_since: float | None = None
 
     @property
     def failing_for(self) -> float | None:
@@ -150,12 +152,16 @@ class LeaseWorker:
                 self._apply(lease, reply)
         except AccessDeniedError as denial:
             self._note_failure(denial)
+            self._out_of_reach_since = None
             for lease in leases:
                 lease.on_denied(denial)
         except Exception as failure:  # noqa: BLE001 - if it ended the thread, calls would wait for ever
-            failing_for = self._note_failure(failure)
+            self._note_failure(failure)
+            now = clock.now()
+            if self._out_of_reach_since is None:
+                self._out_of_reach_since = now
             for lease in leases:
-                lease.on_unreachable(failing_for, failure)
+                lease.on_unreachable(now - self._out_of_reach_since, failure)
         self._drop_idle(leases)
 
     def _apply(self, lease: Lease, reply: list[int] | UnreachableError) -> None:
@@ -185,19 +191,18 @@ class LeaseWorker:
     def _heartbeat(self) -> Exchange:
         return Exchange((f"{{{self._settings.prefix}}}:marker",), heartbeat(self._settings))
 
-    def _note_failure(self, failure: Exception) -> float:
-        now = clock.now()
+    def _note_failure(self, failure: Exception) -> None:
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = clock.now()
             logger.warning(
                 "Redis at %s, which keeps the rate limit, cannot be reached: %s",
                 self._settings.where,
                 failure,
                 exc_info=not isinstance(failure, UnreachableError),
             )
-        return now - self._failing_since
 
     def _note_success(self) -> None:
+        self._out_of_reach_since = None
         if self._failing_since is not None:
             seconds, self._failing_since = clock.now() - self._failing_since, None
             logger.warning("Redis at %s answers again, after %.1f s", self._settings.where, seconds)

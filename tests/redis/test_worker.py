@@ -7,14 +7,20 @@ import contextlib
 import sys
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis.asyncio
 
+from marketingblocks_async import clock
+from marketingblocks_async.limits.limiter import RateLimiter
 from marketingblocks_async.redis import RedisRateLimit, RedisRateLimiter
-from marketingblocks_async.redis.connection import Connection, Exchange
+from marketingblocks_async.redis.connection import AccessDeniedError, Connection, Exchange, UnreachableError
 from marketingblocks_async.redis.lease import Lease
+from marketingblocks_async.redis.pool import LeasedPool
+from marketingblocks_async.redis.worker import LeaseWorker
+from marketingblocks_async.testing import FakeTime
 from marketingblocks_async.testing.redis_server import PrivateRedis
 from tests.support.limits import use
 from tests.support.polling import until
@@ -66,6 +72,32 @@ async def test_a_limiter_that_is_closed_during_an_exchange_returns_its_permits(
     await until(lambda: threads() == before)
     # The call may have had one just then.
     assert await available(server) >= 19
+
+
+async def test_a_denial_is_no_outage(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was denied access used its share as soon as Redis died, while the others had valid leases."""
+    monkeypatch.setattr(clock, "now", fake_time.monotonic)
+    settings = RedisRateLimit("redis://x", share=2)
+    pool = LeasedPool(settings.local, fake_time.monotonic, lambda: None)
+    lease = Lease(settings, "https://api.example/v1", "token", pool=pool, limiter=RateLimiter(pool))
+    # The thread is not started.
+    worker: Any = LeaseWorker(settings)
+
+    async def fail(error: UnreachableError, seconds: float) -> bool:
+        fake_time.advance(seconds)
+
+        async def run(_exchanges: Sequence[Exchange]) -> Any:
+            raise error
+
+        await worker._exchange(SimpleNamespace(run=run), [lease])
+        return lease.falls_back
+
+    for _ in range(2):
+        assert not await fail(AccessDeniedError("wrong password"), 10.0)
+        assert worker.failing_for is not None
+        assert not await fail(UnreachableError("gone"), 10.0)
+        assert not await fail(UnreachableError("gone"), settings.recovery - 0.01)
+    assert await fail(UnreachableError("gone"), 0.02)
 
 
 PROGRAM = """
