@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from marketingblocks_async.bulk import load_recipe
+from marketingblocks_async.cli.commands import bulk_recipes
 from marketingblocks_async.sandbox import Sandbox
 from tests.cli.conftest import Command
 
@@ -183,3 +185,97 @@ class TestRecipes:
         ran = command("bulk", "plan", "calendar.csv", *options, "--json")
         assert (ran.code, ran.json["valid"]) == (0, 1)
         assert "exists already" in command("bulk", "recipe", "new", "calendar.csv", "--output", "mine.toml").words
+
+    @pytest.mark.parametrize(
+        ("lines", "words"),
+        [
+            (
+                [["Plan", ""], ["Copy", "Day", "Page", "State", "Notes", "Pics", "Mood"],
+                 ["A", "03/04/2099", "Shop", "OK", "n", "https://x.example/a.jpg;https://x.example/b.jpg", ""],
+                 ["B", "14/04/2099", "X", "ok", "", "", ""], ["C", "14/04/2099", "X", "idea", "", "", ""],
+                 ["D", "14/04/2099", "X", "ok", "", "", "off"]],
+                ("--header-row", "2", "--where", "State=ok", "--where", "Mood!=off", "--channel", "Shop=facebook:11",
+                 "--channel", "Shop=instagram:12", "--channel", "twitter:4", "--map", "Notes=", "--map", "Page=channel",
+                 "--map", "Pics=media_urls", "--default", "time=10:00", "--date-format", "DD/MM/YYYY",
+                 "--list-separator", ";", "--default", "hash_tags=#a", "--set", "twitter.post_type=tweet"),
+            ),
+            (
+                [["03/04/2099 10:00", "A; \u00e9"]],
+                ("--no-header", "--map", "A=schedule_time", "--map", "B=caption_text", "--channel", "facebook:11",
+                 "--date-format", "MM/DD/YYYY HH:mm", "--encoding", "cp1252", "--delimiter", "|"),
+            ),
+            (
+                [["date", "time_24hr", "message_text"], ["14/03/2099", "09:05", "A"]],
+                ("--recipe", "sprout", "--channel", "facebook:11"),
+            ),
+            (
+                [["Text", "Draft", "Date", "Time"],
+                 ["A", "", "2099-03-14", "09:05"], ["B", "yes", "2099-03-14", "09:05"]],
+                ("--recipe", "metricool", "--channel", "facebook:11"),
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_new_one_makes_the_plan_that_the_options_make(
+        self, command: Command, tmp_path: Path, lines: list[list[str]], words: tuple[str, ...]
+    ) -> None:
+        is_own, sign = "--delimiter" in words, "|" if "--delimiter" in words else ","
+        text = io.StringIO()
+        csv.writer(text, delimiter=sign).writerows(lines)
+        (tmp_path / "plan.csv").write_bytes(text.getvalue().encode("cp1252" if is_own else "utf-8"))
+        given = (*BERLIN, "--set", "publish_mode=scheduled", "--default", "post_type=post", *words)
+        options = command("bulk", "plan", "plan.csv", *given, "--json")
+        made = command("bulk", "recipe", "new", "plan.csv", *given, "--output", "mine.toml", "--json")
+        assert (made.code, made.json["unknown_columns"]) == (0, []), made
+        recipe = command("bulk", "plan", "plan.csv", "--recipe", "./mine.toml", "--json")
+        assert (options.code, recipe.code) == (0, 0), recipe
+        by_options, by_recipe = options.json, recipe.json
+        assert by_recipe["file"].pop("recipe") == "./mine.toml"
+        del by_options["file"]["recipe"]
+        assert by_recipe == by_options
+        assert by_recipe["valid"] > 0
+
+    def test_what_a_new_one_cannot_hold_is_refused(self, command: Command, tmp_path: Path) -> None:
+        (tmp_path / "calendar.csv").write_text("Copy,Day\nHello,14.03.2099\n", encoding="utf-8")
+        for option in ("--skip-hidden", "--include-hidden"):
+            ran = command("bulk", "recipe", "new", "calendar.csv", option, "--json")
+            assert ran.code == 1
+            assert f"a recipe cannot hold {option}; leave it out here" in ran.json["error"]["message"]
+        ran = command("bulk", "recipe", "new", "calendar.csv", "--map", "Nots=", "--json")
+        assert ran.code == 1
+        assert 'names the column "Nots", which is not in the header' in ran.json["error"]["message"]
+        assert "give format csv again" in command("bulk", "recipe", "new", "calendar.csv", "--format", "csv").words
+
+    def test_a_new_one_of_objects_has_the_columns_of_all(self, command: Command, tmp_path: Path) -> None:
+        (tmp_path / "posts.json").write_text(
+            '[{"Copy": "A", "Page": "x"}, {"Copy": "B", "Day": "2099-03-14"}]', "utf-8"
+        )
+        text = command("bulk", "recipe", "new", "posts.json", "--map", "Page=link", "--json").json["toml"]
+        for line in ('"Copy" = "caption_text"  # A', '"Page" = "link"  # x', '"Day" = "date"  # 2099-03-14'):
+            assert f"\n{line}\n" in text
+
+    def test_a_new_one_does_not_say_now_while_a_column_may_be_the_time(self, command: Command, tmp_path: Path) -> None:
+        (tmp_path / "calendar.csv").write_text("14/03/2099 10:00,Hello\n", encoding="utf-8")
+        text = command("bulk", "recipe", "new", "calendar.csv", "--no-header", "--json").json["toml"]
+        assert '\n# publish_mode = "now"' in text
+        assert '\npublish_mode = "now"' not in text
+
+    def test_columns_that_a_package_recipe_leaves_out_still_say_what_is_approved(
+        self, command: Command, tmp_path: Path
+    ) -> None:
+        header = "Message,Date,Status,AM/PM"
+        (tmp_path / "plan.csv").write_text(f"{header}\nA,2099-03-14 09:05,draft,PM\n", encoding="utf-8")
+        made = command("bulk", "recipe", "new", "plan.csv", "--recipe", "planable", "--json")
+        assert '\n"Status" = ""' not in made.json["toml"]
+        assert '# "AM/PM" needs no field' in made.json["toml"]
+
+    def test_an_answer_that_is_no_field_is_asked_for_again(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answers = iter(["captoin_text", "caption_text"])
+
+        def answered(*_: object, **_how: object) -> str:
+            return next(answers)
+
+        monkeypatch.setattr(typer, "prompt", answered)
+        assert bulk_recipes.ask_field("Copy", "Hello") == "caption_text"
+        assert "did you mean caption_text?" in capsys.readouterr().err

@@ -103,6 +103,11 @@ class Columns:
             return found, _WITHOUT_SIGNS
         return found, _USUAL if is_whole else _NEARLY_USUAL
 
+    def said(self, name: str) -> tuple[str | None, bool]:
+        """Return what a column holds, and whether the recipe says so."""
+        target, strength = self.find(name)
+        return target, strength == _IN_ITS_RECIPE and not is_note(name)
+
     def names_exactly(self, name: str) -> bool:
         """Tell whether the recipe names the column without a ``*``."""
         return normal_name(name) in self._exact or normal_name(without_signs(name)) in self._exact
@@ -181,6 +186,11 @@ def is_several(target: str) -> bool:
     return target in SEVERAL or (platform in PLATFORM_NAMES and field in SEVERAL)
 
 
+def is_half(name: str) -> bool:
+    """Tell whether a column holds AM or PM."""
+    return spelled(name) in _HALVES
+
+
 def _is_day(column: _Column) -> bool:
     """Tell whether a column with a usual name holds the date, or the weekday if another one holds the date."""
     name = normal_name(without_signs(_NUMBERED.sub("", column.name)))
@@ -211,7 +221,7 @@ def assign(names: Sequence[str], recipe: Recipe) -> Sources:
         if column.target is None:
             if column.place in conditions or is_note(column.name):
                 continue
-            if column.strength == _UNKNOWN and sources.half is None and spelled(column.name) in _HALVES:
+            if column.strength == _UNKNOWN and sources.half is None and is_half(column.name):
                 sources.half = column.place
             elif column.strength == _UNKNOWN and recipe.other_columns == "refuse":
                 shown = visible(column.name)
