@@ -22,6 +22,7 @@ keep theirs, so they send about three commands a second each, whatever their num
 **Fairness.** Max-min: no process gets more than it wants, and none more than an equal part of what the others leave.
 Each paces at the part that it may count on. A process that has become idle returns all its permits in its second
 exchange, half a second after its last call at the latest, and the others take over its share within a second.
+Where more processes need permits than there are, they take turns of two windows.
 
 **Leases.** A process grants and writes nothing after its lease: ``lease`` seconds after it *sent* its last successful
 exchange. Redis waits ``lease`` seconds from when it *ran* that exchange, which is later. Then it waits ``grace`` (one

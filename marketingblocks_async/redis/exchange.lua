@@ -212,6 +212,15 @@ table.sort(names, function(a, b)
   local x, y = members[a].want, members[b].want
   return x < y or (x == y and a < b)
 end)
+if #names > limit then
+  -- Not all can hold one, so they take turns.
+  table.sort(names)
+  local turns, first = {}, math.floor(now / per / 2) * limit % #names
+  for index = 1, #names do
+    turns[index] = names[(first + index - 1) % #names + 1]
+  end
+  names = turns
+end
 local left, count, share, target = limit, #names, limit, want
 for index, name in ipairs(names) do
   local each = math.min(members[name].want, math.floor(left / (count - index + 1)))
