@@ -103,7 +103,7 @@ def test_a_second_run_names_the_step_that_goes_on(command: Command, sandbox: San
     posts_file(file, 6)
     changed = command("bulk", "run", "posts.csv", "--json", *LIFTED).json["error"]["message"]
     assert "has changed since" in changed
-    assert "--journal" in changed
+    assert changed.endswith("to send other rows, put them alone into a file with another name")
 
 
 def test_the_standard_input_needs_a_name_for_the_journal(
