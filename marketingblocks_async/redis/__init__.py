@@ -63,7 +63,8 @@ wait, their ``deadline`` counts), *fail* (``NotSentError``), or *share*. With *s
 first failed exchange (denials do not count) no lease can have an effect any more, and each process goes on with ``limit
 // share`` permits. Its first exchange after that tells Redis (processes with shares send a heartbeat every half second
 while they can, so Redis notices a gap), and all permits are in quarantine again except the shares, which are claimed. A
-share ends with any response of Redis, also one that denies access or tells of other settings. This holds when Redis is
+share ends with any reply of the script, also one that tells of other settings, and with a denial; other errors of Redis
+count as out of reach. This holds when Redis is
 out of reach for all processes alike. A single process that is cut off while the others are not would add its share to
 their limit; where that can happen, use *wait*.
 

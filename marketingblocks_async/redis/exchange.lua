@@ -206,7 +206,7 @@ state.refusals = state.refusals + refusals
 -- Max-min fairness: each process may hold what it wants, up to an equal part of what the others leave.
 local names = {}
 for name, each in pairs(members) do
-  if not each.void then names[#names + 1] = name end
+  if not each.void and each.want > 0 then names[#names + 1] = name end
 end
 table.sort(names, function(a, b)
   local x, y = members[a].want, members[b].want

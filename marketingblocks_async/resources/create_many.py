@@ -172,15 +172,13 @@ class CreateMany(AsyncIterator[PostOutcome]):
         await self.aclose()
 
     if not TYPE_CHECKING:
-        # Type checkers report all three by themselves; Python's own messages have no way out.
+        # Type checkers report both by themselves; Python's own messages have no way out. "await" keeps its own: with a
+        # method for it, this would be taken for something to wait for.
         def __iter__(self) -> NoReturn:
             msg = (
                 "create_many() needs 'async for'; to wait for all outcomes, [each async for each in create_many(posts)]"
             )
             raise TypeError(msg)
-
-        def __await__(self) -> NoReturn:
-            iter(self)
 
         def __enter__(self) -> NoReturn:
             msg = "create_many() needs 'async with'"
