@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path, PurePath
@@ -19,6 +20,10 @@ def bulk_command(name: str, journal: Path | str) -> str:
 
 
 def name_for_failures(source: str) -> str:
-    """Return a name for the file of failed rows that is not the name of the file that they came from."""
+    """Return a name for the file of failed rows that is not that of the file they came from, nor of one that exists."""
     found = re.fullmatch(r"failed(?:-(\d{1,9}))?\.csv", PurePath(source).name)
-    return "failed.csv" if found is None else f"failed-{int(found[1] or 1) + 1}.csv"
+    number = 1 if found is None else int(found[1] or 1) + 1
+    # A file that exists may hold corrections, so the report would refuse to write over it.
+    while os.path.lexists(name := "failed.csv" if number == 1 else f"failed-{number}.csv"):
+        number += 1
+    return name

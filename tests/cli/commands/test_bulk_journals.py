@@ -158,5 +158,22 @@ def test_another_token_does_not_go_on_with_a_run(
         ("failed-x.csv", "failed.csv"),
     ],
 )
-def test_failed_rows_are_not_written_over_their_source(source: str, name: str) -> None:
+def test_failed_rows_are_not_written_over_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert name_for_failures(source) == name
+
+
+def test_failed_rows_of_another_file_are_not_in_the_way(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.add("unprocessable:endpoint=create-post")
+    for name, rows, failed in ("a.csv", 1, "failed.csv"), ("b.csv", 2, "failed-2.csv"), ("c.csv", 3, "failed-3.csv"):
+        posts_file(tmp_path / name, rows)
+        options = ("--allow-duplicates", *LIFTED)
+        ran = command("bulk", "run", name, *options)
+        advice = f"bulk report {name}.journal --failures {failed}"
+        assert advice in ran.err
+        # The same is advised if the file is run once more.
+        assert advice in command("bulk", "run", name, "--json", *options).json["error"]["message"]
+        assert command(*advice.split()).code == 0
+        assert (tmp_path / failed).exists()
