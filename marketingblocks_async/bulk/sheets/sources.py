@@ -253,7 +253,7 @@ class _Reading:
                 "this is an address, not a file; download it as CSV or XLSX (in Google Sheets: File, Download), and "
                 "give that file"
             )
-            raise SourceError(msg, file=info.file)
+            raise SourceError(msg, file=_ADDRESS.sub(r"\1://", info.file, count=1))
         if path.name.startswith(_LOCK_FILES):
             msg = (
                 "this only says who has the file open; give the file itself, without that at the beginning of its name"
@@ -287,7 +287,7 @@ class _Reading:
         return lambda taken: read(path, taken, rules, encoding)
 
 
-_ADDRESS = re.compile(r"https?:[/\\]", re.IGNORECASE)
+_ADDRESS = re.compile(r"(https?):[/\\]+", re.IGNORECASE)
 """Beginning of an address; a ``Path`` has one of its two slashes."""
 
 _LOCK_FILES = ("~$", ".~lock.")

@@ -181,7 +181,9 @@ def test_a_title_that_names_columns_is_no_row_in_a_cell(file: Path) -> None:
 @pytest.mark.parametrize("address", ["https://docs.google.com/spreadsheets/d/1/edit", "http://e.com/posts.csv"])
 @pytest.mark.parametrize("kind", [str, Path])
 def test_an_address_is_no_file(address: str, kind: Callable[[str], str | Path]) -> None:
-    assert "download it as CSV or XLSX" in failure(kind(address)).message
+    error = failure(kind(address))
+    assert "download it as CSV or XLSX" in error.message
+    assert error.file == address
 
 
 def test_a_header_in_the_middle_of_files_put_together(file: Path) -> None:
