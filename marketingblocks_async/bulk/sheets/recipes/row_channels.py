@@ -16,6 +16,7 @@ from marketingblocks_async.bulk.sheets.cells import (
     cell_at,
     is_blank,
     read_text,
+    read_whole_number,
 )
 from marketingblocks_async.bulk.sheets.columns import names_accounts, target_of
 from marketingblocks_async.bulk.sheets.display import readable, visible
@@ -516,6 +517,9 @@ class RowChannels:
 
     def _with_ids(self, named: Sequence[_Named], ids: list[object], cells: Sequence[object]) -> Iterator[Target]:
         without = [each for each in named if not isinstance(each.what, Channel)]
+        if named and not without and (other := self._other_id(named, ids, cells)) is not None:
+            yield Target(named[0].platform, other)
+            return
         if ids and len(ids) != len(without):
             shown = readable(self._cell(cells, "channel_id"))
             message = (
@@ -536,6 +540,23 @@ class RowChannels:
                 yield Target(self._unknown(what), FOLLOWS)
             else:
                 yield Target(what, self._no_id(what), kind)
+
+    def _other_id(self, named: Sequence[_Named], ids: Sequence[object], cells: Sequence[object]) -> UnusableCell | None:
+        """Return what is wrong if a row has the ids of other channels than those that it names."""
+        known = {each.what.channel_id for each in named if isinstance(each.what, Channel)}
+        try:
+            is_other = any(str(read_whole_number(each)) not in known for each in ids)
+        except CellError:
+            is_other = True
+        if not is_other:
+            return None
+        column = visible(self._names[self._sources.single["channel_id"]])
+        message = (
+            f"the name is that of the channel {', '.join(sorted(known))}, and this is another id; correct one of them, "
+            f'or, if "{column}" is no id of the API, leave it out: {self._words.ignore(column)}'
+        )
+        cell = self._cell(cells, "channel_id")
+        return UnusableCell(readable(cell), message, cell)
 
     @staticmethod
     def _split_ids(cell: object) -> list[object]:

@@ -345,6 +345,15 @@ class TestChannels:
             "there are 2 platforms and 1 ids; give one id for each platform, in their order"
         ] * 2
 
+    def test_an_id_beside_the_name_of_another_channel(self, file: Path) -> None:
+        """It was dropped without a word, so that the post went to the channel of the name."""
+        table(file, ["Text", "Channel", "Channel ID"], ["A", "Tulip shop", "11"], ["B", "Tulip shop", "22"])
+        found = Read(file, options(channels=["Tulip shop=facebook:11"], fixed={"publish_mode": "now"}))
+        assert found.values("caption_text", "channel_id") == [("A", 11)]
+        [error] = found.plan.errors
+        assert error.column == "Channel ID"
+        assert "the name is that of the channel 11, and this is another id" in error.message
+
     def test_one_of_several_that_is_not_known_stops_only_itself(self, file: Path) -> None:
         table(file, ["Text", "Platforms"], ["A", "Facebook, Pinterest"])
         found = Read(file, options(channels=FACEBOOK, fixed={"publish_mode": "now"}))
