@@ -1,7 +1,8 @@
 """Compare posts by what their readers see.
 
 White space at the ends of texts makes no other post. Neither does an empty text or list in place of a field that may be
-left out, nor the time zone of a post without a time, nor whether commas or spaces separate the hash tags.
+left out, nor the time zone of a post without a time, nor that in which a moment is written, nor whether commas or
+spaces separate the hash tags.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from marketingblocks_async.models import CreatePost
 from marketingblocks_async.models.base import is_array, is_object
+from marketingblocks_async.models.schedule import plain_moment
 
 from .sheets.cells import BLANKS
 from .sheets.rows import canonical_text
@@ -24,12 +26,13 @@ _BLANK = f"(?:[{BLANKS}]|\\\\[nrt])"
 _MAY_HAVE_MORE = re.compile(
     f'"(?:{_BLANK}|(?<=[{BLANKS}]")|(?<=\\\\[nrt]")'
     # Names are sorted. Most posts without media have an empty list of them, which is required and stands before these.
-    '|:""|:\\[\\](?!,"post_)|publish_mode":"\\w*","time_zone"|hash_tags":"(?:,|[^"]*(?:[\\s\\\\]|,[,"])))'
+    '|:""|:\\[\\](?!,"post_)|publish_mode":"\\w*","time_zone"|hash_tags":"(?:,|[^"]*(?:[\\s\\\\]|,[,"]))'
+    '|schedule_time":"[^"]*","time_zone":"(?!UTC"))'
 )
 """What the canonical JSON of a post may have beside what ``content_of()`` returns.
 
 These are a blank beside a quote, as in a text with white space at an end; an empty text or list; a time zone that does
-not follow a time; and hash tags that not only single commas separate.
+not follow a time; hash tags that not only single commas separate; and a time that is not in UTC.
 """
 
 _BETWEEN_TAGS = re.compile(r"[,\s]+")
@@ -46,8 +49,17 @@ def content_of(request: str, *, is_post: bool = True) -> Any:
     content = _without_ends(json.loads(request))
     if not is_post or not is_object(content):
         return content
-    if not content.get("schedule_time"):
+    schedule_time, time_zone = content.get("schedule_time"), content.get("time_zone")
+    if not schedule_time:
         content.pop("time_zone", None)
+    elif (
+        isinstance(schedule_time, str)
+        and isinstance(time_zone, str)
+        # A local time that is there twice or never, as the first versions could send it, stays as it is.
+        and (moment := plain_moment(schedule_time, time_zone)) is not None
+    ):
+        content["schedule_time"] = moment.replace(tzinfo=None).isoformat(" ", "minutes")
+        content["time_zone"] = "UTC"
     if isinstance(tags := content.get("hash_tags"), str):
         # Documented: commas or spaces separate them. Lists are sent with commas.
         content["hash_tags"] = _BETWEEN_TAGS.sub(",", tags).strip(",")

@@ -11,7 +11,7 @@ import pytest
 from marketingblocks_async.bulk import content_hash
 from marketingblocks_async.bulk.likeness import likeness, likeness_of
 from marketingblocks_async.bulk.sheets.cells import BLANKS
-from marketingblocks_async.bulk.sheets.rows import canonical_json
+from marketingblocks_async.bulk.sheets.rows import canonical_json, canonical_text
 from marketingblocks_async.models import CreatePost
 
 POST: dict[str, Any] = {
@@ -35,6 +35,21 @@ _SAME: list[list[dict[str, Any]]] = [
     [_TWEETS | {"twitter_threads": [{"message": "a"} | more]} for more in _MEDIA],
     [POST | {"hash_tags": tags} for tags in (["a", "b"], "a,b", "a, b", "a b", "a\nb", " a,,b,", ",a b")],
     [POST | {"hash_tags": tags} for tags in (['"a"'], '"a"', '"a" ')],
+    [
+        _TIMED,
+        _TIMED | {"time_zone": "Etc/UTC"},
+        _TIMED | {"schedule_time": "2030-01-01T11:00+01:00", "time_zone": None},
+        _TIMED | {"schedule_time": "2030-01-01T10:00Z", "time_zone": "Europe/Berlin"},
+        *(
+            _TIMED | {"schedule_time": "2030-01-01 11:00", "time_zone": zone}
+            for zone in ("Europe/Berlin", "Africa/Lagos")
+        ),
+    ],
+    # There twice, so it goes out in UTC.
+    [
+        _TIMED | {"schedule_time": "2030-10-27T02:30+01:00", "time_zone": zone}
+        for zone in (None, "Europe/Berlin", "Africa/Lagos")
+    ],
 ]
 
 
@@ -61,6 +76,8 @@ def test_what_readers_see_makes_another_post() -> None:
         *(POST | {"hash_tags": tags} for tags in ("a", "b", "a b", "b a", "#a #b")),
         _TIMED,
         _TIMED | {"time_zone": "Africa/Lagos"},
+        _TIMED | {"schedule_time": "2030-07-01 10:00", "time_zone": "Africa/Lagos"},
+        _TIMED | {"schedule_time": "2030-07-01 10:00", "time_zone": "Europe/Berlin"},
         *(_TWEETS | {"twitter_threads": [{"message": "a"}] + [{"message": ""}] * more} for more in range(3)),
         _TWEETS | {"twitter_threads": [{"message": "a", "media_urls": ["https://example.com/a.jpg"]}]},
     ]
@@ -71,6 +88,13 @@ def test_most_posts_are_known_by_their_hash() -> None:
     for fields in (POST, POST | {"hash_tags": ["a", "b"]}, POST | {"post_type": "reel"}, _TIMED):
         post = CreatePost.checked(fields)
         assert likeness(content_hash(post), "") == _like(fields)
+
+
+@pytest.mark.parametrize("schedule_time", ["2030-10-27 02:30", "2030-03-31 02:30", "tomorrow", "0001-01-01 00:00"])
+def test_a_time_that_is_no_one_moment_stays_as_it_is(schedule_time: str) -> None:
+    # Earlier versions could send such ones.
+    request = canonical_text({**POST, "schedule_time": schedule_time, "time_zone": "Europe/Berlin"})
+    assert likeness("h", request) == likeness_of(request) == hashlib.sha256(request.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("blank", BLANKS)

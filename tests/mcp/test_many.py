@@ -38,6 +38,8 @@ from tests.support.mcp import POST, Person, call, connected
 from tests.support.polling import until
 from tests.support.workbooks import openpyxl
 
+TIMED: dict[str, Any] = POST | {"publish_mode": "scheduled", "schedule_time": "2099-01-08 14:30"}
+
 
 def posts(count: int) -> list[dict[str, Any]]:
     return [POST | {"caption_text": f"Post {number}"} for number in range(count)]
@@ -298,11 +300,18 @@ async def test_posts_that_another_run_began_to_send_after_the_plan_are_not_sent(
 
 
 @pytest.mark.parametrize("first", ["single", "run"])
-@pytest.mark.parametrize("more", [{"hash_tags": ""}, {"twitter_threads": []}, {"time_zone": "UTC"}])
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (POST, POST | {"hash_tags": ""}),
+        (POST, POST | {"twitter_threads": list[Any]()}),
+        (POST, POST | {"time_zone": "UTC"}),
+        (TIMED | {"time_zone": "Europe/Berlin"}, TIMED | {"schedule_time": "2099-01-08T14:30+01:00"}),
+    ],
+)
 async def test_what_readers_do_not_see_makes_no_other_post_for_runs_and_calls(
-    sandbox: Sandbox, tmp_path: Path, first: str, more: dict[str, Any]
+    sandbox: Sandbox, tmp_path: Path, first: str, one: dict[str, Any], two: dict[str, Any]
 ) -> None:
-    one, two = POST, POST | more
     async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
         if first == "single":
             assert (await call(client, "create_post", one))["outcome"] == "done"

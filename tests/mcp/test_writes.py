@@ -86,6 +86,28 @@ async def test_white_space_at_the_ends_of_texts_makes_no_other_request(sandbox: 
     assert carried_out(sandbox, "create_post") == 1
 
 
+@pytest.mark.parametrize("earlier_version", [False, True])
+async def test_the_same_moment_in_another_zone_makes_no_other_post(
+    sandbox: Sandbox, tools: Tools, monkeypatch: pytest.MonkeyPatch, *, earlier_version: bool
+) -> None:
+    timed = {**POST, "publish_mode": "scheduled"}
+    with monkeypatch.context() as former:
+        if earlier_version:
+            former.setattr("marketingblocks_async.mcp.server.content_of", _whole)
+        first = await tools("create_post", timed, schedule_time="2099-01-08 14:30", time_zone="Europe/Berlin")
+    for moment, zone in (
+        ("2099-01-08 14:30", "Europe/Berlin"),
+        ("2099-01-08T14:30+01:00", None),
+        ("2099-01-08 14:30", "Africa/Lagos"),
+        ("2099-01-08 13:30", "UTC"),
+        ("2099-01-08 13:30", "Etc/UTC"),
+    ):
+        again = await tools("create_post", timed, schedule_time=moment, time_zone=zone)
+        assert (again.get("repeated"), again["request_key"]) == (True, first["request_key"]), (moment, zone)
+    assert "repeated" not in await tools("create_post", timed, schedule_time="2099-01-08 14:30", time_zone="UTC")
+    assert carried_out(sandbox, "create_post") == 2
+
+
 @pytest.mark.parametrize("fault", [None, Fault("commit_then_drop", endpoint="create-post", times=1)])
 @pytest.mark.parametrize("key", [None, "monday"])
 async def test_what_an_earlier_version_sent_with_white_space_is_not_sent_again(
