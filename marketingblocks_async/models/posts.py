@@ -146,8 +146,10 @@ class CreatePost(RequestModel):
     list is sent."""
     publish_mode: PublishMode
     """``now``, ``scheduled``, ``queued`` or ``share_next``."""
+    # Strict, since the validator below converts texts only: bytes would go out in a form that is not documented.
     schedule_time: str | None = Field(
         default=None,
+        strict=True,
         description="For publish_mode scheduled: YYYY-MM-DD HH:MM, local to time_zone; or ISO 8601 with an offset. "
         "Whole minutes.",
         examples=["2027-01-08 14:30", "2027-01-08T14:30+01:00"],
@@ -162,6 +164,7 @@ class CreatePost(RequestModel):
     """
     time_zone: str | None = Field(
         default=None,
+        strict=True,
         description="IANA name. Needed if schedule_time has no offset; otherwise the zone to express it in.",
         examples=["Africa/Lagos"],
     )

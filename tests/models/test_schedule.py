@@ -206,6 +206,19 @@ class TestNaiveDatetimes:
 
 
 class TestTexts:
+    @pytest.mark.parametrize(
+        ("when", "zone", "field"),
+        [
+            (b"2027-01-08T14:30+01:00", None, "schedule_time"),
+            (bytearray(b"2027-01-08 14:30"), "Africa/Lagos", "schedule_time"),
+            ("2027-01-08T14:30+01:00", b"Africa/Lagos", "time_zone"),
+            ("2027-01-08T14:30", b"Africa/Lagos", "time_zone"),
+        ],
+    )
+    def test_bytes_are_refused(self, when: object, zone: object, field: str) -> None:
+        # Only texts are brought into the documented form.
+        assert f"{field}\n  Input should be a valid string" in refusal(CreatePost, scheduled(when, zone))
+
     @pytest.mark.parametrize("text", ["2025-08-01 14:30", "2024-02-29 00:00", "0001-01-01 00:00", "9999-12-31 23:59"])
     def test_the_documented_form_goes_out_as_it_is(self, text: str) -> None:
         assert sent_time(text, "Africa/Lagos") == (text, "Africa/Lagos")
