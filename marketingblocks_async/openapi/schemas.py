@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -53,6 +54,13 @@ _EXAMPLES: Mapping[tuple[str, str], Sequence[Any]] = {
     ("YouTubeExtra", "category"): [22],
 }
 """Examples of fields, as the documentation shows them."""
+
+_DESCRIPTIONS: Mapping[tuple[str, str], str] = {
+    ("CreatePost", "schedule_time"): "For `scheduled`: the time as `YYYY-MM-DD HH:MM`, local to `time_zone`.",
+    ("CreatePost", "time_zone"): 'For `scheduled`: the IANA name of the zone, for example `"Africa/Lagos"`.',
+    ("CreatePost", "hash_tags"): "Commas or spaces separate the tags.",
+}
+"""What the API takes, where the docstring of the field says what else the client takes and converts."""
 
 
 def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:
@@ -108,7 +116,8 @@ def _component(name: str, schema: Schema) -> Schema:
     kind = getattr(models, name)
     descriptions = _descriptions(kind)
     result = _tidy(schema)
-    result["description"] = _markdown((kind.__doc__ or "").partition("\n    Raises:")[0])
+    # What follows is what the package does.
+    result["description"] = _markdown(re.split(r"\n    (?:Warns|Raises):", kind.__doc__ or "")[0])
     # Whether the API refuses what it does not know is not documented; the models of the package are stricter.
     result.pop("additionalProperties", None)
     if "properties" not in schema:
@@ -122,7 +131,7 @@ def _component(name: str, schema: Schema) -> Schema:
             value.update(documented)
         if examples := _EXAMPLES.get((name, field)):
             value["examples"] = examples
-        value["description"] = descriptions[names[field]]
+        value["description"] = _DESCRIPTIONS.get((name, field)) or descriptions[names[field]]
         value[MARK] = of_field(name, field)
         if issubclass(kind, RequestModel):
             # Whether a list may be empty is not documented either.
