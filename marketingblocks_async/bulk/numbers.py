@@ -8,18 +8,19 @@ of the file.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .plan import Lines, Plan, SentEarlier
 
 _MOST_LISTED = 5
 
-_FIRST_OTHER = 2**40
+FIRST_OTHER = 2**40
 """More rows than any file has; with up to 8,000 channels the numbers stay exact in Lua and JavaScript."""
 
 
 def post_number(row: int, part: int) -> int:
     """Return the number of a post: of the ``part`` (from 1; 0 if the row makes one post) of a data row (from 1)."""
-    return row + _FIRST_OTHER * max(part - 1, 0)
+    return row + FIRST_OTHER * max(part - 1, 0)
 
 
 def rows_that(count: int, one: str, many: str, noun: str = "row") -> str:
@@ -51,6 +52,30 @@ def place_of(row: int, line: int | None) -> str:
     return f"row {row}" if line is None else f"row {row} in line {line}"
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Posts whose schedule time has passed since the plan.
+
+    Attributes:
+        posts: number of posts.
+        first: the first row of each time, in order.
+        more: whether there are further rows.
+        split: whether one of the posts may be one of several of its row.
+
+    """
+
+    posts: int
+    first: tuple[int, ...]
+    more: bool
+    split: bool
+
+    def told(self, lines: Lines) -> str:
+        """Return ``1 row has a schedule time that has passed since the run was planned (row 3 in line 8)``."""
+        have = rows_that(self.posts, "has", "have", "post" if self.split else "row")
+        which = listed_rows(self.first, len(self.first) + self.more, lines)
+        return f"{have} a schedule time that has passed since the run was planned ({which})"
+
+
 def sent_already(sent: Sequence[SentEarlier], lines: Lines) -> str:
     """Return in words what other runs have sent, or have pending."""
     by = by_runs(sent, lines)
@@ -69,4 +94,4 @@ def by_runs(sent: Sequence[SentEarlier], lines: Lines) -> str:
 
 def row_of(number: int) -> int:
     """Return the data row of the post with this number."""
-    return number % _FIRST_OTHER
+    return number % FIRST_OTHER

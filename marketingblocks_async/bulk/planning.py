@@ -257,18 +257,20 @@ class _Duplicates:
         self._groups: dict[int, tuple[list[int], int]] = {}
 
     def add(self, row: Row) -> None:
-        found = self._seen.add(digest_of(likeness(row.content_hash, row.request)), row.number)
+        digest = digest_of(likeness(row.content_hash, row.request))
+        found = self._seen.add(digest, row.number)
         if found is None:
             return
         first, is_new_group = found
         self.group_count += is_new_group
         self.rows += 1
-        numbers, count = self._groups.get(first, ([first], 1))
+        # Not by the first row, which may make several posts that are repeated.
+        numbers, count = self._groups.get(digest, ([first], 1))
         if count == 1 and len(self._groups) >= GROUPS_LIMIT:
             return
         if len(numbers) < GROUPS_LIMIT:
             numbers.append(row.number)
-        self._groups[first] = numbers, count + 1
+        self._groups[digest] = numbers, count + 1
 
     def first(self, like: str) -> int | None:
         return self._seen.first(digest_of(like))

@@ -35,7 +35,6 @@ from marketingblocks_async.bulk import (
 )
 from marketingblocks_async.bulk.journal.account import check_api
 from marketingblocks_async.bulk.journal.files import lock_journal
-from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.bulk.sheets.words import COMMAND_LINE
 from marketingblocks_async.errors import InvalidArgumentError
 
@@ -397,11 +396,9 @@ class ManyPosts:
             await journal.noted(KEY_NAME, request_key)
             await check_api(journal, client.base_url)
             if late_at is not None:
-                count, first = await asyncio.to_thread(journal.past_rows, late_at)
+                passed = await asyncio.to_thread(journal.past_posts, late_at)
                 running.remarks.append(
-                    f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
-                    f"({listed_rows(first, count, journal.lines)}), as the question said, and the API may publish such "
-                    "posts at once"
+                    f"{passed.told(journal.lines)}, as the question said, and the API may publish such posts at once"
                 )
                 journal.allow_late(late_at)
             running.begun.set()

@@ -111,7 +111,7 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
     with JournalReader(path) as journal:
         is_running, meta = journal.is_running(), journal.meta
         counts, sending = journal.counts_and_sending()
-        late, _ = journal.past_rows(datetime.now(UTC))
+        late = journal.past_posts(datetime.now(UTC)).posts
         for row in journal.rows():
             hashes.add(row)
             at_once += row.state is RowState.PENDING and _goes_out_at_once(row.request)

@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from marketingblocks_async.bulk.errors import JournalError, JournalInUseError
-from marketingblocks_async.bulk.numbers import row_of
+from marketingblocks_async.bulk.numbers import FIRST_OTHER, Passed, row_of
 from marketingblocks_async.bulk.plan import Lines
 from marketingblocks_async.bulk.threads import in_thread
 from marketingblocks_async.clock import CalendarClock
@@ -254,24 +254,26 @@ class JournalReader:
                 yield replace(row, **_LOST) if is_lost else row
             after = found[-1][0]
 
-    def past_rows(self, now: datetime, states: Collection[RowState] = (RowState.PENDING,)) -> tuple[int, list[int]]:
-        """Return how many rows have a schedule time that has passed since the plan, and the first of them.
+    def past_posts(self, now: datetime, states: Collection[RowState] = (RowState.PENDING,)) -> Passed:
+        """Return which posts have a schedule time that has passed since the plan.
 
         Args:
             now: an aware datetime.
-            states: the states of the rows that count.
+            states: the states of the posts that count.
 
         """
         planned = self._planned
-        if not is_past(planned, now):
-            # As in each run that follows its plan, so a large file is not looked through.
-            return 0, []
-        count, first = 0, list[int]()
-        for text, zone, rows, number in self._all("due_times", (json.dumps([int(state) for state in states]),)):
-            if _has_passed(text, zone, planned, now):
-                count += rows
-                first.append(row_of(number))
-        return count, sorted(first)
+        posts, first, more, split = 0, list[int](), False, False
+        # Nothing has in each run that follows its plan, so a large file is not looked through.
+        if is_past(planned, now):
+            wanted = json.dumps([int(state) for state in states])
+            for text, zone, count, rows, lowest, highest in self._all("due_times", (FIRST_OTHER, wanted)):
+                if _has_passed(text, zone, planned, now):
+                    posts += count
+                    first.append(row_of(lowest))
+                    more = more or rows > 1
+                    split = split or row_of(highest) != highest
+        return Passed(posts, tuple(sorted(first)), more, split)
 
     @cached_property
     def _planned(self) -> datetime:

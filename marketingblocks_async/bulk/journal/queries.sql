@@ -89,8 +89,9 @@ SELECT json_group_array(json_array(number, hash, request)) FROM (
 )
 
 -- name: due_times
--- Of the rows in some states, with how many rows have each, and the first of them.
-SELECT json_extract(r.request, '$.schedule_time'), json_extract(r.request, '$.time_zone'), count(*), min(r.number)
+-- Of the posts in some states, with how many posts and how many rows have each, and the first and the last of the posts.
+SELECT json_extract(r.request, '$.schedule_time'), json_extract(r.request, '$.time_zone'),
+    count(*), count(DISTINCT r.number % ?), min(r.number), max(r.number)
 FROM requests AS r LEFT JOIN states AS s ON s.number = r.number
 WHERE coalesce(s.state, 0) IN (SELECT value FROM json_each(?)) AND instr(r.request, '"schedule_time":"') AND json_valid(r.request)
     AND json_extract(r.request, '$.schedule_time') IS NOT NULL

@@ -26,7 +26,6 @@ from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
 from marketingblocks_async.bulk.journal.account import check_api, check_token
 from marketingblocks_async.bulk.journal.journal import Journal
 from marketingblocks_async.bulk.journal.states import RowState
-from marketingblocks_async.bulk.numbers import listed_rows, rows_that
 from marketingblocks_async.observers import tell
 from marketingblocks_async.resources.create_many import StoredPost
 
@@ -278,13 +277,10 @@ class BulkRun:
 
     async def _explain_past(self, states: Collection[RowState] = (RowState.PENDING,)) -> str | None:
         """Return a sentence about rows to be sent whose time has passed since the plan; ``None`` if there are none."""
-        count, first = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC), states)
-        if not count:
+        passed = await asyncio.to_thread(self._journal.past_posts, datetime.now(UTC), states)
+        if not passed.posts:
             return None
-        return (
-            f"{rows_that(count, 'has', 'have')} a schedule time that has passed since the run was planned "
-            f"({listed_rows(first, count, self._journal.lines)}), and the API may publish such posts at once"
-        )
+        return f"{passed.told(self._journal.lines)}, and the API may publish such posts at once"
 
     def _remark(self, text: str) -> None:
         logger.warning("%s: %s", self._journal.title, text)
@@ -373,7 +369,7 @@ class BulkRun:
 
     async def _send_pending(self) -> None:
         if not self._allow_past:
-            self._late, _ = await asyncio.to_thread(self._journal.past_rows, datetime.now(UTC))
+            self._late = (await asyncio.to_thread(self._journal.past_posts, datetime.now(UTC))).posts
         many: CreateMany = self._client.posts.create_many(
             self._rows(), concurrency=self._concurrency, before_send=self._intend
         )

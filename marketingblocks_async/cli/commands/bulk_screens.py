@@ -56,7 +56,8 @@ def show_plan(output: Output, plan: Plan) -> None:
         output.note(f"Warning: {rows} scheduled in the past ({which}); 'run' needs --allow-past for them.")
     for group in plan.duplicate_groups[:SHOWN_GROUPS]:
         which = listed_rows(group.rows, group.count, plan.lines)
-        output.note(f"Warning: {group.count:,} rows are the same post ({which}); 'run' needs --allow-duplicates.")
+        same = "rows are the same post" if noun_of(plan) == "row" else "posts are the same"
+        output.note(f"Warning: {group.count:,} {same} ({which}); 'run' needs --allow-duplicates.")
     _more(output, plan.duplicate_group_count - SHOWN_GROUPS, "group", " of equal posts")
     if plan.sent_earlier:
         output.note(f"Warning: {sent_already(plan.sent_earlier, plan.lines)}; 'run' needs --allow-duplicates for them.")

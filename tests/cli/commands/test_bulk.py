@@ -17,7 +17,7 @@ from unittest.mock import Mock
 import pytest
 
 from marketingblocks_async import CreatePost
-from marketingblocks_async.bulk import create_journal
+from marketingblocks_async.bulk import create_journal, load_recipe
 from marketingblocks_async.bulk.journal.files import FileLock
 from marketingblocks_async.bulk.journal.singles import runs_folder
 from marketingblocks_async.cli.commands import bulk_sending
@@ -120,6 +120,9 @@ def test_posts_are_not_counted_as_rows(command: Command, tmp_path: Path) -> None
     assert "2 posts are scheduled in the past (row 2 in line 3)" in ran.words
     faults = command("bulk", "plan", "posts.csv", *how, "--json").json["faults"]
     assert [fault["rows"] for fault in faults] == [1]
+    (tmp_path / "posts.csv").write_text("Text,Date\nGood,2099-01-01 10:00\nGood,2099-01-01 10:00\n")
+    ran = command("bulk", "plan", "posts.csv", *how)
+    assert ran.words.count("2 posts are the same (rows 1, 2 in lines 2, 3)") == 2
 
 
 def test_the_plan_counts_one_more_in_the_singular(command: Command, tmp_path: Path) -> None:
@@ -670,6 +673,29 @@ def test_a_resume_sends_no_row_whose_time_has_passed_meanwhile_unless_it_is_allo
     ran = command("bulk", "resume", "j", "--allow-past", *LIFTED)
     assert (ran.code, created(sandbox)) == (0, 1)
     assert "Warning: 1 row has a schedule time that has passed" in ran.words
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("Late", "2020-01-04 10:00")], "2 posts have * (row 1 in line 2)"),
+        ([("Next", "2100-01-01 10:00"), ("Late", "2020-01-04 10:00"), ("Later", "2020-01-04 11:00")],
+         "4 posts have * (rows 2, 3 in lines 3, 4)"),
+        ([("Late", "2020-01-04 10:00"), ("Late, too", "2020-01-04 10:00")],
+         "4 posts have * (rows 1, ... in lines 2, ...)"),
+    ],
+)  # fmt: skip
+def test_posts_are_not_counted_as_rows_by_a_resume(
+    command: Command, sandbox: Sandbox, tmp_path: Path, rows: list[tuple[str, str]], told: str
+) -> None:
+    text = "\n".join(f'"{caption}",{time}' for caption, time in rows)
+    (tmp_path / "posts.csv").write_text(f"Text,Date\n{text}\n")
+    recipe = load_recipe("calendar").with_options(channels=["facebook:1", "linkedin:2"], fixed={"time_zone": "UTC"})
+    friday = datetime(2020, 1, 3, tzinfo=UTC)
+    asyncio.run(create_journal(tmp_path / "posts.csv", tmp_path / "j", now=friday, recipe=recipe))
+    message = command("bulk", "resume", "j", "--json", *LIFTED).json["error"]["message"]
+    assert told.replace("*", "a schedule time that has passed since the run was planned") in message
+    assert created(sandbox) == 0
 
 
 @pytest.mark.parametrize("as_json", [True, False])
