@@ -86,7 +86,7 @@ def by_runs(sent: Sequence[SentEarlier], lines: Lines) -> str:
     """Return ``row 3 in line 8 by the run of posts.csv.journal``, for each run and for the calls of each MCP server."""
     return "; ".join(
         f"{listed_rows(each.rows, each.count, lines)} by "
-        f"{'the run of' if each.journal.endswith('.journal') else 'single calls of the MCP server with the journal'} "
+        f"{'single calls of the MCP server with the journal' if each.single_calls else 'the run of'} "
         f"{each.journal}"
         for each in sent
     )

@@ -217,12 +217,14 @@ class SentEarlier:
         journal: path of that run's journal, or of the server's.
         count: number of posts.
         rows: numbers of the first rows that make them.
+        single_calls: whether single calls of the server sent them, and not a run.
 
     """
 
     journal: str
     count: int
     rows: tuple[int, ...]
+    single_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

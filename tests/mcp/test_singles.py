@@ -106,13 +106,14 @@ async def test_other_posts_do_not_count(
         check(run)
 
 
-async def test_a_new_run_is_told_where_servers_keep_theirs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["writes.mcp", "writes.journal"])
+async def test_a_new_run_is_told_where_servers_keep_theirs(tmp_path: Path, name: str) -> None:
     posts = [CreatePost.model_validate(POST)]
-    folder = tmp_path / "state" / "writes.mcp.bulk"
-    with closing(WriteJournal(tmp_path / "state" / "writes.mcp", API)) as journal:
+    folder = tmp_path / "state" / f"{name}.bulk"
+    with closing(WriteJournal(tmp_path / "state" / name, API)) as journal:
         write_single(journal, RowState.DONE)
     with pytest.raises(
-        UnconfirmedRowsError, match=r"\(row 1 by single calls of the MCP server with the journal .*mcp\)"
+        UnconfirmedRowsError, match=rf"\(row 1 by single calls of the MCP server with the journal .*{name}\)"
     ):
         await create_journal(posts, tmp_path / "j", allow_duplicates=False, base_url=API, also_in=[folder])
     await create_journal(posts, tmp_path / "j", allow_duplicates=True, base_url=API, also_in=[folder])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from marketingblocks_async.bulk.errors import JournalError, UnconfirmedRowsError
@@ -56,7 +57,8 @@ def find_sent_earlier(
     folders = list(folders)
     others = _others([path, *sources, *(folder / "none" for folder in folders)], path)
     found = [_repeated(each, _sent(each, base_url, since, pending=pending), row_with) for each in others]
-    found += [_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(folders)]
+    calls = [_repeated(each, single_posts(each, base_url, since), row_with) for each in writes_of(folders)]
+    found += [replace(each, single_calls=True) for each in calls]
     return [each for each in found if each.count]
 
 

@@ -759,7 +759,7 @@ def test_what_another_run_has_sent_is_not_sent_again_under_another_name(
     assert planned.code == 0
     assert f"Warning: {told}; 'run' needs allow duplicates for them." in planned.words
     [found] = command("bulk", "plan", "again.csv", "--json").json["sent_earlier"]
-    assert found == {"journal": "posts.csv.journal", "count": 2, "rows": [1, 3]}
+    assert found == {"journal": "posts.csv.journal", "count": 2, "rows": [1, 3], "single_calls": False}
     refused = command("bulk", "run", "again.csv", *LIFTED)
     assert refused.code == 2
     assert refused.words.count(told) == 2
