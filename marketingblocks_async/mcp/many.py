@@ -213,7 +213,7 @@ class ManyPosts:
                 f"The file cannot be read as it is; untrusted_data says why. Nothing was sent. {_OPTIONS}",
                 data={"error": str(error)},
             )
-        request_key = arguments.request_key or hashes.derived_keys()[0]
+        request_key = arguments.request_key or hashes.derived_key()
         if (refusal := await self._refuse_key(request_key)) is not None:
             return refusal
         if not plan.ok or not plan.rows:

@@ -11,7 +11,7 @@ from marketingblocks_async.bulk.run.signs import is_refused_token, may_be_own_fa
 
 from .failures import advice_for
 from .results import Outcome, ToolResult, result
-from .stored import LISTED_ROWS, Stored
+from .stored import LISTED_ROWS, Stored, is_derived
 
 LISTED_ERRORS = 5
 """Errors of a plan that a result lists, warnings likewise."""
@@ -61,7 +61,7 @@ def planned(request_key: str, plan: Plan, stored: Stored) -> ToolResult:
 
 def is_repetition(stored: Stored, request_key: str) -> bool:
     """Return whether a run would publish posts again without a key that the caller has chosen in view of them."""
-    return stored.new_repeats > 0 or (stored.repeats > 0 and request_key in stored.derived_keys)
+    return stored.new_repeats > 0 or (stored.repeats > 0 and is_derived(request_key))
 
 
 _BY_OTHERS = "were sent by other runs or calls, or may have been, or are pending there"

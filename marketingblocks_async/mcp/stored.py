@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -42,23 +43,25 @@ class Hashes:
     """The content of all rows, in their order."""
 
     def __init__(self) -> None:
-        self._hash, self._former = hashlib.sha256(), hashlib.sha256()
+        self._hash = hashlib.sha256()
 
     def add(self, row: Row | StoredRow) -> None:
         """Add the next row."""
         self._hash.update(f"{row.key}\0{likeness(row.content_hash, row.request)}\n".encode())
-        self._former.update(f"{row.key}\0{row.content_hash}\n".encode())
 
     def digest(self) -> str:
         """Return the hash of all rows that were added."""
         return self._hash.hexdigest()
 
-    def derived_keys(self) -> list[str]:
-        """Return the keys of a plan to which the caller gives none: that of this version, and that of the first ones.
+    def derived_key(self) -> str:
+        """Return the key of a plan to which the caller gives none."""
+        return f"many-{self._hash.hexdigest()[:16]}"
 
-        For those, the whole request was content.
-        """
-        return [f"many-{each.hexdigest()[:16]}" for each in (self._hash, self._former)]
+
+def is_derived(request_key: str) -> bool:
+    """Return whether no caller has chosen the key of a plan, but a server of any version has derived it."""
+    # By its form: what counts as content differs between versions.
+    return re.fullmatch("many-[0-9a-f]{16}", request_key) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,6 @@ class Stored:
 
     Attributes:
         digest: hash of the content of all rows.
-        derived_keys: the keys that no caller has chosen for it.
         counts: rows by state; those in flight are pending.
         is_running: whether a process is running it.
         now: pending rows that go out at once.
@@ -80,7 +82,6 @@ class Stored:
     """
 
     digest: str
-    derived_keys: Sequence[str]
     counts: Counts
     is_running: bool
     now: int
@@ -132,7 +133,6 @@ def look(path: Path, base_url: str | None = None, singles: Sequence[SentPost] = 
         since = find(since=float(meta.get(PLANNED_AT, 0.0))) if sent.rows else sent
     return Stored(
         digest=hashes.digest(),
-        derived_keys=hashes.derived_keys(),
         # As long as it runs, an intent without an outcome is in flight and not unknown.
         counts=counts.without_in_flight(sending) if is_running else counts,
         is_running=is_running,

@@ -244,8 +244,9 @@ async def test_posts_of_another_run_are_sent_once_more_only_on_purpose(sandbox: 
     assert len(sandbox.posts) == 5
 
 
+@pytest.mark.parametrize("version", ["", "2"])
 async def test_a_key_that_an_earlier_version_derived_is_not_one_of_the_callers_own(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     plain, padded = (
         [POST | {"channel_type": "twitter", "twitter_threads": [{"message": text}]}] for text in ("More", "More ")
@@ -254,7 +255,7 @@ async def test_a_key_that_an_earlier_version_derived_is_not_one_of_the_callers_o
         await call(client, CREATE_MANY, action="plan", posts=plain, request_key="one")
         assert (await call(client, CREATE_MANY, action="run", request_key="one"))["outcome"] == "done"
         with monkeypatch.context() as former:
-            former.setattr("marketingblocks_async.mcp.stored.likeness", _hash_of)
+            former.setattr("marketingblocks_async.mcp.stored.likeness", partial(_likeness_of, version))
             key = (await call(client, CREATE_MANY, action="plan", posts=padded))["request_key"]
         told = await call(client, CREATE_MANY, action="run", request_key=key)
         assert told["outcome"] == "refused"
@@ -262,9 +263,31 @@ async def test_a_key_that_an_earlier_version_derived_is_not_one_of_the_callers_o
     assert len(sandbox.posts) == 1
 
 
-def _hash_of(content_hash: str, _: str) -> str:
-    """Return the likeness of a post as an earlier version had it."""
-    return content_hash
+async def test_a_call_that_an_earlier_version_did_not_send_is_not_sent_after_a_run_with_the_post(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.faults.add("too_many_requests:endpoint=create-post,times=1,retry_after=90")
+    with monkeypatch.context() as former:
+        former.setattr("marketingblocks_async.mcp.serving.DEADLINE", 0.5)
+        former.setattr("marketingblocks_async.mcp.server.content_of", _content_of_version_2)
+        async with connected(sandbox, tmp_path) as (client, _):
+            first = await call(client, "create_post", POST)
+    assert first["outcome"] == "not_sent"
+    async with connected(sandbox, tmp_path, confirm=Confirm.NEVER) as (client, _):
+        plan = await call(client, CREATE_MANY, action="plan", posts=[POST], request_key="mine")
+        assert (await call(client, CREATE_MANY, action="run", request_key=plan["request_key"]))["outcome"] == "done"
+        told = await call(client, "create_post", POST, request_key=first["request_key"])
+        assert told["outcome"] == "refused"
+    assert len(sandbox.posts) == 1
+
+
+def _content_of_version_2(request: str, **_: object) -> object:
+    return ["2", request]
+
+
+def _likeness_of(version: str, content_hash: str, _: str) -> str:
+    """Return the likeness of a post as an earlier version had it: for the first ones the hash of the whole request."""
+    return version + content_hash
 
 
 async def test_of_two_plans_with_keys_of_their_own_only_one_is_sent_unseen(sandbox: Sandbox, tmp_path: Path) -> None:
