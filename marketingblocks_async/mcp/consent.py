@@ -83,7 +83,7 @@ class Consent:
             try:
                 answer = await form(clean(question), _NO_FIELDS, related_request_id=context.request_id)
             except (MCPError, ValidationError):
-                # The client claims that it can ask, but it does not know the method, or nobody answered in time.
+                # The client says that it can ask, but it rejected the question, or nobody answered in time.
                 return result(
                     Outcome.REFUSED,
                     "The client did not put the question to the person, or got no answer. Nothing was sent. The person "

@@ -1,6 +1,6 @@
 """The posts that an MCP server has sent by single calls: the journals of its runs are in a folder beside its own.
 
-A person can go on with such a run from the command line, where the server does not compare the two.
+The commands ``bulk run`` and ``bulk resume`` read them, so that they do not send again what an agent has sent.
 """
 
 from __future__ import annotations
